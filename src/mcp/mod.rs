@@ -1,0 +1,1 @@
+//! The MCP rules. Decides, without IO, clock or randomness.

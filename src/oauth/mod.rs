@@ -1,0 +1,9 @@
+//! The OAuth rules. Decides, without IO, clock or randomness.
+
+pub mod authorize;
+pub mod challenge;
+pub mod discovery;
+pub mod flow;
+pub mod registration;
+pub mod sign_in;
+pub mod token;

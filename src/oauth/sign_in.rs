@@ -1,0 +1,32 @@
+//! What is remembered about one server between two starts.
+
+use std::collections::BTreeMap;
+
+use url::Url;
+
+use super::registration::Client;
+use super::token::Grant;
+use crate::ids::Issuer;
+
+/// Everything the cache holds about one server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SignIn {
+    /// The server's address, as it was configured.
+    pub server: String,
+    /// The grant, if there is one; a registration can outlive it.
+    pub grant: Option<Grant>,
+    /// The clients, by the authorization server that knows them.
+    pub clients: BTreeMap<Issuer, KnownClient>,
+}
+
+/// A client together with the endpoints that a warm start needs, so that a refresh asks for no
+/// metadata first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownClient {
+    /// The client.
+    pub client: Client,
+    /// Where its tokens are issued.
+    pub token_endpoint: Url,
+    /// Where its tokens are revoked (RFC 7009), if the server offers that.
+    pub revocation_endpoint: Option<Url>,
+}
