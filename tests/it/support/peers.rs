@@ -1,12 +1,15 @@
 //! Peers that other people wrote: an MCP server and a host made of the official TypeScript SDK, and an MCP server made of
 //! FastMCP. Installs them once, starts and stops them, and reads what the servers were asked.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -19,6 +22,8 @@ pub enum Kind {
     OfficialSdk,
     /// FastMCP with its in-memory provider; one origin.
     FastMcp,
+    /// `@modelcontextprotocol/server-everything`: no sign-in, no log of requests, and only the step `echo` of the host.
+    Everything,
 }
 
 /// A running server. Ends when dropped, and when the test process ends in any other way.
@@ -66,22 +71,18 @@ impl Server {
     pub fn start(kind: Kind) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let mut command = match kind {
-            Kind::OfficialSdk => {
-                let mut command = Command::new("node");
-                command.arg(node_folder().join("server.mjs"));
-                command
-            }
-            Kind::FastMcp => {
-                let mut command = Command::new(python_folder().join("venv/bin/python"));
-                command.arg(sources().join("python/server.py"));
-                command
-            }
+            Kind::OfficialSdk => program("node", node_folder().join("server.mjs")),
+            Kind::FastMcp => program(
+                python_folder().join("venv/bin/python"),
+                sources().join("python/server.py"),
+            ),
+            Kind::Everything => program("node", node_folder().join("everything.mjs")),
         };
+        if kind != Kind::Everything {
+            command.arg("--log").arg(folder.path().join("requests"));
+        }
+        command.arg("--end-with-stdin");
         let errors = File::create(folder.path().join("stderr")).expect("a file for stderr");
-        command
-            .arg("--log")
-            .arg(folder.path().join("requests"))
-            .arg("--end-with-stdin");
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -171,7 +172,15 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Nothing to do about a process that is gone already.
+        // A server ends with its stdin, and takes along what it has started. One that does not is killed.
+        drop(self.child.stdin.take());
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while Instant::now() < deadline {
+            if matches!(self.child.try_wait(), Ok(Some(_)) | Err(_)) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -310,6 +319,12 @@ impl Step {
     pub fn saw(&self) -> &Value {
         &self.0["saw"]
     }
+}
+
+fn program(interpreter: impl AsRef<OsStr>, script: PathBuf) -> Command {
+    let mut command = Command::new(interpreter);
+    command.arg(script);
+    command
 }
 
 /// The example program beside this test: `target/debug/deps/it-…` → `target/debug/examples/fake-browser`.

@@ -11,9 +11,9 @@
 //   /forget-clients          registered clients are unknown
 //   /restart                 the MCP server's connections are cut and its sessions forgotten
 
+import './webcrypto.mjs';
 import { randomUUID } from 'node:crypto';
 import { appendFileSync, writeSync } from 'node:fs';
-import { createServer } from 'node:http';
 import { parseArgs } from 'node:util';
 import express from 'express';
 import { InMemoryEventStore } from '@modelcontextprotocol/sdk/examples/shared/inMemoryEventStore.js';
@@ -27,6 +27,7 @@ import {
 import { createMcpExpressApp } from '@modelcontextprotocol/sdk/server/express.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import { isInitializeRequest } from '@modelcontextprotocol/sdk/types.js';
+import { endWithStdin, listen, serveControl } from './loopback.mjs';
 import { Provider } from './provider.mjs';
 import { deferred, mcpServer } from './tools.mjs';
 
@@ -39,7 +40,6 @@ const { values: options } = parseArgs({
     port: { type: 'string', default: '0' },
     'auth-port': { type: 'string', default: '0' },
     'control-port': { type: 'string', default: '0' },
-    // So that no server outlives a test process that was killed.
     'end-with-stdin': { type: 'boolean', default: false },
   },
 });
@@ -77,15 +77,6 @@ function logged(req, res, next) {
   next();
 }
 
-/** Listens on loopback; the port is `server.address().port`. */
-function listen(handler, port) {
-  return new Promise((resolve, reject) => {
-    const server = createServer(handler);
-    server.once('error', reject);
-    server.listen(Number(port), 'localhost', () => resolve(server));
-  });
-}
-
 async function main() {
   // Both ports must be known before the addresses that the metadata tells.
   let mcpHandler;
@@ -119,15 +110,10 @@ async function main() {
     '/forget-clients': () => provider.forgetClients(),
     '/restart': restart,
   };
-  const control = await listen(async (req, res) => {
-    const action = actions[req.url];
-    await action?.();
-    event(action ? `control ${req.url}` : `unknown control ${req.url}`);
-    res.writeHead(action ? 204 : 404).end();
-  }, options['control-port']);
+  const control = await serveControl(actions, options['control-port']);
 
-  if (options['end-with-stdin']) process.stdin.resume().once('end', () => process.exit(0));
-  const ready = { url: url.href, issuer: issuerUrl.href, control: `http://localhost:${control.address().port}` };
+  if (options['end-with-stdin']) endWithStdin();
+  const ready = { url: url.href, issuer: issuerUrl.href, control };
   process.stdout.write(`${JSON.stringify(ready)}\n`);
 }
 

@@ -1,6 +1,6 @@
 // What the host does with a connected client of the official SDK. Each step returns what it saw or throws what went wrong.
 
-import { deepStrictEqual, rejects, strictEqual } from 'node:assert';
+import { deepStrictEqual, ok, rejects, strictEqual } from 'node:assert';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import {
   CreateMessageRequestSchema,
@@ -68,6 +68,12 @@ export const steps = {
     strictEqual(await call(client, 'add', { a: 2, b: 3 }), '5');
     const message = 'Grüße, 世界 \u2028 "quoted" \\ \u0000';
     strictEqual(await call(client, 'echo', { message }), message);
+  },
+
+  /** What any server with a tool `echo` can do. */
+  async echo(client) {
+    const said = await call(client, 'echo', { message: 'hello there' });
+    ok(said.includes('hello there'), said);
   },
 
   /** 20 calls at once; each answer goes to its own call. */
