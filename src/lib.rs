@@ -2,6 +2,7 @@
 //! server that speaks HTTP, and signs in for it.
 
 pub mod browser;
+pub mod cli;
 pub mod config;
 pub mod diag;
 pub mod ids;
