@@ -5,6 +5,7 @@ pub mod browser;
 pub mod cli;
 pub mod config;
 pub mod diag;
+pub mod error;
 pub mod ids;
 pub mod login;
 pub mod mcp;
