@@ -2,8 +2,10 @@
 //! server that speaks HTTP, and signs in for it.
 
 pub mod browser;
+pub mod cli;
 pub mod config;
 pub mod diag;
+pub mod error;
 pub mod ids;
 pub mod login;
 pub mod mcp;
