@@ -1,14 +1,23 @@
 //! The top-level [`Error`], what the user can do about it, and the exit code it ends with.
 
+use std::error::Error as _;
 use std::fmt;
+use std::io;
 
 use crate::cli::UsageError;
+use crate::net::http::HttpError;
 
 /// Why the program ends without success.
 #[derive(Debug)]
 pub enum Error {
     /// The command line or a setting cannot be used.
     Usage(UsageError),
+    /// The HTTP client cannot be set up.
+    Http(HttpError),
+    /// Stdout cannot be written.
+    Stdout(io::Error),
+    /// The program's own machinery cannot be started.
+    Runtime(io::Error),
     /// The user ended it.
     Interrupted,
 }
@@ -18,7 +27,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Usage(error) => error.hint().map(str::to_owned),
-            Self::Interrupted => None,
+            Self::Http(_) | Self::Stdout(_) | Self::Runtime(_) | Self::Interrupted => None,
         }
     }
 
@@ -27,6 +36,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,
+            Self::Http(_) | Self::Stdout(_) | Self::Runtime(_) => 1,
             Self::Interrupted => 130,
         }
     }
@@ -36,6 +46,12 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Usage(error) => error.fmt(f),
+            Self::Http(error) => match error.source() {
+                Some(cause) => write!(f, "{error}: {cause}"),
+                None => error.fmt(f),
+            },
+            Self::Stdout(error) => write!(f, "cannot write to stdout: {error}"),
+            Self::Runtime(error) => write!(f, "cannot start: {error}"),
             Self::Interrupted => f.write_str("interrupted"),
         }
     }
@@ -45,6 +61,8 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Usage(error) => Some(error),
+            Self::Http(error) => Some(error),
+            Self::Stdout(error) | Self::Runtime(error) => Some(error),
             Self::Interrupted => None,
         }
     }
