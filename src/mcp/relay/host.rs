@@ -12,7 +12,7 @@ use crate::mcp::pending::Owner;
 
 impl Relay {
     /// One line from the AI client, without its line end.
-    pub fn from_host(&mut self, line: Bytes, now: u64) {
+    pub fn host_line(&mut self, line: Bytes, now: u64) {
         match jsonrpc::parse_any(line) {
             Ok(Parsed::Single(message)) => self.host_message(message, None, now),
             Ok(Parsed::Batch(entries)) => self.host_batch(entries, now),

@@ -8,7 +8,7 @@ use crate::mcp::pending::{Owner, Question};
 
 impl Relay {
     /// Something happened on an exchange.
-    pub fn from_remote(&mut self, exchange: u64, event: Event, now: u64) {
+    pub fn remote_event(&mut self, exchange: u64, event: Event, now: u64) {
         match event {
             Event::SessionHeader(id) => {
                 if self.is_opening(exchange) {
