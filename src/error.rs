@@ -3,12 +3,19 @@
 use std::fmt;
 
 use crate::cli::UsageError;
+use crate::store::{LockError, StoreError};
 
 /// Why the program ends without success.
 #[derive(Debug)]
 pub enum Error {
     /// The command line or a setting cannot be used.
     Usage(UsageError),
+    /// The cache cannot be used.
+    Store(StoreError),
+    /// Another process holds a lock, or there is none to be had.
+    Lock(LockError),
+    /// The command is about a sign-in that is not cached. Holds the name or address.
+    NoSuchSignIn(String),
     /// The user ended it.
     Interrupted,
 }
@@ -18,6 +25,9 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Usage(error) => error.hint().map(str::to_owned),
+            Self::Store(error) => Some(error.hint()),
+            Self::Lock(error) => Some(error.hint()),
+            Self::NoSuchSignIn(_) => Some("`mcp-drawbridge status` lists the sign-ins".to_owned()),
             Self::Interrupted => None,
         }
     }
@@ -26,6 +36,7 @@ impl Error {
     /// here, 4 server unreachable, 130 interrupted.
     pub fn exit_code(&self) -> u8 {
         match self {
+            Self::Store(_) | Self::Lock(_) | Self::NoSuchSignIn(_) => 1,
             Self::Usage(_) => 2,
             Self::Interrupted => 130,
         }
@@ -36,6 +47,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Usage(error) => error.fmt(f),
+            Self::Store(error) => error.fmt(f),
+            Self::Lock(error) => error.fmt(f),
+            Self::NoSuchSignIn(what) => write!(f, "there is no sign-in for `{what}`"),
             Self::Interrupted => f.write_str("interrupted"),
         }
     }
@@ -43,9 +57,12 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        // Where the text is the inner error's own, its cause is the next in the chain.
         match self {
-            Self::Usage(error) => Some(error),
-            Self::Interrupted => None,
+            Self::Usage(error) => error.source(),
+            Self::Store(error) => error.source(),
+            Self::Lock(error) => error.source(),
+            Self::NoSuchSignIn(_) | Self::Interrupted => None,
         }
     }
 }
@@ -53,6 +70,18 @@ impl std::error::Error for Error {
 impl From<UsageError> for Error {
     fn from(error: UsageError) -> Self {
         Self::Usage(error)
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<LockError> for Error {
+    fn from(error: LockError) -> Self {
+        Self::Lock(error)
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod browser;
 pub mod cli;
+pub mod command;
 pub mod config;
 pub mod diag;
 pub mod error;

@@ -1,0 +1,3 @@
+//! The commands besides bridging, a file each.
+
+pub mod status;
