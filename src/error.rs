@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::cli::UsageError;
+use crate::net::http::HttpError;
 use crate::store::{LockError, StoreError};
 
 /// Why the program ends without success.
@@ -14,21 +15,42 @@ pub enum Error {
     Store(StoreError),
     /// Another process holds a lock, or there is none to be had.
     Lock(LockError),
-    /// The command is about a sign-in that is not cached. Holds the name or address.
-    NoSuchSignIn(String),
+    /// The HTTP client cannot be built.
+    Http(HttpError),
+    /// The command is about a sign-in that is not cached.
+    NoSignIn {
+        /// The name or address that was given.
+        what: String,
+        /// The names of other sign-ins for the same server.
+        others: Vec<String>,
+    },
     /// The user ended it.
     Interrupted,
 }
 
 impl Error {
+    /// The error for a name or address that no sign-in has.
+    pub fn no_sign_in(what: impl Into<String>) -> Self {
+        Self::NoSignIn {
+            what: what.into(),
+            others: Vec::new(),
+        }
+    }
+
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Usage(error) => error.hint().map(str::to_owned),
             Self::Store(error) => Some(error.hint()),
             Self::Lock(error) => Some(error.hint()),
-            Self::NoSuchSignIn(_) => Some("`mcp-drawbridge status` lists the sign-ins".to_owned()),
-            Self::Interrupted => None,
+            Self::NoSignIn { others, .. } if others.is_empty() => {
+                Some("`mcp-drawbridge status` lists the sign-ins".to_owned())
+            }
+            Self::NoSignIn { others, .. } => Some(format!(
+                "for that server there is `{}`; give the name, or the same arguments as when signing in",
+                others.join("`, `")
+            )),
+            Self::Http(_) | Self::Interrupted => None,
         }
     }
 
@@ -36,7 +58,7 @@ impl Error {
     /// here, 4 server unreachable, 130 interrupted.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Store(_) | Self::Lock(_) | Self::NoSuchSignIn(_) => 1,
+            Self::Store(_) | Self::Lock(_) | Self::Http(_) | Self::NoSignIn { .. } => 1,
             Self::Usage(_) => 2,
             Self::Interrupted => 130,
         }
@@ -49,7 +71,8 @@ impl fmt::Display for Error {
             Self::Usage(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::Lock(error) => error.fmt(f),
-            Self::NoSuchSignIn(what) => write!(f, "there is no sign-in for `{what}`"),
+            Self::Http(error) => error.fmt(f),
+            Self::NoSignIn { what, .. } => write!(f, "there is no sign-in for `{what}`"),
             Self::Interrupted => f.write_str("interrupted"),
         }
     }
@@ -62,7 +85,8 @@ impl std::error::Error for Error {
             Self::Usage(error) => error.source(),
             Self::Store(error) => error.source(),
             Self::Lock(error) => error.source(),
-            Self::NoSuchSignIn(_) | Self::Interrupted => None,
+            Self::Http(error) => error.source(),
+            Self::NoSignIn { .. } | Self::Interrupted => None,
         }
     }
 }
@@ -82,6 +106,12 @@ impl From<StoreError> for Error {
 impl From<LockError> for Error {
     fn from(error: LockError) -> Self {
         Self::Lock(error)
+    }
+}
+
+impl From<HttpError> for Error {
+    fn from(error: HttpError) -> Self {
+        Self::Http(error)
     }
 }
 

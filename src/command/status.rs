@@ -109,10 +109,10 @@ pub fn run(status: &Status, now: u64, diag: &Diag, out: &mut dyn io::Write) -> R
     }
     match &status.target {
         StatusTarget::Name(name) if sign_ins.is_empty() => {
-            return Err(Error::NoSuchSignIn(name.to_string()));
+            return Err(Error::no_sign_in(name.as_str()));
         }
         StatusTarget::Server(server) if sign_ins.is_empty() => {
-            return Err(Error::NoSuchSignIn(server.to_string()));
+            return Err(Error::no_sign_in(server.to_string()));
         }
         _ => {}
     }
