@@ -13,6 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use http::header::{AUTHORIZATION, HeaderMap};
 use serde_json::{Map, Value};
 
 use crate::cli::{CommonOptions, LogoutArgs, Request, ServerArgs, StatusArgs, UsageError};
@@ -21,7 +22,7 @@ use crate::ids::{ResourceId, ServerKey, ServerUrl};
 use crate::oauth::registration::AuthMethod;
 use crate::secret::Secret;
 use given::{Given, Lookup};
-use which::{Which, is_address, name, server};
+use which::{Which, cached_name, is_address, server};
 
 /// The variable that names the folder of the sign-ins.
 pub const DIR_VARIABLE: &str = "MCP_DRAWBRIDGE_DIR";
@@ -79,25 +80,10 @@ pub struct Base {
     pub level: Level,
     /// How long a connection may take.
     pub connect_timeout: Duration,
-    /// Certificates to trust besides the system's.
-    pub ca: Option<CaFile>,
+    /// A PEM file with certificates to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
     /// What is odd but no reason to stop; to be written once the output exists.
     pub warnings: Vec<String>,
-}
-
-/// Certificates in PEM form, and where they came from.
-#[derive(Clone)]
-pub struct CaFile {
-    /// The file, as given.
-    pub path: PathBuf,
-    /// Its content; holds at least one certificate block.
-    pub pem: Vec<u8>,
-}
-
-impl std::fmt::Debug for CaFile {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "CaFile({})", self.path.display())
-    }
 }
 
 /// Everything about one remote server. Its `Debug` shows no secret.
@@ -112,7 +98,8 @@ pub struct Config {
     /// How requests to the server are authorized.
     pub auth: AuthMode,
     /// Headers for every request to the remote server and to no other; at most one of each name.
-    pub headers: Vec<Header>,
+    /// Their values are marked as sensitive and do not print.
+    pub headers: HeaderMap,
     /// Where the browser returns to.
     pub callback: Callback,
     /// How long a person may take for the sign-in.
@@ -142,15 +129,6 @@ pub enum AuthMode {
     Bearer,
     /// By OAuth, as soon as the server asks for it.
     OAuth,
-}
-
-/// A header that the user configured.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Header {
-    /// Its name.
-    pub name: http::HeaderName,
-    /// Its value: visible characters, blanks and tabs.
-    pub value: Secret,
 }
 
 /// The redirect URI without its port.
@@ -276,10 +254,7 @@ impl Config {
             &lookup.list("header-file", &args.header_file),
             around,
         )?;
-        let auth = match headers
-            .iter()
-            .any(|header| header.name == http::header::AUTHORIZATION)
-        {
+        let auth = match headers.contains_key(AUTHORIZATION) {
             true => AuthMode::Bearer,
             false => AuthMode::OAuth,
         };
@@ -345,7 +320,7 @@ impl Logout {
                 let server = server(text, which.allow_http)?;
                 LogoutTarget::One(which.key(&server)?, Some(server))
             }
-            (Some(text), false) => LogoutTarget::One(name(text)?, None),
+            (Some(text), false) => LogoutTarget::One(cached_name(text)?, None),
         };
         Ok(Self {
             base,
@@ -362,7 +337,7 @@ impl Status {
             None => StatusTarget::All,
             // Nothing is sent, so plain http does no harm here.
             Some(text) if is_address(text) => StatusTarget::Server(server(text, true)?),
-            Some(text) => StatusTarget::Name(name(text)?),
+            Some(text) => StatusTarget::Name(cached_name(text)?),
         };
         Ok(Self {
             base: Base::new(&CommonOptions::default(), around, &lookup)?,
@@ -393,7 +368,7 @@ impl Base {
                 Some(given) => given.seconds()?,
                 None => CONNECT_TIMEOUT,
             },
-            ca: lookup
+            ca_file: lookup
                 .text("ca-file", &options.ca_file)
                 .map(|given| ca_file(&given, around))
                 .transpose()?,
@@ -423,18 +398,18 @@ fn dir(around: &Surroundings<'_>) -> Result<PathBuf, UsageError> {
     }
 }
 
-fn ca_file(given: &Given, around: &Surroundings<'_>) -> Result<CaFile, UsageError> {
-    let path = PathBuf::from(&given.text);
+/// Looks into the file now, since a mistake in a configuration is best told at the start.
+fn ca_file(given: &Given, around: &Surroundings<'_>) -> Result<PathBuf, UsageError> {
     let pem = given.read(&given.text, around)?;
     let marker = b"-----BEGIN CERTIFICATE-----";
-    if !pem.windows(marker.len()).any(|window| window == marker) {
-        return Err(UsageError::new(format!(
+    match pem.windows(marker.len()).any(|window| window == marker) {
+        true => Ok(PathBuf::from(&given.text)),
+        false => Err(UsageError::new(format!(
             "the file `{}` of {} holds no certificate in PEM form",
             given.text, given.origin
         ))
-        .with_hint("it must contain `-----BEGIN CERTIFICATE-----`"));
+        .with_hint("it must contain `-----BEGIN CERTIFICATE-----`")),
     }
-    Ok(CaFile { path, pem })
 }
 
 fn callback(args: &ServerArgs, lookup: &Lookup<'_>) -> Result<Callback, UsageError> {

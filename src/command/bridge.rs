@@ -1,7 +1,5 @@
 //! The default command: joins stdin and stdout to the remote server.
 
-use http::{HeaderMap, HeaderValue};
-
 use crate::bridge::{self, Wire};
 use crate::config::{AuthMode, Config};
 use crate::diag::Diag;
@@ -18,7 +16,7 @@ pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
     let diag = diag.for_host(&config.server.host());
     let http = http_client::build(&HttpSettings {
         connect_timeout: config.base.connect_timeout,
-        ca_file: config.base.ca.as_ref().map(|ca| ca.path.clone()),
+        ca_file: config.base.ca_file.clone(),
     })
     .map_err(Error::Http)?;
     let login = match config.auth {
@@ -26,24 +24,11 @@ pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
         AuthMode::OAuth => Some(Login),
     };
     let wire = Wire {
-        remote: Remote::new(http, &config.server, user_headers(config)),
+        remote: Remote::new(http, &config.server, config.headers.clone()),
         login,
         server: config.server.host(),
         diag,
     };
     bridge::run(wire, lines, output).await;
     Ok(())
-}
-
-/// The headers that the user configured, for the remote server and no other.
-fn user_headers(config: &Config) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    for header in &config.headers {
-        // The configuration checked that the value is one a header can have.
-        if let Ok(mut value) = HeaderValue::from_str(header.value.expose()) {
-            value.set_sensitive(true);
-            headers.append(header.name.clone(), value);
-        }
-    }
-    headers
 }

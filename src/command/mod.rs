@@ -1,8 +1,10 @@
 //! What each command does, one file each.
 
 mod bridge;
+pub mod status;
 
 use std::io::Write as _;
+use std::time::SystemTime;
 
 use crate::config::Job;
 use crate::diag::Diag;
@@ -12,6 +14,7 @@ use crate::error::Error;
 pub async fn run(job: Job, diag: &Diag) -> Result<(), Error> {
     match job {
         Job::Bridge(config) => bridge::run(&config, diag).await,
+        Job::Status(job) => status::run(&job, now(), diag, &mut std::io::stdout().lock()),
         _ => Ok(()),
     }
 }
@@ -23,4 +26,11 @@ pub fn print(text: &str) -> Result<(), Error> {
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush())
         .map_err(Error::Stdout)
+}
+
+/// The time, in seconds since the epoch.
+fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
 }

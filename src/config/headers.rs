@@ -1,11 +1,10 @@
 //! Headers that the user configured.
 
-use http::header::{self, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+use super::Surroundings;
 use super::given::{Given, expand};
-use super::{Header, Surroundings};
 use crate::cli::UsageError;
-use crate::secret::Secret;
 
 /// Headers of the transport itself. Another value would break the connection or the session.
 const RESERVED: [&str; 15] = [
@@ -31,12 +30,11 @@ pub(super) fn collect(
     flags: &[Given],
     files: &[Given],
     around: &Surroundings<'_>,
-) -> Result<Vec<Header>, UsageError> {
-    let mut headers: Vec<Header> = Vec::new();
+) -> Result<HeaderMap, UsageError> {
+    let mut headers = HeaderMap::new();
     let mut add = |line: &str, origin: &str| -> Result<(), UsageError> {
-        let header = parse(line, origin, around)?;
-        headers.retain(|known| known.name != header.name);
-        headers.push(header);
+        let (name, value) = parse(line, origin, around)?;
+        headers.insert(name, value);
         Ok(())
     };
     for file in files {
@@ -55,7 +53,11 @@ pub(super) fn collect(
 }
 
 /// One `Name: value`. No message repeats the value, which may be a secret.
-fn parse(line: &str, origin: &str, around: &Surroundings<'_>) -> Result<Header, UsageError> {
+fn parse(
+    line: &str,
+    origin: &str,
+    around: &Surroundings<'_>,
+) -> Result<(HeaderName, HeaderValue), UsageError> {
     let shape = || {
         UsageError::new(format!("{origin} is not of the form `Name: value`"))
             .with_hint("write for example `--header \"X-Api-Key: ${API_KEY}\"`, as one argument")
@@ -75,18 +77,16 @@ fn parse(line: &str, origin: &str, around: &Surroundings<'_>) -> Result<Header, 
     )?;
     // RFC 9110 §5.5: blanks around the value are not part of it.
     let value = value.trim_matches([' ', '\t']);
-    // A line break would begin another header (RFC 9110 §5.5: CR, LF and NUL are dangerous).
-    if HeaderValue::from_bytes(value.as_bytes()).is_err() {
-        return Err(UsageError::new(format!(
-            "the value of the header `{name}` contains a line break or another control character"
-        )));
-    }
     if name == header::AUTHORIZATION && (value.is_empty() || value.eq_ignore_ascii_case("bearer")) {
         return Err(UsageError::new("the header `authorization` has no value")
             .with_hint("leave it out to sign in through the browser"));
     }
-    Ok(Header {
-        name,
-        value: Secret::new(value),
-    })
+    // RFC 9110 §5.5: CR, LF and NUL are dangerous, since a line break begins another header.
+    let mut value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| {
+        UsageError::new(format!(
+            "the value of the header `{name}` contains a line break or another control character"
+        ))
+    })?;
+    value.set_sensitive(true);
+    Ok((name, value))
 }

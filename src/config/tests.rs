@@ -67,11 +67,8 @@ fn error(args: &[&str]) -> String {
 }
 
 fn header(config: &Config, name: &str) -> Option<String> {
-    config
-        .headers
-        .iter()
-        .find(|header| header.name.as_str() == name)
-        .map(|header| header.value.expose().to_owned())
+    let value = config.headers.get(name)?.as_bytes();
+    Some(String::from_utf8(value.to_vec()).expect("UTF-8"))
 }
 
 #[test]
@@ -85,7 +82,7 @@ fn an_address_alone_is_enough() {
     );
     assert_eq!(config.base.level, Level::Normal);
     assert_eq!(config.base.connect_timeout, Duration::from_secs(10));
-    assert!(config.base.ca.is_none());
+    assert!(config.base.ca_file.is_none());
     assert!(config.base.warnings.is_empty());
     assert_eq!(config.auth, AuthMode::OAuth);
     assert!(config.headers.is_empty());
@@ -159,7 +156,9 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
         ("connect-timeout", "2.5", |c| {
             c.base.connect_timeout == Duration::from_millis(2500)
         }),
-        ("ca-file", "ca.pem", |c| c.base.ca.is_some()),
+        ("ca-file", "ca.pem", |c| {
+            c.base.ca_file.as_deref() == Some(Path::new("ca.pem"))
+        }),
         ("debug", "", |c| c.base.level == Level::Debug),
         ("silent", "", |c| c.base.level == Level::Silent),
     ];
@@ -634,6 +633,12 @@ fn logout_finds_the_sign_in_by_the_same_arguments_by_name_or_takes_all() {
             matches!(target(&[&[SERVER], args].concat()), LogoutTarget::One(k, Some(_)) if k == key)
         );
     }
+    let long = format!("https://mcp.example.com/{}", "a".repeat(80));
+    let key = match world.job(&[&long]) {
+        Ok(Job::Bridge(config)) => config.key,
+        other => panic!("{other:?}"),
+    };
+    assert!(matches!(target(&[key.as_str()]), LogoutTarget::One(k, None) if k == key));
     for args in [
         &["logout"][..],
         &["logout", "--all", "work"],

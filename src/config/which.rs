@@ -109,8 +109,17 @@ impl Which {
     }
 }
 
-pub(super) fn name(text: &str) -> Result<ServerKey, UsageError> {
+/// A name that the user gives to a sign-in.
+fn name(text: &str) -> Result<ServerKey, UsageError> {
     ServerKey::from_name(text).map_err(|error| UsageError::new(error.to_string()))
+}
+
+/// The name of a sign-in that exists, as `status` shows it.
+pub(super) fn cached_name(text: &str) -> Result<ServerKey, UsageError> {
+    ServerKey::from_cached(text).map_err(|error| {
+        UsageError::new(error.to_string())
+            .with_hint("give an address such as `https://mcp.example.com/mcp`, or a name that `mcp-drawbridge status` shows")
+    })
 }
 
 /// Whether an argument that may be a name or an address is an address.
