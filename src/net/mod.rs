@@ -1,1 +1,7 @@
 //! Everything that touches a socket.
+
+pub mod callback;
+pub mod http;
+pub mod remote;
+mod tls;
+pub mod token_endpoint;
