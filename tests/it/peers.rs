@@ -3,7 +3,8 @@
 
 use serde_json::json;
 
-use crate::support::peers::{Browser, Kind, Machine, Request, Server};
+use crate::support::machine::{Browser, Machine};
+use crate::support::peers::{Kind, Request, Server};
 
 /// Makes a test of each function for each kind of server.
 macro_rules! with_each_server {
