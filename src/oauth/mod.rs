@@ -3,7 +3,11 @@
 pub mod authorize;
 pub mod challenge;
 pub mod discovery;
+pub mod document;
 pub mod flow;
 pub mod registration;
+pub mod scope;
 pub mod sign_in;
 pub mod token;
+pub mod token_endpoint;
+pub mod untrusted;

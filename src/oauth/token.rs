@@ -1,7 +1,15 @@
-//! Tokens: what a grant consists of, and what the token endpoint's answers mean (RFC 6749 §5).
+//! Tokens: what a grant consists of and when it is due for a refresh (RFC 6749 §5.1, §6). What
+//! passes between us and the token endpoint is in [`super::token_endpoint`].
 
+use std::fmt;
+
+use super::untrusted::printable;
 use crate::ids::{Issuer, ResourceId};
 use crate::secret::Secret;
+
+pub use super::token_endpoint::{
+    Effect, GrantRequest, Outage, OutageCause, Refusal, TokenError, TokenRequest,
+};
 
 /// The tokens of one grant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,10 +22,48 @@ pub struct TokenSet {
     pub token_type: String,
     /// When the access token ends, in seconds since the epoch; `None` if the server did not say.
     pub expires_at: Option<u64>,
-    /// The scopes that were granted.
+    /// The scopes that were granted; empty if the server did not say.
     pub scopes: Vec<String>,
     /// The OpenID Connect ID token, where one was issued.
     pub id_token: Option<Secret>,
+}
+
+/// Why an answer of the token endpoint, although successful, holds no token to use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UnusableToken {
+    /// `token_type` is not `Bearer` (RFC 6749 §7.1: do not use a type that is not understood).
+    Type(String),
+    /// The token cannot stand in a header field.
+    Characters,
+}
+
+impl fmt::Display for UnusableToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Type(kind) => write!(f, "it issued a token of the unknown type `{kind}`"),
+            Self::Characters => {
+                f.write_str("it issued a token with characters that no header can carry")
+            }
+        }
+    }
+}
+
+impl TokenSet {
+    /// Whether the access token can be sent as a bearer token.
+    pub fn check(&self) -> Result<(), UnusableToken> {
+        // RFC 6749 §5.1: the type is compared without regard to case.
+        if !self.token_type.eq_ignore_ascii_case("bearer") {
+            return Err(UnusableToken::Type(printable(&self.token_type, 40)));
+        }
+        let token = self.access_token.expose();
+        // RFC 6749 appendix A.12: one or more visible characters or blanks; a blank at either end
+        // would be lost on the way.
+        let plain = token.bytes().all(|byte| matches!(byte, 0x20..=0x7e));
+        if token.is_empty() || !plain || token.trim() != token {
+            return Err(UnusableToken::Characters);
+        }
+        Ok(())
+    }
 }
 
 /// A grant: tokens, who issued them, and what for.
@@ -35,4 +81,214 @@ pub struct Grant {
     pub granted_at: u64,
     /// When the tokens were last refreshed, in seconds since the epoch.
     pub refreshed_at: Option<u64>,
+}
+
+/// How an access token stands at a given moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// Use it.
+    Fresh,
+    /// It still works, but it is time to refresh it.
+    Due,
+    /// It has ended.
+    Expired,
+}
+
+/// A token is refreshed this long before it ends, in seconds …
+const REFRESH_AHEAD: u64 = 300;
+/// … or when this share of its lifetime is left, whichever is shorter.
+const REFRESH_SHARE: u64 = 5;
+
+impl Grant {
+    /// A grant from the first answer of the token endpoint. RFC 6749 §5.1: a missing `scope` says
+    /// that what was asked for was granted.
+    pub fn new(
+        issuer: Issuer,
+        resource: Option<ResourceId>,
+        requested_scopes: Vec<String>,
+        mut tokens: TokenSet,
+        now: u64,
+    ) -> Self {
+        if tokens.scopes.is_empty() {
+            tokens.scopes.clone_from(&requested_scopes);
+        }
+        Self {
+            issuer,
+            resource,
+            tokens,
+            requested_scopes,
+            granted_at: now,
+            refreshed_at: None,
+        }
+    }
+
+    /// The grant after a refresh. RFC 6749 §6: what the answer leaves out stays as it was.
+    pub fn refreshed(&self, mut tokens: TokenSet, now: u64) -> Self {
+        if tokens.refresh_token.is_none() {
+            tokens.refresh_token.clone_from(&self.tokens.refresh_token);
+        }
+        if tokens.scopes.is_empty() {
+            tokens.scopes.clone_from(&self.tokens.scopes);
+        }
+        if tokens.id_token.is_none() {
+            tokens.id_token.clone_from(&self.tokens.id_token);
+        }
+        Self {
+            tokens,
+            refreshed_at: Some(now),
+            ..self.clone()
+        }
+    }
+
+    /// When the access token was issued, in seconds since the epoch.
+    pub fn issued_at(&self) -> u64 {
+        self.refreshed_at.unwrap_or(self.granted_at)
+    }
+
+    /// When to refresh, in seconds since the epoch; `None` if the server named no end or gave
+    /// nothing to refresh with.
+    pub fn refresh_at(&self) -> Option<u64> {
+        self.tokens.refresh_token.as_ref()?;
+        self.due_at()
+    }
+
+    /// How the access token stands. Without a known end it counts as fresh: the server says when
+    /// it is not (401).
+    pub fn freshness(&self, now: u64) -> Freshness {
+        match (self.tokens.expires_at, self.due_at()) {
+            (Some(expires_at), _) if now >= expires_at => Freshness::Expired,
+            (_, Some(due_at)) if now >= due_at => Freshness::Due,
+            _ => Freshness::Fresh,
+        }
+    }
+
+    fn due_at(&self) -> Option<u64> {
+        let expires_at = self.tokens.expires_at?;
+        let lifetime = expires_at.saturating_sub(self.issued_at());
+        Some(expires_at - (lifetime / REFRESH_SHARE).min(REFRESH_AHEAD))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(expires_at: Option<u64>) -> TokenSet {
+        TokenSet {
+            access_token: Secret::new("ACCESS_TOKEN_1"),
+            refresh_token: Some(Secret::new("REFRESH_TOKEN_1")),
+            token_type: "Bearer".to_owned(),
+            expires_at,
+            scopes: vec!["read".to_owned()],
+            id_token: None,
+        }
+    }
+
+    fn grant(expires_at: Option<u64>) -> Grant {
+        let issuer = Issuer::new("https://as.example");
+        Grant::new(
+            issuer,
+            None,
+            vec!["read".to_owned()],
+            tokens(expires_at),
+            1000,
+        )
+    }
+
+    #[test]
+    fn a_long_lived_token_is_due_five_minutes_before_its_end() {
+        let grant = grant(Some(1000 + 3600));
+        assert_eq!(grant.refresh_at(), Some(4300));
+        assert_eq!(grant.freshness(4299), Freshness::Fresh);
+        assert_eq!(grant.freshness(4300), Freshness::Due);
+        assert_eq!(grant.freshness(4599), Freshness::Due);
+        assert_eq!(grant.freshness(4600), Freshness::Expired);
+    }
+
+    #[test]
+    fn a_short_lived_token_is_due_when_a_fifth_is_left() {
+        let grant = grant(Some(1000 + 60));
+        assert_eq!(grant.refresh_at(), Some(1048));
+        assert_eq!(grant.freshness(1047), Freshness::Fresh);
+        assert_eq!(grant.freshness(1048), Freshness::Due);
+    }
+
+    #[test]
+    fn the_lifetime_counts_from_the_last_refresh() {
+        let grant = grant(Some(4600)).refreshed(tokens(Some(9100)), 9000);
+        assert_eq!(grant.refresh_at(), Some(9080));
+        assert_eq!((grant.granted_at, grant.refreshed_at), (1000, Some(9000)));
+    }
+
+    #[test]
+    fn a_token_without_a_named_end_is_fresh_until_refused() {
+        assert_eq!(grant(None).freshness(u64::MAX), Freshness::Fresh);
+        assert_eq!(grant(None).refresh_at(), None);
+    }
+
+    #[test]
+    fn a_token_that_ends_as_it_comes_is_expired() {
+        assert_eq!(grant(Some(1000)).freshness(1000), Freshness::Expired);
+        assert_eq!(grant(Some(10)).freshness(1000), Freshness::Expired);
+    }
+
+    #[test]
+    fn without_a_refresh_token_no_refresh_is_due() {
+        let mut grant = grant(Some(4600));
+        grant.tokens.refresh_token = None;
+        assert_eq!(grant.refresh_at(), None);
+    }
+
+    #[test]
+    fn a_refresh_keeps_what_the_answer_leaves_out() {
+        let mut before = grant(Some(4600));
+        before.tokens.id_token = Some(Secret::new("ID_TOKEN_1"));
+        let mut answer = tokens(Some(9000));
+        answer.access_token = Secret::new("ACCESS_TOKEN_2");
+        answer.refresh_token = None;
+        answer.scopes.clear();
+        let after = before.refreshed(answer, 5000);
+        assert_eq!(after.tokens.access_token, Secret::new("ACCESS_TOKEN_2"));
+        assert_eq!(after.tokens.refresh_token, before.tokens.refresh_token);
+        assert_eq!(after.tokens.scopes, before.tokens.scopes);
+        assert_eq!(after.tokens.id_token, before.tokens.id_token);
+    }
+
+    #[test]
+    fn a_refresh_takes_over_what_the_answer_brings() {
+        let mut answer = tokens(None);
+        answer.refresh_token = Some(Secret::new("REFRESH_TOKEN_2"));
+        answer.scopes = vec!["write".to_owned()];
+        let after = grant(Some(4600)).refreshed(answer.clone(), 5000);
+        assert_eq!(after.tokens, answer);
+    }
+
+    #[test]
+    fn a_missing_scope_means_what_was_requested() {
+        let mut answer = tokens(None);
+        answer.scopes.clear();
+        let asked = vec!["a".to_owned(), "b".to_owned()];
+        let grant = Grant::new(
+            Issuer::new("https://as.example"),
+            None,
+            asked.clone(),
+            answer,
+            1,
+        );
+        assert_eq!(grant.tokens.scopes, asked);
+    }
+
+    #[test]
+    fn only_bearer_tokens_that_fit_a_header_are_used() {
+        let mut set = tokens(None);
+        set.token_type = "bEARER".to_owned();
+        assert_eq!(set.check(), Ok(()));
+        set.token_type = "mac".to_owned();
+        assert_eq!(set.check(), Err(UnusableToken::Type("mac".to_owned())));
+        set.token_type = "Bearer".to_owned();
+        for token in ["", "a\r\nX: y", "a\u{e9}", " a", "a "] {
+            set.access_token = Secret::new(token);
+            assert_eq!(set.check(), Err(UnusableToken::Characters), "{token:?}");
+        }
+    }
 }

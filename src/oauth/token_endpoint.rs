@@ -1,0 +1,417 @@
+//! What is asked of a token endpoint, and what its refusals mean (RFC 6749 §4.1.3, §5.2, §6).
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use url::Url;
+
+use super::document::Object;
+use super::registration::Client;
+use super::untrusted::{SHOWN, printable};
+use crate::ids::ResourceId;
+use crate::secret::Secret;
+
+/// What made an action of the rim fail; shared, since several callers may wait for one flow.
+pub type Cause = Arc<dyn Error + Send + Sync>;
+
+/// A request to a token endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenRequest {
+    /// Where it goes. Redirects from there are never followed.
+    pub endpoint: Url,
+    /// Who asks, and how that is proved.
+    pub client: Client,
+    /// RFC 8707 §2.2: sent with every request of a grant that was asked for with it.
+    pub resource: Option<ResourceId>,
+    /// What is handed in.
+    pub grant: GrantRequest,
+}
+
+/// What is handed in for tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GrantRequest {
+    /// RFC 6749 §4.1.3, RFC 7636 §4.5.
+    AuthorizationCode {
+        /// The code that the browser brought.
+        code: Secret,
+        /// The exact redirect URI of the authorization request.
+        redirect_uri: String,
+        /// The secret behind `code_challenge`.
+        code_verifier: Secret,
+    },
+    /// RFC 6749 §6. No `scope` is sent, which keeps the scopes of the grant.
+    RefreshToken {
+        /// The token that is spent.
+        refresh_token: Secret,
+    },
+}
+
+impl GrantRequest {
+    /// The value of `grant_type`.
+    pub fn grant_type(&self) -> &'static str {
+        match self {
+            Self::AuthorizationCode { .. } => "authorization_code",
+            Self::RefreshToken { .. } => "refresh_token",
+        }
+    }
+}
+
+/// What a server said when it refused, fit to be shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refusal {
+    /// The HTTP status.
+    pub status: u16,
+    /// The OAuth `error` code (RFC 6749 §5.2, RFC 7591 §3.2.2), if the answer had one.
+    pub error: Option<String>,
+    /// The explanation, if the answer had one.
+    pub description: Option<String>,
+}
+
+impl Refusal {
+    /// Reads any body a server may refuse with: an OAuth error, another JSON object, plain text, a
+    /// page. Pages are not shown.
+    pub fn read(status: u16, body: &[u8]) -> Self {
+        let shown = |text: &str| Some(printable(text, SHOWN)).filter(|text| !text.is_empty());
+        let Ok(object) = Object::parse(body, &[]) else {
+            let text = String::from_utf8_lossy(body);
+            let is_page = text.trim_start().starts_with(['<', '{', '[']) || text.len() > 1000;
+            return Self {
+                status,
+                error: None,
+                description: shown(&text).filter(|_| !is_page),
+            };
+        };
+        let nested = |name| {
+            object
+                .get("error")
+                .and_then(|error| error.get(name)?.as_str())
+        };
+        let error = object.text("error").or_else(|| nested("code"));
+        let names = ["error_description", "message", "detail", "error_message"];
+        let description = names
+            .iter()
+            .find_map(|name| object.text(name))
+            .or_else(|| nested("message"));
+        Self {
+            status,
+            error: error.and_then(shown),
+            description: description.and_then(shown),
+        }
+    }
+
+    /// Whether code or explanation contain one of these, without regard to case.
+    fn mentions(&self, words: &[&str]) -> bool {
+        let said = format!(
+            "{} {}",
+            self.error.as_deref().unwrap_or_default(),
+            self.description.as_deref().unwrap_or_default()
+        )
+        .to_ascii_lowercase();
+        words.iter().any(|word| said.contains(word))
+    }
+
+    /// Whether the server says that it does not know the client: RFC 6749 §5.2, and the spellings
+    /// of servers that answer with a message of their own.
+    pub fn names_unknown_client(&self) -> bool {
+        let dead = ["invalid_client", "unauthorized_client"];
+        self.error
+            .as_deref()
+            .is_some_and(|error| dead.contains(&error))
+            || self.mentions(&[
+                "unrecognized client",
+                "unknown client",
+                "client not found",
+                "client_not_found",
+                "no such client",
+            ])
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.error, &self.description) {
+            (Some(error), Some(text)) => write!(f, "`{error}`: {text}"),
+            (Some(error), None) => write!(f, "`{error}`"),
+            (None, Some(text)) => write!(f, "status {}: {text}", self.status),
+            (None, None) => write!(f, "status {}", self.status),
+        }
+    }
+}
+
+/// Whether a request that failed can have taken effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It was not sent, or refused before it was looked at: it may be sent again.
+    None,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// A token endpoint that cannot be used now; it says nothing about the grant.
+#[derive(Clone, Debug)]
+pub struct Outage {
+    /// Whether the request can have taken effect.
+    pub effect: Effect,
+    /// How long to wait, in seconds, where the server said so.
+    pub retry_after: Option<u64>,
+    /// What happened.
+    pub cause: OutageCause,
+}
+
+/// What kept a token endpoint from answering properly.
+#[derive(Clone, Debug)]
+pub enum OutageCause {
+    /// It answered that it cannot (429, 5xx, `temporarily_unavailable`).
+    Answer(Refusal),
+    /// The network failed.
+    Network(Cause),
+}
+
+impl fmt::Display for Outage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.cause {
+            OutageCause::Answer(refusal) => write!(f, "it answered {refusal}"),
+            OutageCause::Network(cause) => write!(f, "{cause}"),
+        }
+    }
+}
+
+/// Why no tokens came, by what there is to do about it.
+#[derive(Clone, Debug)]
+pub enum TokenError {
+    /// The code or refresh token is worth nothing any more: a person has to sign in.
+    GrantDead(Refusal),
+    /// The server does not know the client, or not this way: register anew.
+    ClientDead(Refusal),
+    /// A scope was refused: ask for less.
+    InvalidScope(Refusal),
+    /// The `resource` was refused (RFC 8707 §2).
+    InvalidTarget(Refusal),
+    /// Try again later, with the same tokens.
+    Unavailable(Outage),
+    /// Refused for another reason.
+    Refused(Refusal),
+    /// The answer is none: a page, a redirect, an object without a token. Nothing is lost by it.
+    Unusable(String),
+}
+
+impl fmt::Display for TokenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::GrantDead(refusal)
+            | Self::ClientDead(refusal)
+            | Self::InvalidScope(refusal)
+            | Self::InvalidTarget(refusal)
+            | Self::Refused(refusal) => write!(f, "the token endpoint refused: {refusal}"),
+            Self::Unavailable(outage) => write!(f, "the token endpoint is unavailable: {outage}"),
+            Self::Unusable(reason) => {
+                write!(f, "the token endpoint gave no usable answer: {reason}")
+            }
+        }
+    }
+}
+
+impl Error for TokenError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Unavailable(Outage {
+                cause: OutageCause::Network(cause),
+                ..
+            }) => Some(cause.as_ref()),
+            _ => None,
+        }
+    }
+}
+
+impl TokenError {
+    /// Sorts a refusal by what there is to do (RFC 6749 §5.2 and the spellings of real servers).
+    /// `retry_after` is in seconds.
+    pub fn from_refusal(grant: &GrantRequest, refusal: Refusal, retry_after: Option<u64>) -> Self {
+        let outage = |effect, refusal| {
+            Self::Unavailable(Outage {
+                effect,
+                retry_after,
+                cause: OutageCause::Answer(refusal),
+            })
+        };
+        // RFC 6585 §4, RFC 9110 §15.6.4: neither was looked at.
+        if matches!(refusal.status, 429 | 503) {
+            return outage(Effect::None, refusal);
+        }
+        if refusal.status >= 500 || refusal.status == 408 {
+            return outage(Effect::Unknown, refusal);
+        }
+        let refresh = matches!(grant, GrantRequest::RefreshToken { .. });
+        match refusal.error.as_deref() {
+            Some("temporarily_unavailable" | "slow_down") => outage(Effect::None, refusal),
+            Some("server_error") => outage(Effect::Unknown, refusal),
+            Some("invalid_grant") => Self::GrantDead(refusal),
+            // Servers that say so in other codes: only where they name the refresh token.
+            Some("unauthorized_client" | "invalid_request" | "invalid_token")
+                if refresh
+                    && refusal.mentions(&["refresh_token", "refresh token"])
+                    && !refusal.mentions(&["missing", "required"]) =>
+            {
+                Self::GrantDead(refusal)
+            }
+            Some("invalid_refresh_token") if refresh => Self::GrantDead(refusal),
+            Some("invalid_scope") => Self::InvalidScope(refusal),
+            Some("invalid_target") => Self::InvalidTarget(refusal),
+            _ if refusal.names_unknown_client() => Self::ClientDead(refusal),
+            _ => Self::Refused(refusal),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refresh() -> GrantRequest {
+        GrantRequest::RefreshToken {
+            refresh_token: Secret::new("REFRESH_TOKEN_1"),
+        }
+    }
+
+    fn code() -> GrantRequest {
+        GrantRequest::AuthorizationCode {
+            code: Secret::new("CODE_1"),
+            redirect_uri: "http://localhost:1/cb".to_owned(),
+            code_verifier: Secret::new("VERIFIER_1"),
+        }
+    }
+
+    fn sort(grant: &GrantRequest, status: u16, body: &str) -> TokenError {
+        TokenError::from_refusal(grant, Refusal::read(status, body.as_bytes()), None)
+    }
+
+    #[test]
+    fn spellings_of_a_dead_refresh_token() {
+        for (status, body) in [
+            (400, r#"{"error":"invalid_grant"}"#),
+            (
+                200,
+                r#"{"error":"invalid_grant","error_description":"Grant not found"}"#,
+            ),
+            (
+                403,
+                r#"{"error":"unauthorized_client","error_description":"refresh_token is invalid"}"#,
+            ),
+            (
+                400,
+                r#"{"error":"invalid_request","error_description":"Invalid refresh token"}"#,
+            ),
+            (
+                401,
+                r#"{"error":"invalid_token","error_description":"The refresh token expired"}"#,
+            ),
+            (200, r#"{"ok":false,"error":"invalid_refresh_token"}"#),
+        ] {
+            let error = sort(&refresh(), status, body);
+            assert!(
+                matches!(error, TokenError::GrantDead(_)),
+                "{body}: {error:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_missing_parameter_is_no_dead_refresh_token() {
+        let body = r#"{"error":"invalid_request","error_description":"refresh_token is required"}"#;
+        assert!(matches!(
+            sort(&refresh(), 400, body),
+            TokenError::Refused(_)
+        ));
+        let body = r#"{"error":"invalid_request","error_description":"bad refresh_token"}"#;
+        assert!(matches!(sort(&code(), 400, body), TokenError::Refused(_)));
+    }
+
+    #[test]
+    fn spellings_of_an_unknown_client() {
+        for (status, body) in [
+            (401, r#"{"error":"invalid_client"}"#),
+            (400, r#"{"error":"unauthorized_client"}"#),
+            (422, r#"{"message":"Unrecognized client_id"}"#),
+            (
+                400,
+                r#"{"error":{"code":"x","message":"Client not found"}}"#,
+            ),
+        ] {
+            for grant in [refresh(), code()] {
+                let error = sort(&grant, status, body);
+                assert!(
+                    matches!(error, TokenError::ClientDead(_)),
+                    "{body}: {error:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn outages_say_whether_the_request_can_have_taken_effect() {
+        for (status, body, effect) in [
+            (503, "", Effect::None),
+            (429, r#"{"error":"invalid_grant"}"#, Effect::None),
+            (400, r#"{"error":"temporarily_unavailable"}"#, Effect::None),
+            (400, r#"{"error":"server_error"}"#, Effect::Unknown),
+            (500, r#"{"error":"invalid_grant"}"#, Effect::Unknown),
+            (502, "<html>Bad gateway</html>", Effect::Unknown),
+            (504, "", Effect::Unknown),
+        ] {
+            match sort(&refresh(), status, body) {
+                TokenError::Unavailable(outage) => {
+                    assert_eq!(outage.effect, effect, "{status} {body}")
+                }
+                other => panic!("{status} {body}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn other_refusals_keep_their_kind() {
+        let sorted = |body| sort(&refresh(), 400, body);
+        assert!(matches!(
+            sorted(r#"{"error":"invalid_scope"}"#),
+            TokenError::InvalidScope(_)
+        ));
+        assert!(matches!(
+            sorted(r#"{"error":"invalid_target"}"#),
+            TokenError::InvalidTarget(_)
+        ));
+        assert!(matches!(
+            sorted(r#"{"error":"unsupported_grant_type"}"#),
+            TokenError::Refused(_)
+        ));
+        assert!(matches!(
+            sort(&refresh(), 404, "<html>"),
+            TokenError::Refused(_)
+        ));
+    }
+
+    #[test]
+    fn a_refusal_shows_no_pages_and_no_control_characters() {
+        assert_eq!(
+            Refusal::read(403, b"<html>Forbidden</html>").to_string(),
+            "status 403"
+        );
+        assert_eq!(
+            Refusal::read(403, b"Forbidden\n").to_string(),
+            "status 403: Forbidden"
+        );
+        let body = br#"{"error":"invalid_client","error_description":"\u001b[2Jgone"}"#;
+        assert_eq!(
+            Refusal::read(401, body).to_string(),
+            "`invalid_client`: [2Jgone"
+        );
+        assert_eq!(Refusal::read(400, b"").to_string(), "status 400");
+    }
+
+    #[test]
+    fn debug_output_of_requests_hides_secrets() {
+        let shown = format!("{:?} {:?}", refresh(), code());
+        for secret in ["REFRESH_TOKEN_1", "CODE_1", "VERIFIER_1", "ACCESS_TOKEN_1"] {
+            assert!(!shown.contains(secret), "{secret}");
+        }
+    }
+}
