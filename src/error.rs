@@ -1,6 +1,8 @@
 //! The top-level [`Error`], what the user can do about it, and the exit code it ends with.
 
+use std::error::Error as _;
 use std::fmt;
+use std::io;
 
 use crate::cli::UsageError;
 use crate::net::http::HttpError;
@@ -15,8 +17,6 @@ pub enum Error {
     Store(StoreError),
     /// Another process holds a lock, or there is none to be had.
     Lock(LockError),
-    /// The HTTP client cannot be built.
-    Http(HttpError),
     /// The command is about a sign-in that is not cached.
     NoSignIn {
         /// The name or address that was given.
@@ -24,6 +24,12 @@ pub enum Error {
         /// The names of other sign-ins for the same server.
         others: Vec<String>,
     },
+    /// The HTTP client cannot be set up.
+    Http(HttpError),
+    /// Stdout cannot be written.
+    Stdout(io::Error),
+    /// The program's own machinery cannot be started.
+    Runtime(io::Error),
     /// The user ended it.
     Interrupted,
 }
@@ -50,7 +56,7 @@ impl Error {
                 "for that server there is `{}`; give the name, or the same arguments as when signing in",
                 others.join("`, `")
             )),
-            Self::Http(_) | Self::Interrupted => None,
+            Self::Http(_) | Self::Stdout(_) | Self::Runtime(_) | Self::Interrupted => None,
         }
     }
 
@@ -58,7 +64,8 @@ impl Error {
     /// here, 4 server unreachable, 130 interrupted.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Store(_) | Self::Lock(_) | Self::Http(_) | Self::NoSignIn { .. } => 1,
+            Self::Store(_) | Self::Lock(_) | Self::NoSignIn { .. } => 1,
+            Self::Http(_) | Self::Stdout(_) | Self::Runtime(_) => 1,
             Self::Usage(_) => 2,
             Self::Interrupted => 130,
         }
@@ -71,8 +78,13 @@ impl fmt::Display for Error {
             Self::Usage(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::Lock(error) => error.fmt(f),
-            Self::Http(error) => error.fmt(f),
             Self::NoSignIn { what, .. } => write!(f, "there is no sign-in for `{what}`"),
+            Self::Http(error) => match error.source() {
+                Some(cause) => write!(f, "{error}: {cause}"),
+                None => error.fmt(f),
+            },
+            Self::Stdout(error) => write!(f, "cannot write to stdout: {error}"),
+            Self::Runtime(error) => write!(f, "cannot start: {error}"),
             Self::Interrupted => f.write_str("interrupted"),
         }
     }
@@ -85,7 +97,8 @@ impl std::error::Error for Error {
             Self::Usage(error) => error.source(),
             Self::Store(error) => error.source(),
             Self::Lock(error) => error.source(),
-            Self::Http(error) => error.source(),
+            Self::Http(error) => error.source().and_then(std::error::Error::source),
+            Self::Stdout(error) | Self::Runtime(error) => error.source(),
             Self::NoSignIn { .. } | Self::Interrupted => None,
         }
     }

@@ -1,6 +1,7 @@
 //! mcp-drawbridge joins an AI client that speaks JSON-RPC on stdin and stdout to a remote MCP
 //! server that speaks HTTP, and signs in for it.
 
+pub mod bridge;
 pub mod browser;
 pub mod cli;
 pub mod command;

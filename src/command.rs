@@ -1,3 +1,0 @@
-//! The commands besides bridging, a file each.
-
-pub mod status;

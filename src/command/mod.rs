@@ -1,0 +1,35 @@
+//! What each command does, one file each.
+
+mod bridge;
+mod status;
+
+use std::io::Write as _;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::config::Job;
+use crate::diag::Diag;
+use crate::error::Error;
+
+/// Carries out a command.
+pub async fn run(job: Job, diag: &Diag) -> Result<(), Error> {
+    match job {
+        Job::Bridge(config) => bridge::run(&config, diag).await,
+        Job::Status(status) => print(&status::answer(&status, now(), diag)?),
+        _ => Ok(()),
+    }
+}
+
+/// Seconds since the epoch.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default().as_secs()
+}
+
+/// Writes what the user asked to see to stdout.
+pub fn print(text: &str) -> Result<(), Error> {
+    let mut stdout = std::io::stdout().lock();
+    stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+        .map_err(Error::Stdout)
+}
