@@ -13,10 +13,16 @@ use crate::store::{LockError, StoreError};
 pub enum Error {
     /// The command line or a setting cannot be used.
     Usage(UsageError),
+    /// Stdout cannot be written.
+    Stdout(io::Error),
+    /// The program's own machinery cannot be started.
+    Runtime(io::Error),
     /// The cache cannot be used.
     Store(StoreError),
     /// Another process holds a lock, or there is none to be had.
     Lock(LockError),
+    /// The HTTP client cannot be built.
+    Http(HttpError),
     /// The command is about a sign-in that is not cached.
     NoSignIn {
         /// The name or address that was given.
@@ -24,12 +30,6 @@ pub enum Error {
         /// The names of other sign-ins for the same server.
         others: Vec<String>,
     },
-    /// The HTTP client cannot be set up.
-    Http(HttpError),
-    /// Stdout cannot be written.
-    Stdout(io::Error),
-    /// The program's own machinery cannot be started.
-    Runtime(io::Error),
     /// The user ended it.
     Interrupted,
 }
@@ -65,8 +65,8 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Store(_) | Self::Lock(_) | Self::NoSignIn { .. } => 1,
-            Self::Http(_) | Self::Stdout(_) | Self::Runtime(_) => 1,
             Self::Usage(_) => 2,
+            Self::Http(_) | Self::Stdout(_) | Self::Runtime(_) => 1,
             Self::Interrupted => 130,
         }
     }
@@ -76,15 +76,15 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Usage(error) => error.fmt(f),
-            Self::Store(error) => error.fmt(f),
-            Self::Lock(error) => error.fmt(f),
-            Self::NoSignIn { what, .. } => write!(f, "there is no sign-in for `{what}`"),
             Self::Http(error) => match error.source() {
                 Some(cause) => write!(f, "{error}: {cause}"),
                 None => error.fmt(f),
             },
             Self::Stdout(error) => write!(f, "cannot write to stdout: {error}"),
             Self::Runtime(error) => write!(f, "cannot start: {error}"),
+            Self::Store(error) => error.fmt(f),
+            Self::Lock(error) => error.fmt(f),
+            Self::NoSignIn { what, .. } => write!(f, "there is no sign-in for `{what}`"),
             Self::Interrupted => f.write_str("interrupted"),
         }
     }

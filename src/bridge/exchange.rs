@@ -13,7 +13,7 @@ use crate::mcp::failure::{Failure, Stage};
 use crate::mcp::jsonrpc::{self, Kind, Message, Parsed};
 use crate::mcp::relay::{Event, Outgoing, OutgoingKind};
 use crate::mcp::sse::SseEvent;
-use crate::net::remote::{Answer, Broken, Carried, EventReader};
+use crate::net::remote::{Answer, Broken, Carried, EventReader, InvalidSessionId};
 use crate::oauth::challenge::Challenge;
 use crate::secret::Secret;
 
@@ -278,7 +278,7 @@ impl Exchange {
         if self.outgoing.session.is_none() {
             match answer.session_id() {
                 Ok(id) => self.report(Event::SessionHeader(id)).await,
-                Err(()) => {
+                Err(InvalidSessionId) => {
                     let detail = format!(
                         "`{}` gave a session id with characters that none may have",
                         self.wire.server

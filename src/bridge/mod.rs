@@ -90,7 +90,7 @@ impl Bridge {
             tokio::select! {
                 () = signals.received() => break Ending::Signal,
                 () = self.output.closed() => break Ending::ClientGone,
-                Some((exchange, event)) = incoming.recv() => self.relay.from_remote(exchange, event, self.now()),
+                Some((exchange, event)) = incoming.recv() => self.relay.remote_event(exchange, event, self.now()),
                 Some(done) = self.tasks.join_next() => self.task_ended(done),
                 line = lines.recv() => match line {
                     Some(input) => self.take_input(input),
@@ -121,11 +121,11 @@ impl Bridge {
     fn take_input(&mut self, input: Input) {
         let now = self.now();
         match input {
-            Input::Line(line) => self.relay.from_host(line, now),
+            Input::Line(line) => self.relay.host_line(line, now),
             Input::TooLong => self.relay.line_too_long(),
             // A line without an end counts if it is whole; cut off, it is no message to answer.
             Input::Unfinished(line) if crate::mcp::jsonrpc::parse_any(line.clone()).is_ok() => {
-                self.relay.from_host(line, now);
+                self.relay.host_line(line, now);
             }
             Input::Unfinished(_) => self.wire.diag.debug("dropped an unfinished last line"),
         }
@@ -198,7 +198,7 @@ impl Bridge {
                     let Some((exchange, event)) = incoming.recv().await else {
                         break;
                     };
-                    self.relay.from_remote(exchange, event, self.now());
+                    self.relay.remote_event(exchange, event, self.now());
                     self.perform().await;
                 }
             };

@@ -53,7 +53,7 @@ struct Standing {
 
 /// What an attempt to open the stream came to.
 enum Attempt {
-    Open(EventReader),
+    Open(Box<EventReader>),
     Again,
     Absent(String),
 }
@@ -113,7 +113,9 @@ impl Standing {
             }
         };
         match answer.status {
-            200 if answer.reading == Reading::EventStream => Attempt::Open(answer.events()),
+            200 if answer.reading == Reading::EventStream => {
+                Attempt::Open(Box::new(answer.events()))
+            }
             401 => self.sign_in(&answer, token).await,
             408 | 425 | 429 | 500 | 502..=599 => Attempt::Again,
             // Some servers refuse a second stream until they notice that the first is gone.
@@ -154,7 +156,7 @@ impl Standing {
     }
 
     /// Reads the stream to its end. `false` if nobody listens any more.
-    async fn read(&mut self, mut reader: EventReader) -> bool {
+    async fn read(&mut self, mut reader: Box<EventReader>) -> bool {
         let opened = Instant::now();
         let mut empty = true;
         while let Ok(Some(event)) = reader.next().await {

@@ -17,7 +17,8 @@ pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
     let http = http_client::build(&HttpSettings {
         connect_timeout: config.base.connect_timeout,
         ca_file: config.base.ca_file.clone(),
-    })?;
+    })
+    .map_err(Error::Http)?;
     let login = match config.auth {
         AuthMode::Bearer => None,
         AuthMode::OAuth => Some(Login),

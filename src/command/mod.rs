@@ -4,7 +4,7 @@ mod bridge;
 mod status;
 
 use std::io::Write as _;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use crate::config::Job;
 use crate::diag::Diag;
@@ -14,15 +14,9 @@ use crate::error::Error;
 pub async fn run(job: Job, diag: &Diag) -> Result<(), Error> {
     match job {
         Job::Bridge(config) => bridge::run(&config, diag).await,
-        Job::Status(status) => print(&status::answer(&status, now(), diag)?),
+        Job::Status(job) => print(&status::answer(&job, now(), diag)?),
         _ => Ok(()),
     }
-}
-
-/// Seconds since the epoch.
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.unwrap_or_default().as_secs()
 }
 
 /// Writes what the user asked to see to stdout.
@@ -32,4 +26,11 @@ pub fn print(text: &str) -> Result<(), Error> {
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush())
         .map_err(Error::Stdout)
+}
+
+/// The time, in seconds since the epoch.
+fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
 }

@@ -77,6 +77,10 @@ pub struct Broken {
     pub cause: String,
 }
 
+/// The server gave a session id with characters that none may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidSessionId;
+
 impl Broken {
     fn unknown(cause: impl Into<String>) -> Self {
         Self {
@@ -238,13 +242,13 @@ impl Answer {
     }
 
     /// The session id that the server gave; an error if it is not one that may be used.
-    pub fn session_id(&self) -> Result<Option<Secret>, ()> {
+    pub fn session_id(&self) -> Result<Option<Secret>, InvalidSessionId> {
         match self.response.headers().get(SESSION_ID) {
             None => Ok(None),
             Some(value) if is_valid_session_id(value.as_bytes()) => {
-                Ok(value.to_str().ok().map(|text| Secret::new(text)))
+                Ok(value.to_str().ok().map(Secret::new))
             }
-            Some(_) => Err(()),
+            Some(_) => Err(InvalidSessionId),
         }
     }
 

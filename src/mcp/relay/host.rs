@@ -12,13 +12,13 @@ use crate::mcp::pending::Owner;
 
 impl Relay {
     /// One line from the AI client, without its line end.
-    pub fn from_host(&mut self, line: Bytes, now: u64) {
+    pub fn host_line(&mut self, line: Bytes, now: u64) {
         match jsonrpc::parse_any(line) {
             Ok(Parsed::Single(message)) => self.host_message(message, None, now),
             Ok(Parsed::Batch(entries)) => self.host_batch(entries, now),
             Err(malformed) => {
                 if let Some(answer) = self.judge_malformed(malformed) {
-                    self.to_host(answer);
+                    self.tell_host(answer);
                 }
             }
         }
@@ -29,7 +29,7 @@ impl Relay {
         let missing = self.missing_id();
         let data =
             r#"{"bridge":{"stage":"protocol","retryable":false,"detail":"message too large"}}"#;
-        self.to_host(jsonrpc::error(
+        self.tell_host(jsonrpc::error(
             None,
             missing,
             INVALID_REQUEST,
@@ -48,7 +48,7 @@ impl Relay {
             } else {
                 "Invalid Request: batches are part of revision 2025-03-26 only"
             };
-            return self.to_host(jsonrpc::error(None, missing, INVALID_REQUEST, reason, None));
+            return self.tell_host(jsonrpc::error(None, missing, INVALID_REQUEST, reason, None));
         }
         let open = entries
             .iter()
@@ -118,7 +118,7 @@ impl Relay {
             Some(batch) => self.pending.add_to_batch(batch, Some(answer)),
         };
         if let Some(line) = line {
-            self.to_host(line);
+            self.tell_host(line);
         }
     }
 
@@ -257,7 +257,7 @@ impl Relay {
         if let Owner::HostBatch(_, batch) = asked.owner
             && let Some(line) = self.pending.add_to_batch(batch, None)
         {
-            self.to_host(line);
+            self.tell_host(line);
         }
     }
 

@@ -32,7 +32,7 @@ impl Relay {
         if let Some(problem) = problem {
             let missing = self.missing_id();
             let text = format!("Invalid params: {problem}");
-            return self.to_host(jsonrpc::error(
+            return self.tell_host(jsonrpc::error(
                 Some(&id),
                 missing,
                 INVALID_PARAMS,
@@ -317,7 +317,7 @@ impl Relay {
                 let line = format!(
                     "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/{kind}/list_changed\"}}"
                 );
-                self.to_host(line.into());
+                self.tell_host(line.into());
             }
         }
     }

@@ -285,7 +285,7 @@ impl Relay {
         number
     }
 
-    fn to_host(&mut self, line: Bytes) {
+    fn tell_host(&mut self, line: Bytes) {
         self.effects.push(Effect::ToHost(line));
     }
 
@@ -307,10 +307,10 @@ impl Relay {
     /// Delivers the answer to a settled request, made by `answer` for the owner's id.
     fn deliver(&mut self, owner: Owner, answer: impl FnOnce(&Id) -> Bytes) {
         match owner {
-            Owner::Host(id) => self.to_host(answer(&id)),
+            Owner::Host(id) => self.tell_host(answer(&id)),
             Owner::HostBatch(id, batch) => {
                 if let Some(line) = self.pending.add_to_batch(batch, Some(answer(&id))) {
-                    self.to_host(line);
+                    self.tell_host(line);
                 }
             }
             Owner::Restore => {}
@@ -411,7 +411,7 @@ impl Relay {
     /// Tells the AI client that a request of ours to it is void.
     fn withdraw_question(&mut self, number: u64, reason: &str) {
         let (id, reason) = (question_id(number), jsonrpc::quote(reason));
-        self.to_host(
+        self.tell_host(
             format!(
                 "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{{\"requestId\":{id},\"reason\":{reason}}}}}"
             )

@@ -8,7 +8,7 @@ use crate::mcp::pending::{Owner, Question};
 
 impl Relay {
     /// Something happened on an exchange.
-    pub fn from_remote(&mut self, exchange: u64, event: Event, now: u64) {
+    pub fn remote_event(&mut self, exchange: u64, event: Event, now: u64) {
         match event {
             Event::SessionHeader(id) => {
                 if self.is_opening(exchange) {
@@ -148,14 +148,14 @@ impl Relay {
         };
         let number = self.number();
         self.pending.question(number, question);
-        self.to_host(message.with_id(&question_id(number)));
+        self.tell_host(message.with_id(&question_id(number)));
     }
 
     fn remote_notification(&mut self, message: &Message) {
         match message.method() {
             "notifications/progress" => self.remote_progress(message),
             "notifications/cancelled" => self.remote_cancelled(message),
-            _ => self.to_host(message.text().clone()),
+            _ => self.tell_host(message.text().clone()),
         }
     }
 
@@ -183,9 +183,9 @@ impl Relay {
                 .map(|total| format!(",\"total\":{total}"))
                 .unwrap_or_default();
             let params = format!("{{\"progressToken\":{token},\"progress\":{progress}{total}}}");
-            return self.to_host(message.with_part(message.body(), &params).text().clone());
+            return self.tell_host(message.with_part(message.body(), &params).text().clone());
         }
-        self.to_host(message.text().clone());
+        self.tell_host(message.text().clone());
     }
 
     /// The server no longer wants an answer from the AI client.
@@ -201,7 +201,7 @@ impl Relay {
             .pending
             .take_questions(|question| question.id == id && Some(question.session) == current)
         {
-            self.to_host(
+            self.tell_host(
                 message
                     .with_part(part, question_id(number).as_json())
                     .text()
@@ -228,7 +228,7 @@ impl Relay {
         if !self.pending.accept_progress(&token, progress) {
             return;
         }
-        self.to_host(
+        self.tell_host(
             format!(
                 "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{{\"progressToken\":{token},\"progress\":{progress:.6},\"message\":\"waiting for sign-in in the browser\"}}}}"
             )

@@ -42,12 +42,12 @@ impl Scene {
 
     fn host(&mut self, line: &str) {
         self.relay
-            .from_host(Bytes::copy_from_slice(line.as_bytes()), self.now);
+            .host_line(Bytes::copy_from_slice(line.as_bytes()), self.now);
         self.effects.extend(self.relay.take_effects());
     }
 
     fn remote(&mut self, exchange: u64, event: Event) {
-        self.relay.from_remote(exchange, event, self.now);
+        self.relay.remote_event(exchange, event, self.now);
         self.effects.extend(self.relay.take_effects());
     }
 
