@@ -97,7 +97,7 @@ impl std::error::Error for Error {
             Self::Usage(error) => error.source(),
             Self::Store(error) => error.source(),
             Self::Lock(error) => error.source(),
-            Self::Http(error) => error.source(),
+            Self::Http(error) => error.source().and_then(std::error::Error::source),
             Self::Stdout(error) | Self::Runtime(error) => error.source(),
             Self::NoSignIn { .. } | Self::Interrupted => None,
         }

@@ -1,7 +1,7 @@
 //! What each command does, one file each.
 
 mod bridge;
-pub mod status;
+mod status;
 
 use std::io::Write as _;
 use std::time::SystemTime;
@@ -14,7 +14,7 @@ use crate::error::Error;
 pub async fn run(job: Job, diag: &Diag) -> Result<(), Error> {
     match job {
         Job::Bridge(config) => bridge::run(&config, diag).await,
-        Job::Status(job) => status::run(&job, now(), diag, &mut std::io::stdout().lock()),
+        Job::Status(job) => print(&status::answer(&job, now(), diag)?),
         _ => Ok(()),
     }
 }

@@ -2,7 +2,6 @@
 //! shows no secret.
 
 use std::fmt::{self, Write as _};
-use std::io;
 
 use serde::Serialize;
 
@@ -94,8 +93,8 @@ impl fmt::Display for Health {
     }
 }
 
-/// Writes the sign-ins that `status` asks for to `out`. `now` is in seconds since the epoch.
-pub fn run(status: &Status, now: u64, diag: &Diag, out: &mut dyn io::Write) -> Result<(), Error> {
+/// The sign-ins that `status` asks for, as the text to print. `now` is in seconds since the epoch.
+pub fn answer(status: &Status, now: u64, diag: &Diag) -> Result<String, Error> {
     let store = Store::open(status.base.dir.clone())?;
     let mut sign_ins = Vec::new();
     for key in store.list()? {
@@ -121,13 +120,10 @@ pub fn run(status: &Status, now: u64, diag: &Diag, out: &mut dyn io::Write) -> R
         folder: store.folder().display().to_string(),
         sign_ins,
     };
-    let text = match status.json {
+    Ok(match status.json {
         true => json(&report),
         false => text(&report, now),
-    };
-    // Nobody reads on: that is their choice, and nothing is left to do.
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    Ok(())
+    })
 }
 
 fn is_wanted(target: &StatusTarget, key: &ServerKey, cached: &Cached) -> bool {

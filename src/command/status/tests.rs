@@ -86,11 +86,8 @@ fn run_on(target: StatusTarget, json: bool) -> Result<String, Error> {
         target,
         json,
     };
-    let mut out = Vec::new();
-    run(&status, NOW, &Diag::captured(Level::Normal).0, &mut out)?;
-    Ok(String::from_utf8(out)
-        .unwrap()
-        .replace(&folder.path().display().to_string(), "/tmp"))
+    let shown = answer(&status, NOW, &Diag::captured(Level::Normal).0)?;
+    Ok(shown.replace(&folder.path().display().to_string(), "/tmp"))
 }
 
 #[test]
