@@ -250,6 +250,10 @@ impl ServerKey {
     /// A name the user chose. Refuses whatever could leave the folder or clash with a reserved
     /// file name on any platform.
     pub fn from_name(name: &str) -> Result<Self, NameError> {
+        Self::checked(name, NAME_LIMIT)
+    }
+
+    fn checked(name: &str, limit: usize) -> Result<Self, NameError> {
         let error = |reason| NameError {
             name: name.to_owned(),
             reason,
@@ -257,7 +261,7 @@ impl ServerKey {
         if name.is_empty() {
             return Err(error("it is empty"));
         }
-        if name.len() > NAME_LIMIT {
+        if name.len() > limit {
             return Err(error("it is longer than 64 characters"));
         }
         if !name
@@ -273,10 +277,20 @@ impl ServerKey {
                 "it begins with `.` or `-`, or ends with `.`, which not every system accepts",
             ));
         }
+        if name.ends_with(".signin") {
+            // `<name>.lock` would be the file that another name's sign-in is locked with.
+            return Err(error("names that end with `.signin` are kept for our own"));
+        }
         if is_reserved(name) {
             return Err(error("Windows reserves it"));
         }
         Ok(Self(name.to_owned()))
+    }
+
+    /// The name that a file of the cache carries: a given one, or a derived one, which is longer
+    /// than given ones may be.
+    pub fn from_cached(name: &str) -> Result<Self, NameError> {
+        Self::checked(name, NAME_LIMIT + "_".len() + "_0123456789".len())
     }
 
     /// The name made from the server's address: readable host and path, then a digest over a
@@ -452,12 +466,14 @@ mod tests {
     fn a_derived_key_is_a_name_that_could_have_been_given() {
         for text in [
             "https://mcp.example.com/mcp",
+            "https://mcp.example.com/a/path/that/is/longer/than/the/readable/part/of/a/name/may/be",
             "http://[::1]:8080/%2e%2e/x",
             "http://127.0.0.1",
         ] {
             let key = ServerKey::derive(&server(text), &KeyParts::default());
             let plain: String = key.as_str().chars().take(NAME_LIMIT).collect();
             assert!(ServerKey::from_name(&plain).is_ok(), "{key}");
+            assert_eq!(ServerKey::from_cached(key.as_str()), Ok(key));
         }
     }
 
@@ -465,7 +481,7 @@ mod tests {
     fn names_that_could_leave_the_folder_are_refused() {
         for name in [
             "", ".", "..", "../x", "a/b", "a\\b", "C:x", "con", "NUL.txt", "lpt1", "x.", "-x",
-            "a b", "\u{e9}",
+            "a b", "x.signin", "\u{e9}",
         ] {
             assert!(ServerKey::from_name(name).is_err(), "{name}");
         }

@@ -1,1 +1,458 @@
+//! The one HTTP client, and the small exchanges that sign-in needs of it: fetching metadata and
+//! posting documents, with limits on time, size and redirects.
 
+use std::error::Error;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use base64::Engine;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use reqwest::{Client, Method, Proxy, Request, Response, redirect};
+use url::Url;
+
+use super::tls;
+use crate::ids::{display_url, is_loopback, same_origin};
+use crate::secret::Secret;
+
+/// What the client can be told.
+#[derive(Debug, Clone)]
+pub struct HttpSettings {
+    /// How long a connection, TLS included, may take to come about.
+    pub connect_timeout: Duration,
+    /// Certificates, in PEM form, to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(8),
+            ca_file: None,
+        }
+    }
+}
+
+/// The client could not be built.
+#[derive(Debug)]
+pub struct HttpError(Box<dyn Error + Send + Sync>);
+
+impl fmt::Display for HttpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cannot set up HTTP")
+    }
+}
+
+impl Error for HttpError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(self.0.as_ref())
+    }
+}
+
+/// Sent with every request.
+const USER_AGENT: &str = concat!("mcp-drawbridge/", env!("CARGO_PKG_VERSION"));
+
+/// Builds the client. Reads no file and opens nothing; the first https connection reads the
+/// system's roots.
+///
+/// It follows no redirects (they would carry headers to other servers), has no limit on the time
+/// of an answer (a stream may stay open for hours), and goes through the system's proxies except
+/// to this machine.
+pub fn build(settings: &HttpSettings) -> Result<Client, HttpError> {
+    let tls =
+        tls::client_config(settings.ca_file.clone()).map_err(|error| HttpError(Box::new(error)))?;
+    Client::builder()
+        .tls_backend_preconfigured(tls)
+        .user_agent(USER_AGENT)
+        .redirect(redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .proxy(proxies())
+        .connect_timeout(settings.connect_timeout)
+        .tcp_nodelay(true)
+        // A laptop that slept finds out that its connection is dead; without this every call on it
+        // hangs. Idle connections cost no wake-ups.
+        .http2_keep_alive_interval(Duration::from_secs(30))
+        .http2_keep_alive_timeout(Duration::from_secs(15))
+        .build()
+        .map_err(|error| HttpError(Box::new(error)))
+}
+
+/// The proxies of the environment and the system, asked anew only if a request is not for this
+/// machine: a proxy elsewhere could never reach it.
+fn proxies() -> Proxy {
+    let system = Matcher::from_system();
+    Proxy::custom(move |url| match is_loopback(url) {
+        true => None,
+        false => system
+            .intercept(&url.as_str().parse().ok()?)
+            .and_then(|proxy| proxy_url(&proxy)),
+    })
+}
+
+/// A proxy's address with its credentials, which is the form reqwest takes.
+fn proxy_url(proxy: &Intercept) -> Option<Url> {
+    let mut url = Url::parse(&proxy.uri().to_string()).ok()?;
+    let basic = proxy.basic_auth().and_then(|value| {
+        let encoded = value.to_str().ok()?.strip_prefix("Basic ")?;
+        let decoded = base64::prelude::BASE64_STANDARD.decode(encoded).ok()?;
+        let decoded = String::from_utf8(decoded).ok()?;
+        let (user, password) = decoded.split_once(':')?;
+        Some((user.to_owned(), password.to_owned()))
+    });
+    let raw = proxy
+        .raw_auth()
+        .map(|(user, password)| (user.to_owned(), password.to_owned()));
+    if let Some((user, password)) = basic.or(raw) {
+        url.set_username(&user).ok()?;
+        url.set_password(Some(&password)).ok()?;
+    }
+    Some(url)
+}
+
+/// An answer, whatever its status.
+#[derive(Clone)]
+pub struct Document {
+    /// The HTTP status.
+    pub status: u16,
+    /// `Content-Type`, as sent.
+    pub content_type: Option<String>,
+    /// How long the server asks us to wait (`Retry-After`).
+    pub retry_after: Option<Duration>,
+    /// The body.
+    pub body: Vec<u8>,
+    /// Where it came from, after redirects.
+    pub url: Url,
+}
+
+impl fmt::Debug for Document {
+    /// Leaves the body out: it may hold tokens.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Document")
+            .field("status", &self.status)
+            .field("content_type", &self.content_type)
+            .field("url", &display_url(&self.url))
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FetchError {
+    /// The request never left: no such host, nothing listening, TLS refused.
+    NotSent {
+        /// Where to, fit for messages.
+        to: String,
+        /// What happened, as a chain of causes.
+        cause: String,
+    },
+    /// The server's certificate is not trusted, or nothing is there to judge it by; the request
+    /// never left.
+    Untrusted {
+        /// Where to, fit for messages.
+        to: String,
+        /// What happened, as a chain of causes.
+        cause: String,
+    },
+    /// The request may have been processed, but the answer did not come.
+    NoAnswer {
+        /// Where to, fit for messages.
+        to: String,
+        /// What happened, as a chain of causes.
+        cause: String,
+    },
+    /// The answer is larger than any honest one.
+    TooLarge {
+        /// Where from, fit for messages.
+        to: String,
+    },
+    /// The server sends us elsewhere: to another origin, in circles, or nowhere.
+    Redirected {
+        /// Where from, fit for messages.
+        to: String,
+        /// Where to, fit for messages.
+        location: String,
+    },
+}
+
+impl FetchError {
+    /// Whether the server may have acted on the request. If not, sending it again is safe.
+    pub fn may_have_been_processed(&self) -> bool {
+        !matches!(self, Self::NotSent { .. } | Self::Untrusted { .. })
+    }
+
+    /// What the user does next.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Untrusted { .. } => {
+                "if your network inspects TLS, add its CA certificate to this machine's, or name it in SSL_CERT_FILE"
+            }
+            Self::NotSent { .. } => "check the address, the network and the proxy settings",
+            Self::NoAnswer { .. } => "try again; if it stays so, the server has a fault",
+            Self::TooLarge { .. } | Self::Redirected { .. } => {
+                "check the address; the server's operator has to mend the rest"
+            }
+        }
+        .to_owned()
+    }
+}
+
+impl fmt::Display for FetchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotSent { to, cause } => write!(f, "cannot reach `{to}`: {cause}"),
+            Self::Untrusted { to, cause } => write!(f, "cannot trust `{to}`: {cause}"),
+            Self::NoAnswer { to, cause } => write!(f, "no answer from `{to}`: {cause}"),
+            Self::TooLarge { to } => write!(
+                f,
+                "the answer from `{to}` is larger than {} KiB",
+                LIMITS.size / 1024
+            ),
+            Self::Redirected { to, location } => {
+                write!(f, "`{to}` redirects to `{location}`, which is not followed")
+            }
+        }
+    }
+}
+
+impl Error for FetchError {}
+
+/// What one exchange may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// From the start to the last byte, redirects included.
+    pub time: Duration,
+    /// Bytes of a body.
+    pub size: usize,
+    /// Redirects followed.
+    pub redirects: usize,
+}
+
+/// The limits of metadata documents and registrations.
+pub(super) const LIMITS: Limits = Limits {
+    time: Duration::from_secs(10),
+    size: 256 * 1024,
+    redirects: 3,
+};
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Fetches a metadata document. Follows up to three redirects within the origin; sends no cookies
+/// and no `Authorization`. Takes at most 10 s and 256 KiB.
+pub async fn fetch(http: &Client, url: Url, headers: HeaderMap) -> Result<Document, FetchError> {
+    fetch_within(http, url, headers, LIMITS).await
+}
+
+async fn fetch_within(
+    http: &Client,
+    url: Url,
+    mut headers: HeaderMap,
+    limits: Limits,
+) -> Result<Document, FetchError> {
+    headers.entry(header::ACCEPT).or_insert(JSON);
+    let follow = async {
+        let mut next = url.clone();
+        for _ in 0..=limits.redirects {
+            let mut request = Request::new(Method::GET, next.clone());
+            *request.headers_mut() = headers.clone();
+            let response = send(http, request).await?;
+            let Some(location) = redirect_target(&response) else {
+                return read(response, next, limits.size).await;
+            };
+            match next.join(&location) {
+                Ok(target) if same_origin(&next, &target) => next = target,
+                Ok(target) => return Err(redirected(&next, display_url(&target))),
+                Err(_) => return Err(redirected(&next, "an unusable address".to_owned())),
+            }
+        }
+        Err(redirected(&url, display_url(&next)))
+    };
+    within(limits.time, &url, follow).await
+}
+
+/// Posts a JSON document, such as a registration, with a bearer token if the server wants one.
+/// Takes at most 10 s and 256 KiB of answer; follows no redirects.
+pub async fn post_json(
+    http: &Client,
+    url: Url,
+    bearer: Option<&Secret>,
+    body: String,
+) -> Result<Document, FetchError> {
+    let mut headers = HeaderMap::from_iter([(header::CONTENT_TYPE, JSON)]);
+    if let Some(token) = bearer {
+        let value = format!("Bearer {}", token.expose());
+        let mut value = HeaderValue::try_from(value).map_err(|_| FetchError::NotSent {
+            to: display_url(&url),
+            cause: "the token holds characters that no header can carry".to_owned(),
+        })?;
+        value.set_sensitive(true);
+        headers.insert(header::AUTHORIZATION, value);
+    }
+    post(http, url, headers, body, LIMITS).await
+}
+
+/// Posts a form, already encoded. Takes at most 10 s and 256 KiB of answer; follows no redirects.
+pub async fn post_form(
+    http: &Client,
+    url: Url,
+    mut headers: HeaderMap,
+    body: String,
+) -> Result<Document, FetchError> {
+    let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+    headers.insert(header::CONTENT_TYPE, form);
+    post(http, url, headers, body, LIMITS).await
+}
+
+pub(super) async fn post(
+    http: &Client,
+    url: Url,
+    mut headers: HeaderMap,
+    body: String,
+    limits: Limits,
+) -> Result<Document, FetchError> {
+    headers.entry(header::ACCEPT).or_insert(JSON);
+    let mut request = Request::new(Method::POST, url.clone());
+    *request.headers_mut() = headers;
+    *request.body_mut() = Some(body.into());
+    let exchange = async { read(send(http, request).await?, url.clone(), limits.size).await };
+    within(limits.time, &url, exchange).await
+}
+
+async fn within<T>(
+    limit: Duration,
+    url: &Url,
+    exchange: impl Future<Output = Result<T, FetchError>>,
+) -> Result<T, FetchError> {
+    match tokio::time::timeout(limit, exchange).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(FetchError::NoAnswer {
+            to: display_url(url),
+            cause: format!("it took longer than {} s", limit.as_secs()),
+        }),
+    }
+}
+
+async fn send(http: &Client, request: Request) -> Result<Response, FetchError> {
+    let to = display_url(request.url());
+    http.execute(request)
+        .await
+        .map_err(|error| fetch_error(to, error))
+}
+
+async fn read(mut response: Response, url: Url, limit: usize) -> Result<Document, FetchError> {
+    let to = display_url(&url);
+    let announced = response.content_length().unwrap_or_default();
+    if announced > limit as u64 {
+        return Err(FetchError::TooLarge { to });
+    }
+    let mut body = Vec::with_capacity(announced as usize);
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| fetch_error(to.clone(), error))?
+    {
+        if body.len() + chunk.len() > limit {
+            return Err(FetchError::TooLarge { to });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Document {
+        status: response.status().as_u16(),
+        content_type: text_header(&response, header::CONTENT_TYPE),
+        retry_after: text_header(&response, header::RETRY_AFTER)
+            .and_then(|value| retry_after(&value, SystemTime::now())),
+        body,
+        url,
+    })
+}
+
+fn text_header(response: &Response, name: HeaderName) -> Option<String> {
+    let value = response.headers().get(name)?;
+    value.to_str().ok().map(str::to_owned)
+}
+
+/// RFC 9110 §10.2.3: seconds, or a date.
+fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+    let value = value.trim();
+    match value.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => {
+            let date = httpdate::parse_http_date(value).ok()?;
+            Some(date.duration_since(now).unwrap_or_default())
+        }
+    }
+}
+
+/// RFC 9110 §15.4: the statuses that send a GET elsewhere, if they say where.
+fn redirect_target(response: &Response) -> Option<String> {
+    match response.status().as_u16() {
+        301 | 302 | 303 | 307 | 308 => text_header(response, header::LOCATION),
+        _ => None,
+    }
+}
+
+fn redirected(from: &Url, location: String) -> FetchError {
+    FetchError::Redirected {
+        to: display_url(from),
+        location,
+    }
+}
+
+fn fetch_error(to: String, error: reqwest::Error) -> FetchError {
+    let cause = cause_of(&error);
+    match was_sent(&error) {
+        false if is_distrust(&error) => FetchError::Untrusted { to, cause },
+        false => FetchError::NotSent { to, cause },
+        true => FetchError::NoAnswer { to, cause },
+    }
+}
+
+/// Whether it was our side that ended the handshake, over the certificate.
+fn is_distrust(error: &(dyn Error + 'static)) -> bool {
+    if let Some(error) = error.downcast_ref::<rustls::Error>() {
+        return matches!(
+            error,
+            rustls::Error::InvalidCertificate(_) | rustls::Error::Other(_)
+        );
+    }
+    // An `io::Error` gives as its source the source of what it wraps, and skips that itself.
+    let wrapped = error
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref);
+    match wrapped {
+        Some(wrapped) => is_distrust(wrapped),
+        None => error.source().is_some_and(is_distrust),
+    }
+}
+
+/// Whether a request that failed may have reached the server, or parts of it.
+pub fn was_sent(error: &reqwest::Error) -> bool {
+    !(error.is_connect() || error.is_builder())
+}
+
+/// What made a request fail: the causes' own words, without the address, whose query may grant
+/// access, and without the layers that only repeat the next.
+pub fn cause_of(error: &reqwest::Error) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut next = error.source();
+    while let Some(error) = next {
+        let text = error.to_string();
+        // What the layers in between put in front says nothing to a person.
+        let text = text.strip_prefix("other error: ").unwrap_or(&text);
+        match parts.last_mut() {
+            _ if text.starts_with("client error (") => {}
+            Some(last) if last.contains(text) => {}
+            Some(last) if text.contains(last.as_str()) => *last = text.to_owned(),
+            _ => parts.push(text.to_owned()),
+        }
+        next = error.source();
+    }
+    match (parts.is_empty(), error.is_timeout()) {
+        (false, _) => parts.join(": "),
+        (true, true) => "it took too long".to_owned(),
+        (true, false) => "the request failed".to_owned(),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;
