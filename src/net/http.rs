@@ -471,4 +471,4 @@ pub fn cause_of(error: &reqwest::Error) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -1,1 +1,336 @@
+//! Spends codes and refresh tokens at the token endpoint, and gives tokens back (RFC 6749 §4.1.3,
+//! §6; RFC 7009).
+//!
+//! The oauth2 crate builds the requests and reads the answers. In between stands our own client,
+//! which bounds time and size, and [`answer`], which makes real servers' answers ones that the
+//! crate takes. No error holds anything of a body except OAuth's own `error` members: the body may
+//! be the tokens.
 
+mod answer;
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use http::HeaderValue;
+use http::header::{AUTHORIZATION, HeaderMap};
+use oauth2::basic::{
+    BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
+};
+use oauth2::{
+    AuthType, AuthorizationCode, ClientId, ClientSecret, EndpointNotSet, EndpointSet, HttpRequest,
+    HttpResponse, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError,
+    StandardRevocableToken, StandardTokenResponse, TokenResponse, TokenUrl,
+};
+use reqwest::Client as Http;
+use url::{Url, form_urlencoded};
+use zeroize::Zeroize;
+
+use super::http::{Document, FetchError, LIMITS, Limits, post};
+use crate::oauth::registration::{AuthMethod, Client};
+use crate::oauth::token::{
+    Effect, GrantRequest, Outage, OutageCause, Refusal, TokenError, TokenRequest, TokenSet,
+};
+use crate::secret::Secret;
+use answer::{Answer, Extra, Kind};
+
+/// Servers that ask others before they answer take their time, and a code is spent only once.
+const TOKEN_LIMITS: Limits = Limits {
+    time: Duration::from_secs(30),
+    ..LIMITS
+};
+
+/// Longest wait that a revocation grants a busy server.
+const REVOKE_PATIENCE: Duration = Duration::from_secs(5);
+
+type Response = StandardTokenResponse<Extra, Kind>;
+
+type OAuth2 = oauth2::Client<
+    BasicErrorResponse,
+    Response,
+    BasicTokenIntrospectionResponse,
+    StandardRevocableToken,
+    BasicRevocationErrorResponse,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointSet,
+>;
+
+/// Asks for tokens. `now`, in seconds since the epoch, is what their lifetime counts from; take it
+/// before the call, so that a slow answer does not lengthen it.
+///
+/// The request is sent once, with one exception: a server that answers `invalid_client` to a secret
+/// in the header is asked again with the secret in the body. It has looked at nothing but the
+/// client by then. Many read only the one or decode the header differently from RFC 6749 §2.3.1.
+pub async fn request(
+    http: &Http,
+    request: &TokenRequest,
+    now: u64,
+) -> Result<TokenSet, TokenError> {
+    let method = request.client.auth_method;
+    match request_with(http, request, method, now).await {
+        Err(TokenError::ClientDead(refusal)) if may_try_post(&request.client, &refusal) => {
+            request_with(http, request, AuthMethod::ClientSecretPost, now).await
+        }
+        outcome => outcome,
+    }
+}
+
+fn may_try_post(client: &Client, refusal: &Refusal) -> bool {
+    client.auth_method == AuthMethod::ClientSecretBasic
+        && client.client_secret.is_some()
+        && refusal.error.as_deref() == Some("invalid_client")
+}
+
+async fn request_with(
+    http: &Http,
+    request: &TokenRequest,
+    method: AuthMethod,
+    now: u64,
+) -> Result<TokenSet, TokenError> {
+    let oauth2 = client(request, method);
+    let send = |asked: HttpRequest| send(http, request, asked);
+    let resource = request.resource.as_ref();
+    let resource = resource.map(|resource| ("resource", resource.as_str()));
+    let outcome = match &request.grant {
+        GrantRequest::AuthorizationCode {
+            code,
+            redirect_uri,
+            code_verifier,
+        } => {
+            let redirect = RedirectUrl::new(redirect_uri.clone())
+                .map_err(|_| TokenError::Unusable("the redirect URI is no address".to_owned()))?;
+            let mut asked = oauth2
+                .exchange_code(AuthorizationCode::new(code.expose().to_owned()))
+                .set_pkce_verifier(PkceCodeVerifier::new(code_verifier.expose().to_owned()))
+                .set_redirect_uri(std::borrow::Cow::Owned(redirect));
+            if let Some((name, value)) = resource {
+                asked = asked.add_extra_param(name, value);
+            }
+            asked.request_async(&send).await
+        }
+        GrantRequest::RefreshToken { refresh_token } => {
+            let token = RefreshToken::new(refresh_token.expose().to_owned());
+            let mut asked = oauth2.exchange_refresh_token(&token);
+            if let Some((name, value)) = resource {
+                asked = asked.add_extra_param(name, value);
+            }
+            asked.request_async(&send).await
+        }
+    };
+    let tokens = token_set(&outcome.map_err(without_body)?, now);
+    match tokens.check() {
+        Ok(()) => Ok(tokens),
+        Err(unusable) => Err(TokenError::Unusable(unusable.to_string())),
+    }
+}
+
+fn client(request: &TokenRequest, method: AuthMethod) -> OAuth2 {
+    let mut oauth2 = oauth2::Client::new(ClientId::new(request.client.client_id.clone()))
+        .set_token_uri(TokenUrl::from_url(request.endpoint.clone()));
+    let auth_type = match method {
+        AuthMethod::ClientSecretBasic => AuthType::BasicAuth,
+        AuthMethod::ClientSecretPost | AuthMethod::None => AuthType::RequestBody,
+    };
+    oauth2 = oauth2.set_auth_type(auth_type);
+    match &request.client.client_secret {
+        Some(secret) if method != AuthMethod::None => {
+            oauth2.set_client_secret(ClientSecret::new(secret.expose().to_owned()))
+        }
+        _ => oauth2,
+    }
+}
+
+/// What the oauth2 crate sends through: one exchange, whose answer it sees only if it is tokens.
+async fn send(
+    http: &Http,
+    request: &TokenRequest,
+    asked: HttpRequest,
+) -> Result<HttpResponse, TokenError> {
+    let (parts, body) = asked.into_parts();
+    let mut headers = parts.headers;
+    if let Some(value) = headers.get_mut(AUTHORIZATION) {
+        value.set_sensitive(true);
+    }
+    let body = String::from_utf8(body)
+        .map_err(|_| TokenError::Unusable("the request is no text".to_owned()))?;
+    let mut document = post(http, request.endpoint.clone(), headers, body, TOKEN_LIMITS)
+        .await
+        .map_err(unavailable)?;
+    let answer = answer::read(
+        document.status,
+        document.content_type.as_deref(),
+        &document.body,
+    );
+    document.body.zeroize();
+    match answer {
+        Answer::Tokens(json) => Ok(HttpResponse::new(json)),
+        Answer::Refused(refusal) => {
+            let wait = document.retry_after.map(|wait| wait.as_secs());
+            Err(TokenError::from_refusal(&request.grant, refusal, wait))
+        }
+        Answer::Unusable(reason) => Err(TokenError::Unusable(reason)),
+    }
+}
+
+fn unavailable(error: FetchError) -> TokenError {
+    if let FetchError::TooLarge { .. } | FetchError::Redirected { .. } = error {
+        return TokenError::Unusable(error.to_string());
+    }
+    let effect = match error.may_have_been_processed() {
+        true => Effect::Unknown,
+        false => Effect::None,
+    };
+    TokenError::Unavailable(Outage {
+        effect,
+        retry_after: None,
+        cause: OutageCause::Network(Arc::new(error)),
+    })
+}
+
+/// The crate's other errors keep the body, so nothing of them is kept.
+fn without_body(error: RequestTokenError<TokenError, BasicErrorResponse>) -> TokenError {
+    match error {
+        RequestTokenError::Request(error) => error,
+        _ => TokenError::Unusable("its members are not as RFC 6749 §5.1 has them".to_owned()),
+    }
+}
+
+fn token_set(response: &Response, now: u64) -> TokenSet {
+    let scopes = response.scopes().into_iter().flatten();
+    TokenSet {
+        access_token: Secret::new(response.access_token().secret()),
+        refresh_token: response
+            .refresh_token()
+            .map(|token| Secret::new(token.secret())),
+        token_type: response.token_type().0.clone(),
+        expires_at: response
+            .expires_in()
+            .map(|lifetime| now.saturating_add(lifetime.as_secs())),
+        scopes: scopes.map(|scope| scope.to_string()).collect(),
+        id_token: response.extra_fields().id_token.as_ref().map(Secret::new),
+    }
+}
+
+/// RFC 7009 §2.1: what a token that is to be revoked is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenTypeHint {
+    /// `access_token`.
+    AccessToken,
+    /// `refresh_token`.
+    RefreshToken,
+}
+
+/// Why a token could not be revoked. It still works until it ends.
+#[derive(Debug)]
+pub enum RevokeError {
+    /// The server did not answer.
+    Network(FetchError),
+    /// The server refused.
+    Refused(Refusal),
+}
+
+impl fmt::Display for RevokeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Network(error) => write!(f, "the token could not be revoked: {error}"),
+            Self::Refused(refusal) => write!(f, "the server did not revoke the token: {refusal}"),
+        }
+    }
+}
+
+impl Error for RevokeError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Network(error) => Some(error),
+            Self::Refused(_) => None,
+        }
+    }
+}
+
+/// Ends a token's life at the server (RFC 7009). A token that the server does not know, or of a kind
+/// it does not revoke, counts as revoked. A busy server is asked once more.
+///
+/// Sent by hand: the oauth2 crate revokes at https addresses only, which a server on this machine
+/// need not have.
+pub async fn revoke(
+    http: &Http,
+    endpoint: &Url,
+    client: &Client,
+    token: &Secret,
+    hint: TokenTypeHint,
+) -> Result<(), RevokeError> {
+    let mut method = client.auth_method;
+    let mut waited = false;
+    loop {
+        let document = send_revocation(http, endpoint, client, method, token, hint)
+            .await
+            .map_err(RevokeError::Network)?;
+        if (200..300).contains(&document.status) {
+            return Ok(());
+        }
+        let refusal = Refusal::read(document.status, &document.body);
+        let busy = refusal.status == 503 && document.retry_after.is_some();
+        if refusal.error.as_deref() == Some("unsupported_token_type") {
+            return Ok(());
+        } else if busy && !waited {
+            waited = true;
+            let wait = document.retry_after.unwrap_or_default();
+            tokio::time::sleep(wait.min(REVOKE_PATIENCE)).await;
+        } else if method == client.auth_method && may_try_post(client, &refusal) {
+            method = AuthMethod::ClientSecretPost;
+        } else {
+            return Err(RevokeError::Refused(refusal));
+        }
+    }
+}
+
+async fn send_revocation(
+    http: &Http,
+    endpoint: &Url,
+    client: &Client,
+    method: AuthMethod,
+    token: &Secret,
+    hint: TokenTypeHint,
+) -> Result<Document, FetchError> {
+    let hint = match hint {
+        TokenTypeHint::AccessToken => "access_token",
+        TokenTypeHint::RefreshToken => "refresh_token",
+    };
+    let mut headers = HeaderMap::new();
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.append_pair("token", token.expose())
+        .append_pair("token_type_hint", hint);
+    match (method, &client.client_secret) {
+        (AuthMethod::ClientSecretBasic, Some(secret)) => {
+            headers.insert(AUTHORIZATION, basic(&client.client_id, secret));
+        }
+        (AuthMethod::ClientSecretPost, Some(secret)) => {
+            form.append_pair("client_id", &client.client_id)
+                .append_pair("client_secret", secret.expose());
+        }
+        _ => {
+            form.append_pair("client_id", &client.client_id);
+        }
+    }
+    super::http::post_form(http, endpoint.clone(), headers, form.finish()).await
+}
+
+/// RFC 6749 §2.3.1: both parts are form-encoded before they are joined.
+fn basic(client_id: &str, secret: &Secret) -> HeaderValue {
+    let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let pair = format!("{}:{}", encode(client_id), encode(secret.expose()));
+    let encoded = base64::prelude::BASE64_STANDARD.encode(pair);
+    // Base64 is plain ASCII.
+    let mut value = HeaderValue::try_from(format!("Basic {encoded}"))
+        .unwrap_or_else(|_| HeaderValue::from_static("Basic"));
+    value.set_sensitive(true);
+    value
+}
+
+#[cfg(test)]
+mod tests;

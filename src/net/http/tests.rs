@@ -9,13 +9,13 @@ use tokio::net::TcpListener;
 use super::*;
 
 /// A server that gives the answers it was told, in turn, and remembers what it was asked.
-struct Remote {
-    url: Url,
+pub struct Remote {
+    pub url: Url,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Remote {
-    async fn new<const N: usize>(answers: [String; N]) -> Self {
+    pub async fn new<const N: usize>(answers: [String; N]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
         let port = listener.local_addr().expect("address").port();
         let asked: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -40,7 +40,7 @@ impl Remote {
         Self { url, asked }
     }
 
-    fn asked(&self) -> Vec<String> {
+    pub fn asked(&self) -> Vec<String> {
         self.asked.lock().expect("log").clone()
     }
 }
@@ -66,7 +66,7 @@ async fn read_request(stream: &mut tokio::net::TcpStream) -> String {
     text + &String::from_utf8_lossy(&body)
 }
 
-fn answer(status: u16, headers: &str, body: &str) -> String {
+pub fn answer(status: u16, headers: &str, body: &str) -> String {
     format!(
         "HTTP/1.1 {status} X\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len()
@@ -77,7 +77,7 @@ fn redirect(to: &str) -> String {
     answer(302, &format!("location: {to}\r\nset-cookie: a=1\r\n"), "")
 }
 
-fn client() -> Client {
+pub fn client() -> Client {
     build(&HttpSettings::default()).expect("client")
 }
 
