@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::Wire;
-use crate::mcp::answer::{self, Reading, Refusal, Sent, Tries, Verdict};
+use crate::mcp::answer::{self, BodyKind, Refusal, Sent, Tries, Verdict};
 use crate::mcp::failure::{Failure, Stage};
 use crate::mcp::jsonrpc::{self, Kind, Message, Parsed};
 use crate::mcp::relay::{Event, Outgoing, OutgoingKind};
@@ -125,7 +125,7 @@ impl Exchange {
 
     /// Deals with an answer that is no success. `true` if nothing is left to do.
     async fn mend(&mut self, mut answer: Answer) -> Result<bool, Failure> {
-        let challenge = Challenge::parse(&answer.challenges());
+        let challenge = self.challenge(&answer);
         let body = answer.error_body().await;
         let refusal = Refusal {
             status: answer.status,
@@ -133,7 +133,7 @@ impl Exchange {
             retry_after: answer.retry_after(SystemTime::now()),
             insufficient_scope: challenge
                 .as_ref()
-                .is_some_and(Challenge::is_insufficient_scope),
+                .is_some_and(|challenge| challenge.error.as_deref() == Some("insufficient_scope")),
         };
         let mut tries = self.tries.clone();
         let verdict = answer::judge(self.sent(), refusal, &mut tries);
@@ -157,6 +157,14 @@ impl Exchange {
             Verdict::Fail(failure) => return Err(failure),
         }
         Ok(false)
+    }
+
+    fn challenge(&self, answer: &Answer) -> Option<Challenge> {
+        let reading = answer.challenge();
+        for remark in &reading.remarks {
+            self.wire.diag.debug(remark);
+        }
+        reading.challenge
     }
 
     async fn broken(&mut self, broken: &Broken) -> Result<(), Failure> {
@@ -267,8 +275,8 @@ impl Exchange {
         if !self.is_request() {
             self.report(Event::Accepted).await;
             // Nothing has to come; what comes all the same is dealt with.
-            return match answer.reading {
-                Reading::EventStream => self.read_to_end(answer.events()).await,
+            return match answer.body_kind {
+                BodyKind::EventStream => self.read_to_end(answer.events()).await,
                 _ => {
                     let _ = answer.body().await;
                     Ok(())
@@ -287,13 +295,13 @@ impl Exchange {
                 }
             }
         }
-        match answer.reading {
-            Reading::EventStream => self.read_stream(answer.events()).await,
+        match answer.body_kind {
+            BodyKind::EventStream => self.read_stream(answer.events()).await,
             reading => self.read_body(answer, reading).await,
         }
     }
 
-    async fn read_body(&mut self, answer: Answer, reading: Reading) -> Result<(), Failure> {
+    async fn read_body(&mut self, answer: Answer, body_kind: BodyKind) -> Result<(), Failure> {
         let status = answer.status;
         let body = match answer.body().await {
             Ok(body) => body,
@@ -308,7 +316,7 @@ impl Exchange {
         }
         let server = &self.wire.server;
         let parsed = jsonrpc::parse_any(body.clone()).map_err(|malformed| {
-            let said = answer::plain_reason(&body).filter(|_| reading == Reading::Unknown);
+            let said = answer::plain_reason(&body).filter(|_| body_kind == BodyKind::Unknown);
             let said = said.map(|said| format!(" (“{said}”)")).unwrap_or_default();
             let detail = format!(
                 "`{server}` answered {status} with something that is not JSON-RPC{said} ({}); check that the address is an MCP endpoint",
@@ -316,7 +324,7 @@ impl Exchange {
             );
             Failure { status: Some(status), ..Failure::new(Stage::Protocol, false, detail) }
         })?;
-        if reading == Reading::Unknown {
+        if body_kind == BodyKind::Unknown {
             self.wire
                 .diag
                 .debug("the answer is JSON-RPC, but not labelled as JSON");
@@ -445,8 +453,8 @@ impl Exchange {
                 }
             };
             match answer.status {
-                200 if answer.reading == Reading::EventStream => return Ok(answer.events()),
-                401 => self.sign_in(Challenge::parse(&answer.challenges())).await?,
+                200 if answer.body_kind == BodyKind::EventStream => return Ok(answer.events()),
+                401 => self.sign_in(self.challenge(&answer)).await?,
                 429 | 500 | 502..=599 => {
                     cause = format!("resuming it was answered {}", answer.status)
                 }

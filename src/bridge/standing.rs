@@ -8,11 +8,10 @@ use tokio::sync::mpsc;
 
 use super::Wire;
 use super::exchange::parse_event;
-use crate::mcp::answer::{self, Reading};
+use crate::mcp::answer::{self, BodyKind};
 use crate::mcp::relay::Event;
 use crate::mcp::session::Session;
 use crate::net::remote::{Answer, Carried, EventReader};
-use crate::oauth::challenge::Challenge;
 use crate::secret::Secret;
 
 /// A stream that lived this long and then ended is opened again without suspicion.
@@ -113,7 +112,7 @@ impl Standing {
             }
         };
         match answer.status {
-            200 if answer.reading == Reading::EventStream => {
+            200 if answer.body_kind == BodyKind::EventStream => {
                 Attempt::Open(Box::new(answer.events()))
             }
             401 => self.sign_in(&answer, token).await,
@@ -137,7 +136,7 @@ impl Standing {
         if self.sign_ins > 2 {
             return Attempt::Absent("the server does not accept the token for it".into());
         }
-        let challenge = Challenge::parse(&answer.challenges()).unwrap_or_default();
+        let challenge = answer.challenge().challenge.unwrap_or_default();
         match login.challenged(token, challenge).await {
             Ok(_) => Attempt::Again,
             Err(error) => Attempt::Absent(error.to_string()),

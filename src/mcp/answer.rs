@@ -48,7 +48,7 @@ pub struct Tries {
 
 /// How to read the body of a successful answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reading {
+pub enum BodyKind {
     /// One JSON document.
     Json,
     /// An event stream.
@@ -59,7 +59,7 @@ pub enum Reading {
 
 /// Sorts a `Content-Type` by its media type alone (RFC 9110 §8.3.1: case does not matter,
 /// parameters do not either).
-pub fn reading(content_type: Option<&str>) -> Reading {
+pub fn body_kind(content_type: Option<&str>) -> BodyKind {
     let media_type = content_type
         .unwrap_or_default()
         .split(';')
@@ -67,11 +67,11 @@ pub fn reading(content_type: Option<&str>) -> Reading {
         .unwrap_or_default()
         .trim();
     if media_type.eq_ignore_ascii_case("application/json") {
-        Reading::Json
+        BodyKind::Json
     } else if media_type.eq_ignore_ascii_case("text/event-stream") {
-        Reading::EventStream
+        BodyKind::EventStream
     } else {
-        Reading::Unknown
+        BodyKind::Unknown
     }
 }
 

@@ -186,12 +186,15 @@ fn only_what_was_not_sent_or_has_no_effects_goes_again() {
 #[test]
 fn content_types_are_compared_by_media_type() {
     assert_eq!(
-        reading(Some("Application/JSON; charset=utf-8")),
-        Reading::Json
+        body_kind(Some("Application/JSON; charset=utf-8")),
+        BodyKind::Json
     );
-    assert_eq!(reading(Some("text/event-stream;x=y")), Reading::EventStream);
-    assert_eq!(reading(Some("text/html")), Reading::Unknown);
-    assert_eq!(reading(None), Reading::Unknown);
+    assert_eq!(
+        body_kind(Some("text/event-stream;x=y")),
+        BodyKind::EventStream
+    );
+    assert_eq!(body_kind(Some("text/html")), BodyKind::Unknown);
+    assert_eq!(body_kind(None), BodyKind::Unknown);
 }
 
 #[test]

@@ -15,10 +15,11 @@ use reqwest::{Method, Response};
 use url::Url;
 
 use crate::ids::{self, ServerUrl};
-use crate::mcp::answer::{self, Delivery, Reading};
+use crate::mcp::answer::{self, BodyKind, Delivery};
 use crate::mcp::session::{Session, is_valid_session_id};
 use crate::mcp::sse::{SseEvent, SseParser};
 use crate::net::http::{cause_of, was_sent};
+use crate::oauth::challenge::{Reading, parse_challenges};
 use crate::secret::Secret;
 
 /// Largest message that is taken from the server, in bytes.
@@ -64,7 +65,7 @@ pub struct Answer {
     /// The status code.
     pub status: u16,
     /// How the body is to be read.
-    pub reading: Reading,
+    pub body_kind: BodyKind,
     response: Response,
 }
 
@@ -222,7 +223,7 @@ impl Remote {
             .and_then(|value| value.to_str().ok());
         Ok(Answer {
             status: response.status().as_u16(),
-            reading: answer::reading(content_type),
+            body_kind: answer::body_kind(content_type),
             response,
         })
     }
@@ -252,17 +253,12 @@ impl Answer {
         }
     }
 
-    /// The values of all `WWW-Authenticate` lines.
-    pub fn challenges(&self) -> Vec<String> {
+    /// What the server asks for in `WWW-Authenticate`.
+    pub fn challenge(&self) -> Reading {
         let headers = self.response.headers();
-        let lines = headers
-            .get_all(WWW_AUTHENTICATE)
-            .iter()
-            .chain(headers.get_all(REMAPPED_WWW_AUTHENTICATE));
-        lines
-            .filter_map(|line| line.to_str().ok())
-            .map(str::to_owned)
-            .collect()
+        let lines = headers.get_all(WWW_AUTHENTICATE).iter();
+        let remapped = headers.get_all(REMAPPED_WWW_AUTHENTICATE).iter();
+        parse_challenges(lines.chain(remapped).map(HeaderValue::as_bytes))
     }
 
     /// How long the server asks to wait.
