@@ -26,6 +26,9 @@ pub enum Kind {
     Everything,
 }
 
+/// An access token that every server takes without a sign-in.
+pub const GIVEN_TOKEN: &str = "given-by-hand";
+
 /// A running server. Ends when dropped, and when the test process ends in any other way.
 pub struct Server {
     child: Child,
@@ -80,6 +83,7 @@ impl Server {
         };
         if kind != Kind::Everything {
             command.arg("--log").arg(folder.path().join("requests"));
+            command.args(["--token", GIVEN_TOKEN]);
         }
         command.arg("--end-with-stdin");
         let errors = File::create(folder.path().join("stderr")).expect("a file for stderr");
@@ -273,9 +277,21 @@ impl Machine {
         self.lines("opened")
     }
 
-    /// Every answer a browser got: status, a blank, address without its query.
-    pub fn visits(&self) -> Vec<String> {
-        self.lines("visits")
+    /// The `count` answers that browsers got: status, a blank, address without its query. Waits for them, as a browser may
+    /// still read its last page when the host has ended.
+    pub fn visits(&self, count: usize) -> Vec<String> {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let visits = self.lines("visits");
+            if visits.len() == count {
+                return visits;
+            }
+            assert!(
+                visits.len() < count && Instant::now() < deadline,
+                "{count} visits expected: {visits:?}"
+            );
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     fn lines(&self, name: &str) -> Vec<String> {
