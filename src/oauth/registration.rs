@@ -1,7 +1,17 @@
 //! Client registration (RFC 7591): the request, and what the reply is worth.
 
+use std::error::Error;
+use std::fmt;
+
+use serde_json::{Map, Value, json};
 use url::Url;
 
+use super::discovery::server::AuthorizationServer;
+use super::discovery::{FetchFault, Fetched, learnt_address};
+use super::document::Object;
+use super::token_endpoint::{Cause, Refusal};
+use super::untrusted::{SHOWN, printable};
+use crate::ids::{ServerUrl, is_loopback};
 use crate::secret::Secret;
 
 /// How a client proves itself at the token endpoint (RFC 7591 §2, `token_endpoint_auth_method`).
@@ -13,6 +23,38 @@ pub enum AuthMethod {
     ClientSecretBasic,
     /// Identifier and secret in the body.
     ClientSecretPost,
+}
+
+impl AuthMethod {
+    /// The registered name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::ClientSecretBasic => "client_secret_basic",
+            Self::ClientSecretPost => "client_secret_post",
+        }
+    }
+
+    /// The method of that name, if it is one we can use.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::None, Self::ClientSecretBasic, Self::ClientSecretPost]
+            .into_iter()
+            .find(|method| method.name() == name)
+    }
+
+    /// The method for a client with this secret at a server that lists these methods, where
+    /// neither registration nor configuration named one. RFC 8414 §2: a server that lists nothing
+    /// takes HTTP Basic.
+    pub fn choose(has_secret: bool, listed: Option<&[String]>) -> Self {
+        let lists = |method: Self| listed.is_some_and(|l| l.iter().any(|m| m == method.name()));
+        match has_secret {
+            false => Self::None,
+            true if lists(Self::ClientSecretBasic) || !lists(Self::ClientSecretPost) => {
+                Self::ClientSecretBasic
+            }
+            true => Self::ClientSecretPost,
+        }
+    }
 }
 
 /// A client as one authorization server knows it.
@@ -34,6 +76,13 @@ pub struct Client {
     pub registered: bool,
 }
 
+impl Client {
+    /// Whether its secret can no longer be used (RFC 7591 §3.2.1).
+    pub fn has_lapsed(&self, now: u64) -> bool {
+        self.client_secret_expires_at.is_some_and(|end| now >= end)
+    }
+}
+
 /// RFC 7592: the handle of a dynamic registration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Management {
@@ -42,3 +91,320 @@ pub struct Management {
     /// `registration_access_token`.
     pub token: Secret,
 }
+
+/// A registration that is under way. Clones are the same request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Registration {
+    endpoint: Url,
+    redirect_uri: String,
+    /// What the user wants in the request; outranks ours.
+    extra: Map<String, Value>,
+    auth_method: AuthMethod,
+    listed_methods: Option<Vec<String>>,
+    /// Whether the other loopback spelling was tried.
+    respelled: bool,
+    /// Whether only the least is asked for.
+    minimal: bool,
+}
+
+/// How a registration goes on after a reply.
+#[derive(Debug)]
+pub enum Step {
+    /// The client is registered.
+    Registered(Client),
+    /// Ask again with this; the callback has to be reachable under its redirect URI.
+    Again(Registration),
+    /// It is not to be had.
+    Failed(RegistrationError),
+}
+
+/// Why there is no client.
+#[derive(Clone, Debug)]
+pub enum RegistrationError {
+    /// The server does not register just anyone (401, 403).
+    Closed(Refusal),
+    /// The server refused the request.
+    Refused(Refusal),
+    /// The server is down or wants us to wait.
+    Unavailable(Refusal),
+    /// The network failed.
+    Unreachable(Cause),
+    /// The reply is no registration.
+    Reply(String),
+    /// The server takes only ways to authenticate that we do not have.
+    AuthMethods(Vec<String>),
+}
+
+impl RegistrationError {
+    /// Whether it may succeed later.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Unreachable(_))
+    }
+
+    /// What the user does next.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) | Self::Unreachable(_) => "try again later",
+            Self::Closed(_) | Self::Refused(_) | Self::Reply(_) | Self::AuthMethods(_) => {
+                "create a client in the provider's console and pass it with `--static-oauth-client-info`"
+            }
+        }
+    }
+}
+
+impl fmt::Display for RegistrationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed(refusal) => write!(
+                f,
+                "the authorization server does not let clients register themselves: {refusal}"
+            ),
+            Self::Refused(refusal) => write!(f, "the registration was refused: {refusal}"),
+            Self::Unavailable(refusal) => {
+                write!(
+                    f,
+                    "the registration is unavailable at the moment: {refusal}"
+                )
+            }
+            Self::Unreachable(cause) => write!(f, "the registration failed: {cause}"),
+            Self::Reply(reason) => write!(f, "the reply to the registration is no use: {reason}"),
+            Self::AuthMethods(methods) => write!(
+                f,
+                "the authorization server only takes clients that authenticate by `{}`",
+                printable(&methods.join(" "), SHOWN)
+            ),
+        }
+    }
+}
+
+impl Error for RegistrationError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Unreachable(cause) => Some(cause.as_ref()),
+            _ => None,
+        }
+    }
+}
+
+impl Registration {
+    /// Prepares the registration of a client with this redirect URI. `extra` is merged over the
+    /// request.
+    pub fn new(
+        server: &AuthorizationServer,
+        endpoint: Url,
+        redirect_uri: String,
+        extra: &Map<String, Value>,
+    ) -> Result<Self, RegistrationError> {
+        let listed_methods = server.auth_methods.clone();
+        let auth_method = match extra
+            .get("token_endpoint_auth_method")
+            .and_then(Value::as_str)
+        {
+            Some(name) => AuthMethod::from_name(name)
+                .ok_or_else(|| RegistrationError::AuthMethods(vec![name.to_owned()]))?,
+            None => requested_method(listed_methods.as_deref())?,
+        };
+        Ok(Self {
+            endpoint,
+            redirect_uri,
+            extra: extra.clone(),
+            auth_method,
+            listed_methods,
+            respelled: false,
+            minimal: false,
+        })
+    }
+
+    /// Where the request goes.
+    pub fn endpoint(&self) -> &Url {
+        &self.endpoint
+    }
+
+    /// The redirect URI that is asked for.
+    pub fn redirect_uri(&self) -> &str {
+        &self.redirect_uri
+    }
+
+    /// The request document (RFC 7591 §2). No `scope`: servers hold a client to what it registered
+    /// with, and a step-up needs more later.
+    pub fn body(&self) -> Value {
+        let mut body = Map::new();
+        let mut put = |name: &str, value: Value| body.insert(name.to_owned(), value);
+        put("client_name", json!("mcp-drawbridge"));
+        put("redirect_uris", json!([self.redirect_uri]));
+        // OpenID Connect Registration §2; MCP 2026-07-28 requires it.
+        put("application_type", json!("native"));
+        if !self.minimal {
+            put(
+                "grant_types",
+                json!(["authorization_code", "refresh_token"]),
+            );
+            put("response_types", json!(["code"]));
+            put("token_endpoint_auth_method", json!(self.auth_method.name()));
+            put("software_id", json!("mcp-drawbridge"));
+            put("software_version", json!(env!("CARGO_PKG_VERSION")));
+        }
+        for (name, value) in &self.extra {
+            match (name.as_str(), value) {
+                // Without our own address among them the browser could not come back.
+                ("redirect_uris", Value::Array(more)) => {
+                    let mut all = vec![json!(self.redirect_uri)];
+                    all.extend(
+                        more.iter()
+                            .filter(|uri| **uri != all[0])
+                            .cloned()
+                            .collect::<Vec<_>>(),
+                    );
+                    body.insert(name.clone(), Value::Array(all));
+                }
+                ("redirect_uris", _) => {}
+                _ => {
+                    body.insert(name.clone(), value.clone());
+                }
+            }
+        }
+        Value::Object(body)
+    }
+
+    /// Judges the reply to the request.
+    pub fn judge(self, fetched: Fetched, mcp_server: &ServerUrl) -> Step {
+        let reply = match fetched {
+            Ok(reply) => reply,
+            Err(FetchFault::Unusable(cause)) => {
+                return Step::Failed(RegistrationError::Reply(cause.to_string()));
+            }
+            Err(FetchFault::NotSent(cause) | FetchFault::NoAnswer(cause)) => {
+                return Step::Failed(RegistrationError::Unreachable(cause));
+            }
+        };
+        let refusal = || Refusal::read(reply.status, &reply.body);
+        match reply.status {
+            // RFC 7591 §3.2.1 says 201; 200 is common.
+            200..=299 => match self.read(&reply.body, mcp_server) {
+                Ok(client) => Step::Registered(client),
+                Err(error) => Step::Failed(error),
+            },
+            401 | 403 => Step::Failed(RegistrationError::Closed(refusal())),
+            408 | 429 | 500.. => Step::Failed(RegistrationError::Unavailable(refusal())),
+            _ => self.refused(refusal()),
+        }
+    }
+
+    fn refused(mut self, refusal: Refusal) -> Step {
+        match refusal.error.as_deref() {
+            Some("invalid_redirect_uri") if !self.respelled => {
+                match other_spelling(&self.redirect_uri) {
+                    Some(redirect_uri) => {
+                        self.redirect_uri = redirect_uri;
+                        self.respelled = true;
+                        Step::Again(self)
+                    }
+                    None => Step::Failed(RegistrationError::Refused(refusal)),
+                }
+            }
+            Some("invalid_client_metadata") if !self.minimal => {
+                self.minimal = true;
+                Step::Again(self)
+            }
+            _ => Step::Failed(RegistrationError::Refused(refusal)),
+        }
+    }
+
+    /// RFC 7591 §3.2.1: what the server registered is what counts, not what was asked for.
+    fn read(&self, body: &[u8], mcp_server: &ServerUrl) -> Result<Client, RegistrationError> {
+        let unique = ["client_id", "client_secret", "token_endpoint_auth_method"];
+        let object = Object::parse(body, &unique)
+            .map_err(|error| RegistrationError::Reply(error.to_string()))?;
+        if object.text("error").is_some() && object.text("client_id").is_none() {
+            return Err(RegistrationError::Refused(Refusal::read(200, body)));
+        }
+        let client_id = object
+            .text("client_id")
+            .filter(|id| !id.is_empty())
+            .ok_or_else(|| RegistrationError::Reply("it has no `client_id`".to_owned()))?;
+        let client_secret = object
+            .text("client_secret")
+            .filter(|secret| !secret.is_empty());
+        let auth_method = match object.text("token_endpoint_auth_method") {
+            Some(name) => AuthMethod::from_name(name)
+                .ok_or_else(|| RegistrationError::AuthMethods(vec![name.to_owned()]))?,
+            None => AuthMethod::choose(client_secret.is_some(), self.listed_methods.as_deref()),
+        };
+        // Some servers hand out a secret even to public clients; those do not use it. And without
+        // a secret nothing but `none` is possible.
+        let (auth_method, client_secret) = match (auth_method, client_secret) {
+            (AuthMethod::None, _) | (_, None) => (AuthMethod::None, None),
+            (method, secret) => (method, secret),
+        };
+        let expires_at = object
+            .get("client_secret_expires_at")
+            .and_then(seconds)
+            .filter(|&at| at != 0 && client_secret.is_some());
+        Ok(Client {
+            client_id: client_id.to_owned(),
+            client_secret: client_secret.map(Secret::new),
+            client_secret_expires_at: expires_at,
+            auth_method,
+            redirect_uri: Some(self.registered_redirect_uri(&object)),
+            management: management(&object, mcp_server),
+            registered: true,
+        })
+    }
+
+    /// Ours, unless the server registered the same place in the other loopback spelling. What else
+    /// it lists, such as an address without a port (RFC 8252 §7.3), covers ours.
+    fn registered_redirect_uri(&self, object: &Object) -> String {
+        let listed = object.texts("redirect_uris").unwrap_or_default();
+        let other = other_spelling(&self.redirect_uri);
+        match other {
+            Some(other) if !listed.contains(&self.redirect_uri) && listed.contains(&other) => other,
+            _ => self.redirect_uri.clone(),
+        }
+    }
+}
+
+/// `none` where it is listed or nothing is; else the best of the listed ones.
+fn requested_method(listed: Option<&[String]>) -> Result<AuthMethod, RegistrationError> {
+    let Some(listed) = listed.filter(|listed| !listed.is_empty()) else {
+        return Ok(AuthMethod::None);
+    };
+    [
+        AuthMethod::None,
+        AuthMethod::ClientSecretBasic,
+        AuthMethod::ClientSecretPost,
+    ]
+    .into_iter()
+    .find(|method| listed.iter().any(|name| name == method.name()))
+    .ok_or_else(|| RegistrationError::AuthMethods(listed.to_vec()))
+}
+
+/// The same redirect URI with `localhost` for `127.0.0.1`, or the other way round: servers and
+/// organisations accept the one or the other.
+pub fn other_spelling(redirect_uri: &str) -> Option<String> {
+    let url = Url::parse(redirect_uri).ok().filter(is_loopback)?;
+    let (from, to) = match url.host_str()? {
+        "localhost" => ("//localhost", "//127.0.0.1"),
+        "127.0.0.1" => ("//127.0.0.1", "//localhost"),
+        _ => return None,
+    };
+    Some(redirect_uri.replacen(from, to, 1))
+}
+
+/// Seconds since the epoch, in any of the ways they are written.
+fn seconds(value: &Value) -> Option<u64> {
+    let number = |value: &Value| {
+        value
+            .as_u64()
+            .or_else(|| value.as_f64().filter(|s| *s >= 0.0).map(|s| s as u64))
+    };
+    number(value).or_else(|| value.as_str()?.trim().parse().ok())
+}
+
+fn management(object: &Object, mcp_server: &ServerUrl) -> Option<Management> {
+    let uri = learnt_address(object.text("registration_client_uri")?, mcp_server).ok()?;
+    let token = Secret::new(object.text("registration_access_token")?);
+    Some(Management { uri, token })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,359 @@
+//! The authorization server metadata (RFC 8414, OpenID Connect Discovery).
+
+use std::collections::VecDeque;
+
+use url::Url;
+
+use super::resource::AuthorizationServers;
+use super::{
+    AddressFault, DiscoveryError, Fetched, Outcome, Places, Step, Try, learnt_address, origin,
+    outcome, well_known,
+};
+use crate::ids::{Issuer, ServerUrl, same_origin};
+use crate::oauth::document::Object;
+
+/// The members that decide where codes and secrets go and how they are protected.
+const UNIQUE: [&str; 8] = [
+    "issuer",
+    "authorization_endpoint",
+    "token_endpoint",
+    "registration_endpoint",
+    "revocation_endpoint",
+    "code_challenge_methods_supported",
+    "token_endpoint_auth_methods_supported",
+    "authorization_response_iss_parameter_supported",
+];
+
+/// An authorization server as its metadata describes it, believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthorizationServer {
+    /// Its identifier, exactly as its metadata spells it.
+    pub issuer: Issuer,
+    /// Where a person signs in.
+    pub authorization_endpoint: Url,
+    /// Where codes and refresh tokens are handed in.
+    pub token_endpoint: Url,
+    /// Where clients register (RFC 7591).
+    pub registration_endpoint: Option<Url>,
+    /// Where tokens are revoked (RFC 7009).
+    pub revocation_endpoint: Option<Url>,
+    /// The scopes it lists.
+    pub scopes_supported: Vec<String>,
+    /// How clients may authenticate at the token endpoint; `None` if it does not say.
+    pub auth_methods: Option<Vec<String>>,
+    /// Whether its answers carry `iss` (RFC 9207 §3).
+    pub iss_supported: bool,
+}
+
+/// What may be tolerated, by the user's word.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules<'a> {
+    /// The MCP server on whose behalf we ask.
+    pub server: &'a ServerUrl,
+    /// Whether metadata that does not list PKCE methods is used all the same.
+    pub allow_missing_pkce_metadata: bool,
+    /// The issuer that the user named: metadata with this issuer is believed wherever it is found.
+    pub issuer: Option<&'a Issuer>,
+}
+
+/// The search for an authorization server's metadata.
+#[derive(Clone, Debug)]
+pub struct ServerSearch {
+    issuer: Issuer,
+    places: Places,
+    /// Issuers to try after this one.
+    others: VecDeque<Issuer>,
+    /// Whether the issuer is merely guessed: the MCP server's own origin.
+    guessed: bool,
+    /// Whether something was down on the way, so that the result is no verdict.
+    down: bool,
+    cause: Option<super::Cause>,
+}
+
+impl ServerSearch {
+    /// Begins with the servers that the resource names, in the given order; `preferred` ones, where
+    /// something is known already, come first.
+    pub fn start(
+        servers: AuthorizationServers,
+        preferred: impl Fn(&Issuer) -> bool,
+        rules: Rules<'_>,
+    ) -> Step<Self, AuthorizationServer> {
+        match servers {
+            AuthorizationServers::Listed(mut issuers) => {
+                issuers.sort_by_key(|issuer| !preferred(issuer));
+                Self::first_of(issuers.into(), rules)
+            }
+            AuthorizationServers::Origin => {
+                let base = origin(rules.server.url());
+                let text = base.as_str().strip_suffix('/').unwrap_or(base.as_str());
+                match places(text, rules.server) {
+                    Ok(places) => Step::Fetch(
+                        Self {
+                            issuer: Issuer::new(text),
+                            places,
+                            others: VecDeque::new(),
+                            guessed: true,
+                            down: false,
+                            cause: None,
+                        },
+                        0,
+                    ),
+                    Err(fault) => Step::Failed(DiscoveryError::Address {
+                        what: "authorization server",
+                        fault,
+                    }),
+                }
+            }
+            AuthorizationServers::Embedded { document, url } => embedded(&document, url, rules),
+        }
+    }
+
+    /// The place to ask now.
+    pub fn url(&self) -> &Url {
+        &self.places.url
+    }
+
+    /// Judges what came of it.
+    pub fn judge(mut self, fetched: Fetched, rules: Rules<'_>) -> Step<Self, AuthorizationServer> {
+        match outcome(fetched, &UNIQUE) {
+            Outcome::Document(object, url) => {
+                // Another document, such as an error in JSON, is not the metadata.
+                if object.text("issuer").is_none() && object.text("token_endpoint").is_none() {
+                    return self.missed("no authorization server metadata".to_owned(), rules);
+                }
+                match read(&object, url, &self.issuer, self.guessed, rules) {
+                    Ok(found) => Step::Found(found),
+                    Err(error) => Step::Failed(error),
+                }
+            }
+            Outcome::Missing(outcome) | Outcome::Closed(outcome) => self.missed(outcome, rules),
+            Outcome::Down {
+                outcome,
+                cause,
+                retry_after,
+            } => match self.places.retry(retry_after) {
+                Some(pause) => Step::Fetch(self, pause),
+                None => {
+                    self.down = true;
+                    self.cause = self.cause.or(cause);
+                    self.missed(outcome, rules)
+                }
+            },
+            Outcome::Bad(error) => Step::Failed(error),
+        }
+    }
+
+    fn first_of(
+        mut issuers: VecDeque<Issuer>,
+        rules: Rules<'_>,
+    ) -> Step<Self, AuthorizationServer> {
+        let mut first_fault = None;
+        while let Some(issuer) = issuers.pop_front() {
+            match places(issuer.as_str(), rules.server) {
+                Ok(places) => {
+                    let search = Self {
+                        issuer,
+                        places,
+                        others: issuers,
+                        guessed: false,
+                        down: false,
+                        cause: None,
+                    };
+                    return Step::Fetch(search, 0);
+                }
+                Err(fault) => first_fault = first_fault.or(Some(fault)),
+            }
+        }
+        let reason = first_fault.map_or("the list is empty".to_owned(), |fault| fault.to_string());
+        Step::Failed(DiscoveryError::NoAuthorizationServer(reason))
+    }
+
+    /// Goes to the next place, then to the next issuer, then gives up.
+    fn missed(mut self, outcome: String, rules: Rules<'_>) -> Step<Self, AuthorizationServer> {
+        self.places.missed(outcome);
+        if self.places.advance() {
+            return Step::Fetch(self, 0);
+        }
+        if !self.others.is_empty()
+            && let Step::Fetch(mut next, pause) =
+                Self::first_of(std::mem::take(&mut self.others), rules)
+        {
+            next.places.tried = self.places.tried;
+            next.down = self.down;
+            next.cause = self.cause;
+            return Step::Fetch(next, pause);
+        }
+        let tried = self.places.tried;
+        if self.down {
+            let cause = self.cause;
+            return Step::Failed(DiscoveryError::Unreachable { tried, cause });
+        }
+        match self.guessed {
+            true => default_endpoints(self.issuer, tried),
+            false => Step::Failed(DiscoveryError::NotFound {
+                issuer: self.issuer,
+                tried,
+            }),
+        }
+    }
+}
+
+/// RFC 8414 §3.1 and §5, then OpenID Connect Discovery §4. An issuer with a path is never looked
+/// for at the root, where another tenant's metadata may be.
+fn places(issuer: &str, server: &ServerUrl) -> Result<Places, AddressFault> {
+    let url = learnt_address(issuer, server)?;
+    let oauth = well_known(&url, "oauth-authorization-server");
+    let inserted = well_known(&url, "openid-configuration");
+    let path = url.path().strip_suffix('/').unwrap_or(url.path());
+    let mut appended = url.clone();
+    appended.set_path(&format!("{path}/.well-known/openid-configuration"));
+    let appended = (appended != inserted).then_some(appended);
+    Ok(Places::new(
+        oauth,
+        [Some(inserted), appended].into_iter().flatten(),
+    ))
+}
+
+/// MCP 2025-03-26, Authorization, Fallbacks for Servers without Metadata Discovery.
+fn default_endpoints(issuer: Issuer, tried: Vec<Try>) -> Step<ServerSearch, AuthorizationServer> {
+    let endpoint = |path: &str| Url::parse(issuer.as_str()).and_then(|base| base.join(path));
+    match (
+        endpoint("/authorize"),
+        endpoint("/token"),
+        endpoint("/register"),
+    ) {
+        (Ok(authorization_endpoint), Ok(token_endpoint), Ok(registration_endpoint)) => {
+            Step::Found(AuthorizationServer {
+                issuer,
+                authorization_endpoint,
+                token_endpoint,
+                registration_endpoint: Some(registration_endpoint),
+                revocation_endpoint: None,
+                scopes_supported: Vec::new(),
+                auth_methods: None,
+                iss_supported: false,
+            })
+        }
+        _ => Step::Failed(DiscoveryError::NotFound { issuer, tried }),
+    }
+}
+
+/// A document that was found where the resource's was expected. From the issuer's own origin it is
+/// as good as from its well-known place; from elsewhere it only says whom to ask.
+fn embedded(
+    document: &Object,
+    url: Url,
+    rules: Rules<'_>,
+) -> Step<ServerSearch, AuthorizationServer> {
+    let issuer = Issuer::new(document.text("issuer").unwrap_or_default());
+    let own = Url::parse(issuer.as_str()).is_ok_and(|named| same_origin(&named, &url));
+    if !own {
+        return ServerSearch::first_of(VecDeque::from([issuer]), rules);
+    }
+    match read(document, url, &issuer, false, rules) {
+        Ok(found) => Step::Found(found),
+        Err(error) => Step::Failed(error),
+    }
+}
+
+fn read(
+    object: &Object,
+    url: Url,
+    expected: &Issuer,
+    guessed: bool,
+    rules: Rules<'_>,
+) -> Result<AuthorizationServer, DiscoveryError> {
+    let bad = |reason: &str| DiscoveryError::Document {
+        url: url.clone(),
+        reason: reason.to_owned(),
+    };
+    let issuer = match object.text("issuer") {
+        Some(issuer) => believed(issuer, expected, rules)?,
+        // Servers of MCP 2025-03-26 knew no such rule.
+        None if guessed => expected.clone(),
+        None => return Err(bad("it has no `issuer`")),
+    };
+    let endpoint = |what, name| match object.text(name) {
+        None => Ok(None),
+        Some(text) => learnt_address(text, rules.server)
+            .map(Some)
+            .map_err(|fault| DiscoveryError::Address { what, fault }),
+    };
+    let authorization_endpoint = endpoint("authorization endpoint", "authorization_endpoint")?
+        .ok_or_else(|| bad("it has no `authorization_endpoint`"))?;
+    let token_endpoint = endpoint("token endpoint", "token_endpoint")?
+        .ok_or_else(|| bad("it has no `token_endpoint`"))?;
+    if let Some(types) = object.texts("response_types_supported")
+        && !types.iter().any(|kind| kind == "code")
+    {
+        return Err(bad("it does not offer the response type `code`"));
+    }
+    // RFC 9126 §5.
+    if object.flag("require_pushed_authorization_requests") {
+        return Err(bad(
+            "it requires pushed authorization requests, which are not supported",
+        ));
+    }
+    check_pkce(
+        object,
+        &issuer,
+        guessed || rules.allow_missing_pkce_metadata,
+    )?;
+    Ok(AuthorizationServer {
+        issuer,
+        authorization_endpoint,
+        token_endpoint,
+        registration_endpoint: endpoint("registration endpoint", "registration_endpoint")?,
+        // Only wanted for signing out; a bad one is no reason not to sign in.
+        revocation_endpoint: endpoint("revocation endpoint", "revocation_endpoint")
+            .ok()
+            .flatten(),
+        scopes_supported: object.texts("scopes_supported").unwrap_or_default(),
+        auth_methods: object.texts("token_endpoint_auth_methods_supported"),
+        iss_supported: object.flag("authorization_response_iss_parameter_supported"),
+    })
+}
+
+/// RFC 8414 §3.3: the issuer in the document is the one that was asked for, character by character.
+///
+/// One spelling is tolerated, as official SDKs write either: the slash that stands alone behind a
+/// host. What the document says is what `iss` is compared with later.
+fn believed(found: &str, expected: &Issuer, rules: Rules<'_>) -> Result<Issuer, DiscoveryError> {
+    let bare = |text: &str| {
+        Url::parse(text)
+            .ok()
+            .filter(|url| url.path() == "/" && url.query().is_none())
+            .map(|_| text.strip_suffix('/').unwrap_or(text).to_owned())
+    };
+    let same = found == expected.as_str()
+        || rules.issuer.is_some_and(|named| named.as_str() == found)
+        || bare(found).is_some_and(|found| bare(expected.as_str()) == Some(found));
+    match same {
+        true => Ok(Issuer::new(found)),
+        false => Err(DiscoveryError::IssuerMismatch {
+            expected: expected.clone(),
+            found: Issuer::new(found),
+        }),
+    }
+}
+
+/// MCP 2025-11-25, Authorization, Authorization Code Protection: without a word on S256 the
+/// authorization server may ignore the challenge, and then a stolen code is worth something.
+fn check_pkce(object: &Object, issuer: &Issuer, allow_missing: bool) -> Result<(), DiscoveryError> {
+    let listed = object.get("code_challenge_methods_supported").map(|_| {
+        object
+            .texts("code_challenge_methods_supported")
+            .unwrap_or_default()
+    });
+    match listed {
+        Some(methods) if methods.iter().any(|method| method == "S256") => Ok(()),
+        None if allow_missing => Ok(()),
+        listed => Err(DiscoveryError::NoS256 {
+            issuer: issuer.clone(),
+            listed,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

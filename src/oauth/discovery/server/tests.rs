@@ -1,0 +1,448 @@
+use super::super::tests::{reply, server, unreachable};
+use super::*;
+
+const FULL: &str = include_str!("../../../../fixtures/discovery/server.json");
+
+/// Walks a search and notes the places it asks.
+struct Walk {
+    server: ServerUrl,
+    allow_missing_pkce_metadata: bool,
+    issuer: Option<Issuer>,
+    asked: Vec<String>,
+    step: Step<ServerSearch, AuthorizationServer>,
+}
+
+impl Walk {
+    fn start(server: ServerUrl, servers: AuthorizationServers) -> Self {
+        let mut walk = Self {
+            server,
+            allow_missing_pkce_metadata: false,
+            issuer: None,
+            asked: Vec::new(),
+            step: Step::Failed(DiscoveryError::HeaderNotAccepted),
+        };
+        walk.step = ServerSearch::start(
+            servers,
+            |issuer| issuer.as_str().contains("known"),
+            walk.rules(),
+        );
+        walk.note();
+        walk
+    }
+
+    /// A resource that names these issuers.
+    fn of(issuers: &[&str]) -> Self {
+        let issuers = issuers.iter().copied().map(Issuer::new).collect();
+        Self::start(
+            server("https://m.example/mcp"),
+            AuthorizationServers::Listed(issuers),
+        )
+    }
+
+    /// A server without resource metadata.
+    fn guessed(address: &str) -> Self {
+        Self::start(server(address), AuthorizationServers::Origin)
+    }
+
+    fn rules(&self) -> Rules<'_> {
+        Rules {
+            server: &self.server,
+            allow_missing_pkce_metadata: self.allow_missing_pkce_metadata,
+            issuer: self.issuer.as_ref(),
+        }
+    }
+
+    fn note(&mut self) {
+        if let Step::Fetch(search, _) = &self.step {
+            self.asked.push(search.url().to_string());
+        }
+    }
+
+    fn feed(mut self, fetch: impl FnOnce(&Url) -> Fetched) -> Self {
+        let ended = Step::Failed(DiscoveryError::HeaderNotAccepted);
+        let Step::Fetch(search, _) = std::mem::replace(&mut self.step, ended) else {
+            panic!("nothing is asked any more");
+        };
+        let fetched = fetch(search.url());
+        self.step = search.judge(fetched, self.rules());
+        self.note();
+        self
+    }
+
+    fn gets(self, status: u16, body: &str) -> Self {
+        self.feed(|url| reply(url, status, body))
+    }
+
+    fn fails(self) -> Self {
+        self.feed(|_| unreachable())
+    }
+
+    fn found(self) -> AuthorizationServer {
+        match self.step {
+            Step::Found(found) => found,
+            other => panic!("{other:?}, asked {:?}", self.asked),
+        }
+    }
+
+    fn failed(self) -> DiscoveryError {
+        match self.step {
+            Step::Failed(error) => error,
+            other => panic!("{other:?}, asked {:?}", self.asked),
+        }
+    }
+}
+
+/// The document with one member replaced, or left out where the value is empty.
+fn with(name: &str, value: &str) -> String {
+    let mut document: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(FULL).unwrap();
+    match value {
+        "" => document.remove(name),
+        text => document.insert(name.to_owned(), serde_json::from_str(text).unwrap()),
+    };
+    serde_json::to_string(&document).unwrap()
+}
+
+const T1: &str = "https://as.example/t1";
+
+#[test]
+fn an_issuer_with_a_path_is_asked_at_three_places_and_never_at_the_root() {
+    let walk = Walk::of(&[T1]).gets(404, "").gets(404, "").gets(404, "");
+    assert_eq!(
+        walk.asked,
+        [
+            "https://as.example/.well-known/oauth-authorization-server/t1",
+            "https://as.example/.well-known/openid-configuration/t1",
+            "https://as.example/t1/.well-known/openid-configuration",
+        ]
+    );
+    let error = walk.failed();
+    assert!(!error.is_transient());
+    assert_eq!(error.to_string().matches("status 404").count(), 3);
+}
+
+#[test]
+fn an_issuer_without_a_path_is_asked_at_two_places() {
+    for issuer in ["https://as.example", "https://as.example/"] {
+        let walk = Walk::of(&[issuer]).gets(404, "").gets(404, "");
+        assert_eq!(
+            walk.asked,
+            [
+                "https://as.example/.well-known/oauth-authorization-server",
+                "https://as.example/.well-known/openid-configuration",
+            ]
+        );
+        walk.failed();
+    }
+}
+
+#[test]
+fn a_slash_behind_the_issuers_path_is_left_out_of_the_places() {
+    let walk = Walk::of(&["https://as.example/t1/"]);
+    assert_eq!(
+        walk.asked,
+        ["https://as.example/.well-known/oauth-authorization-server/t1"]
+    );
+}
+
+#[test]
+fn a_full_document_is_read() {
+    let found = Walk::of(&[T1]).gets(200, FULL).found();
+    let url = |text| Url::parse(text).unwrap();
+    assert_eq!(
+        found,
+        AuthorizationServer {
+            issuer: Issuer::new(T1),
+            authorization_endpoint: url("https://login.example/authorize?tenant=t1"),
+            token_endpoint: url("https://as.example/t1/token"),
+            registration_endpoint: Some(url("https://as.example/t1/register")),
+            revocation_endpoint: Some(url("https://as.example/t1/revoke")),
+            scopes_supported: vec!["openid".to_owned(), "offline_access".to_owned()],
+            auth_methods: Some(vec!["none".to_owned(), "client_secret_basic".to_owned()]),
+            iss_supported: true,
+        }
+    );
+}
+
+#[test]
+fn a_minimal_document_is_read() {
+    let found = Walk::of(&["https://as.example"])
+        .gets(404, "")
+        .gets(
+            200,
+            include_str!("../../../../fixtures/discovery/server-minimal.json"),
+        )
+        .found();
+    assert_eq!(found.registration_endpoint, None);
+    assert_eq!(found.auth_methods, None);
+    assert!(!found.iss_supported);
+}
+
+#[test]
+fn places_without_a_document_are_passed_over() {
+    for (status, body) in [
+        (404, ""),
+        (401, ""),
+        (403, ""),
+        (400, "{}"),
+        (200, "<html>"),
+        (200, "{\"error\":\"x\"}"),
+        (301, ""),
+    ] {
+        Walk::of(&[T1]).gets(status, body).gets(200, FULL).found();
+    }
+}
+
+#[test]
+fn a_place_that_is_down_is_asked_once_more_and_then_passed_over() {
+    let walk = Walk::of(&[T1]).gets(500, "").gets(500, "").gets(200, FULL);
+    assert_eq!(walk.asked[0], walk.asked[1]);
+    assert_eq!(walk.asked.len(), 3);
+    walk.found();
+}
+
+#[test]
+fn a_fault_on_the_way_makes_the_failure_one_to_try_again() {
+    let error = Walk::of(&[T1])
+        .fails()
+        .fails()
+        .gets(404, "")
+        .gets(404, "")
+        .failed();
+    assert!(error.is_transient());
+    assert!(std::error::Error::source(&error).is_some());
+    assert!(error.to_string().contains("connection refused"), "{error}");
+}
+
+#[test]
+fn another_issuer_in_the_document_ends_the_search() {
+    for (asked, found) in [
+        (T1, "https://as.example"),
+        (T1, "https://as.example/t1/"),
+        (T1, "https://AS.example/t1"),
+        (T1, "https://as.example:443/t1"),
+        ("https://as.example", "https://as.example//"),
+        ("https://as.example", "https://evil.example"),
+    ] {
+        let error = Walk::of(&[asked, "https://second.example"])
+            .gets(200, &with("issuer", &format!("\"{found}\"")))
+            .failed();
+        let text = error.to_string();
+        assert!(
+            matches!(error, DiscoveryError::IssuerMismatch { .. }),
+            "{text}"
+        );
+        assert!(text.contains(&format!("`{asked}`")) && text.contains(&format!("`{found}`")));
+    }
+}
+
+#[test]
+fn the_slash_behind_a_bare_host_is_tolerated_and_the_documents_spelling_kept() {
+    for (asked, found) in [
+        ("https://as.example", "https://as.example/"),
+        ("https://as.example/", "https://as.example"),
+    ] {
+        let body = with("issuer", &format!("\"{found}\""));
+        let server = Walk::of(&[asked]).gets(200, &body).found();
+        assert_eq!(server.issuer, Issuer::new(found));
+    }
+}
+
+#[test]
+fn an_issuer_named_by_the_user_is_believed_anywhere() {
+    let mut walk = Walk::of(&["https://mcp.example"]);
+    walk.issuer = Some(Issuer::new(T1));
+    assert_eq!(walk.gets(200, FULL).found().issuer, Issuer::new(T1));
+    let mut walk = Walk::of(&["https://mcp.example"]);
+    walk.issuer = Some(Issuer::new("https://as.example/t2"));
+    walk.gets(200, FULL).failed();
+}
+
+#[test]
+fn a_document_without_issuer_is_refused() {
+    let error = Walk::of(&[T1]).gets(200, &with("issuer", "")).failed();
+    assert!(matches!(error, DiscoveryError::Document { .. }));
+}
+
+#[test]
+fn pkce_with_s256_has_to_be_announced() {
+    let name = "code_challenge_methods_supported";
+    for value in ["", "null", "[]", "[\"plain\"]", "[\"s256\"]", "\"S256\""] {
+        let error = Walk::of(&[T1]).gets(200, &with(name, value)).failed();
+        assert!(matches!(error, DiscoveryError::NoS256 { .. }), "{value}");
+        let mut walk = Walk::of(&[T1]);
+        walk.allow_missing_pkce_metadata = true;
+        let step = walk.gets(200, &with(name, value)).step;
+        let absent = matches!(value, "" | "null");
+        assert_eq!(matches!(step, Step::Found(_)), absent, "{value}");
+    }
+    Walk::of(&[T1])
+        .gets(200, &with(name, "[\"plain\",\"S256\"]"))
+        .found();
+}
+
+#[test]
+fn the_override_is_named_only_where_it_helps() {
+    let name = "code_challenge_methods_supported";
+    let absent = Walk::of(&[T1]).gets(200, &with(name, "")).failed();
+    assert!(absent.hint().contains("--allow-missing-pkce-metadata"));
+    let plain = Walk::of(&[T1])
+        .gets(200, &with(name, "[\"plain\"]"))
+        .failed();
+    assert!(!plain.hint().contains("--allow"));
+}
+
+#[test]
+fn endpoints_have_to_be_there_and_safe() {
+    for name in ["authorization_endpoint", "token_endpoint"] {
+        let error = Walk::of(&[T1]).gets(200, &with(name, "")).failed();
+        assert!(matches!(error, DiscoveryError::Document { .. }), "{name}");
+    }
+    for name in [
+        "authorization_endpoint",
+        "token_endpoint",
+        "registration_endpoint",
+    ] {
+        for url in [
+            "http://as.example/x",
+            "http://127.0.0.1/x",
+            "https://as.example/#x",
+            "x",
+        ] {
+            let body = with(name, &format!("\"{url}\""));
+            let error = Walk::of(&[T1]).gets(200, &body).failed();
+            assert!(
+                matches!(error, DiscoveryError::Address { .. }),
+                "{name} {url}"
+            );
+        }
+    }
+    let body = with("revocation_endpoint", "\"http://as.example/x\"");
+    assert_eq!(
+        Walk::of(&[T1]).gets(200, &body).found().revocation_endpoint,
+        None
+    );
+}
+
+#[test]
+fn the_code_response_type_has_to_be_offered_if_types_are_listed() {
+    let name = "response_types_supported";
+    let error = Walk::of(&[T1])
+        .gets(200, &with(name, "[\"token\",\"code id_token\"]"))
+        .failed();
+    assert!(matches!(error, DiscoveryError::Document { .. }));
+    Walk::of(&[T1]).gets(200, &with(name, "")).found();
+}
+
+#[test]
+fn required_pushed_requests_are_refused_by_name() {
+    let body = with("require_pushed_authorization_requests", "true");
+    let error = Walk::of(&[T1]).gets(200, &body).failed();
+    assert!(error.to_string().contains("pushed authorization requests"));
+}
+
+#[test]
+fn repeated_members_are_refused() {
+    let body = include_str!("../../../../fixtures/discovery/server-twice.json");
+    let error = Walk::of(&[T1]).gets(200, body).failed();
+    assert!(error.to_string().contains("`token_endpoint`"), "{error}");
+}
+
+#[test]
+fn the_next_issuer_is_asked_where_the_first_has_no_metadata() {
+    let other = "https://second.example";
+    let walk = Walk::of(&["https://first.example", other])
+        .gets(404, "")
+        .gets(404, "")
+        .gets(200, &with("issuer", &format!("\"{other}\"")));
+    assert_eq!(walk.found().issuer, Issuer::new(other));
+}
+
+#[test]
+fn an_issuer_that_is_known_already_is_asked_first() {
+    let walk = Walk::of(&["https://first.example", "https://known.example"]);
+    assert!(walk.asked[0].starts_with("https://known.example/"));
+}
+
+#[test]
+fn unsafe_issuers_are_passed_over() {
+    let walk = Walk::of(&["http://as.example", "https://u@as.example", "x", T1]);
+    assert!(walk.asked[0].starts_with("https://as.example/"));
+    let error = Walk::of(&["http://as.example", "x"]).failed();
+    assert!(
+        error.to_string().contains("`http://as.example/`"),
+        "{error}"
+    );
+}
+
+#[test]
+fn without_resource_metadata_the_servers_own_origin_is_asked() {
+    let walk = Walk::guessed("https://m.example:8443/a/mcp?x=1")
+        .gets(404, "")
+        .gets(404, "");
+    assert_eq!(
+        walk.asked,
+        [
+            "https://m.example:8443/.well-known/oauth-authorization-server",
+            "https://m.example:8443/.well-known/openid-configuration",
+        ]
+    );
+    let found = walk.found();
+    assert_eq!(found.issuer, Issuer::new("https://m.example:8443"));
+    let endpoint = |name: &str| Url::parse(&format!("https://m.example:8443/{name}")).unwrap();
+    assert_eq!(found.authorization_endpoint, endpoint("authorize"));
+    assert_eq!(found.token_endpoint, endpoint("token"));
+    assert_eq!(found.registration_endpoint, Some(endpoint("register")));
+    assert!(!found.iss_supported);
+}
+
+#[test]
+fn default_endpoints_are_not_used_while_something_is_down() {
+    let walk = Walk::guessed("https://m.example/mcp")
+        .fails()
+        .fails()
+        .gets(404, "");
+    assert!(walk.failed().is_transient());
+}
+
+#[test]
+fn metadata_at_the_servers_own_origin_may_lack_issuer_and_pkce_methods() {
+    let body = r#"{"authorization_endpoint":"https://m.example/oauth/authorize",
+        "token_endpoint":"https://m.example/oauth/token","response_types_supported":["code"]}"#;
+    let found = Walk::guessed("https://m.example/mcp")
+        .gets(200, body)
+        .found();
+    assert_eq!(found.issuer, Issuer::new("https://m.example"));
+    assert_eq!(found.token_endpoint.path(), "/oauth/token");
+}
+
+#[test]
+fn metadata_at_the_servers_own_origin_still_has_to_be_about_it() {
+    let error = Walk::guessed("https://m.example/mcp")
+        .gets(200, FULL)
+        .failed();
+    assert!(matches!(error, DiscoveryError::IssuerMismatch { .. }));
+}
+
+#[test]
+fn a_server_on_plain_http_elsewhere_has_no_authorization_server_of_its_own() {
+    let error = Walk::guessed("http://m.example/mcp").failed();
+    assert!(matches!(error, DiscoveryError::Address { .. }));
+    assert_eq!(Walk::guessed("http://localhost:9/mcp").asked.len(), 1);
+}
+
+#[test]
+fn an_embedded_document_counts_if_it_comes_from_its_issuers_origin() {
+    let document = |url: &str| AuthorizationServers::Embedded {
+        document: Object::parse(FULL.as_bytes(), &[]).unwrap(),
+        url: Url::parse(url).unwrap(),
+    };
+    let m = || server("https://m.example/mcp");
+    let found = Walk::start(m(), document("https://as.example/anywhere")).found();
+    assert_eq!(found.issuer, Issuer::new(T1));
+    let walk = Walk::start(m(), document("https://m.example/anywhere"));
+    assert_eq!(
+        walk.asked,
+        ["https://as.example/.well-known/oauth-authorization-server/t1"]
+    );
+}
