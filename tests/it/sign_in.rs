@@ -140,10 +140,7 @@ fn no_secret_is_written_to_stderr_even_when_debugging() {
 #[test]
 fn a_foreign_state_is_refused_and_the_right_one_still_works() {
     let playground = Playground::start(Settings::default());
-    let machine = Machine {
-        browser: Browser::BringsWrongStateFirst,
-        ..Machine::new()
-    };
+    let machine = Machine::with(Browser::BringsWrongStateFirst);
     visit(&machine, &playground, &[]);
     assert_eq!(playground.code_exchanges(), 1);
     assert_eq!(machine.opened().len(), 1);
@@ -152,10 +149,7 @@ fn a_foreign_state_is_refused_and_the_right_one_still_works() {
 #[test]
 fn a_sign_in_that_only_brings_a_foreign_state_ends_in_time() {
     let playground = Playground::start(Settings::default());
-    let machine = Machine {
-        browser: Browser::BringsWrongState,
-        ..Machine::new()
-    };
+    let machine = Machine::with(Browser::BringsWrongState);
     let (error, _) = refused(&machine, &playground, &["--auth-timeout", "2"]);
     assert!(
         error["message"].as_str().unwrap().contains("2 s"),

@@ -44,6 +44,14 @@ impl Machine {
         }
     }
 
+    /// With an empty cache and this browser.
+    pub fn with(browser: Browser) -> Self {
+        Self {
+            browser,
+            ..Self::new()
+        }
+    }
+
     /// What the bridge finds in its environment.
     pub fn environment(&self) -> [(&'static str, String); 6] {
         let path = |name: &str| self.folder.path().join(name).display().to_string();
