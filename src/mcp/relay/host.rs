@@ -176,7 +176,7 @@ impl Relay {
         self.waiting.push_back(Waiting::Request(number));
         match self.phase {
             // The client went on without `notifications/initialized`; the server must have it first.
-            Phase::AwaitingHost => self.announce(),
+            Phase::AwaitingHost => self.announce(false),
             Phase::Lost => self.reopen(now),
             _ => self.pump(now),
         }

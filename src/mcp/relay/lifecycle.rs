@@ -126,8 +126,14 @@ impl Relay {
         let restoring = matches!(self.phase, Phase::Reopening { .. });
         self.deliver(asked.owner, |id| answer.with_id(id));
         self.phase = Phase::AwaitingHost;
-        if restoring || self.host.initialized.is_some() {
-            self.announce();
+        // A request that waits shows that the client went on, with or without
+        // `notifications/initialized`.
+        let went_on = self
+            .waiting
+            .iter()
+            .any(|waiting| matches!(waiting, Waiting::Request(_)));
+        if restoring || went_on || self.host.initialized.is_some() {
+            self.announce(restoring);
         }
     }
 
@@ -257,12 +263,13 @@ impl Relay {
             self.host.initialized = Some(message);
         }
         if matches!(self.phase, Phase::AwaitingHost) {
-            self.announce();
+            self.announce(false);
         }
     }
 
     /// Sends `notifications/initialized`, which comes before any other message of a session.
-    pub(super) fn announce(&mut self) {
+    /// `restoring`: the session takes the place of one that was lost.
+    pub(super) fn announce(&mut self, restoring: bool) {
         let message = self.host.initialized.clone().or_else(|| {
             jsonrpc::parse(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#.into()).ok()
         });
@@ -271,11 +278,21 @@ impl Relay {
         };
         self.host.initialized = Some(message.clone());
         let exchange = self.send_notification(message);
-        self.phase = Phase::Announcing { exchange };
+        self.phase = Phase::Announcing {
+            exchange,
+            restoring,
+        };
     }
 
     /// The server has taken `notifications/initialized`, or at least answered it.
     pub(super) fn announced(&mut self, now: u64) {
+        let restoring = matches!(
+            self.phase,
+            Phase::Announcing {
+                restoring: true,
+                ..
+            }
+        );
         self.phase = Phase::Open;
         let Some(session) = self.session.clone() else {
             return;
@@ -285,11 +302,9 @@ impl Relay {
             exchange,
             until: now + STANDING_LIMIT,
         };
-        self.effects.push(Effect::OpenStanding {
-            exchange,
-            session: session.clone(),
-        });
-        if session.serial > 1 {
+        self.effects
+            .push(Effect::OpenStanding { exchange, session });
+        if restoring {
             self.restore();
         }
         self.pump(now);
@@ -343,7 +358,7 @@ impl Relay {
                 Some(session)
             }
             None => match self.notifications.remove(&exchange) {
-                Some(_) if matches!(self.phase, Phase::Announcing { exchange: ours } if ours == exchange) => {
+                Some(_) if matches!(self.phase, Phase::Announcing { exchange: ours, .. } if ours == exchange) => {
                     self.session.as_ref().map(|session| session.serial)
                 }
                 // A cancellation and the like: what it spoke of died with the session.

@@ -131,7 +131,7 @@ enum Phase {
     /// The AI client has the result; its `notifications/initialized` is to come.
     AwaitingHost,
     /// `notifications/initialized` is on its way.
-    Announcing { exchange: u64 },
+    Announcing { exchange: u64, restoring: bool },
     /// Everything flows.
     Open,
     /// The session was lost and is being opened again.

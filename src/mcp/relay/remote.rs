@@ -42,7 +42,7 @@ impl Relay {
             )),
             None => self.fail(exchange, failure),
         }
-        if matches!(self.phase, Phase::Announcing { exchange: ours } if ours == exchange) {
+        if matches!(self.phase, Phase::Announcing { exchange: ours, .. } if ours == exchange) {
             // Some servers refuse it and work all the same; the next request will tell.
             self.announced(now);
         }
@@ -50,7 +50,7 @@ impl Relay {
 
     fn accepted(&mut self, exchange: u64, now: u64) {
         self.notifications.remove(&exchange);
-        if matches!(self.phase, Phase::Announcing { exchange: ours } if ours == exchange) {
+        if matches!(self.phase, Phase::Announcing { exchange: ours, .. } if ours == exchange) {
             return self.announced(now);
         }
         if self.pending.asked(exchange).is_none() {

@@ -146,20 +146,47 @@ fn a_session_opens_in_the_order_that_mcp_demands() {
     scene.host(&initialize(0, "2025-06-18", "{}"));
     let (first, body) = scene.sent();
     assert_eq!(body, initialize(first, "2025-06-18", "{}"));
-    // Nothing else goes out before the server has seen `notifications/initialized`.
-    scene.host(r#"{"jsonrpc":"2.0","id":5,"method":"tools/list"}"#);
-    scene.nothing();
     scene.reply(first, &initialized_result(first, "2025-06-18", TOOLS));
     assert_eq!(scene.told(), initialized_result(0, "2025-06-18", TOOLS));
     scene.nothing();
     scene.host(INITIALIZED);
     let (announced, body) = scene.sent();
     assert_eq!(body, INITIALIZED);
+    // Nothing else goes out before the server has seen `notifications/initialized`.
+    scene.host(r#"{"jsonrpc":"2.0","id":5,"method":"tools/list"}"#);
     scene.nothing();
     scene.remote(announced, Event::Accepted);
     scene.standing();
     assert!(scene.sent().1.contains("tools/list"));
     scene.nothing();
+}
+
+#[test]
+fn a_client_that_goes_on_without_a_word_is_announced_all_the_same() {
+    let list = r#"{"jsonrpc":"2.0","id":5,"method":"tools/list"}"#;
+    for early in [true, false] {
+        let mut scene = Scene::new();
+        scene.host(&initialize(0, "2025-06-18", "{}"));
+        let (first, _) = scene.sent();
+        if early {
+            scene.host(list);
+            scene.nothing();
+        }
+        scene.reply(first, &initialized_result(first, "2025-06-18", TOOLS));
+        scene.told();
+        if !early {
+            scene.host(list);
+        }
+        let (announced, body) = scene.sent();
+        assert_eq!(body, INITIALIZED);
+        // Its own word, come late, is not sent again.
+        scene.host(INITIALIZED);
+        scene.nothing();
+        scene.remote(announced, Event::Accepted);
+        scene.standing();
+        assert!(scene.sent().1.contains("tools/list"));
+        scene.nothing();
+    }
 }
 
 #[test]
@@ -295,7 +322,15 @@ fn a_second_initialize_starts_afresh() {
     scene.aborted();
     scene.aborted();
     assert!(matches!(scene.next(), Some(Effect::EndSession(_))));
-    assert!(scene.sent().1.contains("initialize"));
+    let (again, _) = scene.sent();
+    scene.nothing();
+    // Nothing of the old session is restored, and nothing was missed.
+    scene.reply(again, &initialized_result(again, "2025-11-25", TOOLS));
+    scene.told();
+    scene.host(INITIALIZED);
+    let (announced, _) = scene.sent();
+    scene.remote(announced, Event::Accepted);
+    scene.standing();
     scene.nothing();
 }
 
