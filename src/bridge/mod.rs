@@ -98,7 +98,11 @@ impl Bridge {
                 },
                 () = sleep_until(deadline), if deadline.is_some() => self.relay.on_time(self.now()),
             }
-            self.perform().await;
+            // A client that does not read may hold this up for as long as it likes.
+            tokio::select! {
+                () = signals.received() => break Ending::Signal,
+                () = self.perform() => {}
+            }
         };
         tokio::select! {
             () = signals.received() => {}
