@@ -198,6 +198,8 @@ impl Bridge {
     async fn shut_down(&mut self, ending: Ending, mut incoming: mpsc::Receiver<(u64, Event)>) {
         if ending == Ending::ClientGone {
             let answers = async {
+                self.relay.host_ended(self.now());
+                self.perform().await;
                 while self.relay.is_busy() {
                     let Some((exchange, event)) = incoming.recv().await else {
                         break;

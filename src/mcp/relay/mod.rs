@@ -172,6 +172,8 @@ pub struct Relay {
     batches: u64,
     next_number: u64,
     host: Host,
+    /// The AI client will say nothing more.
+    host_ended: bool,
     effects: Vec<Effect>,
 }
 
@@ -213,6 +215,7 @@ impl Relay {
             batches: 0,
             next_number: 1,
             host: Host::default(),
+            host_ended: false,
             effects: Vec::new(),
         }
     }
@@ -254,6 +257,13 @@ impl Relay {
                 "the user did not answer in time",
             );
         }
+    }
+
+    /// The AI client will say nothing more: what it asked is still to be answered, but there is
+    /// nobody left whom the server could ask something first.
+    pub fn host_ended(&mut self, now: u64) {
+        self.host_ended = true;
+        self.pump(now);
     }
 
     /// Whether requests of the AI client still wait for an answer.
@@ -329,7 +339,8 @@ impl Relay {
         if !matches!(self.phase, Phase::Open) {
             return;
         }
-        let hold_calls = matches!(self.standing, Standing::Asked { until, .. } if now < until);
+        let hold_calls = !self.host_ended
+            && matches!(self.standing, Standing::Asked { until, .. } if now < until);
         let mut held = VecDeque::new();
         while let Some(waiting) = self.waiting.pop_front() {
             match waiting {

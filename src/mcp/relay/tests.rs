@@ -227,6 +227,32 @@ fn a_server_that_never_answers_the_standing_stream_holds_calls_up_briefly() {
 }
 
 #[test]
+fn nothing_waits_for_the_standing_stream_once_the_client_has_ended() {
+    for after_opening in [true, false] {
+        let mut scene = Scene::new();
+        scene.host(&initialize(0, "2025-11-25", "{}"));
+        scene.host(INITIALIZED);
+        let (first, _) = scene.sent();
+        let answer = initialized_result(first, "2025-11-25", TOOLS);
+        scene.host(&call("1"));
+        if !after_opening {
+            scene.relay.host_ended(scene.now);
+        }
+        scene.reply(first, &answer);
+        scene.told();
+        let (announced, _) = scene.sent();
+        scene.remote(announced, Event::Accepted);
+        scene.standing();
+        if after_opening {
+            scene.nothing();
+            scene.relay.host_ended(scene.now);
+            scene.effects.extend(scene.relay.take_effects());
+        }
+        assert!(scene.sent().1.contains("tools/call"));
+    }
+}
+
+#[test]
 fn the_version_is_agreed_on_with_each_side_by_itself() {
     let mut scene = Scene::new();
     scene.host(&initialize(0, "2031-01-01", "{}"));
