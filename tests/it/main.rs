@@ -4,5 +4,6 @@ mod cache;
 mod cli;
 mod peers;
 mod refresh;
+mod relay;
 mod sign_in;
 mod support;

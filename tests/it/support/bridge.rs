@@ -120,10 +120,17 @@ impl Bridge {
 
     /// Writes one line as it stands.
     pub fn send_line(&mut self, line: &str) {
-        self.transcript.push(format!("→ {}", short(line)));
+        self.send_bytes(format!("{line}\n").as_bytes());
+    }
+
+    /// Writes bytes, which need not be a line, nor text.
+    pub fn send_bytes(&mut self, bytes: &[u8]) {
+        let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(1000)]);
+        self.transcript
+            .push(format!("→ {}", short(shown.trim_end())));
         let stdin = self.stdin.as_mut().expect("stdin is open");
         // A bridge that has ended shows in what the test waits for next.
-        let _ = stdin.write_all(format!("{line}\n").as_bytes());
+        let _ = stdin.write_all(bytes);
     }
 
     /// Sends a request and gives its id.
@@ -238,21 +245,18 @@ impl Bridge {
         }
     }
 
-    /// The process id.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
+    /// Sends a signal, such as `TERM`.
+    #[cfg(unix)]
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &pid]).status();
+        assert!(sent.expect("`kill` starts").success(), "{}", self.story());
     }
 
     /// Closes stdin and waits for the end.
     pub fn close(mut self) -> Ended {
         drop(self.stdin.take());
         self.wait()
-    }
-
-    /// Ends it the hard way.
-    pub fn kill(mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 
     /// Waits for the end.

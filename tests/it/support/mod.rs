@@ -3,3 +3,4 @@
 pub mod bridge;
 pub mod machine;
 pub mod peers;
+pub mod scene;
