@@ -404,6 +404,12 @@ impl Exchange {
                     }
                 }
             }
+            // A server may end a stream on purpose, to be asked again, as often as it likes (MCP
+            // 2025-11-25, Transports, Sending Messages). Such a stream begins with an id at least;
+            // one that says nothing at all is a failure.
+            if reader.last_event_id().is_some() || reader.retry().is_some() {
+                failures = 0;
+            }
             cursor.last_event_id = reader
                 .last_event_id()
                 .map(str::to_owned)
