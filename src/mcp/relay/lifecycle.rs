@@ -343,40 +343,37 @@ impl Relay {
     pub(super) fn session_lost(&mut self, exchange: u64, now: u64) {
         let lost = match self.pending.asked(exchange) {
             Some(asked) if asked.resent => {
+                let session = asked.session;
                 let detail = format!(
                     "`{}` lost the session twice during this request; try again",
                     self.server_name
                 );
                 self.fail(exchange, &Failure::new(Stage::Http, true, detail));
-                return self.reopen_if_current(None, now);
+                session
             }
             Some(asked) => {
                 asked.resent = true;
                 asked.sent = false;
                 let session = asked.session;
                 self.waiting.push_back(Waiting::Request(exchange));
-                Some(session)
+                session
             }
+            // What a notification spoke of died with the session.
             None => match self.notifications.remove(&exchange) {
-                Some(_) if matches!(self.phase, Phase::Announcing { exchange: ours, .. } if ours == exchange) => {
-                    self.session.as_ref().map(|session| session.serial)
-                }
-                // A cancellation and the like: what it spoke of died with the session.
-                Some(_) => None,
+                Some((_, session)) => session,
                 None => return,
             },
         };
-        self.reopen_if_current(lost, now);
-    }
-
-    fn reopen_if_current(&mut self, lost: Option<u64>, now: u64) {
         let current = self.session.as_ref().map(|session| session.serial);
         match self.phase {
+            // Only the loss of the present session counts; that of an earlier one is known.
             Phase::Open | Phase::AwaitingHost | Phase::Announcing { .. }
-                if lost.is_none() || lost == current =>
+                if current == Some(lost) =>
             {
                 self.reopen(now);
             }
+            // Nothing else would ever take up what waits now.
+            Phase::Lost => self.reopen(now),
             _ => self.pump(now),
         }
     }
@@ -386,6 +383,7 @@ impl Relay {
         self.close_standing();
         self.session = None;
         self.withdraw_questions("the server lost the session");
+        self.fail_elsewhere("lost the session before it answered this request");
         self.reopened
             .retain(|at| now.saturating_sub(*at) < REOPEN_WINDOW);
         if self.reopened.len() >= REOPEN_LIMIT {
@@ -416,19 +414,27 @@ impl Relay {
     pub(super) fn standing_event(&mut self, event: &Event, exchange: u64, now: u64) {
         match event {
             Event::StandingOpen => self.standing = Standing::Open { exchange },
-            Event::StandingGap => self.lists_changed(),
+            Event::StandingGap => {
+                self.lists_changed();
+                self.fail_elsewhere("ended the stream on which the answer was to come");
+            }
             _ => {
                 self.standing = Standing::Absent;
-                let detail = format!(
-                    "`{}` accepted this request and then ended the stream its answer was to come on",
-                    self.server_name
-                );
-                for number in std::mem::take(&mut self.answers_elsewhere) {
-                    self.fail(number, &Failure::new(Stage::Http, false, detail.clone()));
-                }
+                self.fail_elsewhere("ended the stream on which the answer was to come");
             }
         }
         self.pump(now);
+    }
+
+    /// Fails the requests whose answers were to come on the standing stream.
+    fn fail_elsewhere(&mut self, why: &str) {
+        let detail = format!(
+            "`{}` accepted this request, but then {why}; it may have been carried out, so it was not sent again",
+            self.server_name
+        );
+        for number in std::mem::take(&mut self.answers_elsewhere) {
+            self.fail(number, &Failure::new(Stage::Http, false, detail.clone()));
+        }
     }
 }
 

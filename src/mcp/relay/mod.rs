@@ -165,8 +165,8 @@ pub struct Relay {
     reopened: VecDeque<u64>,
     pending: Pending,
     waiting: VecDeque<Waiting>,
-    /// Notifications in flight, to be sent again if their session turns out to be lost.
-    notifications: HashMap<u64, Message>,
+    /// Notifications in flight, with the serial of the session they were sent in.
+    notifications: HashMap<u64, (Message, u64)>,
     /// Requests that the server accepted and will answer on the standing stream.
     answers_elsewhere: BTreeSet<u64>,
     batches: u64,
@@ -329,6 +329,7 @@ impl Relay {
 
     /// Fails a request in flight.
     fn fail(&mut self, number: u64, failure: &Failure) {
+        self.answers_elsewhere.remove(&number);
         if let Some(asked) = self.pending.settle(number) {
             self.deliver(asked.owner, |id| failure.response(id));
         }
@@ -389,7 +390,8 @@ impl Relay {
             kind: OutgoingKind::Notification(message.method().into()),
             session: self.session.clone(),
         };
-        self.notifications.insert(exchange, message);
+        let session = self.session.as_ref().map_or(0, |session| session.serial);
+        self.notifications.insert(exchange, (message, session));
         self.effects.push(Effect::Send(outgoing));
         exchange
     }

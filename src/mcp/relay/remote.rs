@@ -34,9 +34,8 @@ impl Relay {
         if self.is_opening(exchange) {
             return self.initialize_failed(exchange, failure, now);
         }
-        self.answers_elsewhere.remove(&exchange);
         match self.notifications.remove(&exchange) {
-            Some(message) => self.detail(format!(
+            Some((message, _)) => self.detail(format!(
                 "`{}` was not delivered: {failure}",
                 message.method()
             )),

@@ -463,6 +463,47 @@ fn an_accepted_request_waits_for_the_standing_stream_or_fails() {
 }
 
 #[test]
+fn an_accepted_request_fails_when_its_answer_can_no_longer_come() {
+    for lost in [false, true] {
+        let mut scene = Scene::open();
+        scene.host(&call("1"));
+        let (one, _) = scene.sent();
+        scene.remote(one, Event::Accepted);
+        if lost {
+            scene.host(&call("2"));
+            let (two, _) = scene.sent();
+            scene.remote(two, Event::SessionLost);
+            scene.aborted();
+        } else {
+            scene.remote(3, Event::StandingGap);
+            assert!(scene.told().contains("list_changed"));
+        }
+        let failed = scene.told();
+        assert!(failed.contains(r#""id":1,"error""#), "{failed}");
+        assert!(failed.contains("may have been carried out"), "{failed}");
+    }
+}
+
+#[test]
+fn a_late_word_about_a_lost_session_leaves_the_new_one_alone() {
+    let mut scene = Scene::open();
+    scene.host(r#"{"jsonrpc":"2.0","method":"notifications/vendor"}"#);
+    let (notice, _) = scene.sent();
+    scene.host(&call("1"));
+    let (one, _) = scene.sent();
+    scene.remote(one, Event::SessionLost);
+    reopen(&mut scene);
+    scene.sent();
+    scene.remote(notice, Event::SessionLost);
+    scene.nothing();
+    // That of the new one counts.
+    scene.host(r#"{"jsonrpc":"2.0","method":"notifications/vendor"}"#);
+    let (notice, _) = scene.sent();
+    scene.remote(notice, Event::SessionLost);
+    reopen(&mut scene);
+}
+
+#[test]
 fn malformed_lines_are_answered_and_malformed_notifications_are_not() {
     let mut scene = Scene::open();
     scene.host("garbage");
@@ -850,13 +891,16 @@ fn a_session_that_keeps_being_lost_is_not_opened_without_end() {
         scene.told();
     }
     scene.host(&call("9"));
-    let (number, _) = scene.sent();
-    scene.remote(number, Event::SessionLost);
+    scene.host(&call("10"));
+    let numbers = [scene.sent().0, scene.sent().0];
+    scene.remote(numbers[0], Event::SessionLost);
     scene.aborted();
+    assert_eq!(code(&scene.told()), -32603);
+    scene.remote(numbers[1], Event::SessionLost);
     assert_eq!(code(&scene.told()), -32603);
     // A minute later it is tried again.
     scene.now += REOPEN_WINDOW;
-    scene.host(&call("10"));
+    scene.host(&call("11"));
     assert!(scene.sent().1.contains("initialize"));
 }
 
