@@ -6,4 +6,5 @@ mod peers;
 mod refresh;
 mod relay;
 mod sign_in;
+mod streams;
 mod support;
