@@ -8,6 +8,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::Wire;
+use crate::ids;
 use crate::mcp::answer::{self, BodyKind, Refusal, Sent, Tries, Verdict};
 use crate::mcp::failure::{Failure, Stage};
 use crate::mcp::jsonrpc::{self, Kind, Message, Parsed};
@@ -126,6 +127,8 @@ impl Exchange {
     /// Deals with an answer that is no success. `true` if nothing is left to do.
     async fn mend(&mut self, mut answer: Answer) -> Result<bool, Failure> {
         let challenge = self.challenge(&answer);
+        let location = self.wire.remote.redirect_target(&answer);
+        let location = location.map(|location| ids::display_url(&location));
         let body = answer.error_body().await;
         let refusal = Refusal {
             status: answer.status,
@@ -134,6 +137,7 @@ impl Exchange {
             insufficient_scope: challenge
                 .as_ref()
                 .is_some_and(|challenge| challenge.error.as_deref() == Some("insufficient_scope")),
+            location: location.as_deref(),
         };
         let mut tries = self.tries.clone();
         let verdict = answer::judge(self.sent(), refusal, &mut tries);

@@ -105,6 +105,8 @@ pub struct Refusal<'a> {
     pub retry_after: Option<Duration>,
     /// Whether the challenge says `insufficient_scope` (RFC 6750 §3.1).
     pub insufficient_scope: bool,
+    /// The address in `Location`, fit for messages.
+    pub location: Option<&'a str>,
 }
 
 /// Judges an answer that is no success. Authorization first, then JSON-RPC, then the status.
@@ -222,16 +224,16 @@ fn refused(sent: Sent<'_>, refusal: Refusal<'_>) -> Failure {
     let status = refusal.status;
     let server = sent.server;
     let hint = match status {
-        300..=399 => "it sends clients elsewhere; configure the address it names",
-        403 => "you may not have access, or the server does not accept this client",
-        404 | 405 | 410 | 501 => "there is no MCP endpoint at this address; check the path",
-        406 | 415 => {
-            "it does not accept MCP's content types; check that the address is an MCP endpoint"
-        }
-        413 | 431 => "the request is too large for it",
-        429 => "it limits the rate of requests; try again later",
-        500..=599 => "the fault is on its side; try again later",
-        _ => "check the address and the headers you configured",
+        // RFC 9110 §15.4: clients may go on with a GET, which would lose the message.
+        300..=399 => match refusal.location {
+            Some(location) => {
+                format!(
+                    "it sends clients on to `{location}`; configure that address if it is the MCP server's"
+                )
+            }
+            None => "it sends clients elsewhere without saying where to".to_owned(),
+        },
+        _ => advice(status).to_owned(),
     };
     let said = plain_reason(refusal.body)
         .map(|said| format!(" (“{said}”)"))
@@ -248,6 +250,21 @@ fn refused(sent: Sent<'_>, refusal: Refusal<'_>) -> Failure {
             matches!(status, 408 | 425 | 429 | 500 | 502..=599),
             format!("`{server}` answered {status}{what}{said}: {hint}"),
         )
+    }
+}
+
+/// What a person can do about a status.
+fn advice(status: u16) -> &'static str {
+    match status {
+        403 => "you may not have access, or the server does not accept this client",
+        404 | 405 | 410 | 501 => "there is no MCP endpoint at this address; check the path",
+        406 | 415 => {
+            "it does not accept MCP's content types; check that the address is an MCP endpoint"
+        }
+        413 | 431 => "the request is too large for it",
+        429 => "it limits the rate of requests; try again later",
+        500..=599 => "the fault is on its side; try again later",
+        _ => "check the address and the headers you configured",
     }
 }
 

@@ -31,6 +31,14 @@ fn refusal(status: u16, body: &'static [u8]) -> Refusal<'static> {
         body,
         retry_after: None,
         insufficient_scope: false,
+        location: None,
+    }
+}
+
+fn failure(verdict: Verdict) -> Failure {
+    match verdict {
+        Verdict::Fail(failure) => failure,
+        other => panic!("expected a failure, got {other:?}"),
     }
 }
 
@@ -114,6 +122,26 @@ fn insufficient_scope_asks_for_a_wider_grant() {
 }
 
 #[test]
+fn a_redirect_that_is_not_followed_names_its_target() {
+    for status in [301, 302, 303] {
+        let refusal = Refusal {
+            location: Some("https://elsewhere.example/mcp"),
+            ..refusal(status, b"")
+        };
+        let failure = failure(judge(CALL, refusal, &mut Tries::default()));
+        assert!(
+            failure.detail.contains("`https://elsewhere.example/mcp`"),
+            "{failure}"
+        );
+    }
+    let failure = failure(judge(CALL, refusal(302, b""), &mut Tries::default()));
+    assert!(
+        failure.detail.contains("without saying where to"),
+        "{failure}"
+    );
+}
+
+#[test]
 fn retry_after_is_obeyed_within_bounds() {
     let mut tries = Tries::default();
     let asked = |seconds| Refusal {
@@ -132,9 +160,7 @@ fn retry_after_is_obeyed_within_bounds() {
         describe(judge(CALL, asked(1), &mut tries)),
         "fail retryable"
     );
-    let Verdict::Fail(failure) = judge(CALL, asked(61), &mut Tries::default()) else {
-        panic!()
-    };
+    let failure = failure(judge(CALL, asked(61), &mut Tries::default()));
     assert_eq!(failure.retry_after, Some(Duration::from_secs(61)));
 }
 

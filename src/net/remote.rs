@@ -2,7 +2,7 @@
 //! 2025-11-25, Transports, Streamable HTTP). What an answer means is decided in `mcp::answer`.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
@@ -143,16 +143,8 @@ impl Remote {
     /// (RFC 9110 §15.4; tokens and the user's headers belong to that origin alone). Gives the
     /// foreign address otherwise.
     pub fn follow(&self, answer: &Answer) -> Result<(), Option<String>> {
-        let mut url = self
-            .url
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let target = answer
-            .response
-            .headers()
-            .get(LOCATION)
-            .and_then(|location| location.to_str().ok())
-            .and_then(|location| url.join(location).ok());
+        let target = self.redirect_target(answer);
+        let mut url = self.lock_url();
         match target {
             Some(target) if ids::same_origin(&url, &target) => {
                 *url = target;
@@ -161,6 +153,16 @@ impl Remote {
             Some(target) => Err(Some(ids::display_url(&target))),
             None => Err(None),
         }
+    }
+
+    /// Where an answer sends us, if it says so.
+    pub fn redirect_target(&self, answer: &Answer) -> Option<Url> {
+        let location = answer.response.headers().get(LOCATION)?.to_str().ok()?;
+        self.lock_url().join(location).ok()
+    }
+
+    fn lock_url(&self) -> MutexGuard<'_, Url> {
+        self.url.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn common_headers(&self, carried: Carried<'_>) -> HeaderMap {
@@ -192,11 +194,7 @@ impl Remote {
         body: Option<Bytes>,
         timeout: Duration,
     ) -> Result<Answer, Broken> {
-        let url = self
-            .url
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone();
+        let url = self.lock_url().clone();
         if let Some(cookies) = self.cookies.cookies(&url) {
             headers.entry(COOKIE).or_insert(cookies);
         }
