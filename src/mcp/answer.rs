@@ -188,14 +188,23 @@ pub fn judge_broken(sent: Sent<'_>, delivery: Delivery, cause: &str, tries: &mut
             tries.replays += 1;
             Verdict::Again(backoff(tries.replays))
         }
-        Delivery::Unknown => Verdict::Fail(Failure::new(
-            Stage::Http,
-            may_repeat(sent.request),
-            format!(
-                "the connection to `{}` broke before the answer came: {cause}; the request may have been carried out, so it was not sent again",
-                sent.server
-            ),
-        )),
+        Delivery::Unknown => {
+            let repeats = may_repeat(sent.request);
+            let outcome = match repeats {
+                true => format!("it was sent {} times; try again later", tries.replays + 1),
+                false => {
+                    "the request may have been carried out, so it was not sent again".to_owned()
+                }
+            };
+            Verdict::Fail(Failure::new(
+                Stage::Http,
+                repeats,
+                format!(
+                    "the connection to `{}` broke before the answer came: {cause}; {outcome}",
+                    sent.server
+                ),
+            ))
+        }
     }
 }
 

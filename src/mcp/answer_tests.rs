@@ -210,6 +210,23 @@ fn only_what_was_not_sent_or_has_no_effects_goes_again() {
 }
 
 #[test]
+fn a_broken_connection_is_told_with_what_was_done_about_it() {
+    let told = |sent, replays| {
+        let mut tries = Tries {
+            replays,
+            ..Tries::default()
+        };
+        failure(judge_broken(sent, Delivery::Unknown, "reset", &mut tries))
+    };
+    let call = told(CALL, 0);
+    assert!(!call.retryable);
+    assert!(call.detail.contains("it was not sent again"), "{call}");
+    let list = told(LIST, REPLAY_LIMIT);
+    assert!(list.retryable);
+    assert!(list.detail.contains("it was sent 3 times"), "{list}");
+}
+
+#[test]
 fn content_types_are_compared_by_media_type() {
     assert_eq!(
         body_kind(Some("Application/JSON; charset=utf-8")),
