@@ -45,7 +45,8 @@ pub(super) async fn run(
         step_ups: 0,
         token: None,
     };
-    if let Err(failure) = exchange.run().await {
+    if let Err(mut failure) = exchange.run().await {
+        failure.hide(exchange.secrets());
         exchange.report(Event::Failed(failure)).await;
     }
 }
@@ -91,6 +92,14 @@ impl Exchange {
                 Err(broken) => self.broken(&broken).await?,
             }
         }
+    }
+
+    /// What grants access to the server, and what a server may repeat in a refusal.
+    fn secrets(&self) -> impl Iterator<Item = &str> {
+        let session = self.outgoing.session.as_deref();
+        let session_id = session.and_then(|session| session.id.as_ref());
+        let ours = self.token.iter().chain(session_id).map(Secret::expose);
+        ours.chain(self.wire.remote.secrets())
     }
 
     async fn report(&self, event: Event) {

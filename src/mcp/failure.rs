@@ -6,6 +6,9 @@ use std::time::Duration;
 use super::jsonrpc::{self, Id, MissingId};
 use bytes::Bytes;
 
+/// Shorter values are left in texts: they are words rather than secrets.
+const SHORTEST_SECRET: usize = 8;
+
 /// Where a request failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
@@ -48,6 +51,13 @@ impl Failure {
         }
     }
 
+    /// Takes secrets out of the detail, which may quote a server that repeats what it was sent.
+    pub fn hide<'a>(&mut self, secrets: impl Iterator<Item = &'a str>) {
+        for secret in secrets.filter(|secret| secret.len() >= SHORTEST_SECRET) {
+            self.detail = self.detail.replace(secret, "[redacted]");
+        }
+    }
+
     /// The JSON-RPC error response that carries it.
     pub fn response(&self, id: &Id) -> Bytes {
         let stage = match self.stage {
@@ -87,6 +97,17 @@ impl fmt::Display for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn secrets_that_a_server_repeats_are_hidden() {
+        let detail = "`x` said: no key SECRET_1 in `Basic SECRET_2`, SECRET_2, team-a";
+        let mut failure = Failure::new(Stage::Http, false, detail);
+        failure.hide(["SECRET_1", "Basic SECRET_2", "SECRET_2", "team-a", ""].into_iter());
+        assert_eq!(
+            failure.detail,
+            "`x` said: no key [redacted] in `[redacted]`, [redacted], team-a"
+        );
+    }
 
     #[test]
     fn the_error_says_what_to_do_and_carries_the_fields() {

@@ -161,6 +161,16 @@ impl Remote {
         self.lock_url().join(location).ok()
     }
 
+    /// The user's headers as far as their values may grant access, and what follows the scheme of
+    /// an `Authorization` header (RFC 9110 §11.4).
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        let values = self.headers.values().filter(|value| value.is_sensitive());
+        values
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| [Some(value), value.split_once(' ').map(|(_, rest)| rest)])
+            .flatten()
+    }
+
     fn lock_url(&self) -> MutexGuard<'_, Url> {
         self.url.lock().unwrap_or_else(PoisonError::into_inner)
     }
