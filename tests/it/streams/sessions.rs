@@ -266,8 +266,8 @@ fn a_server_that_keeps_no_state_gets_no_session_id_and_no_farewell() {
         scene.goes_on();
         scene.playground.restart(Memory::Kept);
         scene.goes_on();
-        let (_, playground) = scene.close();
-        for request in playground.requests() {
+        scene.bridge.close();
+        for request in scene.playground.requests() {
             assert_eq!(request.header("mcp-session-id"), None);
             assert!(!is_delete(&request), "{version}");
         }

@@ -1,0 +1,5 @@
+//! What the host is told when the server does something wrong, and that the bridge goes on.
+
+mod broken;
+mod redirects;
+mod refusals;
