@@ -137,11 +137,11 @@ fn a_new_session_knows_what_the_lost_one_knew() {
 #[test]
 fn a_server_that_restarts_without_its_memory_is_worked_with_again() {
     let mut scene = Scene::open();
-    scene.playground.restart(Memory::Lost);
+    scene.restart_server(Memory::Lost);
     scene.goes_on();
     assert_eq!(scene.posts("initialize").len(), 2);
     // And with its memory, the session goes on.
-    scene.playground.restart(Memory::Kept);
+    scene.restart_server(Memory::Kept);
     scene.goes_on();
     assert_eq!(scene.posts("initialize").len(), 2);
     assert_eq!(scene.playground.sessions().len(), 1);
@@ -264,7 +264,7 @@ fn a_server_that_keeps_no_state_gets_no_session_id_and_no_farewell() {
         };
         let mut scene = Scene::opened(settings, version, everything(), &[]);
         scene.goes_on();
-        scene.playground.restart(Memory::Kept);
+        scene.restart_server(Memory::Kept);
         scene.goes_on();
         scene.bridge.close();
         for request in scene.playground.requests() {

@@ -1,7 +1,7 @@
 //! An open session: the playground without protection, a machine, and a bridge between host and
 //! server. What most tests of the message path begin with.
 
-use playground::{Playground, Request, Settings};
+use playground::{Memory, Playground, Request, Settings};
 use serde_json::{Value, json};
 
 use super::bridge::{Bridge, Ended};
@@ -71,6 +71,17 @@ impl Scene {
         let mut requests = self.playground.requests();
         requests.retain(fits);
         requests
+    }
+
+    /// Restarts the server. Returns when the standing stream has been asked for again, which shows
+    /// that the bridge has seen its connections close: what it sends next goes over a new one.
+    pub fn restart_server(&self, memory: Memory) {
+        let before = self.requests(is_get).len();
+        self.playground.restart(memory);
+        self.playground.wait_for(|requests| {
+            let again = requests.iter().filter(|r| is_get(r)).nth(before)?;
+            again.status
+        });
     }
 
     /// Sends `initialize` and gives the answer, which may be an error.
