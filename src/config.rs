@@ -1,1 +1,437 @@
+//! Flags, environment and defaults become one checked [`Config`].
+//!
+//! Everything from outside arrives in [`Surroundings`], so that a test needs no process
+//! environment and no files. Precedence: flag, environment variable, default.
 
+mod given;
+mod headers;
+mod oauth;
+mod which;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http::header::{AUTHORIZATION, HeaderMap};
+use serde_json::{Map, Value};
+
+use crate::cli::{CommonOptions, LogoutArgs, Request, ServerArgs, StatusArgs, UsageError};
+use crate::diag::Level;
+use crate::ids::{ResourceId, ServerKey, ServerUrl};
+use crate::oauth::registration::AuthMethod;
+use crate::secret::Secret;
+use given::{Given, Lookup};
+use which::{Which, cached_name, is_address, server};
+
+/// The variable that names the folder of the sign-ins.
+pub const DIR_VARIABLE: &str = "MCP_DRAWBRIDGE_DIR";
+
+/// How long a person may take for the sign-in, unless `--auth-timeout` says otherwise.
+const AUTH_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// How long a connection may take, unless `--connect-timeout` says otherwise.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Path of the redirect URI, as mcp-remote has it: clients registered by hand list it.
+const CALLBACK_PATH: &str = "/oauth/callback";
+
+/// What the program finds around it, besides its arguments.
+pub struct Surroundings<'a> {
+    /// The environment variables.
+    pub env: &'a BTreeMap<String, String>,
+    /// The folder for a user's local data on this system, if it is known.
+    pub data_dir: Option<PathBuf>,
+    /// Reads a file that an argument names.
+    pub read: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
+}
+
+/// The environment of this process. Variables that are not Unicode are left out.
+pub fn process_environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// Where this system keeps a user's local data.
+pub fn system_data_dir() -> Option<PathBuf> {
+    dirs::data_local_dir()
+}
+
+/// A command with everything it needs, checked.
+#[derive(Debug)]
+pub enum Job {
+    /// Join stdin and stdout to the remote server.
+    Bridge(Box<Config>),
+    /// Sign in and say what was granted.
+    Login(Box<Config>),
+    /// Revoke and forget sign-ins.
+    Logout(Logout),
+    /// List the cached sign-ins.
+    Status(Status),
+}
+
+/// What every command needs.
+#[derive(Clone, Debug)]
+pub struct Base {
+    /// The folder of the sign-ins; absolute.
+    pub dir: PathBuf,
+    /// How much is written to stderr.
+    pub level: Level,
+    /// How long a connection may take.
+    pub connect_timeout: Duration,
+    /// A PEM file with certificates to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// What is odd but no reason to stop; to be written once the output exists.
+    pub warnings: Vec<String>,
+}
+
+/// Everything about one remote server. Its `Debug` shows no secret.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What every command needs.
+    pub base: Base,
+    /// The remote server.
+    pub server: ServerUrl,
+    /// The name under which the sign-in is cached.
+    pub key: ServerKey,
+    /// How requests to the server are authorized.
+    pub auth: AuthMode,
+    /// Headers for every request to the remote server and to no other; at most one of each name.
+    /// Their values are marked as sensitive and do not print.
+    pub headers: HeaderMap,
+    /// Where the browser returns to.
+    pub callback: Callback,
+    /// How long a person may take for the sign-in.
+    pub auth_timeout: Duration,
+    /// The client to use instead of registering one.
+    pub client: Option<ConfiguredClient>,
+    /// Members to merge over the registration request.
+    pub client_metadata: Map<String, Value>,
+    /// Which `resource` OAuth requests name.
+    pub resource: Resource,
+    /// The scopes to ask for instead of those that the server names; never empty.
+    pub scopes: Option<Vec<String>>,
+    /// Parameters that are set last on the authorization URL; at most one of each name.
+    pub authorize_params: Vec<(String, String)>,
+    /// Whether plain http to other machines is allowed.
+    pub allow_http: bool,
+    /// Whether a missing `code_challenge_methods_supported` is no reason to refuse.
+    pub allow_missing_pkce_metadata: bool,
+    /// Whether a browser may be opened.
+    pub browser: bool,
+}
+
+/// How requests to the remote server are authorized.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthMode {
+    /// By an `Authorization` header that the user configured; a refusal is final.
+    Bearer,
+    /// By OAuth, as soon as the server asks for it.
+    OAuth,
+}
+
+/// The redirect URI without its port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Callback {
+    /// A loopback host as it stands in a URL: an IPv6 address is in brackets.
+    pub host: String,
+    /// The port to use strictly; `None` leaves the choice to the system.
+    pub port: Option<u16>,
+    /// The path; begins with `/`.
+    pub path: String,
+}
+
+impl Callback {
+    /// The redirect URI for the port that was bound.
+    pub fn redirect_uri(&self, port: u16) -> String {
+        format!("http://{}:{port}{}", self.host, self.path)
+    }
+}
+
+/// A client that the user obtained from the authorization server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfiguredClient {
+    /// The identifier.
+    pub client_id: String,
+    /// The secret of a confidential client.
+    pub client_secret: Option<Secret>,
+    /// How it authenticates; `None` leaves it to what the authorization server supports.
+    pub auth_method: Option<AuthMethod>,
+}
+
+/// Which `resource` (RFC 8707) OAuth requests name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resource {
+    /// The one that the server's metadata names.
+    Discovered,
+    /// This one.
+    Given(ResourceId),
+    /// None.
+    Omitted,
+}
+
+/// What `logout` is to do.
+#[derive(Clone, Debug)]
+pub struct Logout {
+    /// What every command needs.
+    pub base: Base,
+    /// Which sign-ins end.
+    pub target: LogoutTarget,
+    /// Whether plain http to other machines is allowed.
+    pub allow_http: bool,
+}
+
+/// Which sign-ins `logout` ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogoutTarget {
+    /// Every cached one.
+    All,
+    /// One, by the name of its cache file, and the address it was given by.
+    One(ServerKey, Option<ServerUrl>),
+}
+
+/// What `status` is to show.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// What every command needs.
+    pub base: Base,
+    /// Which sign-ins are shown.
+    pub target: StatusTarget,
+    /// Whether the output is JSON.
+    pub json: bool,
+}
+
+/// Which sign-ins `status` shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StatusTarget {
+    /// Every cached one.
+    All,
+    /// Those for one server.
+    Server(ServerUrl),
+    /// The one of this name.
+    Name(ServerKey),
+}
+
+impl Job {
+    /// Checks what the command line and the environment ask for.
+    pub fn new(request: Request, around: &Surroundings<'_>) -> Result<Self, UsageError> {
+        Ok(match request {
+            Request::Bridge(args) => Self::Bridge(Box::new(Config::new(&args, around)?)),
+            Request::Login(args) => Self::Login(Box::new(Config::new(&args, around)?)),
+            Request::Logout(args) => Self::Logout(Logout::new(&args, around)?),
+            Request::Status(args) => Self::Status(Status::new(&args, around)?),
+        })
+    }
+
+    /// What every command needs.
+    pub fn base(&self) -> &Base {
+        match self {
+            Self::Bridge(config) | Self::Login(config) => &config.base,
+            Self::Logout(logout) => &logout.base,
+            Self::Status(status) => &status.base,
+        }
+    }
+}
+
+impl Config {
+    /// Checks the arguments of a command for one server.
+    pub fn new(args: &ServerArgs, around: &Surroundings<'_>) -> Result<Self, UsageError> {
+        let lookup = Lookup::new(around.env);
+        let Some(url) = &args.url else {
+            return Err(UsageError::new("the address of the server is missing")
+                .with_hint("give it first, such as `mcp-drawbridge https://mcp.example.com/mcp`; `-h` shows more"));
+        };
+        let which = Which::new(&args.which, around, &lookup)?;
+        let server = server(url, which.allow_http)?;
+        let mut base = Base::new(&args.common, around, &lookup)?;
+        let disabled = lookup.switch(
+            "disable-resource-parameter",
+            args.disable_resource_parameter,
+        )?;
+        let headers = headers::collect(
+            &lookup.list("header", &args.header),
+            &lookup.list("header-file", &args.header_file),
+            around,
+        )?;
+        let auth = match headers.contains_key(AUTHORIZATION) {
+            true => AuthMode::Bearer,
+            false => AuthMode::OAuth,
+        };
+        which.check_mode(auth, &mut base.warnings)?;
+        if disabled && matches!(which.resource, Resource::Given(_)) {
+            base.warnings
+                .push("`--resource` has no effect with `--disable-resource-parameter`".to_owned());
+        }
+        if which
+            .authorize_params
+            .iter()
+            .any(|(name, _)| name == "resource")
+        {
+            base.warnings.push("`--authorize-param resource=…` changes only the authorization address; `--resource` changes every request".to_owned());
+        }
+        Ok(Self {
+            key: which.key(&server)?,
+            callback: callback(args, &lookup)?,
+            auth_timeout: match lookup.text("auth-timeout", &args.auth_timeout) {
+                Some(given) => given.whole_seconds()?,
+                None => AUTH_TIMEOUT,
+            },
+            resource: match disabled {
+                true => Resource::Omitted,
+                false => which.resource,
+            },
+            client: which.client,
+            client_metadata: which.client_metadata,
+            scopes: which.scopes,
+            authorize_params: which.authorize_params,
+            allow_http: which.allow_http,
+            allow_missing_pkce_metadata: lookup.switch(
+                "allow-missing-pkce-metadata",
+                args.allow_missing_pkce_metadata,
+            )?,
+            browser: !lookup.switch("no-browser", args.no_browser)?,
+            base,
+            server,
+            auth,
+            headers,
+        })
+    }
+}
+
+impl Logout {
+    fn new(args: &LogoutArgs, around: &Surroundings<'_>) -> Result<Self, UsageError> {
+        let lookup = Lookup::new(around.env);
+        let which = Which::new(&args.which, around, &lookup)?;
+        let base = Base::new(&args.common, around, &lookup)?;
+        let target = match (&args.target, args.all) {
+            (Some(_), true) => {
+                return Err(UsageError::new(
+                    "`--all` and a single sign-in exclude each other",
+                ));
+            }
+            (None, true) => LogoutTarget::All,
+            (None, false) => {
+                return Err(UsageError::new("the sign-in to end is missing").with_hint(
+                    "give its address or name, or `--all`; `mcp-drawbridge status` lists them",
+                ));
+            }
+            (Some(text), false) if is_address(text) => {
+                let server = server(text, which.allow_http)?;
+                LogoutTarget::One(which.key(&server)?, Some(server))
+            }
+            (Some(text), false) => LogoutTarget::One(cached_name(text)?, None),
+        };
+        Ok(Self {
+            base,
+            target,
+            allow_http: which.allow_http,
+        })
+    }
+}
+
+impl Status {
+    fn new(args: &StatusArgs, around: &Surroundings<'_>) -> Result<Self, UsageError> {
+        let lookup = Lookup::new(around.env);
+        let target = match &args.target {
+            None => StatusTarget::All,
+            // Nothing is sent, so plain http does no harm here.
+            Some(text) if is_address(text) => StatusTarget::Server(server(text, true)?),
+            Some(text) => StatusTarget::Name(cached_name(text)?),
+        };
+        Ok(Self {
+            base: Base::new(&CommonOptions::default(), around, &lookup)?,
+            target,
+            json: args.json,
+        })
+    }
+}
+
+impl Base {
+    fn new(
+        options: &CommonOptions,
+        around: &Surroundings<'_>,
+        lookup: &Lookup<'_>,
+    ) -> Result<Self, UsageError> {
+        let level = match (
+            lookup.switch("debug", options.debug)?,
+            lookup.switch("silent", options.silent)?,
+        ) {
+            (true, _) => Level::Debug,
+            (false, true) => Level::Silent,
+            (false, false) => Level::Normal,
+        };
+        Ok(Self {
+            dir: dir(around)?,
+            level,
+            connect_timeout: match lookup.text("connect-timeout", &options.connect_timeout) {
+                Some(given) => given.seconds()?,
+                None => CONNECT_TIMEOUT,
+            },
+            ca_file: lookup
+                .text("ca-file", &options.ca_file)
+                .map(|given| ca_file(&given, around))
+                .transpose()?,
+            warnings: lookup
+                .unknown_variables()
+                .map(|name| format!("the variable `{name}` stands for no option"))
+                .collect(),
+        })
+    }
+}
+
+fn dir(around: &Surroundings<'_>) -> Result<PathBuf, UsageError> {
+    let hint = format!("name a folder with the variable `{DIR_VARIABLE}`, as an absolute path");
+    match around.env.get(DIR_VARIABLE).filter(|text| !text.is_empty()) {
+        Some(text) if Path::new(text).is_absolute() => Ok(PathBuf::from(text)),
+        Some(text) => Err(UsageError::new(format!(
+            "the folder `{text}` in `{DIR_VARIABLE}` is not an absolute path"
+        ))
+        .with_hint(hint)),
+        None => around
+            .data_dir
+            .as_ref()
+            .map(|dir| dir.join("mcp-drawbridge"))
+            .ok_or_else(|| {
+                UsageError::new("this system names no folder for a user's data").with_hint(hint)
+            }),
+    }
+}
+
+/// Looks into the file now, since a mistake in a configuration is best told at the start.
+fn ca_file(given: &Given, around: &Surroundings<'_>) -> Result<PathBuf, UsageError> {
+    let pem = given.read(&given.text, around)?;
+    let marker = b"-----BEGIN CERTIFICATE-----";
+    match pem.windows(marker.len()).any(|window| window == marker) {
+        true => Ok(PathBuf::from(&given.text)),
+        false => Err(UsageError::new(format!(
+            "the file `{}` of {} holds no certificate in PEM form",
+            given.text, given.origin
+        ))
+        .with_hint("it must contain `-----BEGIN CERTIFICATE-----`")),
+    }
+}
+
+fn callback(args: &ServerArgs, lookup: &Lookup<'_>) -> Result<Callback, UsageError> {
+    let default_host = match cfg!(windows) {
+        true => "127.0.0.1",
+        false => "localhost",
+    };
+    Ok(Callback {
+        host: match lookup.text("host", &args.host) {
+            Some(given) => given.loopback_host()?,
+            None => default_host.to_owned(),
+        },
+        port: match &args.callback_port {
+            Some(text) => given::port(text)?,
+            None => None,
+        },
+        path: match lookup.text("callback-path", &args.callback_path) {
+            Some(given) => given.path()?,
+            None => CALLBACK_PATH.to_owned(),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,144 @@
+//! The top-level [`Error`], what the user can do about it, and the exit code it ends with.
 
+use std::error::Error as _;
+use std::fmt;
+use std::io;
+
+use crate::cli::UsageError;
+use crate::net::http::HttpError;
+use crate::store::{LockError, StoreError};
+
+/// Why the program ends without success.
+#[derive(Debug)]
+pub enum Error {
+    /// The command line or a setting cannot be used.
+    Usage(UsageError),
+    /// Stdout cannot be written.
+    Stdout(io::Error),
+    /// The program's own machinery cannot be started.
+    Runtime(io::Error),
+    /// The cache cannot be used.
+    Store(StoreError),
+    /// Another process holds a lock, or there is none to be had.
+    Lock(LockError),
+    /// The HTTP client cannot be built.
+    Http(HttpError),
+    /// The command is about a sign-in that is not cached.
+    NoSignIn {
+        /// The name or address that was given.
+        what: String,
+        /// The names of other sign-ins for the same server.
+        others: Vec<String>,
+    },
+    /// The user ended it.
+    Interrupted,
+}
+
+impl Error {
+    /// The error for a name or address that no sign-in has.
+    pub fn no_sign_in(what: impl Into<String>) -> Self {
+        Self::NoSignIn {
+            what: what.into(),
+            others: Vec::new(),
+        }
+    }
+
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Usage(error) => error.hint().map(str::to_owned),
+            Self::Store(error) => Some(error.hint()),
+            Self::Lock(error) => Some(error.hint()),
+            Self::NoSignIn { others, .. } if others.is_empty() => {
+                Some("`mcp-drawbridge status` lists the sign-ins".to_owned())
+            }
+            Self::NoSignIn { others, .. } => Some(format!(
+                "for that server there is `{}`; give the name, or the same arguments as when signing in",
+                others.join("`, `")
+            )),
+            Self::Http(_) | Self::Stdout(_) | Self::Runtime(_) | Self::Interrupted => None,
+        }
+    }
+
+    /// The exit code: 1 failed, 2 wrong usage or configuration, 3 sign-in needed but not possible
+    /// here, 4 server unreachable, 130 interrupted.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Store(_) | Self::Lock(_) | Self::NoSignIn { .. } => 1,
+            Self::Usage(_) => 2,
+            Self::Http(_) | Self::Stdout(_) | Self::Runtime(_) => 1,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(error) => error.fmt(f),
+            Self::Http(error) => match error.source() {
+                Some(cause) => write!(f, "{error}: {cause}"),
+                None => error.fmt(f),
+            },
+            Self::Stdout(error) => write!(f, "cannot write to stdout: {error}"),
+            Self::Runtime(error) => write!(f, "cannot start: {error}"),
+            Self::Store(error) => error.fmt(f),
+            Self::Lock(error) => error.fmt(f),
+            Self::NoSignIn { what, .. } => write!(f, "there is no sign-in for `{what}`"),
+            Self::Interrupted => f.write_str("interrupted"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        // Where the text is the inner error's own, its cause is the next in the chain.
+        match self {
+            Self::Usage(error) => error.source(),
+            Self::Store(error) => error.source(),
+            Self::Lock(error) => error.source(),
+            Self::Http(error) => error.source().and_then(std::error::Error::source),
+            Self::Stdout(error) | Self::Runtime(error) => error.source(),
+            Self::NoSignIn { .. } | Self::Interrupted => None,
+        }
+    }
+}
+
+impl From<UsageError> for Error {
+    fn from(error: UsageError) -> Self {
+        Self::Usage(error)
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<LockError> for Error {
+    fn from(error: LockError) -> Self {
+        Self::Lock(error)
+    }
+}
+
+impl From<HttpError> for Error {
+    fn from(error: HttpError) -> Self {
+        Self::Http(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrong_usage_keeps_its_hint_and_ends_with_2() {
+        let error =
+            Error::from(UsageError::new("there is no option `--x`").with_hint("see --help"));
+        assert_eq!(error.to_string(), "there is no option `--x`");
+        assert_eq!(error.hint().as_deref(), Some("see --help"));
+        assert_eq!(error.exit_code(), 2);
+        assert_eq!(Error::Interrupted.exit_code(), 130);
+    }
+}

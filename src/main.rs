@@ -1,1 +1,51 @@
-fn main() {}
+//! Parses arguments, starts the runtime, prints the final error with its hint, sets the exit code.
+
+use std::process::ExitCode;
+
+use mcp_drawbridge::cli::{self, Parsed};
+use mcp_drawbridge::command;
+use mcp_drawbridge::config::{Job, Surroundings, process_environment, system_data_dir};
+use mcp_drawbridge::diag::{Diag, Level};
+use mcp_drawbridge::error::Error;
+
+fn main() -> ExitCode {
+    let (outcome, diag) = run();
+    if let Err(error) = &outcome {
+        diag.error(error, error.hint().as_deref());
+    }
+    diag.flush();
+    let code = outcome.map_or_else(|error| error.exit_code(), |()| 0);
+    // Threads may still wait in a read of stdin, which nothing can end but the end of the process.
+    std::process::exit(code.into())
+}
+
+fn run() -> (Result<(), Error>, Diag) {
+    let quiet = Diag::stderr(Level::Silent);
+    let request = match cli::parse(std::env::args_os()) {
+        Ok(Parsed::Run(request)) => *request,
+        Ok(Parsed::Text(text)) => return (command::print(&text), quiet),
+        Err(error) => return (Err(error.into()), quiet),
+    };
+    let env = process_environment();
+    let around = Surroundings {
+        env: &env,
+        data_dir: system_data_dir(),
+        read: &|path| std::fs::read(path),
+    };
+    let job = match Job::new(request, &around) {
+        Ok(job) => job,
+        Err(error) => return (Err(error.into()), quiet),
+    };
+    let diag = Diag::stderr(job.base().level);
+    for warning in &job.base().warnings {
+        diag.warn(warning);
+    }
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return (Err(Error::Runtime(error)), diag),
+    };
+    (runtime.block_on(command::run(job, &diag)), diag)
+}

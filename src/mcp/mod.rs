@@ -1,1 +1,11 @@
 //! The MCP rules. Decides, without IO, clock or randomness.
+
+pub mod answer;
+pub mod capability;
+pub mod failure;
+pub mod jsonrpc;
+pub mod pending;
+pub mod relay;
+pub mod revision;
+pub mod session;
+pub mod sse;

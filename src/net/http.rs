@@ -280,15 +280,31 @@ pub async fn post_json(
 ) -> Result<Document, FetchError> {
     let mut headers = HeaderMap::from_iter([(header::CONTENT_TYPE, JSON)]);
     if let Some(token) = bearer {
-        let value = format!("Bearer {}", token.expose());
-        let mut value = HeaderValue::try_from(value).map_err(|_| FetchError::NotSent {
-            to: display_url(&url),
-            cause: "the token holds characters that no header can carry".to_owned(),
-        })?;
-        value.set_sensitive(true);
-        headers.insert(header::AUTHORIZATION, value);
+        headers.insert(header::AUTHORIZATION, authorization(&url, token)?);
     }
     post(http, url, headers, body, LIMITS).await
+}
+
+/// Deletes what an address stands for, such as a registration (RFC 7592 §2.3). Takes at most 10 s
+/// and 256 KiB of answer; follows no redirects.
+pub async fn delete(http: &Client, url: Url, bearer: &Secret) -> Result<Document, FetchError> {
+    let mut request = Request::new(Method::DELETE, url.clone());
+    let headers = request.headers_mut();
+    headers.insert(header::AUTHORIZATION, authorization(&url, bearer)?);
+    headers.insert(header::ACCEPT, JSON);
+    let exchange = async { read(send(http, request).await?, url.clone(), LIMITS.size).await };
+    within(LIMITS.time, &url, exchange).await
+}
+
+/// The header for a bearer token, which logs do not show.
+fn authorization(url: &Url, token: &Secret) -> Result<HeaderValue, FetchError> {
+    let value = format!("Bearer {}", token.expose());
+    let mut value = HeaderValue::try_from(value).map_err(|_| FetchError::NotSent {
+        to: display_url(url),
+        cause: "the token holds characters that no header can carry".to_owned(),
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// Posts a form, already encoded. Takes at most 10 s and 256 KiB of answer; follows no redirects.
@@ -371,8 +387,8 @@ fn text_header(response: &Response, name: HeaderName) -> Option<String> {
     value.to_str().ok().map(str::to_owned)
 }
 
-/// RFC 9110 §10.2.3: seconds, or a date.
-fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+/// Reads `Retry-After` (RFC 9110 §10.2.3): seconds, or a date, which in the past means now.
+pub(super) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     match value.parse() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),

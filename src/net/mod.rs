@@ -2,5 +2,6 @@
 
 pub mod callback;
 pub mod http;
+pub mod remote;
 mod tls;
 pub mod token_endpoint;

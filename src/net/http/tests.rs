@@ -192,6 +192,19 @@ async fn post_is_not_redirected_and_carries_its_token() {
 }
 
 #[tokio::test]
+async fn deletion_carries_its_token_and_is_not_redirected() {
+    let remote = Remote::new([redirect("/1")]).await;
+    let token = Secret::new("REGISTRATION_TOKEN_1");
+    let document = delete(&client(), remote.url.clone(), &token)
+        .await
+        .expect("document");
+    assert_eq!(document.status, 302);
+    let asked = remote.asked().remove(0);
+    assert!(asked.starts_with("DELETE /start?key=SECRET HTTP/1.1\r\n"));
+    assert!(asked.contains("authorization: Bearer REGISTRATION_TOKEN_1\r\n"));
+}
+
+#[tokio::test]
 async fn token_that_no_header_can_carry_is_refused_without_being_shown() {
     let remote = Remote::new([]).await;
     let token = Secret::new("TOKEN_1\r\nx: y");

@@ -1,0 +1,34 @@
+//! The default command: joins stdin and stdout to the remote server.
+
+use crate::bridge::{self, Wire};
+use crate::config::{AuthMode, Config};
+use crate::diag::Diag;
+use crate::error::Error;
+use crate::login::Login;
+use crate::net::http::{self as http_client, HttpSettings};
+use crate::net::remote::Remote;
+use crate::stdio::{Output, read_lines};
+
+/// Runs until the AI client goes away.
+pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
+    let lines = read_lines(std::io::stdin());
+    let output = Output::start(std::io::stdout());
+    let diag = diag.for_host(&config.server.host());
+    let http = http_client::build(&HttpSettings {
+        connect_timeout: config.base.connect_timeout,
+        ca_file: config.base.ca_file.clone(),
+    })
+    .map_err(Error::Http)?;
+    let login = match config.auth {
+        AuthMode::Bearer => None,
+        AuthMode::OAuth => Some(Login),
+    };
+    let wire = Wire {
+        remote: Remote::new(http, &config.server, config.headers.clone()),
+        login,
+        server: config.server.host(),
+        diag,
+    };
+    bridge::run(wire, lines, output).await;
+    Ok(())
+}

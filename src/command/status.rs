@@ -1,0 +1,316 @@
+//! `status`: what is cached about each sign-in, for people and for programs. Asks no server and
+//! shows no secret.
+
+use std::fmt::{self, Write as _};
+
+use serde::Serialize;
+
+use crate::config::{Status, StatusTarget};
+use crate::diag::{Diag, clean, clean_to};
+use crate::error::Error;
+use crate::ids::{ServerKey, ServerUrl};
+use crate::oauth::sign_in::SignIn;
+use crate::store::{Cached, Store};
+
+/// Version of the JSON form. New members may come without a new version.
+const FORMAT: u32 = 1;
+
+/// The JSON form of the whole answer.
+#[derive(Debug, Serialize)]
+struct Report {
+    version: u32,
+    folder: String,
+    sign_ins: Vec<Entry>,
+}
+
+/// One sign-in. The order and the names of the members are the JSON form; an absent value is `null`.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Entry {
+    /// The name of the cache files, which `logout` takes.
+    name: String,
+    /// The server's address, without query values.
+    server: Option<String>,
+    /// How requests are authorized: `oauth`.
+    mode: Option<&'static str>,
+    /// The authorization server.
+    issuer: Option<String>,
+    /// The client's identifier there.
+    client_id: Option<String>,
+    /// Where that client comes from.
+    client: Option<ClientOrigin>,
+    /// The `resource` the tokens are for.
+    resource: Option<String>,
+    /// The scopes that were granted.
+    scopes: Vec<String>,
+    /// When the access token ends, in seconds since the epoch.
+    expires_at: Option<u64>,
+    /// Whether there is a refresh token.
+    refreshable: bool,
+    /// When a person consented, in seconds since the epoch.
+    granted_at: Option<u64>,
+    /// When the tokens were last refreshed, in seconds since the epoch.
+    refreshed_at: Option<u64>,
+    health: Health,
+    /// Why the file cannot be used, where it cannot.
+    problem: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum ClientOrigin {
+    Registered,
+    Configured,
+}
+
+/// Whether the sign-in would work now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Health {
+    /// The access token is valid, as far as its lifetime tells.
+    Ok,
+    /// The access token has ended; the next use refreshes it.
+    Refreshable,
+    /// The access token has ended and nothing can refresh it: a person has to sign in.
+    Expired,
+    /// A client is registered, but nobody is signed in.
+    SignedOut,
+    /// The file cannot be used: a person has to sign in.
+    Unreadable,
+    /// A later version of this program wrote the file.
+    Newer,
+}
+
+impl fmt::Display for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ok => "ok",
+            Self::Refreshable => "ok, the next use refreshes it",
+            Self::Expired => "expired, the next use asks you to sign in",
+            Self::SignedOut => "signed out, the next use asks you to sign in",
+            Self::Unreadable => "unreadable, the next use asks you to sign in",
+            Self::Newer => "written by a later version of mcp-drawbridge",
+        })
+    }
+}
+
+/// The sign-ins that `status` asks for, as the text to print. `now` is in seconds since the epoch.
+pub fn answer(status: &Status, now: u64, diag: &Diag) -> Result<String, Error> {
+    let store = Store::open(status.base.dir.clone())?;
+    let mut sign_ins = Vec::new();
+    for key in store.list()? {
+        let cached = store.read(&key)?;
+        if is_wanted(&status.target, &key, &cached) {
+            sign_ins.push(Entry::new(&key, &cached, now));
+        }
+    }
+    for warning in store.take_warnings() {
+        diag.warn(warning);
+    }
+    match &status.target {
+        StatusTarget::Name(name) if sign_ins.is_empty() => {
+            return Err(Error::no_sign_in(name.as_str()));
+        }
+        StatusTarget::Server(server) if sign_ins.is_empty() => {
+            return Err(Error::no_sign_in(server.to_string()));
+        }
+        _ => {}
+    }
+    let report = Report {
+        version: FORMAT,
+        folder: store.folder().display().to_string(),
+        sign_ins,
+    };
+    Ok(match status.json {
+        true => json(&report),
+        false => text(&report, now),
+    })
+}
+
+fn is_wanted(target: &StatusTarget, key: &ServerKey, cached: &Cached) -> bool {
+    match target {
+        StatusTarget::All => true,
+        StatusTarget::Name(name) => name == key,
+        StatusTarget::Server(server) => match cached {
+            Cached::Present(sign_in) => ServerUrl::parse(&sign_in.server, true)
+                .is_ok_and(|known| known.canonical() == server.canonical()),
+            Cached::Absent | Cached::Unreadable { .. } | Cached::Newer { .. } => false,
+        },
+    }
+}
+
+impl Entry {
+    fn new(key: &ServerKey, cached: &Cached, now: u64) -> Self {
+        let mut entry = Self {
+            name: key.to_string(),
+            server: None,
+            mode: None,
+            issuer: None,
+            client_id: None,
+            client: None,
+            resource: None,
+            scopes: Vec::new(),
+            expires_at: None,
+            refreshable: false,
+            granted_at: None,
+            refreshed_at: None,
+            health: Health::SignedOut,
+            problem: None,
+        };
+        match cached {
+            Cached::Absent => {}
+            Cached::Present(sign_in) => entry.fill(sign_in, now),
+            Cached::Unreadable { reason } => {
+                entry.health = Health::Unreadable;
+                entry.problem = Some(clean(reason));
+            }
+            Cached::Newer { version } => {
+                entry.health = Health::Newer;
+                entry.problem = Some(format!("it has format {version}"));
+            }
+        }
+        entry
+    }
+
+    fn fill(&mut self, sign_in: &SignIn, now: u64) {
+        self.server = Some(shown_address(&sign_in.server));
+        self.mode = Some("oauth");
+        let issuer = match &sign_in.grant {
+            Some(grant) => Some(&grant.issuer),
+            None => sign_in.clients.keys().next(),
+        };
+        self.issuer = issuer.map(|issuer| clean(issuer.as_str()));
+        if let Some(known) = issuer.and_then(|issuer| sign_in.clients.get(issuer)) {
+            self.client_id = Some(clean(&known.client.client_id));
+            self.client = Some(match known.client.registered {
+                true => ClientOrigin::Registered,
+                false => ClientOrigin::Configured,
+            });
+        }
+        let Some(grant) = &sign_in.grant else {
+            return;
+        };
+        let tokens = &grant.tokens;
+        self.resource = grant.resource.as_ref().map(|r| clean(r.as_str()));
+        self.scopes = tokens.scopes.iter().map(|scope| clean(scope)).collect();
+        self.expires_at = tokens.expires_at;
+        self.refreshable = tokens.refresh_token.is_some();
+        self.granted_at = Some(grant.granted_at);
+        self.refreshed_at = grant.refreshed_at;
+        let ended = tokens.expires_at.is_some_and(|at| at <= now);
+        self.health = match (ended, self.refreshable) {
+            (false, _) => Health::Ok,
+            (true, true) => Health::Refreshable,
+            (true, false) => Health::Expired,
+        };
+    }
+
+    fn expiry(&self, now: u64) -> String {
+        match self.expires_at {
+            None => "its end is not known".to_owned(),
+            Some(at) if at <= now => format!("ended {} ago", duration(now - at)),
+            Some(at) => format!("valid for {}", duration(at - now)),
+        }
+    }
+}
+
+/// The address as messages show it. The file may have been edited, so it may be no address.
+fn shown_address(text: &str) -> String {
+    match ServerUrl::parse(text, true) {
+        Ok(server) => clean_to(&server.to_string(), 2000),
+        Err(_) => "not an address".to_owned(),
+    }
+}
+
+fn json(report: &Report) -> String {
+    // The report holds nothing that JSON cannot hold.
+    let mut text = serde_json::to_string_pretty(report).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+fn text(report: &Report, now: u64) -> String {
+    let mut text = String::new();
+    if report.sign_ins.is_empty() {
+        let _ = writeln!(text, "No sign-ins in `{}`.", report.folder);
+    }
+    for (index, entry) in report.sign_ins.iter().enumerate() {
+        if index > 0 {
+            text.push('\n');
+        }
+        let _ = writeln!(text, "{}", entry.name);
+        for (label, value) in lines(entry, now) {
+            let _ = writeln!(text, "  {label:<13} {value}");
+        }
+    }
+    text
+}
+
+fn lines(entry: &Entry, now: u64) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    let mut add = |label, value: Option<String>| lines.extend(value.map(|value| (label, value)));
+    add("server", entry.server.clone());
+    let client = entry.client.map(|origin| match origin {
+        ClientOrigin::Registered => "registered client",
+        ClientOrigin::Configured => "configured client",
+    });
+    add(
+        "mode",
+        entry.mode.map(|mode| match (client, &entry.client_id) {
+            (Some(client), Some(id)) => format!("{mode}, {client} `{id}`"),
+            _ => mode.to_owned(),
+        }),
+    );
+    add("issuer", entry.issuer.clone());
+    if let Some(granted_at) = entry.granted_at {
+        add("resource", entry.resource.clone());
+        let scopes = match entry.scopes.is_empty() {
+            true => "none named".to_owned(),
+            false => entry.scopes.join(" "),
+        };
+        add("scopes", Some(scopes));
+        add("signed in", Some(ago(granted_at, now)));
+        add(
+            "last refresh",
+            Some(match entry.refreshed_at {
+                Some(at) => ago(at, now),
+                None => "never".to_owned(),
+            }),
+        );
+        let refresh = match entry.refreshable {
+            true => "",
+            false => ", no refresh token",
+        };
+        add(
+            "access token",
+            Some(format!("{}{refresh}", entry.expiry(now))),
+        );
+    }
+    add("health", Some(entry.health.to_string()));
+    add("problem", entry.problem.clone());
+    lines
+}
+
+fn ago(at: u64, now: u64) -> String {
+    match now.checked_sub(at) {
+        Some(0) => "just now".to_owned(),
+        Some(seconds) => format!("{} ago", duration(seconds)),
+        None => "in the future; is the clock right?".to_owned(),
+    }
+}
+
+/// A duration in the largest unit that it fills at least once, rounded down.
+fn duration(seconds: u64) -> String {
+    let (count, unit) = match seconds {
+        0..60 => (seconds, "second"),
+        60..3600 => (seconds / 60, "minute"),
+        3600..86400 => (seconds / 3600, "hour"),
+        _ => (seconds / 86400, "day"),
+    };
+    match count {
+        1 => format!("1 {unit}"),
+        _ => format!("{count} {unit}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,244 @@
+//! Where a value was given, and the shapes that values have.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use url::Url;
+
+use super::{DIR_VARIABLE, Surroundings};
+use crate::cli::{self, ENV_PREFIX, UsageError};
+use crate::diag;
+use crate::ids;
+
+/// Longest wait that can be asked for: a day.
+const LONGEST: u64 = 24 * 60 * 60;
+
+/// A value together with where it was given, for messages.
+pub(super) struct Given {
+    /// The value.
+    pub text: String,
+    /// The flag or variable, in backticks.
+    pub origin: String,
+}
+
+/// Finds values: the flag first, then the variable. An empty variable counts as absent, since
+/// hosts set those for settings that the user left empty.
+pub(super) struct Lookup<'a> {
+    env: &'a BTreeMap<String, String>,
+}
+
+impl<'a> Lookup<'a> {
+    pub fn new(env: &'a BTreeMap<String, String>) -> Self {
+        Self { env }
+    }
+
+    fn variable(&self, long: &str) -> Option<Given> {
+        let name = cli::variable(long);
+        let text = self.env.get(&name).filter(|text| !text.is_empty())?;
+        Some(Given {
+            text: text.clone(),
+            origin: format!("`{name}`"),
+        })
+    }
+
+    pub fn text(&self, long: &str, flag: &Option<String>) -> Option<Given> {
+        match flag {
+            Some(text) => Some(Given {
+                text: text.clone(),
+                origin: format!("`--{long}`"),
+            }),
+            None => self.variable(long),
+        }
+    }
+
+    /// A repeatable option. Its variable holds one value a line.
+    pub fn list(&self, long: &str, flags: &[String]) -> Vec<Given> {
+        if !flags.is_empty() {
+            let given = |text: &String| Given {
+                text: text.clone(),
+                origin: format!("`--{long}`"),
+            };
+            return flags.iter().map(given).collect();
+        }
+        let Some(variable) = self.variable(long) else {
+            return Vec::new();
+        };
+        variable
+            .text
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .map(|line| Given {
+                text: line.to_owned(),
+                origin: variable.origin.clone(),
+            })
+            .collect()
+    }
+
+    pub fn switch(&self, long: &str, flag: bool) -> Result<bool, UsageError> {
+        let Some(given) = self.variable(long).filter(|_| !flag) else {
+            return Ok(flag);
+        };
+        match given.text.to_ascii_lowercase().as_str() {
+            "1" | "true" | "yes" | "on" => Ok(true),
+            "0" | "false" | "no" | "off" => Ok(false),
+            _ => Err(given.wrong("`true` or `false`")),
+        }
+    }
+
+    /// Variables with our prefix that mean nothing to us: most likely misspelt.
+    pub fn unknown_variables(&self) -> impl Iterator<Item = &'a str> {
+        let ours: Vec<&str> = self
+            .env
+            .keys()
+            .map(String::as_str)
+            .filter(|name| name.starts_with(ENV_PREFIX) && *name != DIR_VARIABLE)
+            .collect();
+        let known: Vec<String> = match ours.is_empty() {
+            true => Vec::new(),
+            false => cli::option_names()
+                .iter()
+                .map(|long| cli::variable(long))
+                .collect(),
+        };
+        ours.into_iter()
+            .filter(move |name| !known.iter().any(|known| known == name))
+    }
+}
+
+impl Given {
+    /// The error for a value that may be shown.
+    fn wrong(&self, allowed: &str) -> UsageError {
+        let shown = diag::clean_to(&self.text, 60);
+        UsageError::new(format!(
+            "{} is `{shown}`; it must be {allowed}",
+            self.origin
+        ))
+    }
+
+    /// Seconds, fractions included.
+    pub fn seconds(&self) -> Result<Duration, UsageError> {
+        self.text
+            .trim()
+            .parse::<f64>()
+            .ok()
+            .filter(|seconds| *seconds >= 0.001 && *seconds <= LONGEST as f64)
+            .map(Duration::from_secs_f64)
+            .ok_or_else(|| self.wrong("a number of seconds above 0 and at most 86400"))
+    }
+
+    /// Whole seconds.
+    pub fn whole_seconds(&self) -> Result<Duration, UsageError> {
+        self.text
+            .trim()
+            .parse::<u64>()
+            .ok()
+            .filter(|seconds| (1..=LONGEST).contains(seconds))
+            .map(Duration::from_secs)
+            .ok_or_else(|| self.wrong("a whole number of seconds from 1 to 86400"))
+    }
+
+    /// A host for the redirect URI. RFC 8252 §7.3: it is on this machine, so that the
+    /// authorization code goes nowhere else.
+    pub fn loopback_host(&self) -> Result<String, UsageError> {
+        let text = self.text.trim();
+        let host = match text.contains(':') && !text.starts_with('[') {
+            true => format!("[{text}]"),
+            false => text.to_owned(),
+        };
+        Url::parse(&format!("http://{host}:1/"))
+            .ok()
+            .filter(|url| url.username().is_empty() && url.path() == "/" && url.port() == Some(1))
+            .filter(ids::is_loopback)
+            .and_then(|url| url.host_str().map(str::to_owned))
+            .ok_or_else(|| self.wrong("`localhost`, `127.0.0.1` or `[::1]`"))
+    }
+
+    /// A path that a URL can hold as it stands, so that registration and redirect agree on it.
+    pub fn path(&self) -> Result<String, UsageError> {
+        let text = &self.text;
+        let stands = Url::parse(&format!("http://localhost:1{text}")).is_ok_and(|url| {
+            url.path() == text && url.query().is_none() && url.fragment().is_none()
+        });
+        match stands && text.starts_with('/') && !text.starts_with("//") {
+            true => Ok(text.clone()),
+            false => Err(self.wrong("a path that begins with `/`, without `?` and `#`")),
+        }
+    }
+
+    /// The content of a file that this value names.
+    pub fn read(&self, path: &str, around: &Surroundings<'_>) -> Result<Vec<u8>, UsageError> {
+        (around.read)(path.as_ref()).map_err(|error| {
+            UsageError::new(format!(
+                "the file `{}` of {} cannot be read: {error}",
+                diag::clean(path),
+                self.origin
+            ))
+        })
+    }
+
+    /// [`Given::read`] for text. A leading byte order mark, which Windows editors write, is left out.
+    pub fn read_text(&self, path: &str, around: &Surroundings<'_>) -> Result<String, UsageError> {
+        let text = String::from_utf8(self.read(path, around)?).map_err(|_| {
+            UsageError::new(format!(
+                "the file `{}` of {} is not UTF-8 text",
+                diag::clean(path),
+                self.origin
+            ))
+        })?;
+        Ok(match text.strip_prefix('\u{feff}') {
+            Some(rest) => rest.to_owned(),
+            None => text,
+        })
+    }
+}
+
+/// The callback port; 0 leaves the choice to the system.
+pub(super) fn port(text: &str) -> Result<Option<u16>, UsageError> {
+    match text.trim().parse::<u16>() {
+        Ok(0) => Ok(None),
+        Ok(port) => Ok(Some(port)),
+        // Anything but a number may be a piece of a secret that was not quoted.
+        Err(_) if text.chars().all(|c| c.is_ascii_digit() || c == '-') => Err(UsageError::new(format!(
+            "the callback port is `{text}`; it must be a number from 1 to 65535"
+        ))),
+        Err(_) => Err(UsageError::new(
+            "the argument after the address is not a callback port, which is a number from 1 to 65535",
+        )
+        .with_hint("a value that contains spaces must be one argument, in quotes")),
+    }
+}
+
+/// Replaces `${NAME}` by the variable's value, as `encode` writes it. Only the braced form counts;
+/// there are no defaults, no escapes and no second round. A missing variable is an error: the
+/// placeholder would be sent as the credential.
+pub(super) fn expand(
+    text: &str,
+    origin: &str,
+    env: &BTreeMap<String, String>,
+    encode: impl Fn(&str) -> String,
+) -> Result<String, UsageError> {
+    let mut expanded = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find("${") {
+        let Some(length) = rest[start + 2..].find('}') else {
+            break;
+        };
+        let name = &rest[start + 2..start + 2 + length];
+        let end = start + 2 + length + 1;
+        expanded.push_str(&rest[..start]);
+        match env.get(name) {
+            _ if name.is_empty() => expanded.push_str(&rest[start..end]),
+            Some(value) => expanded.push_str(&encode(value)),
+            None => {
+                return Err(UsageError::new(format!(
+                    "{origin} needs the environment variable `{}`, which is not set",
+                    diag::clean_to(name, 60)
+                ))
+                .with_hint("set it in the `env` of the AI client's configuration"));
+            }
+        }
+        rest = &rest[end..];
+    }
+    expanded.push_str(rest);
+    Ok(expanded)
+}

@@ -1,0 +1,186 @@
+//! What the user configured about OAuth: client, metadata, scopes, resource, parameters.
+
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::given::{Given, expand};
+use super::{ConfiguredClient, Resource, Surroundings};
+use crate::cli::UsageError;
+use crate::ids::ResourceId;
+use crate::oauth::registration::AuthMethod;
+use crate::secret::Secret;
+
+/// Authorization parameters that bind the answer to this attempt (RFC 6749 §4.1.1, RFC 7636 §4.3).
+const RESERVED_PARAMS: [&str; 6] = [
+    "client_id",
+    "redirect_uri",
+    "response_type",
+    "state",
+    "code_challenge",
+    "code_challenge_method",
+];
+
+/// `--static-oauth-client-info`: JSON or `@file`, with `${VAR}` replaced before it is read.
+pub(super) fn configured_client(
+    given: &Given,
+    around: &Surroundings<'_>,
+) -> Result<ConfiguredClient, UsageError> {
+    // Placeholders stand inside JSON strings, so values are written as such strings hold them.
+    let text = expand(&text(given, around)?, &given.origin, around.env, |value| {
+        let quoted = Value::from(value).to_string();
+        quoted[1..quoted.len() - 1].to_owned()
+    })?;
+    let object = object(&text, given)?;
+    let member = |name: &str| match object.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.as_str())),
+        Some(_) => Err(UsageError::new(format!(
+            "`{name}` in {} is not a text of at least one character",
+            given.origin
+        ))),
+    };
+    let client_id = member("client_id")?.ok_or_else(|| {
+        UsageError::new(format!("{} has no `client_id`", given.origin))
+            .with_hint("it is the identifier that the provider gave to your OAuth client")
+    })?;
+    let client_secret = member("client_secret")?.map(Secret::new);
+    let auth_method = match member("token_endpoint_auth_method")? {
+        None => None,
+        Some("none") => Some(AuthMethod::None),
+        Some("client_secret_basic") => Some(AuthMethod::ClientSecretBasic),
+        Some("client_secret_post") => Some(AuthMethod::ClientSecretPost),
+        Some(other) => {
+            return Err(UsageError::new(format!(
+                "`token_endpoint_auth_method` in {} is `{other}`; it must be `none`, `client_secret_basic` or `client_secret_post`",
+                given.origin
+            )));
+        }
+    };
+    let needs_secret = !matches!(auth_method, None | Some(AuthMethod::None));
+    if needs_secret && client_secret.is_none() {
+        return Err(UsageError::new(format!(
+            "{} names a `token_endpoint_auth_method` that needs a `client_secret`, and has none",
+            given.origin
+        )));
+    }
+    Ok(ConfiguredClient {
+        client_id: client_id.to_owned(),
+        client_secret,
+        auth_method,
+    })
+}
+
+/// `--static-oauth-client-metadata`: JSON or `@file`, taken as it is.
+pub(super) fn client_metadata(
+    given: &Given,
+    around: &Surroundings<'_>,
+) -> Result<Map<String, Value>, UsageError> {
+    object(&text(given, around)?, given)
+}
+
+/// The scopes that client metadata forces, if it names any.
+pub(super) fn metadata_scopes(
+    metadata: &Map<String, Value>,
+) -> Result<Option<Vec<String>>, UsageError> {
+    let origin = "`scope` in `--static-oauth-client-metadata`";
+    match metadata.get("scope") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => scopes(text, origin).map(Some),
+        Some(_) => Err(UsageError::new(format!(
+            "{origin} must be a text with scopes separated by spaces"
+        ))),
+    }
+}
+
+/// Scopes separated by spaces (RFC 6749 §3.3), in the given order, each once.
+pub(super) fn scopes(text: &str, origin: &str) -> Result<Vec<String>, UsageError> {
+    let mut scopes: Vec<String> = Vec::new();
+    for scope in text.split_whitespace() {
+        if !scope
+            .chars()
+            .all(|c| matches!(c, '!' | '#'..='[' | ']'..='~'))
+        {
+            return Err(UsageError::new(format!(
+                "{origin} contains `{scope}`; a scope consists of visible ASCII characters without `\"` and `\\`"
+            )));
+        }
+        if !scopes.iter().any(|known| known == scope) {
+            scopes.push(scope.to_owned());
+        }
+    }
+    match scopes.is_empty() {
+        true => Err(UsageError::new(format!("{origin} names no scope"))
+            .with_hint("leave it out to ask for what the server needs")),
+        false => Ok(scopes),
+    }
+}
+
+/// `--resource`: an absolute URI without a fragment (RFC 8707 §2); empty for none at all.
+pub(super) fn resource(given: &Given) -> Result<Resource, UsageError> {
+    let text = given.text.trim();
+    if text.is_empty() {
+        return Ok(Resource::Omitted);
+    }
+    match Url::parse(text) {
+        Ok(url) if url.fragment().is_none() => Ok(Resource::Given(ResourceId::new(text))),
+        Ok(_) => Err(UsageError::new(format!(
+            "the resource in {} contains a `#` part",
+            given.origin
+        ))),
+        Err(_) => Err(UsageError::new(format!(
+            "the resource in {} is not an absolute URI",
+            given.origin
+        ))
+        .with_hint("write for example `--resource https://mcp.example.com/`")),
+    }
+}
+
+/// `--authorize-param key=value`; of two with one key the later counts.
+pub(super) fn authorize_params(list: &[Given]) -> Result<Vec<(String, String)>, UsageError> {
+    let mut params: Vec<(String, String)> = Vec::new();
+    for given in list {
+        let (key, value) = given
+            .text
+            .split_once('=')
+            .filter(|(key, _)| !key.is_empty())
+            .ok_or_else(|| {
+                UsageError::new(format!("{} is not of the form `key=value`", given.origin))
+                    .with_hint("write for example `--authorize-param prompt=consent`")
+            })?;
+        if RESERVED_PARAMS.contains(&key) {
+            return Err(UsageError::new(format!(
+                "{} sets `{key}`, which secures the sign-in and cannot be changed",
+                given.origin
+            )));
+        }
+        params.retain(|(known, _)| known != key);
+        params.push((key.to_owned(), value.to_owned()));
+    }
+    Ok(params)
+}
+
+/// The value itself, or the content of the file it names after `@`.
+fn text(given: &Given, around: &Surroundings<'_>) -> Result<String, UsageError> {
+    match given.text.strip_prefix('@') {
+        Some(path) => given.read_text(path, around),
+        None => Ok(given.text.clone()),
+    }
+}
+
+/// Reads an object. The text may hold a secret, so only the place of a mistake is told.
+fn object(text: &str, given: &Given) -> Result<Map<String, Value>, UsageError> {
+    match serde_json::from_str(text) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(UsageError::new(format!(
+            "{} is not a JSON object",
+            given.origin
+        ))),
+        Err(error) => Err(UsageError::new(format!(
+            "{} is not valid JSON: mistake at line {}, column {}",
+            given.origin,
+            error.line(),
+            error.column()
+        ))
+        .with_hint("where quotes get lost on the way, put the JSON into a file and give `@FILE`")),
+    }
+}

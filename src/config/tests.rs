@@ -1,0 +1,676 @@
+use super::*;
+use crate::cli::{self, Parsed};
+
+/// The world of one test: variables and files, and nothing else.
+#[derive(Default)]
+struct World {
+    env: BTreeMap<String, String>,
+    files: BTreeMap<PathBuf, Vec<u8>>,
+}
+
+impl World {
+    fn var(mut self, name: &str, value: &str) -> Self {
+        self.env.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    fn file(mut self, path: &str, content: &str) -> Self {
+        self.files.insert(path.into(), content.into());
+        self
+    }
+
+    fn job(&self, args: &[&str]) -> Result<Job, UsageError> {
+        let args = std::iter::once("mcp-drawbridge").chain(args.iter().copied());
+        let Parsed::Run(request) = cli::parse(args.map(Into::into))? else {
+            panic!("help or version");
+        };
+        let read = |path: &Path| {
+            self.files
+                .get(path)
+                .cloned()
+                .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+        };
+        Job::new(
+            *request,
+            &Surroundings {
+                env: &self.env,
+                data_dir: Some(PathBuf::from("/home/me/.local/share")),
+                read: &read,
+            },
+        )
+    }
+
+    fn config(&self, args: &[&str]) -> Config {
+        match self.job(&[&[SERVER], args].concat()) {
+            Ok(Job::Bridge(config)) => *config,
+            Ok(other) => panic!("{args:?}: {other:?}"),
+            Err(error) => panic!("{args:?}: {error}"),
+        }
+    }
+
+    fn error(&self, args: &[&str]) -> UsageError {
+        match self.job(&[&[SERVER], args].concat()) {
+            Err(error) => error,
+            Ok(_) => panic!("{args:?} was taken"),
+        }
+    }
+}
+
+const SERVER: &str = "https://mcp.example.com/mcp";
+
+fn config(args: &[&str]) -> Config {
+    World::default().config(args)
+}
+
+fn error(args: &[&str]) -> String {
+    World::default().error(args).to_string()
+}
+
+fn header(config: &Config, name: &str) -> Option<String> {
+    let value = config.headers.get(name)?.as_bytes();
+    Some(String::from_utf8(value.to_vec()).expect("UTF-8"))
+}
+
+#[test]
+fn an_address_alone_is_enough() {
+    let config = config(&[]);
+    assert_eq!(config.server.as_str(), SERVER);
+    assert!(config.key.as_str().starts_with("mcp.example.com_mcp_"));
+    assert_eq!(
+        config.base.dir,
+        Path::new("/home/me/.local/share/mcp-drawbridge")
+    );
+    assert_eq!(config.base.level, Level::Normal);
+    assert_eq!(config.base.connect_timeout, Duration::from_secs(10));
+    assert!(config.base.ca_file.is_none());
+    assert!(config.base.warnings.is_empty());
+    assert_eq!(config.auth, AuthMode::OAuth);
+    assert!(config.headers.is_empty());
+    assert_eq!(config.auth_timeout, Duration::from_secs(600));
+    assert_eq!(config.resource, Resource::Discovered);
+    assert_eq!(config.scopes, None);
+    assert!(config.client.is_none() && config.client_metadata.is_empty());
+    assert!(config.authorize_params.is_empty());
+    assert!(!config.allow_http && !config.allow_missing_pkce_metadata);
+    assert!(config.browser);
+    assert_eq!(config.callback.port, None);
+    let host = if cfg!(windows) {
+        "127.0.0.1"
+    } else {
+        "localhost"
+    };
+    assert_eq!(
+        config.callback.redirect_uri(3334),
+        format!("http://{host}:3334/oauth/callback")
+    );
+}
+
+#[test]
+fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
+    let pem = "-----BEGIN CERTIFICATE-----";
+    type Holds = fn(&Config) -> bool;
+    let cases: [(&str, &str, Holds); 19] = [
+        ("name", "work", |c| c.key.as_str() == "work"),
+        ("scope", "read write", |c| {
+            c.scopes.as_deref() == Some(&["read".to_owned(), "write".to_owned()])
+        }),
+        ("static-oauth-client-info", r#"{"client_id":"c"}"#, |c| {
+            c.client
+                .as_ref()
+                .is_some_and(|client| client.client_id == "c")
+        }),
+        (
+            "static-oauth-client-metadata",
+            r#"{"client_name":"n"}"#,
+            |c| {
+                c.client_metadata
+                    .get("client_name")
+                    .is_some_and(|name| name == "n")
+            },
+        ),
+        ("resource", "https://r.example/", |c| {
+            c.resource == Resource::Given(ResourceId::new("https://r.example/"))
+        }),
+        ("authorize-param", "prompt=consent", |c| {
+            c.authorize_params == [("prompt".to_owned(), "consent".to_owned())]
+        }),
+        ("allow-http", "", |c| c.allow_http),
+        ("header", "X-Key: 1", |c| {
+            header(c, "x-key").as_deref() == Some("1")
+        }),
+        ("header-file", "h.txt", |c| {
+            header(c, "x-file").as_deref() == Some("2")
+        }),
+        ("host", "127.0.0.1", |c| c.callback.host == "127.0.0.1"),
+        ("callback-path", "/cb", |c| c.callback.path == "/cb"),
+        ("auth-timeout", "30", |c| {
+            c.auth_timeout == Duration::from_secs(30)
+        }),
+        ("disable-resource-parameter", "", |c| {
+            c.resource == Resource::Omitted
+        }),
+        ("allow-missing-pkce-metadata", "", |c| {
+            c.allow_missing_pkce_metadata
+        }),
+        ("no-browser", "", |c| !c.browser),
+        ("connect-timeout", "2.5", |c| {
+            c.base.connect_timeout == Duration::from_millis(2500)
+        }),
+        ("ca-file", "ca.pem", |c| {
+            c.base.ca_file.as_deref() == Some(Path::new("ca.pem"))
+        }),
+        ("debug", "", |c| c.base.level == Level::Debug),
+        ("silent", "", |c| c.base.level == Level::Silent),
+    ];
+    let world = || {
+        World::default()
+            .file("h.txt", "X-File: 2\n")
+            .file("ca.pem", pem)
+    };
+    let mut seen: Vec<_> = cases.iter().map(|(long, ..)| (*long).to_owned()).collect();
+    let mut known = cli::option_names();
+    seen.sort();
+    known.sort();
+    assert_eq!(seen, known, "an option has no case here");
+    for (long, value, holds) in cases {
+        let flag = format!("--{long}");
+        let switch = value.is_empty();
+        let args = if switch {
+            vec![flag.as_str()]
+        } else {
+            vec![flag.as_str(), value]
+        };
+        assert!(holds(&world().config(&args)), "{flag}");
+        let name = cli::variable(long);
+        let value = if switch { "true" } else { value };
+        assert!(holds(&world().var(&name, value).config(&[])), "{name}");
+        assert!(
+            !holds(&world().var(&name, "").config(&[])),
+            "{name} is empty"
+        );
+    }
+}
+
+#[test]
+fn a_flag_wins_over_its_variable() {
+    let world = World::default()
+        .var("MCP_DRAWBRIDGE_NAME", "other")
+        .var("MCP_DRAWBRIDGE_HEADER", "A: 1\nB: 2\n\n")
+        .var("MCP_DRAWBRIDGE_NO_BROWSER", "off");
+    assert_eq!(world.config(&[]).headers.len(), 2);
+    assert!(world.config(&[]).browser);
+    let config = world.config(&["--name", "work", "--header", "C: 3", "--no-browser"]);
+    assert_eq!(config.key.as_str(), "work");
+    assert_eq!(config.headers.len(), 1);
+    assert!(!config.browser);
+}
+
+#[test]
+fn a_wrong_value_names_where_it_was_given_and_what_is_allowed() {
+    assert_eq!(
+        error(&["--auth-timeout", "abc"]),
+        "`--auth-timeout` is `abc`; it must be a whole number of seconds from 1 to 86400"
+    );
+    let world = World::default().var("MCP_DRAWBRIDGE_CONNECT_TIMEOUT", "-1");
+    assert_eq!(
+        world.error(&[]).to_string(),
+        "`MCP_DRAWBRIDGE_CONNECT_TIMEOUT` is `-1`; it must be a number of seconds above 0 and at most 86400"
+    );
+    let world = World::default().var("MCP_DRAWBRIDGE_DEBUG", "maybe");
+    assert_eq!(
+        world.error(&[]).to_string(),
+        "`MCP_DRAWBRIDGE_DEBUG` is `maybe`; it must be `true` or `false`"
+    );
+    for (option, values) in [
+        (
+            "--auth-timeout",
+            &["0", "-3", "1.5", "1e9", "", "999999"][..],
+        ),
+        (
+            "--connect-timeout",
+            &["0", "NaN", "inf", "1e300", "ten", ""],
+        ),
+        (
+            "--host",
+            &[
+                "0.0.0.0",
+                "example.com",
+                "",
+                "localhost/x",
+                "me@localhost",
+                "localhost:80",
+            ],
+        ),
+        (
+            "--callback-path",
+            &["cb", "", "/a?b", "/a#b", "/a b", "//a", "/a/../b"],
+        ),
+        ("--name", &["", "../x", "a/b", "CON"]),
+        ("--scope", &["", "  ", "a\"b", "a\\b", "ü"]),
+        ("--resource", &["mcp.example.com", "https://r.example/#x"]),
+        (
+            "--authorize-param",
+            &["prompt", "=x", "", "state=x", "redirect_uri=https://x"],
+        ),
+    ] {
+        for value in values {
+            World::default().error(&[option, value]);
+        }
+    }
+    for host in ["localhost", "127.0.0.1", "::1", "[::1]", "LOCALHOST"] {
+        config(&["--host", host]);
+    }
+    assert_eq!(
+        config(&["--host", "::1"]).callback.redirect_uri(1),
+        "http://[::1]:1/oauth/callback"
+    );
+}
+
+#[test]
+fn the_callback_port_is_a_number_and_nothing_else_is_repeated() {
+    assert_eq!(config(&["3334"]).callback.port, Some(3334));
+    assert_eq!(config(&["0"]).callback.port, None);
+    assert!(error(&["99999"]).contains("`99999`"));
+    assert!(!error(&["SECRET_1"]).contains("SECRET"));
+}
+
+#[test]
+fn a_missing_or_mistaken_address_is_told_with_what_to_write() {
+    let world = World::default();
+    let of = |args: &[&str]| {
+        world
+            .job(args)
+            .err()
+            .map(|error| {
+                (
+                    error.to_string(),
+                    error.hint().unwrap_or_default().to_owned(),
+                )
+            })
+            .expect("refused")
+    };
+    assert_eq!(of(&[]).0, "the address of the server is missing");
+    assert_eq!(of(&["login"]).0, "the address of the server is missing");
+    let (message, hint) = of(&["logn", "1"]);
+    assert_eq!(message, "`logn` is not the address of a server");
+    assert!(hint.contains("`login`, `logout` and `status`"), "{hint}");
+    assert_eq!(
+        of(&["mcp.example.com/mcp"]).1,
+        "did you mean `https://mcp.example.com/mcp`?"
+    );
+    assert!(
+        of(&["http://mcp.example.com/mcp"])
+            .1
+            .contains("`--allow-http`")
+    );
+    assert!(of(&["file:///etc/passwd"]).0.contains("`file:`"));
+    for address in [
+        "https://me:SECRET_1@mcp.example.com/",
+        "https://me:SECRET_1@",
+        "me:SECRET_1@x",
+    ] {
+        let (message, hint) = of(&[address]);
+        assert!(!format!("{message}{hint}").contains("SECRET"), "{message}");
+    }
+}
+
+#[test]
+fn what_separates_two_sign_ins_changes_the_name_and_the_rest_does_not() {
+    let key = |args: &[&str]| config(args).key.as_str().to_owned();
+    let plain = key(&[]);
+    for args in [
+        &["--scope", "read"][..],
+        &["--resource", "https://r.example/"],
+        &["--static-oauth-client-info", r#"{"client_id":"c"}"#],
+        &["--authorize-param", "team=T1"],
+        &["--static-oauth-client-metadata", r#"{"scope":"read"}"#],
+    ] {
+        assert_ne!(key(args), plain, "{args:?}");
+    }
+    for args in [
+        &["3334", "--host", "127.0.0.1"][..],
+        &["--header", "X: 1", "--debug", "--no-browser"],
+        &["--static-oauth-client-metadata", r#"{"client_name":"n"}"#],
+    ] {
+        assert_eq!(key(args), plain, "{args:?}");
+    }
+    assert_eq!(key(&["--scope", "a b"]), key(&["--scope", " b  a b"]));
+}
+
+#[test]
+fn placeholders_in_headers_are_replaced_and_a_missing_variable_is_named() {
+    let world = World::default()
+        .var("TOKEN", "t1")
+        .var("A B", "spaced")
+        .var("TWICE", "${TOKEN}");
+    let value = |text: &str| {
+        let config = world.config(&["--header", &format!("X-Key:{text}")]);
+        header(&config, "x-key").expect("the header")
+    };
+    assert_eq!(value(" ${TOKEN} and ${TOKEN}\t"), "t1 and t1");
+    assert_eq!(value("$TOKEN ${} ${TOKEN"), "$TOKEN ${} ${TOKEN");
+    assert_eq!(value("${A B}"), "spaced");
+    assert_eq!(value("${TWICE}"), "${TOKEN}");
+    let error = world.error(&["--header", "X-Key: Bearer ${NOT_SET}"]);
+    assert_eq!(
+        error.to_string(),
+        "the header `x-key` needs the environment variable `NOT_SET`, which is not set"
+    );
+    assert!(error.hint().is_some());
+}
+
+#[test]
+fn an_authorization_header_replaces_signing_in() {
+    let world = World::default().var("TOKEN", "t1").var("EMPTY", "");
+    let header = ["--header", "authorization:Bearer ${TOKEN}"];
+    let config = world.config(&header);
+    assert_eq!(config.auth, AuthMode::Bearer);
+    assert!(config.base.warnings.is_empty());
+    let config = world.config(&[&header[..], &["--scope", "a"]].concat());
+    assert_eq!(config.base.warnings.len(), 1);
+    let client = ["--static-oauth-client-info", r#"{"client_id":"c"}"#];
+    assert!(
+        world
+            .error(&[header, client].concat())
+            .to_string()
+            .contains("exclude each other")
+    );
+    let error = world.error(&["--header", "Authorization: Bearer ${EMPTY}"]);
+    assert_eq!(error.to_string(), "the header `authorization` has no value");
+}
+
+#[test]
+fn headers_of_the_connection_itself_are_refused() {
+    for name in [
+        "Accept",
+        "content-type",
+        "Content-Length",
+        "HOST",
+        "MCP-Protocol-Version",
+        "Mcp-Session-Id",
+        "Mcp-Method",
+        "Mcp-Name",
+        "Mcp-Param-Region",
+        "Last-Event-ID",
+        "Connection",
+        "Transfer-Encoding",
+    ] {
+        let message = error(&["--header", &format!("{name}: x")]);
+        assert!(
+            message.contains("belongs to the connection itself"),
+            "{message}"
+        );
+    }
+    config(&[
+        "--header",
+        "User-Agent: x",
+        "--header",
+        "Cookie: a=b",
+        "--header",
+        "X-Empty:",
+    ]);
+}
+
+#[test]
+fn headers_that_could_carry_another_header_are_refused_without_being_repeated() {
+    let world = World::default().var("EVIL", "SECRET_1\r\nHost: evil.example");
+    for text in [
+        "X-Key: ${EVIL}",
+        "X-Key: SECRET_1\nA: b",
+        "X-Key: SECRET_1\rA",
+        "X-Key: SECRET_1\0",
+        "X Key: SECRET_1",
+        ": SECRET_1",
+        "SECRET_1",
+        "",
+        "X-K\u{e9}y: SECRET_1",
+        "X\r\nY: SECRET_1",
+    ] {
+        let error = world.error(&["--header", text]);
+        assert!(
+            !format!("{error}{:?}", error.hint()).contains("SECRET"),
+            "{error}"
+        );
+    }
+    assert_eq!(
+        header(&config(&["--header", "X-City: Z\u{fc}rich"]), "x-city").as_deref(),
+        Some("Z\u{fc}rich")
+    );
+}
+
+#[test]
+fn a_later_header_replaces_one_of_the_same_name_and_a_flag_a_file() {
+    let world = World::default().var("T", "t1").file(
+        "h.txt",
+        "\u{feff}# comment\r\n\r\nX-A: file\r\n  # indented\r\nX-B: ${T}\r\n",
+    );
+    let config = world.config(&[
+        "--header",
+        "x-a: 1",
+        "--header-file",
+        "h.txt",
+        "--header",
+        "X-A: 2",
+    ]);
+    assert_eq!(config.headers.len(), 2);
+    assert_eq!(header(&config, "x-a").as_deref(), Some("2"));
+    assert_eq!(header(&config, "x-b").as_deref(), Some("t1"));
+    let world = World::default().file("h.txt", "A: 1\n\nSECRET_1\n");
+    assert_eq!(
+        world.error(&["--header-file", "h.txt"]).to_string(),
+        "line 3 of `h.txt` is not of the form `Name: value`"
+    );
+    assert!(
+        error(&["--header-file", "none.txt"])
+            .starts_with("the file `none.txt` of `--header-file` cannot be read: ")
+    );
+}
+
+#[test]
+fn a_configured_client_comes_from_json_or_a_file_with_placeholders() {
+    let secret = r#"a"b\c"#;
+    let text = r#"{"client_id":"${ID}","client_secret":"${SECRET}","token_endpoint_auth_method":"client_secret_post"}"#;
+    let world = World::default()
+        .var("ID", "c1")
+        .var("SECRET", secret)
+        .file("c.json", text);
+    for value in [text, "@c.json"] {
+        let client = world
+            .config(&["--static-oauth-client-info", value])
+            .client
+            .expect("a client");
+        assert_eq!(client.client_id, "c1");
+        assert!(client.client_secret.expect("a secret").matches(secret));
+        assert_eq!(client.auth_method, Some(AuthMethod::ClientSecretPost));
+    }
+    let client = config(&[
+        "--static-oauth-client-info",
+        r#"{"client_id":"c","client_secret":null,"extra":1}"#,
+    ])
+    .client;
+    assert_eq!(
+        client,
+        Some(ConfiguredClient {
+            client_id: "c".to_owned(),
+            client_secret: None,
+            auth_method: None
+        })
+    );
+}
+
+#[test]
+fn a_configured_client_that_cannot_work_is_refused_without_being_repeated() {
+    for text in [
+        "",
+        "SECRET_1",
+        "[]",
+        "\"SECRET_1\"",
+        "{}",
+        r#"{"client_secret":"SECRET_1"}"#,
+        r#"{"client_id":7,"client_secret":"SECRET_1"}"#,
+        r#"{"client_id":"c","client_secret":["SECRET_1"]}"#,
+        r#"{"client_id":"c","token_endpoint_auth_method":"client_secret_basic"}"#,
+        r#"{"client_id":"c","client_secret":"SECRET_1","token_endpoint_auth_method":"private_key_jwt"}"#,
+        r#"{client_id:SECRET_1}"#,
+        r#"{"client_id":"${NOT_SET}"}"#,
+        "@none.json",
+    ] {
+        let error = World::default().error(&["--static-oauth-client-info", text]);
+        assert!(
+            !format!("{error}{:?}", error.hint()).contains("SECRET"),
+            "{text}: {error}"
+        );
+    }
+}
+
+#[test]
+fn client_metadata_is_taken_as_it_is_and_its_scope_counts_unless_one_is_given() {
+    let text = r#"{"client_name":"${NAME}","scope":"b a"}"#;
+    let config = config(&["--static-oauth-client-metadata", text]);
+    assert_eq!(config.client_metadata["client_name"], "${NAME}");
+    assert_eq!(config.scopes.expect("scopes"), ["b", "a"]);
+    let config = World::default().config(&["--static-oauth-client-metadata", text, "--scope", "c"]);
+    assert_eq!(config.scopes.expect("scopes"), ["c"]);
+    for text in ["[1]", "x", r#"{"scope":["a"]}"#, r#"{"scope":""}"#] {
+        World::default().error(&["--static-oauth-client-metadata", text]);
+    }
+}
+
+#[test]
+fn an_empty_resource_means_none_and_disabling_wins() {
+    assert_eq!(config(&["--resource", " "]).resource, Resource::Omitted);
+    let config = config(&[
+        "--resource",
+        "urn:example:r",
+        "--disable-resource-parameter",
+    ]);
+    assert_eq!(config.resource, Resource::Omitted);
+    assert_eq!(config.base.warnings.len(), 1);
+}
+
+#[test]
+fn authorization_parameters_are_unique_and_a_resource_among_them_is_worth_a_warning() {
+    let config = config(&[
+        "--authorize-param",
+        "a=1",
+        "--authorize-param",
+        "resource=r=2",
+        "--authorize-param",
+        "a=",
+    ]);
+    let params = [
+        ("resource".to_owned(), "r=2".to_owned()),
+        ("a".to_owned(), String::new()),
+    ];
+    assert_eq!(config.authorize_params, params);
+    assert_eq!(config.base.warnings.len(), 1);
+}
+
+#[test]
+fn debug_wins_over_silent() {
+    assert_eq!(config(&["--silent", "--debug"]).base.level, Level::Debug);
+}
+
+#[test]
+fn the_folder_can_be_chosen_as_an_absolute_path() {
+    let dir = if cfg!(windows) {
+        "C:\\signins"
+    } else {
+        "/srv/signins"
+    };
+    assert_eq!(
+        World::default().var(DIR_VARIABLE, dir).config(&[]).base.dir,
+        Path::new(dir)
+    );
+    assert!(
+        World::default()
+            .var(DIR_VARIABLE, "~/x")
+            .error(&[])
+            .to_string()
+            .contains("`~/x`")
+    );
+    let default = config(&[]).base.dir;
+    assert_eq!(
+        World::default().var(DIR_VARIABLE, "").config(&[]).base.dir,
+        default
+    );
+}
+
+#[test]
+fn a_misspelt_variable_is_worth_a_warning() {
+    let world = World::default()
+        .var("MCP_DRAWBRIDGE_AUTH_TIME", "1")
+        .var("MCP_DRAWBRIDGE_SCOPE", "a");
+    assert_eq!(
+        world.config(&[]).base.warnings,
+        ["the variable `MCP_DRAWBRIDGE_AUTH_TIME` stands for no option"]
+    );
+}
+
+#[test]
+fn a_file_without_a_certificate_is_refused() {
+    let world = World::default().file("ca.der", "\u{1}\u{2}");
+    assert!(
+        world
+            .error(&["--ca-file", "ca.der"])
+            .to_string()
+            .contains("holds no certificate")
+    );
+}
+
+#[test]
+fn logout_finds_the_sign_in_by_the_same_arguments_by_name_or_takes_all() {
+    let world = World::default();
+    let target = |args: &[&str]| match world.job(&[&["logout"], args].concat()) {
+        Ok(Job::Logout(logout)) => logout.target,
+        other => panic!("{args:?}: {other:?}"),
+    };
+    assert_eq!(target(&["--all"]), LogoutTarget::All);
+    assert!(matches!(target(&["work"]), LogoutTarget::One(key, None) if key.as_str() == "work"));
+    for args in [&[][..], &["--scope", "read"], &["--name", "work"]] {
+        let key = config(args).key;
+        assert!(
+            matches!(target(&[&[SERVER], args].concat()), LogoutTarget::One(k, Some(_)) if k == key)
+        );
+    }
+    let long = format!("https://mcp.example.com/{}", "a".repeat(80));
+    let key = match world.job(&[&long]) {
+        Ok(Job::Bridge(config)) => config.key,
+        other => panic!("{other:?}"),
+    };
+    assert!(matches!(target(&[key.as_str()]), LogoutTarget::One(k, None) if k == key));
+    for args in [
+        &["logout"][..],
+        &["logout", "--all", "work"],
+        &["logout", "a b"],
+        &["logout", "../x"],
+    ] {
+        assert!(world.job(args).is_err(), "{args:?}");
+    }
+}
+
+#[test]
+fn status_takes_an_address_a_name_or_neither() {
+    let target = |args: &[&str]| match World::default().job(&[&["status"], args].concat()) {
+        Ok(Job::Status(status)) => (status.target, status.json),
+        other => panic!("{args:?}: {other:?}"),
+    };
+    assert_eq!(target(&["--json"]), (StatusTarget::All, true));
+    assert!(matches!(
+        target(&["http://mcp.example.com"]).0,
+        StatusTarget::Server(_)
+    ));
+    assert!(matches!(target(&["work"]).0, StatusTarget::Name(name) if name.as_str() == "work"));
+}
+
+#[test]
+fn printing_a_configuration_shows_no_secret() {
+    let config = config(&[
+        "--header",
+        "X-Key: SECRET_1",
+        "--static-oauth-client-info",
+        r#"{"client_id":"c","client_secret":"SECRET_2"}"#,
+    ]);
+    let shown = format!("{config:?}");
+    assert!(!shown.contains("SECRET"), "{shown}");
+}

@@ -1,0 +1,159 @@
+//! Which sign-in is meant: the address or name, and the options that separate two sign-ins.
+
+use serde_json::{Map, Value};
+
+use super::given::Lookup;
+use super::{AuthMode, ConfiguredClient, Resource, Surroundings, oauth};
+use crate::cli::{UsageError, WhichOptions};
+use crate::diag;
+use crate::ids::{KeyParts, ServerKey, ServerUrl, ServerUrlError};
+
+/// The options that decide which sign-in is meant, checked.
+pub(super) struct Which {
+    pub name: Option<ServerKey>,
+    pub scopes: Option<Vec<String>>,
+    pub client: Option<ConfiguredClient>,
+    pub client_metadata: Map<String, Value>,
+    pub resource: Resource,
+    pub authorize_params: Vec<(String, String)>,
+    pub allow_http: bool,
+}
+
+impl Which {
+    pub fn new(
+        options: &WhichOptions,
+        around: &Surroundings<'_>,
+        lookup: &Lookup<'_>,
+    ) -> Result<Self, UsageError> {
+        let client_metadata = match lookup.text(
+            "static-oauth-client-metadata",
+            &options.static_oauth_client_metadata,
+        ) {
+            Some(given) => oauth::client_metadata(&given, around)?,
+            None => Map::new(),
+        };
+        let scopes = match lookup.text("scope", &options.scope) {
+            Some(given) => Some(oauth::scopes(&given.text, &given.origin)?),
+            None => oauth::metadata_scopes(&client_metadata)?,
+        };
+        Ok(Self {
+            name: lookup
+                .text("name", &options.name)
+                .map(|given| name(&given.text))
+                .transpose()?,
+            scopes,
+            client: lookup
+                .text(
+                    "static-oauth-client-info",
+                    &options.static_oauth_client_info,
+                )
+                .map(|given| oauth::configured_client(&given, around))
+                .transpose()?,
+            client_metadata,
+            resource: match lookup.text("resource", &options.resource) {
+                Some(given) => oauth::resource(&given)?,
+                None => Resource::Discovered,
+            },
+            authorize_params: oauth::authorize_params(
+                &lookup.list("authorize-param", &options.authorize_param),
+            )?,
+            allow_http: lookup.switch("allow-http", options.allow_http)?,
+        })
+    }
+
+    /// The name of the cache files: the given one, else one made of everything that separates two sign-ins.
+    pub fn key(&self, server: &ServerUrl) -> Result<ServerKey, UsageError> {
+        if let Some(name) = &self.name {
+            return Ok(name.clone());
+        }
+        // Scopes are a set (RFC 6749 §3.3), so their order makes no other sign-in.
+        let scope = self.scopes.as_ref().map(|scopes| {
+            let mut scopes = scopes.clone();
+            scopes.sort();
+            scopes.join(" ")
+        });
+        Ok(ServerKey::derive(
+            server,
+            &KeyParts {
+                resource: match &self.resource {
+                    Resource::Given(resource) => Some(resource.as_str()),
+                    Resource::Discovered | Resource::Omitted => None,
+                },
+                client_id: self.client.as_ref().map(|client| client.client_id.as_str()),
+                scope: scope.as_deref(),
+                authorize_params: &self.authorize_params,
+            },
+        ))
+    }
+
+    /// An `Authorization` header leaves nothing for OAuth to do.
+    pub fn check_mode(&self, auth: AuthMode, warnings: &mut Vec<String>) -> Result<(), UsageError> {
+        if auth == AuthMode::OAuth {
+            return Ok(());
+        }
+        if self.client.is_some() {
+            return Err(UsageError::new(
+                "an `Authorization` header and `--static-oauth-client-info` exclude each other",
+            )
+            .with_hint("leave out the header to sign in with that client"));
+        }
+        if self.scopes.is_some()
+            || !self.client_metadata.is_empty()
+            || !self.authorize_params.is_empty()
+        {
+            warnings.push(
+                "OAuth options have no effect, since an `Authorization` header is given".to_owned(),
+            );
+        }
+        Ok(())
+    }
+}
+
+/// A name that the user gives to a sign-in.
+fn name(text: &str) -> Result<ServerKey, UsageError> {
+    ServerKey::from_name(text).map_err(|error| UsageError::new(error.to_string()))
+}
+
+/// The name of a sign-in that exists, as `status` shows it.
+pub(super) fn cached_name(text: &str) -> Result<ServerKey, UsageError> {
+    ServerKey::from_cached(text).map_err(|error| {
+        UsageError::new(error.to_string())
+            .with_hint("give an address such as `https://mcp.example.com/mcp`, or a name that `mcp-drawbridge status` shows")
+    })
+}
+
+/// Whether an argument that may be a name or an address is an address.
+pub(super) fn is_address(text: &str) -> bool {
+    text.contains([':', '/'])
+}
+
+pub(super) fn server(text: &str, allow_http: bool) -> Result<ServerUrl, UsageError> {
+    ServerUrl::parse(text, allow_http).map_err(|error| {
+        let whole = "write it whole, such as `https://mcp.example.com/mcp`";
+        let (message, hint) = match &error {
+            ServerUrlError::NotAnAddress(shown) => {
+                // What stands before an `@` may be a password.
+                let shown = diag::clean_to(shown.rsplit('@').next().unwrap_or_default(), 100);
+                let hint = match shown.contains('.') && !shown.contains("://") {
+                    true => format!("did you mean `https://{shown}`?"),
+                    false => format!("{whole}; the commands are `login`, `logout` and `status`"),
+                };
+                (format!("`{shown}` is not the address of a server"), hint)
+            }
+            ServerUrlError::Scheme(_) => (error.to_string(), whole.to_owned()),
+            ServerUrlError::PlainHttp(_) => (
+                error.to_string(),
+                "use `https`, or give `--allow-http` if you trust the network".to_owned(),
+            ),
+            ServerUrlError::Credentials => (
+                error.to_string(),
+                "give them as `--header \"Authorization: Basic …\"`".to_owned(),
+            ),
+            ServerUrlError::Fragment => (
+                error.to_string(),
+                "leave out the `#` and what follows".to_owned(),
+            ),
+        };
+        UsageError::new(message).with_hint(hint)
+    })
+}

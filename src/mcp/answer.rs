@@ -1,0 +1,299 @@
+//! What an HTTP answer to a message means, and whether the message may be sent again: the one
+//! table of faults (MCP 2025-11-25, Transports; RFC 9110 §15).
+
+use std::time::Duration;
+
+use super::failure::{Failure, Stage};
+use super::jsonrpc::{self, Kind, Message};
+use super::session;
+
+/// Most bytes of an error answer that are looked at.
+pub const ERROR_BODY_LIMIT: usize = 64 * 1024;
+/// Most waits on behalf of `Retry-After`, or of 429 and 503 without it.
+const THROTTLED_LIMIT: u32 = 3;
+/// Longest time that is waited for a throttling server altogether.
+const THROTTLED_WAIT_LIMIT: Duration = Duration::from_secs(60);
+/// Most redirects that are followed.
+const REDIRECT_LIMIT: u32 = 3;
+/// Most times that a message is sent again after a failure that left open whether it arrived.
+const REPLAY_LIMIT: u32 = 2;
+/// Most times that a message is sent again after it certainly was not sent.
+const UNSENT_LIMIT: u32 = 3;
+
+/// The message that was sent, as far as the table needs to know.
+#[derive(Clone, Copy, Debug)]
+pub struct Sent<'a> {
+    /// The method of a request; `None` for notifications and responses.
+    pub request: Option<&'a str>,
+    /// Whether it carried a session id.
+    pub with_session: bool,
+    /// The server's name, for messages.
+    pub server: &'a str,
+}
+
+/// How often one message was already sent again, and why.
+#[derive(Clone, Debug, Default)]
+pub struct Tries {
+    /// Because the server asked to wait.
+    pub throttled: u32,
+    /// How long was waited on its behalf.
+    pub waited: Duration,
+    /// To another address.
+    pub redirects: u32,
+    /// Although it may have arrived.
+    pub replays: u32,
+    /// After it was not sent at all.
+    pub unsent: u32,
+}
+
+/// How to read the body of a successful answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyKind {
+    /// One JSON document.
+    Json,
+    /// An event stream.
+    EventStream,
+    /// Something else: JSON if it turns out to be, else an error.
+    Unknown,
+}
+
+/// Sorts a `Content-Type` by its media type alone (RFC 9110 §8.3.1: case does not matter,
+/// parameters do not either).
+pub fn body_kind(content_type: Option<&str>) -> BodyKind {
+    let media_type = content_type
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim();
+    if media_type.eq_ignore_ascii_case("application/json") {
+        BodyKind::Json
+    } else if media_type.eq_ignore_ascii_case("text/event-stream") {
+        BodyKind::EventStream
+    } else {
+        BodyKind::Unknown
+    }
+}
+
+/// What to do about an answer that is no success.
+#[derive(Debug)]
+pub enum Verdict {
+    /// 401: get a token, then send again.
+    SignIn,
+    /// 403 `insufficient_scope`: get a token that may do more, then send again.
+    StepUp,
+    /// The server no longer knows the session; the message was refused unseen.
+    SessionLost,
+    /// The server answered with a JSON-RPC error.
+    Deliver(Message),
+    /// Send again to the address in `Location`, if it has the same origin.
+    Redirect,
+    /// Send again after this time.
+    Again(Duration),
+    /// Give up.
+    Fail(Failure),
+}
+
+/// The head of an answer that is no success.
+#[derive(Clone, Copy, Debug)]
+pub struct Refusal<'a> {
+    /// The status code.
+    pub status: u16,
+    /// The first bytes of the body.
+    pub body: &'a [u8],
+    /// `Retry-After`, as time from now.
+    pub retry_after: Option<Duration>,
+    /// Whether the challenge says `insufficient_scope` (RFC 6750 §3.1).
+    pub insufficient_scope: bool,
+}
+
+/// Judges an answer that is no success. Authorization first, then JSON-RPC, then the status.
+pub fn judge(sent: Sent<'_>, refusal: Refusal<'_>, tries: &mut Tries) -> Verdict {
+    let status = refusal.status;
+    let error = jsonrpc::parse(bytes::Bytes::copy_from_slice(refusal.body))
+        .ok()
+        .filter(|message| message.kind() == Kind::Error);
+    match status {
+        401 => return Verdict::SignIn,
+        403 if refusal.insufficient_scope => return Verdict::StepUp,
+        307 | 308 if tries.redirects < REDIRECT_LIMIT => {
+            tries.redirects += 1;
+            return Verdict::Redirect;
+        }
+        429 | 503 | 425 => {
+            if let Some(wait) = throttle_wait(sent, refusal, tries) {
+                tries.throttled += 1;
+                tries.waited += wait;
+                return Verdict::Again(wait);
+            }
+        }
+        408 | 500 | 502 | 504
+            if error.is_none() && may_repeat(sent.request) && tries.replays < REPLAY_LIMIT =>
+        {
+            tries.replays += 1;
+            return Verdict::Again(backoff(tries.replays));
+        }
+        _ => {}
+    }
+    if sent.with_session && session::means_session_lost(status, error.as_ref()) {
+        return Verdict::SessionLost;
+    }
+    match (error, sent.request) {
+        (Some(error), Some(_)) => Verdict::Deliver(error),
+        _ => Verdict::Fail(refused(sent, refusal)),
+    }
+}
+
+/// 429, 503 and 425 say that the request was not processed (RFC 6585 §4, RFC 9110 §15.6.4, RFC
+/// 8470 §5.2); without `Retry-After` a 503 says less, and only methods without effects go again.
+fn throttle_wait(sent: Sent<'_>, refusal: Refusal<'_>, tries: &Tries) -> Option<Duration> {
+    if tries.throttled >= THROTTLED_LIMIT {
+        return None;
+    }
+    let wait = match (refusal.status, refusal.retry_after) {
+        (_, Some(wait)) => wait,
+        (503, None) if tries.throttled > 0 || !may_repeat(sent.request) => return None,
+        _ => backoff(tries.throttled + 1),
+    };
+    (tries.waited + wait <= THROTTLED_WAIT_LIMIT).then_some(wait)
+}
+
+/// How the connection failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// Certainly no byte of the request was read by the server.
+    NotSent,
+    /// It may have been processed.
+    Unknown,
+}
+
+/// What to do when there is no answer at all: `cause` is what the transport says.
+pub fn judge_broken(sent: Sent<'_>, delivery: Delivery, cause: &str, tries: &mut Tries) -> Verdict {
+    match delivery {
+        Delivery::NotSent if tries.unsent < UNSENT_LIMIT => {
+            tries.unsent += 1;
+            Verdict::Again(backoff(tries.unsent) / 2)
+        }
+        Delivery::NotSent => Verdict::Fail(Failure::new(
+            Stage::Connect,
+            true,
+            format!(
+                "`{}` cannot be reached: {cause}; check the address and the network, then try again",
+                sent.server
+            ),
+        )),
+        Delivery::Unknown if may_repeat(sent.request) && tries.replays < REPLAY_LIMIT => {
+            tries.replays += 1;
+            Verdict::Again(backoff(tries.replays))
+        }
+        Delivery::Unknown => Verdict::Fail(Failure::new(
+            Stage::Http,
+            may_repeat(sent.request),
+            format!(
+                "the connection to `{}` broke before the answer came: {cause}; the request may have been carried out, so it was not sent again",
+                sent.server
+            ),
+        )),
+    }
+}
+
+/// Whether a request has no effects, so that sending it twice does no harm.
+pub fn may_repeat(request: Option<&str>) -> bool {
+    request.is_some_and(|method| {
+        method.ends_with("/list")
+            || method == "resources/templates/list"
+            || matches!(
+                method,
+                "initialize"
+                    | "resources/read"
+                    | "prompts/get"
+                    | "completion/complete"
+                    | "logging/setLevel"
+                    | "tasks/get"
+            )
+    })
+}
+
+fn backoff(attempt: u32) -> Duration {
+    Duration::from_secs(1 << attempt.saturating_sub(1).min(5))
+}
+
+fn refused(sent: Sent<'_>, refusal: Refusal<'_>) -> Failure {
+    let status = refusal.status;
+    let server = sent.server;
+    let hint = match status {
+        300..=399 => "it sends clients elsewhere; configure the address it names",
+        403 => "you may not have access, or the server does not accept this client",
+        404 | 405 | 410 | 501 => "there is no MCP endpoint at this address; check the path",
+        406 | 415 => {
+            "it does not accept MCP's content types; check that the address is an MCP endpoint"
+        }
+        413 | 431 => "the request is too large for it",
+        429 => "it limits the rate of requests; try again later",
+        500..=599 => "the fault is on its side; try again later",
+        _ => "check the address and the headers you configured",
+    };
+    let said = plain_reason(refusal.body)
+        .map(|said| format!(" (“{said}”)"))
+        .unwrap_or_default();
+    let what = sent
+        .request
+        .map(|method| format!(" to `{method}`"))
+        .unwrap_or_default();
+    Failure {
+        status: Some(status),
+        retry_after: refusal.retry_after,
+        ..Failure::new(
+            Stage::Http,
+            matches!(status, 408 | 425 | 429 | 500 | 502..=599),
+            format!("`{server}` answered {status}{what}{said}: {hint}"),
+        )
+    }
+}
+
+/// A short plain-text reason of a server: no markup, no control characters, at most 200 characters.
+pub fn plain_reason(body: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(&body[..body.len().min(4096)])
+        .ok()?
+        .trim();
+    if text.starts_with('<') || text.is_empty() {
+        return None;
+    }
+    let from_json = |name| jsonrpc::member(text, name).and_then(jsonrpc::string);
+    let text = match text.starts_with('{') {
+        true => from_json("error_description")
+            .or_else(|| from_json("message"))
+            .or_else(|| from_json("error"))?,
+        false => text.to_owned(),
+    };
+    let text: String = text
+        .chars()
+        .filter(|c| !c.is_control() && !is_invisible(*c))
+        .take(200)
+        .collect();
+    (!text.trim().is_empty()).then(|| text.trim().to_owned())
+}
+
+/// Characters that change how their neighbours are shown.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// The delay before a stream is opened again: what the server asked for, exactly and as long as
+/// attempts succeed; else growing from one second to thirty.
+pub fn reconnect_delay(asked: Option<Duration>, failures: u32) -> Duration {
+    match (asked, failures) {
+        (Some(asked), 0) => asked,
+        (asked, _) => {
+            let base = asked
+                .unwrap_or(Duration::from_secs(1))
+                .max(Duration::from_millis(100));
+            let factor = 1.5_f64.powi(i32::try_from(failures.min(20)).unwrap_or(20));
+            base.mul_f64(factor).min(Duration::from_secs(30).max(base))
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "answer_tests.rs"]
+mod tests;

@@ -1,0 +1,423 @@
+//! The life of the session: opening, losing and restoring it.
+
+use std::sync::Arc;
+
+use super::{
+    Effect, Event, Phase, REOPEN_LIMIT, REOPEN_WINDOW, Relay, STANDING_LIMIT, Standing, Waiting,
+    revision_for,
+};
+use crate::mcp::capability::HostCapabilities;
+use crate::mcp::failure::{Failure, Stage};
+use crate::mcp::jsonrpc::{self, INVALID_PARAMS, Id, Kind, Message};
+use crate::mcp::pending::Owner;
+use crate::mcp::session::{self, Disagreement, Session};
+
+impl Relay {
+    /// The AI client opens a session; a second `initialize` starts afresh.
+    pub(super) fn host_initialize(&mut self, message: Message, id: Id, _now: u64) {
+        let version = message
+            .body_member("protocolVersion")
+            .and_then(jsonrpc::string);
+        let is_object = |name| {
+            message
+                .body_member(name)
+                .is_some_and(|part| part.starts_with('{'))
+        };
+        let problem = match &version {
+            None => Some("`protocolVersion` must be a string"),
+            Some(_) if !is_object("capabilities") => Some("`capabilities` must be an object"),
+            Some(_) if !is_object("clientInfo") => Some("`clientInfo` must be an object"),
+            Some(_) => None,
+        };
+        if let Some(problem) = problem {
+            let missing = self.missing_id();
+            let text = format!("Invalid params: {problem}");
+            return self.tell_host(jsonrpc::error(
+                Some(&id),
+                missing,
+                INVALID_PARAMS,
+                &text,
+                None,
+            ));
+        }
+        if !matches!(self.phase, Phase::Idle) {
+            self.start_afresh();
+        }
+        let revision = revision_for(version.as_deref().unwrap_or_default());
+        // A revision we do not know is not asked for: the answer could be one we cannot carry.
+        let message = match message.body_member("protocolVersion") {
+            Some(part) if version.as_deref() != Some(revision.name) => {
+                message.with_part(part, &jsonrpc::quote(revision.name))
+            }
+            _ => message,
+        };
+        self.host.revision = Some(revision);
+        self.host.capabilities = HostCapabilities::of(&message);
+        self.host.initialize = Some(message.clone());
+        let number = self.number();
+        self.pending.ask(number, Owner::Host(id), message);
+        self.phase = Phase::Opening {
+            exchange: number,
+            refused_once: false,
+        };
+        self.send_request(number);
+    }
+
+    fn start_afresh(&mut self) {
+        let failure = Failure::new(
+            Stage::Protocol,
+            false,
+            "the client sent a new `initialize`, which ends this request",
+        );
+        for number in self.pending.numbers() {
+            self.fail(number, &failure);
+            self.effects.push(Effect::Abort(number));
+        }
+        self.withdraw_questions("the session was started afresh");
+        self.waiting.clear();
+        self.close_standing();
+        if let Some(session) = self.session.take() {
+            self.effects.push(Effect::EndSession(session));
+        }
+        self.host = super::Host::default();
+    }
+
+    fn withdraw_questions(&mut self, reason: &str) {
+        for (number, _) in self.pending.take_questions(|_| true) {
+            self.withdraw_question(number, reason);
+        }
+    }
+
+    pub(super) fn close_standing(&mut self) {
+        if let Standing::Asked { exchange, .. } | Standing::Open { exchange } = self.standing {
+            self.effects.push(Effect::Abort(exchange));
+        }
+        self.standing = Standing::None;
+    }
+
+    /// The server answered `initialize`.
+    pub(super) fn initialize_answered(&mut self, number: u64, message: &Message, now: u64) {
+        match message.kind() {
+            Kind::Result => match session::agreed_revision(message) {
+                Ok(revision) => {
+                    self.sessions += 1;
+                    self.session = Some(Arc::new(Session {
+                        serial: self.sessions,
+                        id: self.session_header.take(),
+                        revision,
+                    }));
+                    self.session_opened(number, message);
+                }
+                Err(disagreement) => self.versions_disagree(number, &disagreement, now),
+            },
+            _ => self.initialize_refused(number, message, now),
+        }
+    }
+
+    fn session_opened(&mut self, number: u64, message: &Message) {
+        let Some(asked) = self.pending.settle(number) else {
+            return;
+        };
+        self.host.told_capabilities = message
+            .body_member("capabilities")
+            .unwrap_or("{}")
+            .to_owned();
+        let answer = self.result_for_host(message);
+        let restoring = matches!(self.phase, Phase::Reopening { .. });
+        self.deliver(asked.owner, |id| answer.with_id(id));
+        self.phase = Phase::AwaitingHost;
+        if restoring || self.host.initialized.is_some() {
+            self.announce();
+        }
+    }
+
+    /// The InitializeResult with the revision agreed on with the AI client, which is independent
+    /// of the one the server chose, and with a `serverInfo` where the server gave none.
+    fn result_for_host(&self, message: &Message) -> Message {
+        let mut answer = message.clone();
+        if let (Some(revision), Some(part)) =
+            (self.host.revision, answer.body_member("protocolVersion"))
+        {
+            let ours = jsonrpc::quote(revision.name);
+            if part != ours {
+                answer = answer.with_part(part, &ours);
+            }
+        }
+        if answer.body_member("serverInfo").is_none() {
+            let body = answer.body();
+            let name = jsonrpc::quote(&self.server_name);
+            let completed = format!(
+                "{},\"serverInfo\":{{\"name\":{name},\"version\":\"unknown\"}}}}",
+                &body[..body.len() - 1]
+            );
+            answer = answer.with_part(body, &completed);
+        }
+        answer
+    }
+
+    fn versions_disagree(&mut self, number: u64, disagreement: &Disagreement, now: u64) {
+        self.sessions += 1;
+        if let Some(id) = self.session_header.take() {
+            let session = Session {
+                serial: self.sessions,
+                id: Some(id),
+                revision: crate::mcp::revision::NEWEST,
+            };
+            self.effects.push(Effect::EndSession(Arc::new(session)));
+        }
+        let detail = match disagreement {
+            Disagreement::NoVersion => {
+                format!(
+                    "`{}` answered `initialize` without a protocol version; is this address an MCP server?",
+                    self.server_name
+                )
+            }
+            Disagreement::UnknownVersion(version) => format!(
+                "`{}` speaks MCP revision `{}`, which this program does not know; a newer mcp-drawbridge may",
+                self.server_name,
+                printable(version)
+            ),
+        };
+        self.initialize_failed(number, &Failure::new(Stage::Protocol, false, detail), now);
+    }
+
+    /// A refusal that lists the server's revisions is tried once more with the best common one.
+    fn initialize_refused(&mut self, number: u64, message: &Message, now: u64) {
+        if let Phase::Opening {
+            refused_once: false,
+            ..
+        } = self.phase
+            && let Some(revision) = session::offered_instead(message)
+            && let Some(asked) = self.pending.settle(number)
+            && let Some(part) = asked.message.body_member("protocolVersion")
+        {
+            let again = asked
+                .message
+                .with_part(part, &jsonrpc::quote(revision.name));
+            self.host.initialize = Some(again.clone());
+            let number = self.number();
+            self.pending.ask(number, asked.owner, again);
+            self.phase = Phase::Opening {
+                exchange: number,
+                refused_once: true,
+            };
+            return self.send_request(number);
+        }
+        if matches!(self.phase, Phase::Reopening { .. }) {
+            let text = message
+                .body_member("message")
+                .and_then(jsonrpc::string)
+                .unwrap_or_default();
+            let detail = format!(
+                "`{}` refused a new session: {}",
+                self.server_name,
+                printable(&text)
+            );
+            return self.initialize_failed(
+                number,
+                &Failure::new(Stage::Protocol, true, detail),
+                now,
+            );
+        }
+        if let Some(asked) = self.pending.settle(number) {
+            self.deliver(asked.owner, |id| message.with_id(id));
+        }
+        self.phase = Phase::Idle;
+        self.fail_waiting(&Failure::new(
+            Stage::Protocol,
+            false,
+            "the server refused `initialize`",
+        ));
+    }
+
+    /// There will be no answer to `initialize`.
+    pub(super) fn initialize_failed(&mut self, number: u64, failure: &Failure, _now: u64) {
+        self.fail(number, failure);
+        self.phase = match self.phase {
+            Phase::Reopening { .. } => Phase::Lost,
+            _ => Phase::Idle,
+        };
+        self.fail_waiting(failure);
+    }
+
+    fn fail_waiting(&mut self, failure: &Failure) {
+        for waiting in std::mem::take(&mut self.waiting) {
+            if let Waiting::Request(number) = waiting {
+                self.fail(number, failure);
+            }
+        }
+    }
+
+    /// The AI client has seen the result. The server is told once a session.
+    pub(super) fn host_initialized(&mut self, message: Message) {
+        if matches!(self.phase, Phase::Idle) {
+            return self.detail("dropped `notifications/initialized`: there is no session yet");
+        }
+        if self.host.initialized.is_none() {
+            self.host.initialized = Some(message);
+        }
+        if matches!(self.phase, Phase::AwaitingHost) {
+            self.announce();
+        }
+    }
+
+    /// Sends `notifications/initialized`, which comes before any other message of a session.
+    pub(super) fn announce(&mut self) {
+        let message = self.host.initialized.clone().or_else(|| {
+            jsonrpc::parse(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#.into()).ok()
+        });
+        let Some(message) = message else {
+            return;
+        };
+        self.host.initialized = Some(message.clone());
+        let exchange = self.send_notification(message);
+        self.phase = Phase::Announcing { exchange };
+    }
+
+    /// The server has taken `notifications/initialized`, or at least answered it.
+    pub(super) fn announced(&mut self, now: u64) {
+        self.phase = Phase::Open;
+        let Some(session) = self.session.clone() else {
+            return;
+        };
+        let exchange = self.number();
+        self.standing = Standing::Asked {
+            exchange,
+            until: now + STANDING_LIMIT,
+        };
+        self.effects.push(Effect::OpenStanding {
+            exchange,
+            session: session.clone(),
+        });
+        if session.serial > 1 {
+            self.restore();
+        }
+        self.pump(now);
+    }
+
+    /// Tells a new session what the lost one knew, and the AI client that it may have missed
+    /// changes.
+    fn restore(&mut self) {
+        let mut messages: Vec<Message> = self.host.subscriptions.values().rev().cloned().collect();
+        messages.extend(self.host.log_level.clone());
+        for message in messages {
+            let number = self.number();
+            self.pending.ask(number, Owner::Restore, message);
+            self.waiting.push_front(Waiting::Request(number));
+        }
+        self.lists_changed();
+    }
+
+    /// Tells the AI client to read the lists again that the server says may change.
+    pub(super) fn lists_changed(&mut self) {
+        for kind in ["tools", "prompts", "resources"] {
+            let announced = jsonrpc::member(&self.host.told_capabilities, kind)
+                .and_then(|capability| jsonrpc::member(capability, "listChanged"));
+            if announced == Some("true") {
+                let line = format!(
+                    "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/{kind}/list_changed\"}}"
+                );
+                self.tell_host(line.into());
+            }
+        }
+    }
+
+    /// An exchange met a server that no longer knows its session (MCP 2025-11-25, Session
+    /// Management: a 404 means to start a new one). The message was refused unseen, so it may be
+    /// sent again.
+    pub(super) fn session_lost(&mut self, exchange: u64, now: u64) {
+        let lost = match self.pending.asked(exchange) {
+            Some(asked) if asked.resent => {
+                let detail = format!(
+                    "`{}` lost the session twice during this request; try again",
+                    self.server_name
+                );
+                self.fail(exchange, &Failure::new(Stage::Http, true, detail));
+                return self.reopen_if_current(None, now);
+            }
+            Some(asked) => {
+                asked.resent = true;
+                asked.sent = false;
+                let session = asked.session;
+                self.waiting.push_back(Waiting::Request(exchange));
+                Some(session)
+            }
+            None => match self.notifications.remove(&exchange) {
+                Some(_) if matches!(self.phase, Phase::Announcing { exchange: ours } if ours == exchange) => {
+                    self.session.as_ref().map(|session| session.serial)
+                }
+                // A cancellation and the like: what it spoke of died with the session.
+                Some(_) => None,
+                None => return,
+            },
+        };
+        self.reopen_if_current(lost, now);
+    }
+
+    fn reopen_if_current(&mut self, lost: Option<u64>, now: u64) {
+        let current = self.session.as_ref().map(|session| session.serial);
+        match self.phase {
+            Phase::Open | Phase::AwaitingHost | Phase::Announcing { .. }
+                if lost.is_none() || lost == current =>
+            {
+                self.reopen(now);
+            }
+            _ => self.pump(now),
+        }
+    }
+
+    /// Opens a new session with what the AI client said at the first time.
+    pub(super) fn reopen(&mut self, now: u64) {
+        self.close_standing();
+        self.session = None;
+        self.withdraw_questions("the server lost the session");
+        self.reopened
+            .retain(|at| now.saturating_sub(*at) < REOPEN_WINDOW);
+        if self.reopened.len() >= REOPEN_LIMIT {
+            self.phase = Phase::Lost;
+            let detail = format!(
+                "`{}` keeps losing the session; try again in a minute",
+                self.server_name
+            );
+            return self.fail_waiting(&Failure::new(Stage::Http, true, detail));
+        }
+        let Some(initialize) = self.host.initialize.clone() else {
+            return;
+        };
+        self.reopened.push_back(now);
+        self.note("the server lost the session; opening a new one");
+        let number = self.number();
+        self.pending.ask(number, Owner::Restore, initialize);
+        self.phase = Phase::Reopening { exchange: number };
+        self.send_request(number);
+    }
+
+    /// Whether this exchange carries an `initialize`.
+    pub(super) fn is_opening(&self, number: u64) -> bool {
+        matches!(self.phase, Phase::Opening { exchange, .. } | Phase::Reopening { exchange } if exchange == number)
+    }
+
+    /// What happened on the standing stream.
+    pub(super) fn standing_event(&mut self, event: &Event, exchange: u64, now: u64) {
+        match event {
+            Event::StandingOpen => self.standing = Standing::Open { exchange },
+            Event::StandingGap => self.lists_changed(),
+            _ => {
+                self.standing = Standing::Absent;
+                let detail = format!(
+                    "`{}` accepted this request and then ended the stream its answer was to come on",
+                    self.server_name
+                );
+                for number in std::mem::take(&mut self.answers_elsewhere) {
+                    self.fail(number, &Failure::new(Stage::Http, false, detail.clone()));
+                }
+            }
+        }
+        self.pump(now);
+    }
+}
+
+/// Text of the server's, made fit for a message: no control characters, bounded.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(200).collect()
+}

@@ -1,0 +1,450 @@
+//! The relay between the two sides, for an AI client and a server that both open with
+//! `initialize`: messages and events in, effects out, no IO.
+//!
+//! ```text
+//!            initialize             result               initialized            accepted
+//! Idle ───────────────▶ Opening ──────────▶ AwaitingHost ───────────▶ Announcing ───────────▶ Open
+//!   ▲                      │ failed                                       ▲                    │ 404
+//!   └──────────────────────┘                              result, sent again                   ▼
+//!                                         Lost ◀─────────────────────── Reopening ◀────────────┘
+//!                                           └── next request ──────────────▲
+//! ```
+
+mod host;
+mod lifecycle;
+mod remote;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::capability::HostCapabilities;
+use super::failure::Failure;
+use super::jsonrpc::{self, Id, Message, MissingId};
+use super::pending::{Owner, Pending};
+use super::revision::{self, Revision};
+use super::session::Session;
+use crate::secret::Secret;
+
+/// Longest time a request of the server may wait for the AI client, in milliseconds: a person may
+/// have to answer it.
+const QUESTION_LIMIT: u64 = 10 * 60 * 1000;
+/// Longest time that calls wait for the standing stream to be answered, in milliseconds.
+const STANDING_LIMIT: u64 = 1000;
+/// How often a lost session is opened again within [`REOPEN_WINDOW`].
+const REOPEN_LIMIT: usize = 3;
+/// See [`REOPEN_LIMIT`]; in milliseconds.
+const REOPEN_WINDOW: u64 = 60_000;
+/// Most requests that wait for a session to open.
+const WAITING_LIMIT: usize = 1024;
+
+/// What the relay wants done.
+#[derive(Debug)]
+pub enum Effect {
+    /// Write this line to the AI client.
+    ToHost(Bytes),
+    /// POST this message.
+    Send(Outgoing),
+    /// Stop an exchange: nobody waits for it any more.
+    Abort(u64),
+    /// Open the standing GET stream, as this exchange.
+    OpenStanding {
+        /// Its number.
+        exchange: u64,
+        /// The session it belongs to.
+        session: Arc<Session>,
+    },
+    /// Tell the server that the session is over.
+    EndSession(Arc<Session>),
+    /// Say something on stderr: for people, or for whoever debugs.
+    Note(Note),
+}
+
+/// A remark for stderr.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// Worth a person's attention.
+    Notable(String),
+    /// For debugging.
+    Detail(String),
+}
+
+/// A message for the remote server.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// The exchange; for requests also the JSON-RPC id.
+    pub exchange: u64,
+    /// The message.
+    pub body: Bytes,
+    /// What is to be expected in return.
+    pub kind: OutgoingKind,
+    /// The session; `None` for `initialize`.
+    pub session: Option<Arc<Session>>,
+}
+
+/// What kind of message goes to the remote server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OutgoingKind {
+    /// A request with this method.
+    Request(Box<str>),
+    /// A notification with this method.
+    Notification(Box<str>),
+    /// The answer to a request of the server.
+    Response,
+}
+
+/// What happened on an exchange.
+#[derive(Debug)]
+pub enum Event {
+    /// The answer to `initialize` came with these headers (before its message).
+    SessionHeader(Option<Secret>),
+    /// A message that came in a body or on a stream.
+    Message(Message),
+    /// The one answer to this exchange's request, whatever its id says.
+    Reply(Message),
+    /// The server took a notification or response; or a request, without answering it here.
+    Accepted,
+    /// The server no longer knows the session.
+    SessionLost,
+    /// The standing stream is open.
+    StandingOpen,
+    /// The standing stream was reopened and what came in between is lost.
+    StandingGap,
+    /// The server offers no standing stream.
+    StandingAbsent,
+    /// The exchange waits for a person to sign in.
+    SigningIn,
+    /// There will be no answer.
+    Failed(Failure),
+}
+
+/// Where the session stands.
+#[derive(Debug)]
+enum Phase {
+    /// No `initialize` yet.
+    Idle,
+    /// The AI client's `initialize` is on its way.
+    Opening { exchange: u64, refused_once: bool },
+    /// The AI client has the result; its `notifications/initialized` is to come.
+    AwaitingHost,
+    /// `notifications/initialized` is on its way.
+    Announcing { exchange: u64 },
+    /// Everything flows.
+    Open,
+    /// The session was lost and is being opened again.
+    Reopening { exchange: u64 },
+    /// The session was lost and could not be opened again; the next request tries anew.
+    Lost,
+}
+
+/// Where the standing GET stream stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Not asked for.
+    None,
+    /// Asked for; calls wait for the answer, at most until the deadline.
+    Asked { exchange: u64, until: u64 },
+    /// Open (or being reopened).
+    Open { exchange: u64 },
+    /// The server has none.
+    Absent,
+}
+
+/// The relay. See the module's text.
+#[derive(Debug)]
+pub struct Relay {
+    server_name: String,
+    phase: Phase,
+    standing: Standing,
+    session: Option<Arc<Session>>,
+    session_header: Option<Secret>,
+    sessions: u64,
+    reopened: VecDeque<u64>,
+    pending: Pending,
+    waiting: VecDeque<Waiting>,
+    /// Notifications in flight, to be sent again if their session turns out to be lost.
+    notifications: HashMap<u64, Message>,
+    /// Requests that the server accepted and will answer on the standing stream.
+    answers_elsewhere: BTreeSet<u64>,
+    batches: u64,
+    next_number: u64,
+    host: Host,
+    effects: Vec<Effect>,
+}
+
+/// What is known of the AI client.
+#[derive(Debug, Default)]
+struct Host {
+    revision: Option<&'static Revision>,
+    capabilities: HostCapabilities,
+    initialize: Option<Message>,
+    initialized: Option<Message>,
+    /// Server capabilities as told to the AI client, JSON text.
+    told_capabilities: String,
+    log_level: Option<Message>,
+    subscriptions: BTreeMap<String, Message>,
+}
+
+/// A message that waits for the session.
+#[derive(Debug)]
+enum Waiting {
+    Request(u64),
+    Notification(Message),
+}
+
+impl Relay {
+    /// A relay for a server with this name (its host, for messages).
+    pub fn new(server_name: impl Into<String>) -> Self {
+        Self {
+            server_name: server_name.into(),
+            phase: Phase::Idle,
+            standing: Standing::None,
+            session: None,
+            session_header: None,
+            sessions: 0,
+            reopened: VecDeque::new(),
+            pending: Pending::default(),
+            waiting: VecDeque::new(),
+            notifications: HashMap::new(),
+            answers_elsewhere: BTreeSet::new(),
+            batches: 0,
+            next_number: 1,
+            host: Host::default(),
+            effects: Vec::new(),
+        }
+    }
+
+    /// What is to be done now, in order. Ask after every input.
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// When [`Relay::on_time`] is to be called at the latest, in milliseconds of the caller's clock.
+    pub fn deadline(&self) -> Option<u64> {
+        let standing = match self.standing {
+            Standing::Asked { until, .. } if !self.waiting.is_empty() => Some(until),
+            _ => None,
+        };
+        [standing, self.pending.first_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Time has passed: `now` in milliseconds of the caller's clock.
+    pub fn on_time(&mut self, now: u64) {
+        if let Standing::Asked { exchange, until } = self.standing
+            && now >= until
+        {
+            // Some servers send no headers before the first event; calls need not wait for that.
+            self.standing = Standing::Open { exchange };
+            self.pump(now);
+        }
+        for (number, question) in self
+            .pending
+            .take_questions(|question| question.deadline <= now)
+        {
+            self.withdraw_question(number, "nobody answered in time");
+            self.refuse_question(
+                &question.id,
+                jsonrpc::INTERNAL_ERROR,
+                "the user did not answer in time",
+            );
+        }
+    }
+
+    /// Whether requests of the AI client still wait for an answer.
+    pub fn is_busy(&self) -> bool {
+        !self.pending.numbers().is_empty()
+    }
+
+    /// The AI client is gone or the process ends: cancels what is in flight, ends the session.
+    pub fn close(&mut self) {
+        for number in self.pending.numbers() {
+            let Some(asked) = self.pending.settle(number) else {
+                continue;
+            };
+            if asked.sent && asked.message.method() != "initialize" {
+                self.send_cancelled(number, "the client disconnected");
+            }
+            self.effects.push(Effect::Abort(number));
+        }
+        self.close_standing();
+        if let Some(session) = self.session.take() {
+            self.effects.push(Effect::EndSession(session));
+        }
+        self.phase = Phase::Idle;
+    }
+
+    fn number(&mut self) -> u64 {
+        let number = self.next_number;
+        self.next_number += 1;
+        number
+    }
+
+    fn tell_host(&mut self, line: Bytes) {
+        self.effects.push(Effect::ToHost(line));
+    }
+
+    fn note(&mut self, text: impl Into<String>) {
+        self.effects.push(Effect::Note(Note::Notable(text.into())));
+    }
+
+    fn detail(&mut self, text: impl Into<String>) {
+        self.effects.push(Effect::Note(Note::Detail(text.into())));
+    }
+
+    /// How an error without id is written for this AI client.
+    fn missing_id(&self) -> MissingId {
+        self.host
+            .revision
+            .map_or(MissingId::Null, |revision| revision.missing_id)
+    }
+
+    /// Delivers the answer to a settled request, made by `answer` for the owner's id.
+    fn deliver(&mut self, owner: Owner, answer: impl FnOnce(&Id) -> Bytes) {
+        match owner {
+            Owner::Host(id) => self.tell_host(answer(&id)),
+            Owner::HostBatch(id, batch) => {
+                if let Some(line) = self.pending.add_to_batch(batch, Some(answer(&id))) {
+                    self.tell_host(line);
+                }
+            }
+            Owner::Restore => {}
+        }
+    }
+
+    /// Fails a request in flight.
+    fn fail(&mut self, number: u64, failure: &Failure) {
+        if let Some(asked) = self.pending.settle(number) {
+            self.deliver(asked.owner, |id| failure.response(id));
+        }
+    }
+
+    /// Sends whatever no longer has to wait.
+    fn pump(&mut self, now: u64) {
+        if !matches!(self.phase, Phase::Open) {
+            return;
+        }
+        let hold_calls = matches!(self.standing, Standing::Asked { until, .. } if now < until);
+        let mut held = VecDeque::new();
+        while let Some(waiting) = self.waiting.pop_front() {
+            match waiting {
+                Waiting::Request(number) => {
+                    let Some(asked) = self.pending.asked(number) else {
+                        continue;
+                    };
+                    if hold_calls && may_ask_back(asked.message.method()) {
+                        held.push_back(waiting);
+                    } else {
+                        self.send_request(number);
+                    }
+                }
+                Waiting::Notification(message) => {
+                    self.send_notification(message);
+                }
+            }
+        }
+        self.waiting = held;
+    }
+
+    fn send_request(&mut self, number: u64) {
+        let Some(asked) = self.pending.asked(number) else {
+            return;
+        };
+        asked.sent = true;
+        asked.session = self.session.as_ref().map_or(0, |session| session.serial);
+        let (body, kind) = (
+            asked.message.with_id(&Id::from_number(number)),
+            OutgoingKind::Request(asked.message.method().into()),
+        );
+        let session = self.session.clone();
+        self.effects.push(Effect::Send(Outgoing {
+            exchange: number,
+            body,
+            kind,
+            session,
+        }));
+    }
+
+    fn send_notification(&mut self, message: Message) -> u64 {
+        let exchange = self.number();
+        let outgoing = Outgoing {
+            exchange,
+            body: message.text().clone(),
+            kind: OutgoingKind::Notification(message.method().into()),
+            session: self.session.clone(),
+        };
+        self.notifications.insert(exchange, message);
+        self.effects.push(Effect::Send(outgoing));
+        exchange
+    }
+
+    fn send_response(&mut self, body: Bytes) {
+        let exchange = self.number();
+        let session = self.session.clone();
+        self.effects.push(Effect::Send(Outgoing {
+            exchange,
+            body,
+            kind: OutgoingKind::Response,
+            session,
+        }));
+    }
+
+    fn send_cancelled(&mut self, number: u64, reason: &str) {
+        let exchange = self.number();
+        let reason = jsonrpc::quote(reason);
+        let body = format!(
+            "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{{\"requestId\":{number},\"reason\":{reason}}}}}"
+        );
+        self.effects.push(Effect::Send(Outgoing {
+            exchange,
+            body: body.into(),
+            kind: OutgoingKind::Notification("notifications/cancelled".into()),
+            session: self.session.clone(),
+        }));
+    }
+
+    /// Tells the AI client that a request of ours to it is void.
+    fn withdraw_question(&mut self, number: u64, reason: &str) {
+        let (id, reason) = (question_id(number), jsonrpc::quote(reason));
+        self.tell_host(
+            format!(
+                "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{{\"requestId\":{id},\"reason\":{reason}}}}}"
+            )
+            .into(),
+        );
+    }
+
+    /// Answers a request of the server with an error.
+    fn refuse_question(&mut self, id: &Id, code: i32, message: &str) {
+        self.send_response(jsonrpc::error(
+            Some(id),
+            MissingId::Null,
+            code,
+            message,
+            None,
+        ));
+    }
+}
+
+/// The id under which a server's request is put to the AI client: a namespace of our own, since
+/// several streams of the server may use the same ids.
+fn question_id(number: u64) -> Id {
+    Id::from_plain(&format!("br-{number}"))
+}
+
+/// Whether a server may answer this method by asking the AI client something first. It may do so
+/// on the standing stream, which must be open by then.
+fn may_ask_back(method: &str) -> bool {
+    !(method.ends_with("/list") || matches!(method, "logging/setLevel" | "completion/complete"))
+}
+
+/// The revision to agree on with the AI client: the one it asks for if we know it, else the newest
+/// (MCP 2025-11-25, Lifecycle, Version Negotiation).
+fn revision_for(requested: &str) -> &'static Revision {
+    revision::find(requested).unwrap_or(revision::NEWEST)
+}

@@ -1,0 +1,238 @@
+//! What the remote server says.
+
+use super::lifecycle::printable;
+use super::{Event, Phase, QUESTION_LIMIT, Relay, Standing, question_id};
+use crate::mcp::failure::{Failure, Stage};
+use crate::mcp::jsonrpc::{self, Id, Kind, METHOD_NOT_FOUND, Message};
+use crate::mcp::pending::{Owner, Question};
+
+impl Relay {
+    /// Something happened on an exchange.
+    pub fn remote_event(&mut self, exchange: u64, event: Event, now: u64) {
+        match event {
+            Event::SessionHeader(id) => {
+                if self.is_opening(exchange) {
+                    self.session_header = id;
+                }
+            }
+            Event::Message(message) => self.remote_message(exchange, message, now),
+            Event::Reply(message) => self.answered(exchange, &message, now),
+            Event::Accepted => self.accepted(exchange, now),
+            Event::SessionLost => self.session_lost(exchange, now),
+            Event::StandingOpen | Event::StandingGap | Event::StandingAbsent => {
+                if matches!(self.standing, Standing::Asked { exchange: ours, .. } | Standing::Open { exchange: ours } if ours == exchange)
+                {
+                    self.standing_event(&event, exchange, now);
+                }
+            }
+            Event::SigningIn => self.report_sign_in(exchange),
+            Event::Failed(failure) => self.failed(exchange, &failure, now),
+        }
+    }
+
+    fn failed(&mut self, exchange: u64, failure: &Failure, now: u64) {
+        if self.is_opening(exchange) {
+            return self.initialize_failed(exchange, failure, now);
+        }
+        self.answers_elsewhere.remove(&exchange);
+        match self.notifications.remove(&exchange) {
+            Some(message) => self.detail(format!(
+                "`{}` was not delivered: {failure}",
+                message.method()
+            )),
+            None => self.fail(exchange, failure),
+        }
+        if matches!(self.phase, Phase::Announcing { exchange: ours } if ours == exchange) {
+            // Some servers refuse it and work all the same; the next request will tell.
+            self.announced(now);
+        }
+    }
+
+    fn accepted(&mut self, exchange: u64, now: u64) {
+        self.notifications.remove(&exchange);
+        if matches!(self.phase, Phase::Announcing { exchange: ours } if ours == exchange) {
+            return self.announced(now);
+        }
+        if self.pending.asked(exchange).is_none() {
+            return;
+        }
+        if matches!(
+            self.standing,
+            Standing::Asked { .. } | Standing::Open { .. }
+        ) && !self.is_opening(exchange)
+        {
+            // Some servers give the answer on the standing stream.
+            self.answers_elsewhere.insert(exchange);
+            return;
+        }
+        let detail = format!(
+            "`{}` accepted the request but gave no answer to it",
+            self.server_name
+        );
+        self.failed(exchange, &Failure::new(Stage::Protocol, false, detail), now);
+    }
+
+    fn remote_message(&mut self, exchange: u64, message: Message, now: u64) {
+        match (message.kind(), message.id().cloned()) {
+            (Kind::Request, Some(id)) => self.question(exchange, &message, id, now),
+            (Kind::Notification, _) => self.remote_notification(&message),
+            (_, Some(id)) => match id
+                .as_number()
+                .filter(|number| self.pending.asked(*number).is_some())
+            {
+                Some(number) => {
+                    self.answered(number, &message, now);
+                    if number != exchange {
+                        self.effects.push(super::Effect::Abort(number));
+                    }
+                }
+                None => self.detail(format!("dropped an answer to {id}, which is not awaited")),
+            },
+            _ => self.answered(exchange, &message, now),
+        }
+    }
+
+    /// The answer to one of our requests. The first one counts.
+    fn answered(&mut self, number: u64, message: &Message, now: u64) {
+        self.answers_elsewhere.remove(&number);
+        if self.is_opening(number) {
+            return self.initialize_answered(number, message, now);
+        }
+        let Some(asked) = self.pending.settle(number) else {
+            return self.detail(format!(
+                "dropped an answer to {number}, which is not awaited"
+            ));
+        };
+        if asked.owner == Owner::Restore && message.kind() == Kind::Error {
+            self.detail(format!(
+                "`{}` could not be restored in the new session",
+                asked.message.method()
+            ));
+        }
+        self.deliver(asked.owner, |id| match message.id() {
+            Some(_) => message.with_id(id),
+            // An error that came without an id still answers this request.
+            None => jsonrpc::parse(
+                format!(
+                    "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{}}}",
+                    message.body()
+                )
+                .into(),
+            )
+            .map_or_else(|_| message.text().clone(), |message| message.text().clone()),
+        });
+    }
+
+    /// A request of the server: put to the AI client under an id of ours, if it declared that it
+    /// can be asked.
+    fn question(&mut self, exchange: u64, message: &Message, id: Id, now: u64) {
+        if message.method() == "ping" {
+            return self.send_response(jsonrpc::empty_result(&id));
+        }
+        let allowed = self
+            .host
+            .revision
+            .is_some_and(|revision| self.host.capabilities.allow(message, revision));
+        let (Some(session), true) = (&self.session, allowed) else {
+            let text = format!(
+                "the client did not declare that it supports `{}`",
+                printable(message.method())
+            );
+            return self.refuse_question(&id, METHOD_NOT_FOUND, &text);
+        };
+        let question = Question {
+            exchange,
+            id,
+            session: session.serial,
+            deadline: now + QUESTION_LIMIT,
+        };
+        let number = self.number();
+        self.pending.question(number, question);
+        self.tell_host(message.with_id(&question_id(number)));
+    }
+
+    fn remote_notification(&mut self, message: &Message) {
+        match message.method() {
+            "notifications/progress" => self.remote_progress(message),
+            "notifications/cancelled" => self.remote_cancelled(message),
+            _ => self.tell_host(message.text().clone()),
+        }
+    }
+
+    /// Progress is passed on while its request waits and its value rises (MCP 2025-11-25, Progress).
+    fn remote_progress(&mut self, message: &Message) {
+        let (Some(token), Some(progress)) = (
+            message.body_member("progressToken"),
+            message.body_member("progress"),
+        ) else {
+            return self.detail("dropped a progress notification without token or value");
+        };
+        // Numbers beyond what a float holds compare as infinite: passed once, as they came.
+        let value: f64 = progress.parse().unwrap_or(f64::NAN);
+        if !self.pending.accept_progress(token, value) {
+            return self.detail("dropped progress that does not rise or that nobody awaits");
+        }
+        if self
+            .host
+            .revision
+            .is_some_and(|revision| !revision.progress_message)
+            && message.body_member("message").is_some()
+        {
+            let total = message
+                .body_member("total")
+                .map(|total| format!(",\"total\":{total}"))
+                .unwrap_or_default();
+            let params = format!("{{\"progressToken\":{token},\"progress\":{progress}{total}}}");
+            return self.tell_host(message.with_part(message.body(), &params).text().clone());
+        }
+        self.tell_host(message.text().clone());
+    }
+
+    /// The server no longer wants an answer from the AI client.
+    fn remote_cancelled(&mut self, message: &Message) {
+        let Some(part) = message.body_member("requestId") else {
+            return;
+        };
+        let Some(id) = Id::from_json(part) else {
+            return;
+        };
+        let current = self.session.as_ref().map(|session| session.serial);
+        for (number, _) in self
+            .pending
+            .take_questions(|question| question.id == id && Some(question.session) == current)
+        {
+            self.tell_host(
+                message
+                    .with_part(part, question_id(number).as_json())
+                    .text()
+                    .clone(),
+            );
+        }
+    }
+
+    /// Clients that extend their time limit on progress do not give up while a person signs in.
+    fn report_sign_in(&mut self, exchange: u64) {
+        let Some(asked) = self.pending.asked(exchange) else {
+            return;
+        };
+        let Some(token) = asked.message.progress_token().map(str::to_owned) else {
+            return;
+        };
+        // Far below what servers report, which must still rise above it.
+        let step = 1e-6;
+        let progress = if asked.progress.is_finite() {
+            asked.progress + step
+        } else {
+            step
+        };
+        if !self.pending.accept_progress(&token, progress) {
+            return;
+        }
+        self.tell_host(
+            format!(
+                "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{{\"progressToken\":{token},\"progress\":{progress:.6},\"message\":\"waiting for sign-in in the browser\"}}}}"
+            )
+            .into(),
+        );
+    }
+}

@@ -1,0 +1,149 @@
+//! A user's machine: a home, a cache and a browser of its own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// What the fake browser does; see `tests/support/fake_browser.rs`.
+#[derive(Clone, Copy, Debug)]
+pub enum Browser {
+    Approves,
+    Denies,
+    BringsWrongState,
+    BringsWrongStateFirst,
+}
+
+impl Browser {
+    fn mode(self) -> &'static str {
+        match self {
+            Self::Approves => "approve",
+            Self::Denies => "deny",
+            Self::BringsWrongState => "wrong-state",
+            Self::BringsWrongStateFirst => "wrong-state-first",
+        }
+    }
+}
+
+/// A user's machine: home and cache of their own, one browser, and the official SDK's host that starts the built bridge.
+pub struct Machine {
+    folder: TempDir,
+    pub browser: Browser,
+}
+
+impl Machine {
+    /// With an empty cache and a browser that approves.
+    pub fn new() -> Self {
+        Self {
+            folder: TempDir::new().expect("a temporary folder"),
+            browser: Browser::Approves,
+        }
+    }
+
+    /// With an empty cache and this browser.
+    pub fn with(browser: Browser) -> Self {
+        Self {
+            browser,
+            ..Self::new()
+        }
+    }
+
+    /// What the bridge finds in its environment.
+    pub fn environment(&self) -> [(&'static str, String); 6] {
+        let path = |name: &str| self.folder.path().join(name).display().to_string();
+        [
+            ("HOME", path("home")),
+            ("MCP_DRAWBRIDGE_DIR", path("cache")),
+            ("BROWSER", fake_browser().display().to_string()),
+            ("FAKE_BROWSER_MODE", self.browser.mode().to_owned()),
+            ("FAKE_BROWSER_LOG", path("opened")),
+            ("FAKE_BROWSER_VISITS", path("visits")),
+        ]
+    }
+
+    /// Every address a browser was opened with.
+    pub fn opened(&self) -> Vec<String> {
+        self.lines("opened")
+    }
+
+    /// The `count` answers that browsers got: status, a blank, address without its query. Waits for
+    /// them, as a browser may still read its last page when the host has ended.
+    pub fn visits(&self, count: usize) -> Vec<String> {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let visits = self.lines("visits");
+            if visits.len() == count {
+                return visits;
+            }
+            assert!(
+                visits.len() < count && Instant::now() < deadline,
+                "{count} visits expected: {visits:?}"
+            );
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// The bridge's program in this machine's environment, and in nothing of ours.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-drawbridge"));
+        command
+            .env_clear()
+            .envs(std::env::var("PATH").map(|path| ("PATH", path)))
+            .envs(self.environment());
+        command
+    }
+
+    /// The folder of the sign-ins.
+    pub fn cache(&self) -> PathBuf {
+        self.folder.path().join("cache")
+    }
+
+    fn lines(&self, name: &str) -> Vec<String> {
+        let text = fs::read_to_string(self.folder.path().join(name)).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// The files of sign-ins in the cache.
+    pub fn cached(&self) -> Vec<PathBuf> {
+        let Ok(folder) = fs::read_dir(self.cache()) else {
+            return Vec::new();
+        };
+        let paths = folder.map(|entry| entry.expect("a readable folder").path());
+        paths
+            .filter(|path| path.to_string_lossy().ends_with(".token.json"))
+            .collect()
+    }
+
+    /// Changes the one cached sign-in, as time or a person would.
+    pub fn edit_cached(&self, edit: impl FnOnce(&mut Value)) {
+        let [path] = &self.cached()[..] else {
+            panic!("one sign-in is cached, not {:?}", self.cached());
+        };
+        let mut content = serde_json::from_slice(&fs::read(path).expect("a readable cache"))
+            .expect("a cache of JSON");
+        edit(&mut content);
+        fs::write(path, serde_json::to_vec(&content).expect("JSON")).expect("a writable cache");
+    }
+}
+
+/// The example program beside this test: `target/debug/deps/it-…` → `target/debug/examples/fake-browser`.
+fn fake_browser() -> PathBuf {
+    let test = std::env::current_exe().expect("the path of this test");
+    let built = test
+        .parent()
+        .and_then(Path::parent)
+        .expect("the test lies in `deps`");
+    let browser = built
+        .join("examples")
+        .join(format!("fake-browser{}", std::env::consts::EXE_SUFFIX));
+    assert!(
+        browser.exists(),
+        "`{}` is missing: run `cargo build --example fake-browser`",
+        browser.display()
+    );
+    browser
+}

@@ -1,0 +1,5 @@
+//! What the tests are made with.
+
+pub mod bridge;
+pub mod machine;
+pub mod peers;

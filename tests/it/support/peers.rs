@@ -1,0 +1,387 @@
+//! Peers that other people wrote: an MCP server and a host made of the official TypeScript SDK, and an MCP server made of
+//! FastMCP. Installs them once, starts and stops them, and reads what the servers were asked.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use url::Url;
+
+use super::machine::Machine;
+
+/// Whose server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The official TypeScript SDK; the authorization server has an origin of its own.
+    OfficialSdk,
+    /// FastMCP with its in-memory provider; one origin.
+    FastMcp,
+    /// `@modelcontextprotocol/server-everything`: no sign-in, no log of requests, and only the step `echo` of the host.
+    Everything,
+}
+
+/// An access token that every server takes without a sign-in.
+pub const GIVEN_TOKEN: &str = "given-by-hand";
+
+/// A running server. Ends when dropped, and when the test process ends in any other way.
+pub struct Server {
+    child: Child,
+    folder: TempDir,
+    /// Where its MCP endpoint is.
+    pub url: Url,
+    control: Url,
+}
+
+/// One request that a server received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// HTTP method.
+    pub method: String,
+    /// Path without query.
+    pub path: String,
+    /// Whether it had an `Authorization` header.
+    pub authorization: bool,
+    /// Whether it had a session id.
+    pub session: bool,
+    /// Methods of the JSON-RPC messages in its body; `response` for an answer.
+    pub rpc: Vec<String>,
+    /// `grant_type` of a token request.
+    pub grant_type: Option<String>,
+    /// Status of the answer, if one has begun.
+    pub status: Option<u64>,
+}
+
+impl Request {
+    /// Whether it is that POST to the MCP endpoint.
+    pub fn is_rpc(&self, method: &str) -> bool {
+        self.rpc == [method]
+    }
+
+    /// Whether it is a token request of that grant.
+    pub fn is_grant(&self, grant_type: &str) -> bool {
+        self.grant_type.as_deref() == Some(grant_type)
+    }
+}
+
+impl Server {
+    /// Starts a server on free ports and waits until it listens.
+    pub fn start(kind: Kind) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let mut command = match kind {
+            Kind::OfficialSdk => program("node", node_folder().join("server.mjs")),
+            Kind::FastMcp => program(
+                python_folder().join("venv/bin/python"),
+                sources().join("python/server.py"),
+            ),
+            Kind::Everything => program("node", node_folder().join("everything.mjs")),
+        };
+        if kind != Kind::Everything {
+            command.arg("--log").arg(folder.path().join("requests"));
+            command.args(["--token", GIVEN_TOKEN]);
+        }
+        command.arg("--end-with-stdin");
+        let errors = File::create(folder.path().join("stderr")).expect("a file for stderr");
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(errors);
+        let mut child = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+
+        let mut line = String::new();
+        let stdout = child.stdout.take().expect("stdout is piped");
+        BufReader::new(stdout)
+            .read_line(&mut line)
+            .expect("stdout is text");
+        let ready: Value = serde_json::from_str(&line).unwrap_or_else(|_| {
+            let errors = fs::read_to_string(folder.path().join("stderr")).unwrap_or_default();
+            panic!("the {kind:?} server did not start; it said `{line}` and:\n{errors}")
+        });
+        let address = |name: &str| {
+            ready[name]
+                .as_str()
+                .and_then(|text| Url::parse(text).ok())
+                .expect("an address")
+        };
+        Self {
+            child,
+            folder,
+            url: address("url"),
+            control: address("control"),
+        }
+    }
+
+    /// Every request so far, in the order they came.
+    pub fn requests(&self) -> Vec<Request> {
+        let log = fs::read_to_string(self.folder.path().join("requests")).unwrap_or_default();
+        let entries = || {
+            log.lines()
+                .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        };
+        let status = |n: &Value| {
+            entries()
+                .find(|entry| entry["answers"] == *n)
+                .and_then(|entry| entry["status"].as_u64())
+        };
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        entries()
+            .filter(|entry| entry["n"].is_u64())
+            .map(|entry| Request {
+                method: text(&entry["method"]).unwrap_or_default(),
+                path: text(&entry["path"]).unwrap_or_default(),
+                authorization: entry["authorization"] == true,
+                session: entry["session"] == true,
+                rpc: entry["rpc"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(text)
+                    .collect(),
+                grant_type: text(&entry["grant_type"]),
+                status: status(&entry["n"]),
+            })
+            .collect()
+    }
+
+    /// Asks the server to do what the head of its source file lists, such as `/expire`, and waits until it is done.
+    pub fn control(&self, path: &str) {
+        let address = self
+            .control
+            .socket_addrs(|| None)
+            .expect("a loopback address");
+        let mut stream = TcpStream::connect(address.as_slice()).expect("the control port listens");
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        );
+        stream
+            .write_all(request.as_bytes())
+            .expect("the control port reads");
+        let mut answer = String::new();
+        stream
+            .read_to_string(&mut answer)
+            .expect("the control port answers");
+        assert!(
+            answer.starts_with("HTTP/1.1 204"),
+            "control {path} answered: {answer}"
+        );
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // A server ends with its stdin, and takes along what it has started. One that does not is killed.
+        drop(self.child.stdin.take());
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while Instant::now() < deadline {
+            if matches!(self.child.try_wait(), Ok(Some(_)) | Err(_)) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Machine {
+    /// Runs the host with the bridge to `server` through `steps` (see `tests/peers/node/host.mjs`), all of which must succeed.
+    pub fn host(&self, server: &Server, steps: &str) -> Vec<Step> {
+        self.host_with(server, steps, &[])
+    }
+
+    /// The same with more arguments for the bridge.
+    pub fn host_with(&self, server: &Server, steps: &str, arguments: &[&str]) -> Vec<Step> {
+        let mut command = Command::new("node");
+        command.arg(node_folder().join("host.mjs"));
+        command.args([
+            "--steps",
+            steps,
+            "--control",
+            server.control.as_str().trim_end_matches('/'),
+        ]);
+        for (name, value) in self.environment() {
+            command.arg("--env").arg(format!("{name}={value}"));
+        }
+        command
+            .arg("--")
+            .args([env!("CARGO_BIN_EXE_mcp-drawbridge"), server.url.as_str()])
+            .args(arguments);
+        let output = command.stdin(Stdio::null()).output().expect("node runs");
+        let text = String::from_utf8(output.stdout).expect("the host writes text");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success(),
+            "the host failed:\n{text}\n{errors}\nrequests: {:#?}",
+            server.requests()
+        );
+        text.lines()
+            .map(|line| Step(serde_json::from_str(line).expect("the host writes JSON")))
+            .collect()
+    }
+}
+
+/// What the host reported of one step.
+pub struct Step(Value);
+
+impl Step {
+    /// Its name among the steps of the host.
+    pub fn name(&self) -> &str {
+        self.0["step"].as_str().unwrap_or_default()
+    }
+
+    /// What the step saw, as `tests/peers/node/steps.mjs` returns it.
+    pub fn saw(&self) -> &Value {
+        &self.0["saw"]
+    }
+}
+
+fn program(interpreter: impl AsRef<OsStr>, script: PathBuf) -> Command {
+    let mut command = Command::new(interpreter);
+    command.arg(script);
+    command
+}
+
+fn sources() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers")
+}
+
+/// The folder with the Node peers and what they need.
+fn node_folder() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        const NEEDED: &str =
+            "install Node.js 18 or newer with npm (Debian: apt-get install nodejs npm)";
+        let version = version("node", NEEDED);
+        let sources = sources().join("node");
+        let manifest = sources.join("package.json");
+        install("node", &manifest, &version, |folder| {
+            fs::copy(&manifest, folder.join("package.json")).expect("a writable folder");
+            let mut npm = Command::new("npm");
+            npm.args([
+                "install",
+                "--no-package-lock",
+                "--no-audit",
+                "--no-fund",
+                "--ignore-scripts",
+                "--loglevel=error",
+            ]);
+            run(npm.current_dir(folder), NEEDED);
+        })
+        .with_scripts(&sources)
+    })
+}
+
+/// The folder with `venv`, which has what the Python peers need.
+fn python_folder() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        const NEEDED: &str =
+            "install Python 3.10 or newer with venv (Debian: apt-get install python3-venv)";
+        let version = version("python3", NEEDED);
+        let requirements = sources().join("python/requirements.txt");
+        let installed = install("python", &requirements, &version, |folder| {
+            run(
+                Command::new("python3")
+                    .args(["-m", "venv", "venv"])
+                    .current_dir(folder),
+                NEEDED,
+            );
+            let mut pip = Command::new(folder.join("venv/bin/python"));
+            pip.args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--requirement",
+            ]);
+            run(pip.arg(&requirements), NEEDED);
+        });
+        installed.folder
+    })
+}
+
+/// An installed folder, with the lock that keeps other test processes from installing at the same time.
+struct Installed {
+    folder: PathBuf,
+    _lock: File,
+}
+
+impl Installed {
+    /// Puts the scripts beside `node_modules`, where Node looks for what they import.
+    fn with_scripts(self, sources: &Path) -> PathBuf {
+        for entry in fs::read_dir(sources).expect("the scripts of the peers") {
+            let source = entry.expect("a readable folder").path();
+            let target = self.folder.join(source.file_name().expect("a file"));
+            let wanted = fs::read(&source).expect("a readable script");
+            if fs::read(&target).ok().as_ref() != Some(&wanted) {
+                // Another test process may be starting the old one: replace it whole.
+                let new = target.with_extension("new");
+                fs::write(&new, wanted).expect("a writable folder");
+                fs::rename(&new, &target).expect("a writable folder");
+            }
+        }
+        self.folder
+    }
+}
+
+/// Fills `target/peers/<name>` once for each content of `manifest` and each version of the tool that reads it.
+fn install(name: &str, manifest: &Path, tool: &str, fill: impl FnOnce(&Path)) -> Installed {
+    let peers = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .parent()
+        .expect("the target folder")
+        .join("peers");
+    fs::create_dir_all(&peers).expect("a writable target folder");
+    let lock = File::create(peers.join(format!("{name}.lock"))).expect("a writable target folder");
+    fs2::FileExt::lock_exclusive(&lock).expect("a file system with locks");
+
+    let folder = peers.join(name);
+    let stamp = folder.join("installed");
+    let wanted = format!(
+        "{tool}\n{}",
+        fs::read_to_string(manifest).expect("a readable manifest")
+    );
+    if fs::read_to_string(&stamp).ok().as_ref() != Some(&wanted) {
+        // A folder without the right stamp is old or half done.
+        if folder.exists() {
+            fs::remove_dir_all(&folder).expect("a writable target folder");
+        }
+        fs::create_dir_all(&folder).expect("a writable target folder");
+        fill(&folder);
+        fs::write(&stamp, wanted).expect("a writable target folder");
+    }
+    Installed {
+        folder,
+        _lock: lock,
+    }
+}
+
+/// What `<tool> --version` says; a tool that is not there is the user's to install.
+fn version(tool: &str, needed: &str) -> String {
+    let output = Command::new(tool).arg("--version").output();
+    let output = output.unwrap_or_else(|error| {
+        panic!("tests against real peers need `{tool}` ({error}): {needed}")
+    });
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+fn run(command: &mut Command, needed: &str) {
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("cannot run {command:?} ({error}): {needed}"));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    let (said, errors) = (text(&output.stdout), text(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{command:?} failed; {needed}. It said:\n{said}\n{errors}"
+    );
+}
