@@ -279,18 +279,6 @@ fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
-/// Reads `Retry-After` (RFC 9110 §10.2.3): seconds, or a date, which in the past means now.
-pub fn retry_after(value: &str, now: std::time::SystemTime) -> Option<Duration> {
-    let value = value.trim();
-    match value.parse() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => {
-            let date = httpdate::parse_http_date(value).ok()?;
-            Some(date.duration_since(now).unwrap_or_default())
-        }
-    }
-}
-
 /// The delay before a stream is opened again: what the server asked for, exactly and as long as
 /// attempts succeed; else growing from one second to thirty.
 pub fn reconnect_delay(asked: Option<Duration>, failures: u32) -> Duration {

@@ -1,4 +1,4 @@
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::*;
 
@@ -195,22 +195,6 @@ fn content_types_are_compared_by_media_type() {
     );
     assert_eq!(body_kind(Some("text/html")), BodyKind::Unknown);
     assert_eq!(body_kind(None), BodyKind::Unknown);
-}
-
-#[test]
-fn retry_after_has_two_forms() {
-    let now = httpdate::parse_http_date("Wed, 21 Oct 2026 07:28:00 GMT").unwrap();
-    assert_eq!(retry_after(" 120 ", now), Some(Duration::from_secs(120)));
-    assert_eq!(
-        retry_after("Wed, 21 Oct 2026 07:28:30 GMT", now),
-        Some(Duration::from_secs(30))
-    );
-    assert_eq!(
-        retry_after("Wed, 21 Oct 2026 07:00:00 GMT", now),
-        Some(Duration::ZERO)
-    );
-    assert_eq!(retry_after("soon", SystemTime::UNIX_EPOCH), None);
-    assert_eq!(retry_after("-1", SystemTime::UNIX_EPOCH), None);
 }
 
 #[test]

@@ -387,8 +387,8 @@ fn text_header(response: &Response, name: HeaderName) -> Option<String> {
     value.to_str().ok().map(str::to_owned)
 }
 
-/// RFC 9110 §10.2.3: seconds, or a date.
-fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+/// Reads `Retry-After` (RFC 9110 §10.2.3): seconds, or a date, which in the past means now.
+pub(super) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     match value.parse() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),

@@ -18,7 +18,7 @@ use crate::ids::{self, ServerUrl};
 use crate::mcp::answer::{self, BodyKind, Delivery};
 use crate::mcp::session::{Session, is_valid_session_id};
 use crate::mcp::sse::{SseEvent, SseParser};
-use crate::net::http::{cause_of, was_sent};
+use crate::net::http::{cause_of, retry_after, was_sent};
 use crate::oauth::challenge::{Reading, parse_challenges};
 use crate::secret::Secret;
 
@@ -264,7 +264,7 @@ impl Answer {
     /// How long the server asks to wait.
     pub fn retry_after(&self, now: SystemTime) -> Option<Duration> {
         let value = self.response.headers().get(RETRY_AFTER)?.to_str().ok()?;
-        answer::retry_after(value, now)
+        retry_after(value, now)
     }
 
     /// The whole body.

@@ -1,8 +1,6 @@
 //! `<name>.signin.json`: the sign-in that is open in a browser, so that whoever takes over from a
 //! process that died binds the same port and finishes with the tab the user already has.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 use url::Url;
 use zeroize::Zeroizing;
@@ -10,44 +8,9 @@ use zeroize::Zeroizing;
 use super::error::StoreError;
 use super::lock::SignInLock;
 use super::tokens::{Content, Store};
-use crate::ids::{Issuer, ResourceId, display_url};
+use crate::ids::{Issuer, ResourceId};
+use crate::oauth::authorize::{Attempt, AuthorizationUrl};
 use crate::secret::Secret;
-
-/// One authorization request that waits for its answer.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Attempt {
-    /// `state`: what the answer must bring back.
-    pub state: Secret,
-    /// The PKCE verifier (RFC 7636 §4.1).
-    pub code_verifier: Secret,
-    /// Whom the user was sent to.
-    pub issuer: Issuer,
-    /// Whether the answer must carry `iss` (RFC 9207 §3).
-    pub iss_required: bool,
-    /// The client that asked.
-    pub client_id: String,
-    /// Where the answer arrives.
-    pub redirect_uri: String,
-    /// What was opened in the browser.
-    pub address: Url,
-    /// The `resource` that was asked for.
-    pub resource: Option<ResourceId>,
-    /// The scopes that were asked for.
-    pub scopes: Vec<String>,
-    /// When it is given up, in seconds since the epoch.
-    pub lapses_at: u64,
-}
-
-impl fmt::Debug for Attempt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Attempt")
-            .field("issuer", &self.issuer)
-            .field("redirect_uri", &self.redirect_uri)
-            .field("address", &display_url(&self.address))
-            .field("lapses_at", &self.lapses_at)
-            .finish_non_exhaustive()
-    }
-}
 
 #[derive(Serialize, Deserialize)]
 struct Wire {
@@ -61,6 +24,7 @@ struct Wire {
     address: String,
     resource: Option<String>,
     scopes: Vec<String>,
+    token_endpoint: String,
     lapses_at: u64,
 }
 
@@ -103,9 +67,10 @@ fn parse(bytes: &[u8]) -> Option<Attempt> {
         iss_required: wire.iss_required,
         client_id: wire.client_id,
         redirect_uri: wire.redirect_uri,
-        address: Url::parse(&wire.address).ok()?,
+        address: AuthorizationUrl(Url::parse(&wire.address).ok()?),
         resource: wire.resource.map(ResourceId::new),
         scopes: wire.scopes,
+        token_endpoint: Url::parse(&wire.token_endpoint).ok()?,
         lapses_at: wire.lapses_at,
     })
 }
@@ -119,9 +84,10 @@ fn to_bytes(attempt: &Attempt) -> Zeroizing<Vec<u8>> {
         iss_required: attempt.iss_required,
         client_id: attempt.client_id.clone(),
         redirect_uri: attempt.redirect_uri.clone(),
-        address: attempt.address.to_string(),
+        address: attempt.address.0.to_string(),
         resource: attempt.resource.as_ref().map(|r| r.as_str().to_owned()),
         scopes: attempt.scopes.clone(),
+        token_endpoint: attempt.token_endpoint.to_string(),
         lapses_at: attempt.lapses_at,
     };
     // Serialising plain strings and numbers cannot fail.
@@ -136,6 +102,7 @@ mod tests {
     use crate::ids::ServerKey;
 
     fn attempt() -> Attempt {
+        let url = |text: &str| Url::parse(text).expect("url");
         Attempt {
             state: Secret::new("STATE_1"),
             code_verifier: Secret::new("VERIFIER_1"),
@@ -143,9 +110,10 @@ mod tests {
             iss_required: true,
             client_id: "CLIENT_1".to_owned(),
             redirect_uri: "http://localhost:4000/oauth/callback".to_owned(),
-            address: Url::parse("https://as.example.com/authorize?state=STATE_1").expect("url"),
+            address: AuthorizationUrl(url("https://as.example.com/authorize?state=STATE_1")),
             resource: Some(ResourceId::new("https://mcp.example.com/mcp")),
             scopes: vec!["read".to_owned()],
+            token_endpoint: url("https://as.example.com/token"),
             lapses_at: 1_800_000_000,
         }
     }
@@ -174,14 +142,5 @@ mod tests {
         assert!(parse(text.as_bytes()).is_some());
         assert!(parse(text.replace("\"version\": 1", "\"version\": 2").as_bytes()).is_none());
         assert!(parse(&bytes[..40]).is_none());
-    }
-
-    #[test]
-    fn debug_output_shows_neither_state_nor_verifier() {
-        let shown = format!("{:?}", attempt());
-        assert!(
-            !shown.contains("STATE_1") && !shown.contains("VERIFIER_1"),
-            "{shown}"
-        );
     }
 }

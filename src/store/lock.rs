@@ -319,7 +319,7 @@ mod tests {
 
     #[cfg(unix)]
     #[tokio::test]
-    async fn lock_on_a_deleted_file_is_not_taken_for_the_lock() {
+    async fn file_made_anew_is_not_the_one_that_was_opened() {
         let (_folder, store, key) = store();
         let path = store.folder().join("work.lock");
         let stale = platform::open_lock(&path).expect("open");

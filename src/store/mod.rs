@@ -15,7 +15,6 @@ mod platform;
 mod tokens;
 mod wire;
 
-pub use attempt::Attempt;
 pub use error::{StoreError, Warning};
 pub use lock::{Lock, LockError, SignInLock};
 pub use tokens::{Cached, Store};

@@ -5,8 +5,8 @@ use std::io;
 use std::path::Path;
 
 pub use system::{
-    create_folder, create_private, exposure, make_private, open_lock, replace, same_file,
-    sync_folder,
+    create_folder, create_private, exposure, is_shared, make_private, open_lock, replace,
+    same_file, sync_folder,
 };
 
 /// Whether a lock failed because the file system has none (some network and FUSE mounts), rather
@@ -83,6 +83,11 @@ mod system {
     pub fn exposure(found: &Metadata) -> Option<u32> {
         let mode = found.permissions().mode() & 0o7777;
         (mode & 0o077 != 0).then_some(mode)
+    }
+
+    /// Whether the folder is meant for everybody, as `/tmp` is: the sticky bit says so.
+    pub fn is_shared(found: &Metadata) -> bool {
+        found.permissions().mode() & 0o1000 != 0
     }
 
     /// Takes the rights of group and others away and leaves the owner's.
@@ -188,6 +193,11 @@ mod system {
     /// Access is decided by the folder's list, which a file mode does not show.
     pub fn exposure(_found: &Metadata) -> Option<u32> {
         None
+    }
+
+    /// Never by a file mode: see [`exposure`].
+    pub fn is_shared(_found: &Metadata) -> bool {
+        false
     }
 
     /// Nothing to take away: see [`exposure`].

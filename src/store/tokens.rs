@@ -217,6 +217,11 @@ impl Store {
             return Ok(());
         };
         let path = path.to_owned();
+        if platform::is_shared(found) {
+            // Root could, and would take it from everybody.
+            let source = io::Error::other("it is a folder for all users");
+            return Err(StoreError::Exposed { path, mode, source });
+        }
         let repaired = platform::make_private(&path, found).and_then(|()| fs::metadata(&path));
         match repaired {
             Ok(now) if platform::exposure(&now).is_none() => {

@@ -8,6 +8,8 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use sha2::{Digest, Sha256};
 
+use crate::oauth::untrusted::printable;
+
 /// What the browser is to see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Page {
@@ -138,12 +140,7 @@ fn document(title: &str, mood: &str, icon: &str, heading: &str, text: &str) -> S
 /// or hide text are left out, and the length is bounded.
 fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
-    let shown = text.chars().filter(|c| !is_invisible(*c));
-    for (index, c) in shown.enumerate() {
-        if index == TEXT_LIMIT {
-            safe.push('…');
-            break;
-        }
+    for c in printable(text, TEXT_LIMIT).chars() {
         match c {
             '&' => safe.push_str("&amp;"),
             '<' => safe.push_str("&lt;"),
@@ -154,13 +151,6 @@ fn escape(text: &str) -> String {
         }
     }
     safe
-}
-
-/// Control characters, and those of Unicode that set the direction of text or have no width.
-fn is_invisible(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
 #[cfg(test)]

@@ -237,6 +237,15 @@ mod on_unix {
         ));
     }
 
+    #[test]
+    fn folder_for_everybody_is_refused_and_left_alone() {
+        let f = Fixture::new();
+        chmod(f.store.folder(), 0o1777);
+        let error = Store::open(f.store.folder().to_owned()).expect_err("shared");
+        assert!(matches!(error, StoreError::Exposed { mode: 0o1777, .. }));
+        assert_eq!(mode(f.store.folder()), 0o1777);
+    }
+
     #[tokio::test]
     async fn link_is_neither_read_nor_written_through() {
         let f = Fixture::new();
@@ -244,7 +253,8 @@ mod on_unix {
         fs::write(&target, "{}").expect("write");
         chmod(&target, 0o644);
         symlink(&target, f.store.token_file(&f.key)).expect("link");
-        assert!(matches!(f.read(), Cached::Unreadable { .. }));
+        let reason = "it is a symbolic link".to_owned();
+        assert_eq!(f.read(), Cached::Unreadable { reason });
         f.store.write(&f.lock().await, &full()).expect("write");
         assert_eq!(fs::read_to_string(&target).expect("target"), "{}");
         assert_eq!(mode(&target), 0o644);

@@ -213,6 +213,31 @@ impl Bridge {
         self.stderr.lock().unwrap().clone()
     }
 
+    /// The address that stderr asks a person to open, once it is there.
+    pub fn stderr_address(&self) -> String {
+        let end = Instant::now() + DEADLINE;
+        loop {
+            let stderr = self.stderr();
+            // The line is complete when its end is there.
+            let lines = stderr
+                .split_inclusive('\n')
+                .filter(|line| line.ends_with('\n'));
+            let words = lines.flat_map(str::split_whitespace);
+            if let Some(address) = words
+                .into_iter()
+                .find(|word| word.contains("code_challenge="))
+            {
+                return address.to_owned();
+            }
+            assert!(
+                Instant::now() < end,
+                "no address on stderr\n{}",
+                self.story()
+            );
+            thread::yield_now();
+        }
+    }
+
     /// The process id.
     pub fn pid(&self) -> u32 {
         self.child.id()

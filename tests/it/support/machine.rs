@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -42,6 +44,14 @@ impl Machine {
         }
     }
 
+    /// With an empty cache and this browser.
+    pub fn with(browser: Browser) -> Self {
+        Self {
+            browser,
+            ..Self::new()
+        }
+    }
+
     /// What the bridge finds in its environment.
     pub fn environment(&self) -> [(&'static str, String); 6] {
         let path = |name: &str| self.folder.path().join(name).display().to_string();
@@ -60,9 +70,21 @@ impl Machine {
         self.lines("opened")
     }
 
-    /// Every answer a browser got: status, a blank, address without its query.
-    pub fn visits(&self) -> Vec<String> {
-        self.lines("visits")
+    /// The `count` answers that browsers got: status, a blank, address without its query. Waits for
+    /// them, as a browser may still read its last page when the host has ended.
+    pub fn visits(&self, count: usize) -> Vec<String> {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let visits = self.lines("visits");
+            if visits.len() == count {
+                return visits;
+            }
+            assert!(
+                visits.len() < count && Instant::now() < deadline,
+                "{count} visits expected: {visits:?}"
+            );
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// The bridge's program in this machine's environment, and in nothing of ours.

@@ -28,6 +28,9 @@ pub enum Kind {
     Everything,
 }
 
+/// An access token that every server takes without a sign-in.
+pub const GIVEN_TOKEN: &str = "given-by-hand";
+
 /// A running server. Ends when dropped, and when the test process ends in any other way.
 pub struct Server {
     child: Child,
@@ -82,6 +85,7 @@ impl Server {
         };
         if kind != Kind::Everything {
             command.arg("--log").arg(folder.path().join("requests"));
+            command.args(["--token", GIVEN_TOKEN]);
         }
         command.arg("--end-with-stdin");
         let errors = File::create(folder.path().join("stderr")).expect("a file for stderr");

@@ -55,6 +55,12 @@ export class Provider extends DemoInMemoryAuthProvider {
     if (known?.clientId === client.client_id) this.end(known.family);
   }
 
+  /** Takes `token` as an access token that was given to nobody by sign-in. */
+  accept(token) {
+    const expiresAt = Date.now() + this.seconds * 1000;
+    this.tokens.set(token, { clientId: 'none', scopes: ['mcp:tools'], expiresAt, resource: this.resource });
+  }
+
   /** Every access token is past its end from now on. */
   expireAccessTokens() {
     for (const token of this.tokens.values()) token.expiresAt = Date.now() - 1000;

@@ -1,7 +1,8 @@
 // An MCP server made of the official TypeScript SDK: its streamable HTTP transport with sessions and event store, behind its
 // OAuth router on an origin of its own. For tests; it grants every sign-in.
 //
-//   node server.mjs [--log FILE] [--access-token-seconds N] [--port N] [--auth-port N] [--control-port N] [--end-with-stdin]
+//   node server.mjs [--log FILE] [--access-token-seconds N] [--token ACCESS_TOKEN] [--port N] [--auth-port N] [--control-port N]
+//     [--end-with-stdin]
 //
 // Prints one line of JSON when it is ready: { url, issuer, control }. Every request is a line of JSON in the log (stderr without
 // --log): { n, method, path, authorization, session, last_event_id, rpc, grant_type } when it came, { answers: n, status } when
@@ -37,6 +38,7 @@ const { values: options } = parseArgs({
   options: {
     log: { type: 'string' },
     'access-token-seconds': { type: 'string', default: '3600' },
+    token: { type: 'string' },
     port: { type: 'string', default: '0' },
     'auth-port': { type: 'string', default: '0' },
     'control-port': { type: 'string', default: '0' },
@@ -88,6 +90,7 @@ async function main() {
   const issuerUrl = new URL(`http://localhost:${authListener.address().port}`);
 
   const provider = new Provider({ resource: url, seconds: Number(options['access-token-seconds']), event });
+  if (options.token) provider.accept(options.token);
   const router = { provider, issuerUrl, scopesSupported: SCOPES };
   authHandler = express().use(express.json(), express.urlencoded({ extended: false }), logged, mcpAuthRouter(router));
 

@@ -1,6 +1,7 @@
 """An MCP server made of FastMCP, behind its in-memory OAuth provider. For tests; it grants every sign-in.
 
-    python server.py [--log FILE] [--access-token-seconds N] [--port N] [--control-port N] [--end-with-stdin]
+    python server.py [--log FILE] [--access-token-seconds N] [--token ACCESS_TOKEN] [--port N] [--control-port N]
+        [--end-with-stdin]
 
 Speaks the same conventions as ../node/server.mjs: one line of JSON when ready ({ url, issuer, control }), the same request log,
 the same tools. MCP server and authorization server are one origin here. `control` takes POST on
@@ -270,6 +271,7 @@ async def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--log")
     parser.add_argument("--access-token-seconds", type=int, default=3600)
+    parser.add_argument("--token")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--control-port", type=int, default=0)
     # So that no server outlives a test process that was killed.
@@ -289,6 +291,9 @@ async def main():
         revocation_options=RevocationOptions(enabled=True),
         required_scopes=SCOPES,
     )
+    if options.token:
+        given = in_memory.AccessToken(token=options.token, client_id="none", scopes=SCOPES)
+        provider.access_tokens[options.token] = given
     mcp = FastMCP("fastmcp-peer", version="1.0.0", instructions="A peer for tests.", auth=provider)
     add_tools(mcp, log, sessions)
 
