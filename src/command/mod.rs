@@ -1,6 +1,7 @@
 //! What each command does, one file each.
 
 mod bridge;
+mod logout;
 mod status;
 
 use std::io::Write as _;
@@ -15,6 +16,7 @@ pub async fn run(job: Job, diag: &Diag) -> Result<(), Error> {
     match job {
         Job::Bridge(config) => bridge::run(&config, diag).await,
         Job::Status(job) => print(&status::answer(&job, now(), diag)?),
+        Job::Logout(job) => logout::run(&job, diag).await,
         _ => Ok(()),
     }
 }

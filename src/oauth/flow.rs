@@ -1,1 +1,345 @@
+//! The auth state machine: which steps lead to a token, and what each outcome means for the next.
+//!
+//! It decides and does nothing. [`Flow::begin`] gives the first [`Action`]; whoever drives it
+//! performs the action, feeds what came of it to [`Flow::step`] as an [`Event`], and gets the next.
+//! The last one is [`Action::Done`] or [`Action::Fail`]; the driver then lets go of every lock,
+//! listener and browser that it still holds for the flow.
+//!
+//! ```text
+//! ReadingCache ──usable token──────────────────────────────────────────────► Done
+//!   │ due, expired or refused, with a refresh token        │ nothing to refresh with
+//!   ▼                                                      │
+//! Locking ─► Rereading ──a sibling was faster──► Done      │
+//!              │                                           │
+//!              ▼                                           │
+//!            Refreshing ──ok──► SavingRefresh ──► Done     │
+//!              │    │ network, 5xx: once more, then        │
+//!              │    └─► Done while the token lasts, else Fail
+//!              │ grant dead, client dead                   │
+//!              ▼                                           │
+//!            Forgetting ─► Unlocking ──────────────────────┤
+//!                                                          │ nobody may be asked: Done(nothing)
+//!                                                          ▼
+//!   a sibling signed in: Done ◄── AwaitingTurn ◄───────────┘
+//!                                   │ the sign-in lock is ours
+//!                                   ▼
+//!                                 RereadingTurn ──a sibling signed in──► Done
+//!                                   ▼
+//!                                 FindingResource ─► FindingServer ─► Binding ◄──────────────┐
+//!                                                                      │  │ no client yet    │
+//!                                     known, but for how long? Probing ◄┤  ▼                 │
+//!                                                       │ │ dead       │ Registering         │
+//!                                                       │ └──────┐     │  ▼                  │
+//!                                                       │        │     │ SavingClient        │
+//!                                                       ▼        │     ▼  ▼                  │
+//!                                          AwaitingCallback ◄── OpeningBrowser               │
+//!                                            │  │ client dead, scope refused (once each)     │
+//!                                            │  └─► ForgettingClient ────────────────────────┤
+//!                                            ▼                                               │
+//!                                          Exchanging ──client dead, scope refused (once)────┘
+//!                                            ▼
+//!                                          SavingGrant ─► Done
+//! ```
+//!
+//! The lock of the tokens is held from `Locking` to `SavingRefresh` or `Unlocking`, which takes as
+//! long as two requests; never while a person is in the browser. The lock of the sign-in is held
+//! from `RereadingTurn` to the end.
 
+mod amend;
+mod answer;
+mod cached;
+mod error;
+mod event;
+mod settings;
+mod sign_in;
+
+use std::sync::Arc;
+
+pub use amend::Amendment;
+use answer::{Asked, await_callback};
+pub use error::{FlowError, Note, RefreshReason};
+pub use event::{Action, Event, Goal};
+pub use settings::{ConfiguredClient, Redirect, ResourceChoice, Settings};
+use sign_in::{Bound, Choice, Plan, Task};
+
+use super::authorize::Attempt;
+use super::discovery::resource::{ResourceMetadata, ResourceSearch};
+use super::discovery::server::ServerSearch;
+use super::registration::{Client, Registration};
+use super::scope::History;
+use super::sign_in::SignIn;
+use super::token::Grant;
+use super::token_endpoint::{Cause, TokenRequest};
+
+/// Where a flow is. Each state owns what the next ones need.
+#[derive(Debug)]
+enum State {
+    ReadingCache,
+    Locking {
+        /// What to fall back on while it lasts.
+        grant: Grant,
+    },
+    Rereading,
+    Refreshing {
+        cached: SignIn,
+        grant: Grant,
+        request: Box<TokenRequest>,
+        again: bool,
+    },
+    SavingRefresh {
+        grant: Grant,
+    },
+    Forgetting {
+        cached: SignIn,
+    },
+    Unlocking {
+        cached: SignIn,
+    },
+    AwaitingTurn {
+        until: u64,
+    },
+    RereadingTurn {
+        pending: Option<Box<Attempt>>,
+    },
+    FindingResource {
+        task: Task,
+        search: ResourceSearch,
+    },
+    FindingServer {
+        task: Task,
+        resource: ResourceMetadata,
+        search: Box<ServerSearch>,
+    },
+    Binding {
+        plan: Plan,
+        choice: Choice,
+    },
+    Probing(Asked),
+    Registering {
+        plan: Plan,
+        registration: Box<Registration>,
+        bound: Bound,
+    },
+    SavingClient {
+        plan: Plan,
+        client: Client,
+        bound: Bound,
+    },
+    ForgettingClient {
+        plan: Plan,
+    },
+    OpeningBrowser(Asked),
+    AwaitingCallback(Asked),
+    Exchanging {
+        asked: Asked,
+        request: Box<TokenRequest>,
+        again: bool,
+    },
+    SavingGrant {
+        grant: Box<Grant>,
+    },
+    Ended,
+}
+
+impl State {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::ReadingCache => "reading the cache",
+            Self::Locking { .. } => "locking the cache",
+            Self::Rereading => "reading the locked cache",
+            Self::Refreshing { .. } => "refreshing",
+            Self::SavingRefresh { .. } => "saving a refreshed token",
+            Self::Forgetting { .. } => "forgetting a dead grant",
+            Self::Unlocking { .. } => "unlocking the cache",
+            Self::AwaitingTurn { .. } => "waiting for another sign-in",
+            Self::RereadingTurn { .. } => "reading the cache before signing in",
+            Self::FindingResource { .. } => "looking for resource metadata",
+            Self::FindingServer { .. } => "looking for authorization server metadata",
+            Self::Binding { .. } => "opening the callback listener",
+            Self::Probing(_) => "trying the authorization page",
+            Self::Registering { .. } => "registering",
+            Self::SavingClient { .. } => "saving a registration",
+            Self::ForgettingClient { .. } => "forgetting a dead registration",
+            Self::OpeningBrowser(_) => "opening the browser",
+            Self::AwaitingCallback(_) => "waiting for the browser",
+            Self::Exchanging { .. } => "exchanging the code",
+            Self::SavingGrant { .. } => "saving a sign-in",
+            Self::Ended => "nothing was awaited",
+        }
+    }
+}
+
+/// One way to a token for one server.
+#[derive(Debug)]
+pub struct Flow {
+    settings: Arc<Settings>,
+    goal: Goal,
+    history: History,
+    notes: Vec<Note>,
+    /// Whether the server has just said that a refresh token is dead.
+    grant_just_ended: bool,
+    state: State,
+}
+
+type Move = (State, Action);
+
+impl Flow {
+    /// Begins a flow. `history` is what earlier flows of this process for this server left behind.
+    pub fn begin(settings: Arc<Settings>, goal: Goal, history: History) -> (Self, Action) {
+        let flow = Self {
+            settings,
+            goal,
+            history,
+            notes: Vec::new(),
+            grant_just_ended: false,
+            state: State::ReadingCache,
+        };
+        (flow, Action::ReadCache)
+    }
+
+    /// Takes what came of the last action, at `now` in seconds since the epoch, and says what to do
+    /// next.
+    pub fn step(mut self, event: Event, now: u64) -> (Self, Action) {
+        let state = std::mem::replace(&mut self.state, State::Ended);
+        let (state, action) = self.next(state, event, now);
+        self.state = state;
+        (self, action)
+    }
+
+    /// What happened since the last call that is worth telling.
+    pub fn take_notes(&mut self) -> Vec<Note> {
+        std::mem::take(&mut self.notes)
+    }
+
+    /// What the next flow should know about this one.
+    pub fn into_history(self) -> History {
+        self.history
+    }
+
+    /// All transitions. The text above draws them.
+    fn next(&mut self, state: State, event: Event, now: u64) -> Move {
+        use {Event as E, State as S};
+        match (state, event) {
+            (S::ReadingCache, E::CacheRead(Ok(cached))) => self.cache_read(cached, now),
+            (S::ReadingCache, E::CacheRead(Err(cause))) => fail(FlowError::Store(cause)),
+
+            (S::Locking { .. }, E::Locked(Ok(()))) => (S::Rereading, Action::ReadCache),
+            (S::Locking { grant }, E::Locked(Err(cause))) => {
+                self.put_off(grant, FlowError::Lock(cause), now)
+            }
+            (S::Rereading, E::CacheRead(Ok(cached))) => self.reread(cached, now),
+            (S::Rereading, E::CacheRead(Err(cause))) => fail(FlowError::Store(cause)),
+            (
+                S::Refreshing {
+                    cached,
+                    grant,
+                    request,
+                    again,
+                },
+                E::TokenAnswer(answer),
+            ) => match answer {
+                Ok(tokens) => self.refreshed(cached, &grant, tokens, now),
+                Err(error) => self.refresh_failed(cached, grant, request, again, error, now),
+            },
+            (S::SavingRefresh { grant }, E::Saved(outcome)) => self.saved(grant, outcome.err()),
+            // What could not be written is forgotten in this flow all the same.
+            (S::Forgetting { cached }, E::Saved(_)) => (S::Unlocking { cached }, Action::Unlock),
+            (S::Unlocking { cached }, E::Unlocked) => self.without_token(&cached, now),
+
+            (S::AwaitingTurn { .. }, E::Turn(pending)) => {
+                (S::RereadingTurn { pending }, Action::ReadCache)
+            }
+            (S::AwaitingTurn { until }, E::CacheChanged(cached)) => {
+                self.sibling_changed(&cached, until, now)
+            }
+            (S::AwaitingTurn { .. }, E::NoTurn(cause)) => fail(FlowError::SignInLock(cause)),
+            (S::RereadingTurn { pending }, E::CacheRead(Ok(cached))) => {
+                self.turn(cached, pending, now)
+            }
+            (S::RereadingTurn { .. }, E::CacheRead(Err(cause))) => fail(FlowError::Store(cause)),
+
+            (S::FindingResource { task, search }, E::Fetched(fetched)) => {
+                self.resource_answered(task, search, fetched, now)
+            }
+            (
+                S::FindingServer {
+                    task,
+                    resource,
+                    search,
+                },
+                E::Fetched(fetched),
+            ) => self.server_answered(task, resource, *search, fetched, now),
+            (S::Binding { plan, choice }, E::Bound(Ok((port, randomness)))) => {
+                self.bound(plan, choice, Bound { port, randomness }, now)
+            }
+            (S::Binding { .. }, E::Bound(Err(cause))) => fail(FlowError::Callback(cause)),
+            (S::Probing(asked), E::Fetched(fetched)) => self.probed(asked, &fetched, now),
+            (
+                S::Registering {
+                    plan,
+                    registration,
+                    bound,
+                },
+                E::Fetched(fetched),
+            ) => self.registration_answered(plan, *registration, bound, fetched),
+            (
+                S::SavingClient {
+                    plan,
+                    client,
+                    bound,
+                },
+                E::Amended(outcome),
+            ) => self.client_saved(plan, client, bound, outcome, now),
+            (S::ForgettingClient { plan }, E::Amended(outcome)) => {
+                self.client_forgotten(plan, outcome, now)
+            }
+            (S::OpeningBrowser(asked), E::BrowserOpened) => await_callback(asked),
+            (S::AwaitingCallback(asked), E::Visited(query)) => {
+                self.visited(asked, query.expose(), now)
+            }
+            (S::AwaitingCallback(_), E::CallbackTimedOut) => {
+                fail(FlowError::TimedOut(self.settings.auth_timeout))
+            }
+            (
+                S::Exchanging {
+                    asked,
+                    request,
+                    again,
+                },
+                E::TokenAnswer(answer),
+            ) => match answer {
+                Ok(tokens) => self.exchanged(&asked, tokens, now),
+                Err(error) => self.exchange_failed(asked, request, again, error, now),
+            },
+            (S::SavingGrant { grant }, E::Amended(outcome)) => self.saved(*grant, outcome.err()),
+
+            (state, event) => fail(FlowError::Unexpected {
+                state: state.name(),
+                event: event.name(),
+            }),
+        }
+    }
+
+    fn note(&mut self, note: Note) {
+        self.notes.push(note);
+    }
+
+    /// Tokens were obtained, and written to the cache or not.
+    fn saved(&mut self, grant: Grant, failure: Option<Cause>) -> Move {
+        if let Some(cause) = failure {
+            self.note(Note::NotSaved(cause));
+        }
+        done(Some(grant))
+    }
+}
+
+fn done(grant: Option<Grant>) -> Move {
+    (State::Ended, Action::Done(grant.map(Box::new)))
+}
+
+fn fail(error: FlowError) -> Move {
+    (State::Ended, Action::Fail(error))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+//! `logout`: ends sign-ins at the server (RFC 7009), gives up the registration (RFC 7592) and
+//! deletes what is cached. The last part happens in any case; the others need the network.
+
+use std::time::Duration;
+
+use reqwest::Client as Http;
+
+use crate::config::{Logout, LogoutTarget};
+use crate::diag::{Diag, clean};
+use crate::error::Error;
+use crate::ids::{ServerKey, ServerUrl};
+use crate::net::http::{self, HttpSettings};
+use crate::net::token_endpoint::{self, RevokeError, TokenTypeHint};
+use crate::oauth::sign_in::SignIn;
+use crate::store::{Cached, Store};
+
+/// How long another process may hold the tokens. A refresh takes far less.
+const LOCK_LIMIT: Duration = Duration::from_secs(30);
+
+/// Signs out of what the command names.
+pub async fn run(logout: &Logout, diag: &Diag) -> Result<(), Error> {
+    let store = Store::open(logout.base.dir.clone())?;
+    let http = http::build(&HttpSettings {
+        connect_timeout: logout.base.connect_timeout,
+        ca_file: logout.base.ca_file.clone(),
+    })?;
+    let outcome = match &logout.target {
+        LogoutTarget::One(key, server) => match end(&store, &http, key, diag).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(not_found(&store, key, server.as_ref())),
+            Err(error) => Err(error),
+        },
+        LogoutTarget::All => all(&store, &http, diag).await,
+    };
+    for warning in store.take_warnings() {
+        diag.warn(warning);
+    }
+    outcome
+}
+
+/// Ends every sign-in. One that fails does not keep the others; the last failure is given back.
+async fn all(store: &Store, http: &Http, diag: &Diag) -> Result<(), Error> {
+    let keys = store.list()?;
+    if keys.is_empty() {
+        diag.note("there are no sign-ins");
+    }
+    let mut outcome = Ok(());
+    for key in &keys {
+        let Err(error) = end(store, http, key, diag).await else {
+            continue;
+        };
+        if let Err(earlier) = std::mem::replace(&mut outcome, Err(error)) {
+            diag.error(&earlier, earlier.hint().as_deref());
+        }
+    }
+    outcome
+}
+
+/// Ends one sign-in. Gives `false` if there is none.
+async fn end(store: &Store, http: &Http, key: &ServerKey, diag: &Diag) -> Result<bool, Error> {
+    if store.read(key)? == Cached::Absent {
+        return Ok(false);
+    }
+    let waiting = || {
+        diag.note(format_args!(
+            "waiting for another process that uses `{key}`"
+        ))
+    };
+    let lock = store.lock(key, LOCK_LIMIT, waiting).await?;
+    // Read again under the lock: a refresh may just have replaced the tokens.
+    match store.read(key)? {
+        Cached::Present(sign_in) => {
+            revoke(http, &sign_in, diag).await;
+            deregister(http, &sign_in, diag).await;
+        }
+        Cached::Unreadable { reason } => diag.warn(format_args!(
+            "the file of `{key}` cannot be used, so nothing was revoked: {reason}"
+        )),
+        // Removing refuses a newer one; one that has just gone needs nothing more.
+        Cached::Newer { .. } | Cached::Absent => {}
+    }
+    store.remove(&lock)?;
+    match store.try_lock_sign_in(key)? {
+        Some(lock) => store.remove_attempt(&lock)?,
+        None => diag.warn(format_args!(
+            "a sign-in for `{key}` is open in a browser; close that tab, or it signs in again"
+        )),
+    }
+    diag.note(format_args!("signed out of `{key}`"));
+    Ok(true)
+}
+
+/// RFC 7009 §2.1: a client that signs out revokes what it holds, the refresh token first, as most
+/// servers end the whole grant with it.
+async fn revoke(http: &Http, sign_in: &SignIn, diag: &Diag) {
+    let Some(grant) = &sign_in.grant else {
+        return;
+    };
+    let known = sign_in.clients.get(&grant.issuer);
+    let Some((client, endpoint)) =
+        known.and_then(|known| Some((&known.client, known.revocation_endpoint.as_ref()?)))
+    else {
+        diag.note(format_args!(
+            "`{}` offers no way to revoke tokens; they stay valid there until they end",
+            clean(grant.issuer.as_str())
+        ));
+        return;
+    };
+    let refresh = grant.tokens.refresh_token.as_ref();
+    let refresh = refresh.map(|token| (token, TokenTypeHint::RefreshToken));
+    let access = (&grant.tokens.access_token, TokenTypeHint::AccessToken);
+    for (token, hint) in refresh.into_iter().chain([access]) {
+        match token_endpoint::revoke(http, endpoint, client, token, hint).await {
+            Ok(()) => diag.debug(format_args!("revoked: {hint:?}")),
+            Err(error) => {
+                diag.warn(format_args!("{error}; it may work there until it ends"));
+                // What cannot be reached once need not be waited for again.
+                if matches!(error, RevokeError::Network(_)) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// RFC 7592 §2.3: deletes the registrations we made, where the server told us how.
+async fn deregister(http: &Http, sign_in: &SignIn, diag: &Diag) {
+    for known in sign_in.clients.values() {
+        let Some(management) = known.client.management.as_ref() else {
+            continue;
+        };
+        match http::delete(http, management.uri.clone(), &management.token).await {
+            Ok(answer) if answer.status < 300 => diag.debug("deleted the registration"),
+            // Gone already, or not offered after all: nothing that a user could mend.
+            Ok(answer) => diag.debug(format_args!(
+                "the registration was not deleted: status {}",
+                answer.status
+            )),
+            Err(error) => diag.warn(format_args!(
+                "the registration `{}` was not deleted: {error}",
+                clean(&known.client.client_id)
+            )),
+        }
+    }
+}
+
+/// The error for a sign-in that is not there, with those for the same server that are.
+fn not_found(store: &Store, key: &ServerKey, server: Option<&ServerUrl>) -> Error {
+    let Some(server) = server else {
+        return Error::no_sign_in(key.as_str());
+    };
+    let is_similar = |key: &ServerKey| match store.read(key) {
+        Ok(Cached::Present(sign_in)) => ServerUrl::parse(&sign_in.server, true)
+            .is_ok_and(|known| known.canonical() == server.canonical()),
+        _ => false,
+    };
+    let keys = store.list().unwrap_or_default();
+    Error::NoSignIn {
+        what: server.to_string(),
+        others: keys
+            .iter()
+            .filter(|key| is_similar(key))
+            .map(ServerKey::to_string)
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,223 @@
+//! The part of the flow that follows the authorization request: what the browser and the token
+//! endpoint say to it.
+
+use super::sign_in::{Plan, known};
+use super::{Action, Amendment, Flow, FlowError, Goal, Move, Note, State, fail};
+use crate::oauth::authorize::{Attempt, Callback, CallbackError};
+use crate::oauth::discovery::Fetched;
+use crate::oauth::registration::Client;
+use crate::oauth::sign_in::SignIn;
+use crate::oauth::token::{Grant, TokenSet};
+use crate::oauth::token_endpoint::{Cause, Effect, Refusal, TokenError, TokenRequest};
+use crate::secret::Secret;
+
+/// Longest pause before a code is handed in again that was not looked at, in seconds.
+const LONGEST_PAUSE: u64 = 10;
+
+/// An authorization request that was made.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub plan: Plan,
+    pub client: Client,
+    pub attempt: Box<Attempt>,
+}
+
+impl Asked {
+    fn can_replace_client(&self) -> bool {
+        self.client.registered
+            && !self.plan.registered_anew
+            && self.plan.server.registration_endpoint.is_some()
+    }
+
+    /// Shows the person where to sign in.
+    pub(super) fn open(self, resumed: bool) -> Move {
+        let action = Action::OpenBrowser {
+            attempt: self.attempt.clone(),
+            resumed,
+        };
+        (State::OpeningBrowser(self), action)
+    }
+
+    /// Fetches the page first, as the browser will.
+    pub(super) fn probe(self) -> Move {
+        let action = Action::Probe(self.attempt.clone());
+        (State::Probing(self), action)
+    }
+}
+
+impl Flow {
+    /// A server that has forgotten a client shows a page about it and never sends the browser back,
+    /// so a client of which nothing was heard for long is tried first.
+    pub(super) fn probed(&mut self, asked: Asked, fetched: &Fetched, now: u64) -> Move {
+        if let Ok(reply) = fetched {
+            let refusal = Refusal::read(reply.status, &reply.body);
+            let dead = matches!(reply.status, 400 | 404 | 422)
+                || (400..500).contains(&reply.status) && refusal.names_unknown_client();
+            if dead && asked.can_replace_client() {
+                return self.replace_client(asked, &refusal.to_string());
+            }
+        }
+        self.history.opened(now);
+        asked.open(false)
+    }
+
+    /// The server does not know the client any more: forget it and register anew, once.
+    fn replace_client(&mut self, asked: Asked, why: &str) -> Move {
+        self.note(Note::ClientForgotten(why.to_owned()));
+        let Asked {
+            mut plan, client, ..
+        } = asked;
+        plan.registered_anew = true;
+        let issuer = plan.server.issuer.clone();
+        let amendment = Amendment::DropClient(issuer, client.client_id.clone());
+        amendment.apply(&mut plan.task.cached);
+        (
+            State::ForgettingClient { plan },
+            Action::Amend(Box::new(amendment)),
+        )
+    }
+
+    pub(super) fn client_forgotten(
+        &mut self,
+        mut plan: Plan,
+        outcome: Result<SignIn, Cause>,
+        now: u64,
+    ) -> Move {
+        // If it could not be written, it is forgotten in this flow all the same. If another process
+        // has registered meanwhile, its client is used.
+        if let Ok(cached) = outcome {
+            plan.task.cached = cached;
+        }
+        self.bind(plan, now)
+    }
+
+    pub(super) fn visited(&mut self, asked: Asked, query: &str, now: u64) -> Move {
+        match asked.attempt.judge(query) {
+            Callback::Stray(why) => {
+                self.note(Note::StrayVisit(why));
+                await_callback(asked)
+            }
+            Callback::Code(code) => exchange(asked, code),
+            Callback::Failed(CallbackError::Refused(refusal)) => {
+                self.sign_in_refused(asked, refusal, now)
+            }
+            Callback::Failed(error) => {
+                if matches!(error, CallbackError::Declined(_))
+                    && matches!(self.goal, Goal::StepUp { .. })
+                {
+                    self.history.declined(&asked.attempt.scopes);
+                }
+                fail(FlowError::SignIn(error))
+            }
+        }
+    }
+
+    fn sign_in_refused(&mut self, asked: Asked, refusal: Refusal, now: u64) -> Move {
+        if refusal.error.as_deref() == Some("invalid_scope")
+            && let Some(scopes) = self.narrower(&asked)
+        {
+            return self.narrow(asked.plan, scopes, now);
+        }
+        if refusal.names_unknown_client() && asked.can_replace_client() {
+            return self.replace_client(asked, &refusal.to_string());
+        }
+        fail(FlowError::SignIn(CallbackError::Refused(refusal)))
+    }
+
+    fn narrower(&self, asked: &Asked) -> Option<Vec<String>> {
+        let may = !asked.plan.narrowed && !matches!(self.goal, Goal::StepUp { .. });
+        may.then(|| self.sources(&asked.plan).narrowed(&asked.attempt.scopes))?
+    }
+
+    fn narrow(&mut self, mut plan: Plan, scopes: Vec<String>, now: u64) -> Move {
+        self.note(Note::ScopesNarrowed(scopes.clone()));
+        plan.scopes = scopes;
+        plan.narrowed = true;
+        self.bind(plan, now)
+    }
+
+    pub(super) fn exchanged(&mut self, asked: &Asked, tokens: TokenSet, now: u64) -> Move {
+        let Asked {
+            plan,
+            client,
+            attempt,
+        } = asked;
+        let grant = Box::new(Grant::new(
+            plan.server.issuer.clone(),
+            attempt.resource.clone(),
+            attempt.scopes.clone(),
+            tokens,
+            now,
+        ));
+        let amendment = Amendment::PutGrant(grant.clone(), known(&plan.server, client));
+        (
+            State::SavingGrant { grant },
+            Action::Amend(Box::new(amendment)),
+        )
+    }
+
+    pub(super) fn exchange_failed(
+        &mut self,
+        asked: Asked,
+        request: Box<TokenRequest>,
+        again: bool,
+        error: TokenError,
+        now: u64,
+    ) -> Move {
+        match error {
+            TokenError::ClientDead(refusal) if asked.can_replace_client() => {
+                self.replace_client(asked, &refusal.to_string())
+            }
+            TokenError::InvalidScope(refusal) => match self.narrower(&asked) {
+                Some(scopes) => self.narrow(asked.plan, scopes, now),
+                None => fail(FlowError::Token(TokenError::InvalidScope(refusal))),
+            },
+            // RFC 6749 §4.1.2: a code is spent once. Only one that was certainly not looked at is
+            // handed in again.
+            TokenError::Unavailable(outage)
+                if !again
+                    && outage.effect == Effect::None
+                    && outage.retry_after.unwrap_or(1) <= LONGEST_PAUSE =>
+            {
+                let action = Action::RequestToken {
+                    request: request.clone(),
+                    after: outage.retry_after.unwrap_or(1),
+                };
+                let state = State::Exchanging {
+                    asked,
+                    request,
+                    again: true,
+                };
+                (state, action)
+            }
+            error => fail(FlowError::Token(error)),
+        }
+    }
+}
+
+pub(super) fn await_callback(asked: Asked) -> Move {
+    let until = asked.attempt.lapses_at;
+    (
+        State::AwaitingCallback(asked),
+        Action::AwaitCallback { until },
+    )
+}
+
+fn exchange(asked: Asked, code: Secret) -> Move {
+    let request = Box::new(TokenRequest {
+        endpoint: asked.attempt.token_endpoint.clone(),
+        client: asked.client.clone(),
+        resource: asked.attempt.resource.clone(),
+        grant: asked.attempt.exchange(code),
+    });
+    let action = Action::RequestToken {
+        request: request.clone(),
+        after: 0,
+    };
+    let state = State::Exchanging {
+        asked,
+        request,
+        again: false,
+    };
+    (state, action)
+}

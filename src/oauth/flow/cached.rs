@@ -1,0 +1,286 @@
+//! The part of the flow that needs nobody: using, adopting and refreshing what the cache holds.
+
+use super::{Action, Flow, FlowError, Goal, Move, Note, RefreshReason, State, done, fail};
+use crate::ids::Issuer;
+use crate::oauth::registration::Client;
+use crate::oauth::scope;
+use crate::oauth::sign_in::SignIn;
+use crate::oauth::token::{Freshness, Grant, TokenSet};
+use crate::oauth::token_endpoint::{GrantRequest, Refusal, TokenError, TokenRequest};
+
+/// A token that was refreshed so recently, in seconds, and is refused all the same, is not mended
+/// by another refresh.
+const JUST_REFRESHED: u64 = 60;
+
+/// Longest pause before a refresh is tried again, in seconds; the lock is held meanwhile.
+const LONGEST_PAUSE: u64 = 10;
+
+/// What to do about what the cache holds.
+enum Decision {
+    /// This token will do.
+    Use(Grant),
+    /// Spend the refresh token.
+    Refresh(Grant, RefreshReason),
+    /// Only a person can help.
+    Ask,
+}
+
+impl Flow {
+    fn decide(&self, cached: &SignIn, now: u64) -> Decision {
+        let Some(grant) = &cached.grant else {
+            return Decision::Ask;
+        };
+        let reason = refresh_reason(grant, now);
+        let can_refresh = grant.tokens.refresh_token.is_some()
+            && self.client_for(cached, &grant.issuer, now).is_some();
+        let use_it = || Decision::Use(grant.clone());
+        match (&self.goal, reason) {
+            // Without a way to refresh it the server may judge, whose clock is the one that counts.
+            (Goal::Silent, Some(reason)) if can_refresh => Decision::Refresh(grant.clone(), reason),
+            (Goal::Silent, _) => use_it(),
+            (Goal::Challenged { rejected, .. }, reason) => {
+                let token = &grant.tokens.access_token;
+                let reason = match rejected {
+                    Some(rejected) if rejected == token => Some(RefreshReason::Refused),
+                    _ => reason,
+                };
+                match reason {
+                    None => use_it(),
+                    Some(RefreshReason::Refused) if helps_no_more(grant, now) => Decision::Ask,
+                    Some(reason) if can_refresh => Decision::Refresh(grant.clone(), reason),
+                    Some(RefreshReason::EndsIn(_)) => use_it(),
+                    Some(_) => Decision::Ask,
+                }
+            }
+            (Goal::StepUp { used, challenge }, _) => {
+                let asked = challenge.scope.as_deref().unwrap_or_default();
+                let lacks_none = scope::missing(asked, &grant.tokens.scopes).is_empty();
+                let another = *used != grant.tokens.access_token;
+                match another && lacks_none && grant.freshness(now) != Freshness::Expired {
+                    true => use_it(),
+                    // A refresh cannot widen a grant (RFC 6749 §6).
+                    false => Decision::Ask,
+                }
+            }
+            (Goal::SignIn { since, .. }, _) if grant.granted_at > *since => use_it(),
+            (Goal::SignIn { .. }, _) => Decision::Ask,
+        }
+    }
+
+    pub(super) fn cache_read(&mut self, cached: SignIn, now: u64) -> Move {
+        match self.decide(&cached, now) {
+            Decision::Use(grant) => done(Some(grant)),
+            Decision::Refresh(grant, _) => (State::Locking { grant }, Action::Lock),
+            Decision::Ask => self.without_token(&cached, now),
+        }
+    }
+
+    /// The same under the lock: now it is certain that nobody else refreshes.
+    pub(super) fn reread(&mut self, cached: SignIn, now: u64) -> Move {
+        match self.decide(&cached, now) {
+            Decision::Use(grant) => {
+                self.note(Note::Adopted);
+                done(Some(grant))
+            }
+            Decision::Refresh(grant, reason) => self.refresh(cached, grant, reason, now),
+            Decision::Ask => (State::Unlocking { cached }, Action::Unlock),
+        }
+    }
+
+    fn refresh(&mut self, cached: SignIn, grant: Grant, reason: RefreshReason, now: u64) -> Move {
+        let client = self.client_for(&cached, &grant.issuer, now);
+        let known = cached.clients.get(&grant.issuer);
+        let (Some(client), Some(known), Some(token)) = (client, known, &grant.tokens.refresh_token)
+        else {
+            return (State::Unlocking { cached }, Action::Unlock);
+        };
+        self.note(Note::Refreshing(reason));
+        let request = Box::new(TokenRequest {
+            endpoint: known.token_endpoint.clone(),
+            client,
+            resource: grant.resource.clone(),
+            grant: GrantRequest::RefreshToken {
+                refresh_token: token.clone(),
+            },
+        });
+        let action = Action::RequestToken {
+            request: request.clone(),
+            after: 0,
+        };
+        let state = State::Refreshing {
+            cached,
+            grant,
+            request,
+            again: false,
+        };
+        (state, action)
+    }
+
+    pub(super) fn refreshed(
+        &mut self,
+        mut cached: SignIn,
+        grant: &Grant,
+        tokens: TokenSet,
+        now: u64,
+    ) -> Move {
+        let grant = grant.refreshed(tokens, now);
+        cached.grant = Some(grant.clone());
+        (
+            State::SavingRefresh { grant },
+            Action::Save(Box::new(cached)),
+        )
+    }
+
+    /// RFC 6749 §5.2: only `invalid_grant`, in whatever spelling, ends a refresh token's life, and
+    /// only a server that no longer knows the client ends a registration's.
+    pub(super) fn refresh_failed(
+        &mut self,
+        mut cached: SignIn,
+        grant: Grant,
+        request: Box<TokenRequest>,
+        again: bool,
+        error: TokenError,
+        now: u64,
+    ) -> Move {
+        match error {
+            TokenError::GrantDead(refusal) => {
+                self.note(Note::GrantEnded(refusal));
+                self.grant_just_ended = true;
+                cached.grant = None;
+                forget(cached)
+            }
+            TokenError::ClientDead(refusal) if request.client.registered => {
+                self.note(Note::ClientForgotten(refusal.to_string()));
+                cached.clients.remove(&grant.issuer);
+                cached.grant = None;
+                forget(cached)
+            }
+            TokenError::Unavailable(outage)
+                if !again && outage.retry_after.unwrap_or(1) <= LONGEST_PAUSE =>
+            {
+                // The same token once more, also where its fate is unknown: servers that rotate
+                // take the last one again for a lost answer (RFC 9700 §4.14.2 leaves them room).
+                let action = Action::RequestToken {
+                    request: request.clone(),
+                    after: outage.retry_after.unwrap_or(1),
+                };
+                let state = State::Refreshing {
+                    cached,
+                    grant,
+                    request,
+                    again: true,
+                };
+                (state, action)
+            }
+            TokenError::Refused(refusal) | TokenError::InvalidScope(refusal)
+                if needs_person(&refusal) =>
+            {
+                self.refresh_refused(cached, grant, refusal)
+            }
+            error => self.put_off(grant, FlowError::Token(error), now),
+        }
+    }
+
+    /// The server will not refresh this grant, but has not ended it either. It stays until a
+    /// sign-in replaces it.
+    fn refresh_refused(&mut self, cached: SignIn, grant: Grant, refusal: Refusal) -> Move {
+        self.note(Note::RefreshRefused(refusal));
+        match self.goal {
+            Goal::Silent => done(Some(grant)),
+            _ => (State::Unlocking { cached }, Action::Unlock),
+        }
+    }
+
+    /// There is no refresh at the moment. A token that still works is used as it is.
+    pub(super) fn put_off(&mut self, grant: Grant, error: FlowError, now: u64) -> Move {
+        let refused = match &self.goal {
+            Goal::Challenged { rejected, .. } => {
+                rejected.as_ref() == Some(&grant.tokens.access_token)
+            }
+            _ => false,
+        };
+        if refused || grant.freshness(now) == Freshness::Expired {
+            return fail(error);
+        }
+        self.note(Note::RefreshPutOff(error.to_string()));
+        done(Some(grant))
+    }
+
+    /// Nothing in the cache helps.
+    pub(super) fn without_token(&mut self, cached: &SignIn, now: u64) -> Move {
+        match self.goal {
+            Goal::Silent => done(None),
+            _ => {
+                if let Err(error) = self.may_ask(cached, now) {
+                    return fail(error);
+                }
+                let until = now.saturating_add(self.settings.auth_timeout);
+                (State::AwaitingTurn { until }, Action::AwaitTurn { until })
+            }
+        }
+    }
+
+    /// Another process is signing in, and has changed the cache.
+    pub(super) fn sibling_changed(&mut self, cached: &SignIn, until: u64, now: u64) -> Move {
+        match self.decide(cached, now) {
+            Decision::Use(grant) => {
+                self.note(Note::Adopted);
+                done(Some(grant))
+            }
+            // It may have been its registration.
+            Decision::Refresh(..) | Decision::Ask => {
+                (State::AwaitingTurn { until }, Action::AwaitTurn { until })
+            }
+        }
+    }
+
+    /// The token that will do, if the cache holds one.
+    pub(super) fn usable(&self, cached: &SignIn, now: u64) -> Option<Grant> {
+        match self.decide(cached, now) {
+            Decision::Use(grant) => Some(grant),
+            Decision::Refresh(..) | Decision::Ask => None,
+        }
+    }
+
+    /// The client that an issuer's tokens belong to, with the secret that the user configured.
+    fn client_for(&self, cached: &SignIn, issuer: &Issuer, now: u64) -> Option<Client> {
+        let known = &cached.clients.get(issuer)?.client;
+        match &self.settings.client {
+            Some(configured) if configured.client_id == known.client_id => Some(Client {
+                client_secret: configured.client_secret.clone(),
+                auth_method: configured.auth_method.unwrap_or(known.auth_method),
+                ..known.clone()
+            }),
+            Some(_) => None,
+            None => Some(known.clone()).filter(|client| !client.has_lapsed(now)),
+        }
+    }
+}
+
+fn forget(cached: SignIn) -> Move {
+    let action = Action::Save(Box::new(cached.clone()));
+    (State::Forgetting { cached }, action)
+}
+
+fn refresh_reason(grant: &Grant, now: u64) -> Option<RefreshReason> {
+    let expires_at = grant.tokens.expires_at.unwrap_or(now);
+    match grant.freshness(now) {
+        Freshness::Fresh => None,
+        Freshness::Due => Some(RefreshReason::EndsIn(expires_at.saturating_sub(now))),
+        Freshness::Expired => Some(RefreshReason::Ended(now.saturating_sub(expires_at))),
+    }
+}
+
+/// Whether a refused token is so new that refreshing it again would only go round in circles.
+fn helps_no_more(grant: &Grant, now: u64) -> bool {
+    grant.freshness(now) != Freshness::Expired
+        && grant
+            .refreshed_at
+            .is_some_and(|at| now.saturating_sub(at) < JUST_REFRESHED)
+}
+
+/// Whether a refusal of another kind is the server's own word, so that a person may help; a page
+/// from something in between is a fault of the network.
+fn needs_person(refusal: &Refusal) -> bool {
+    refusal.error.is_some() || matches!(refusal.status, 404 | 405 | 410)
+}

@@ -1,0 +1,294 @@
+//! Why a flow fails, and what is worth telling on its way.
+
+use std::error::Error;
+use std::fmt;
+
+use crate::ids::Issuer;
+use crate::oauth::authorize::CallbackError;
+use crate::oauth::discovery::DiscoveryError;
+use crate::oauth::registration::RegistrationError;
+use crate::oauth::token_endpoint::{Cause, Refusal, TokenError};
+
+/// Why there is no token.
+#[derive(Clone, Debug)]
+pub enum FlowError {
+    /// The cache cannot be used.
+    Store(Cause),
+    /// Another process holds the lock of the tokens, or there is none to be had.
+    Lock(Cause),
+    /// Another process has had the sign-in open for too long, or its lock is not to be had.
+    SignInLock(Cause),
+    /// The authorization server was not found, or cannot be believed.
+    Discovery(DiscoveryError),
+    /// There is no way to become a client of this authorization server.
+    NoRegistration(Issuer),
+    /// The registration failed.
+    Registration(RegistrationError),
+    /// The configured client belongs to another authorization server.
+    OtherIssuersClient {
+        /// The client.
+        client_id: String,
+        /// Where it was used before.
+        bound_to: Issuer,
+        /// Where it would be used now.
+        wanted_at: Issuer,
+    },
+    /// The browser could not be sent back to us.
+    Callback(Cause),
+    /// The redirect URI is no address.
+    RedirectUri(String),
+    /// The browser brought something else than a code.
+    SignIn(CallbackError),
+    /// Nobody finished the sign-in. Holds the time that was given, in seconds.
+    TimedOut(u64),
+    /// The browser was opened often enough.
+    TooManyAttempts,
+    /// The server asks for scopes that were asked for already, so asking again gains nothing.
+    ScopesNotGranted(Vec<String>),
+    /// The token endpoint gave no tokens.
+    Token(TokenError),
+    /// The driver and the flow disagree: a fault of this program.
+    Unexpected {
+        /// Where the flow was.
+        state: &'static str,
+        /// What it was told.
+        event: &'static str,
+    },
+}
+
+impl FlowError {
+    /// Whether the same may succeed later without anybody doing anything.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Discovery(error) => error.is_transient(),
+            Self::Registration(error) => error.is_transient(),
+            Self::Token(error) => {
+                matches!(error, TokenError::Unavailable(_) | TokenError::Unusable(_))
+            }
+            Self::Lock(_) | Self::SignInLock(_) => true,
+            _ => false,
+        }
+    }
+
+    /// What the user does next.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Store(_) => "check the folder of the sign-ins and who may write to it",
+            Self::Lock(_) => "end the other mcp-drawbridge that holds it, or wait until it is done",
+            Self::SignInLock(_) => {
+                "finish the sign-in in the open browser tab, or end that process and try again"
+            }
+            Self::Discovery(error) => error.hint(),
+            Self::NoRegistration(_) => {
+                "create a client in the provider's console and pass it with `--static-oauth-client-info`"
+            }
+            Self::Registration(error) => error.hint(),
+            Self::OtherIssuersClient { .. } => {
+                "if the client is right, sign out with `mcp-drawbridge logout` and try again"
+            }
+            Self::Callback(_) => "free the port, or choose another callback port",
+            Self::RedirectUri(_) => "check `--host` and `--callback-path`",
+            Self::SignIn(CallbackError::Declined(_)) => "try again to sign in after all",
+            Self::SignIn(_) => "try again; if it stays so, report it to the operator of the server",
+            Self::TimedOut(_) => {
+                "open the address above in a browser on this machine, or restart the AI client to begin again"
+            }
+            Self::TooManyAttempts => {
+                "wait ten minutes, or restart the AI client to begin again; the server refuses what it has granted"
+            }
+            Self::ScopesNotGranted(_) => {
+                "your account may lack the permission; sign in anew with `mcp-drawbridge login` once it has it"
+            }
+            Self::Token(error) => token_hint(error),
+            Self::Unexpected { .. } => "this is a fault of mcp-drawbridge; please report it",
+        }
+    }
+}
+
+fn token_hint(error: &TokenError) -> &'static str {
+    match error {
+        TokenError::InvalidTarget(_) => {
+            "the provider does not know the `resource`; try `--resource` with the value it documents, or an empty one"
+        }
+        TokenError::InvalidScope(_) => "name the scopes to ask for with `--scope`",
+        TokenError::ClientDead(_) => "check the client with `--static-oauth-client-info`",
+        TokenError::Unavailable(_) | TokenError::Unusable(_) => {
+            "you are still signed in; try again later"
+        }
+        TokenError::GrantDead(_) | TokenError::Refused(_) => "try again to sign in anew",
+    }
+}
+
+impl fmt::Display for FlowError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(cause)
+            | Self::Lock(cause)
+            | Self::SignInLock(cause)
+            | Self::Callback(cause) => cause.fmt(f),
+            Self::Discovery(error) => error.fmt(f),
+            Self::NoRegistration(issuer) => write!(
+                f,
+                "the authorization server `{issuer}` does not let clients register themselves"
+            ),
+            Self::Registration(error) => error.fmt(f),
+            Self::OtherIssuersClient {
+                client_id,
+                bound_to,
+                wanted_at,
+            } => write!(
+                f,
+                "the configured client `{client_id}` belongs to `{bound_to}`, but the server now wants tokens from `{wanted_at}`"
+            ),
+            Self::RedirectUri(uri) => write!(f, "the redirect URI `{uri}` is not an address"),
+            Self::SignIn(error) => error.fmt(f),
+            Self::TimedOut(seconds) => {
+                write!(f, "the sign-in was not finished within {seconds} s")
+            }
+            Self::TooManyAttempts => {
+                f.write_str("the browser was opened three times within ten minutes")
+            }
+            Self::ScopesNotGranted(scopes) => write!(
+                f,
+                "the server wants the scopes `{}`, which were asked for and not granted",
+                scopes.join(" ")
+            ),
+            Self::Token(error) => error.fmt(f),
+            Self::Unexpected { state, event } => {
+                write!(f, "the sign-in got {event} while {state}")
+            }
+        }
+    }
+}
+
+impl Error for FlowError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        // Where the text is the inner error's own, its cause is the next in the chain.
+        match self {
+            Self::Store(cause)
+            | Self::Lock(cause)
+            | Self::SignInLock(cause)
+            | Self::Callback(cause) => cause.source(),
+            Self::Discovery(error) => error.source(),
+            Self::Registration(error) => error.source(),
+            Self::Token(error) => error.source(),
+            _ => None,
+        }
+    }
+}
+
+/// Something worth telling that happened on the way.
+#[derive(Clone, Debug)]
+pub enum Note {
+    /// The metadata address in the challenge led nowhere.
+    HintIgnored(String),
+    /// Another process has got a token meanwhile.
+    Adopted,
+    /// A token is being refreshed, and why.
+    Refreshing(RefreshReason),
+    /// A refresh failed; the token still works for a while.
+    RefreshPutOff(String),
+    /// The refresh token is dead: a person has to sign in again.
+    GrantEnded(Refusal),
+    /// The refresh was refused for another reason: a person has to sign in again.
+    RefreshRefused(Refusal),
+    /// The authorization server has forgotten the client; it is registered anew.
+    ClientForgotten(String),
+    /// The port of the registered redirect URI is taken; a new registration is made.
+    PortTaken(u16),
+    /// A scope was refused; fewer are asked for.
+    ScopesNarrowed(Vec<String>),
+    /// A browser came to the redirect URI with something that is not the answer.
+    StrayVisit(&'static str),
+    /// What was obtained could not be written to the cache, and is lost when this process ends.
+    NotSaved(Cause),
+}
+
+/// Why a token is refreshed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefreshReason {
+    /// It ends in so many seconds.
+    EndsIn(u64),
+    /// It ended so many seconds ago.
+    Ended(u64),
+    /// The server refused it.
+    Refused,
+}
+
+impl Note {
+    /// Whether the user should see it without having asked for details.
+    pub fn is_warning(&self) -> bool {
+        match self {
+            Self::Adopted | Self::Refreshing(_) | Self::StrayVisit(_) | Self::PortTaken(_) => false,
+            Self::HintIgnored(_)
+            | Self::RefreshPutOff(_)
+            | Self::GrantEnded(_)
+            | Self::RefreshRefused(_)
+            | Self::ClientForgotten(_)
+            | Self::ScopesNarrowed(_)
+            | Self::NotSaved(_) => true,
+        }
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::HintIgnored(why) => {
+                write!(
+                    f,
+                    "the metadata address that the server named leads nowhere: {why}"
+                )
+            }
+            Self::Adopted => f.write_str("using the token that another process obtained"),
+            Self::Refreshing(RefreshReason::EndsIn(seconds)) => {
+                write!(f, "refreshing: the token ends in {seconds} s")
+            }
+            Self::Refreshing(RefreshReason::Ended(seconds)) => {
+                write!(f, "refreshing: the token expired {seconds} s ago")
+            }
+            Self::Refreshing(RefreshReason::Refused) => {
+                f.write_str("refreshing: the server refused the token")
+            }
+            Self::RefreshPutOff(why) => {
+                write!(
+                    f,
+                    "the token could not be refreshed and is used until it ends: {why}"
+                )
+            }
+            Self::GrantEnded(refusal) => write!(
+                f,
+                "the authorization server has ended the sign-in ({refusal}); signing in anew is needed"
+            ),
+            Self::RefreshRefused(refusal) => write!(
+                f,
+                "the authorization server refused to refresh the token ({refusal}); signing in anew is needed"
+            ),
+            Self::ClientForgotten(why) => write!(
+                f,
+                "the authorization server no longer knows this client ({why}); registering anew"
+            ),
+            Self::PortTaken(port) => write!(
+                f,
+                "the callback port `{port}` of the registration is taken; registering anew"
+            ),
+            Self::ScopesNarrowed(scopes) if scopes.is_empty() => {
+                f.write_str("the scopes were refused; asking without any")
+            }
+            Self::ScopesNarrowed(scopes) => {
+                write!(
+                    f,
+                    "the scopes were refused; asking for `{}` only",
+                    scopes.join(" ")
+                )
+            }
+            Self::StrayVisit(why) => {
+                write!(f, "ignored a visit to the callback address: {why}")
+            }
+            Self::NotSaved(cause) => write!(
+                f,
+                "the sign-in could not be saved, so the next start has to sign in again: {cause}"
+            ),
+        }
+    }
+}

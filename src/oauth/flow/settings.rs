@@ -1,0 +1,100 @@
+//! What the user decided about signing in to one server.
+
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::ids::{Issuer, ResourceId, ServerUrl, is_loopback};
+use crate::oauth::registration::{AuthMethod, Client, other_spelling};
+use crate::secret::Secret;
+
+/// What the user decided about signing in to one server, checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The server.
+    pub server: ServerUrl,
+    /// The client to use instead of registering one.
+    pub client: Option<ConfiguredClient>,
+    /// Members to merge over the registration request.
+    pub client_metadata: Map<String, Value>,
+    /// Which `resource` requests name.
+    pub resource: ResourceChoice,
+    /// The scopes to ask for instead of those that the server names.
+    pub scopes: Option<Vec<String>>,
+    /// Parameters to set on the authorization URL.
+    pub authorize_params: Vec<(String, String)>,
+    /// Where the browser returns to.
+    pub redirect: Redirect,
+    /// How long a person may take, in seconds.
+    pub auth_timeout: u64,
+    /// Whether metadata that does not list PKCE methods is used all the same.
+    pub allow_missing_pkce_metadata: bool,
+    /// The issuer to believe wherever its metadata is found.
+    pub issuer: Option<Issuer>,
+}
+
+/// A client that the user obtained from the authorization server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfiguredClient {
+    /// The identifier.
+    pub client_id: String,
+    /// The secret of a confidential client.
+    pub client_secret: Option<Secret>,
+    /// How it authenticates; `None` leaves it to what the authorization server supports.
+    pub auth_method: Option<AuthMethod>,
+}
+
+impl ConfiguredClient {
+    /// The client at a server that lists these authentication methods.
+    pub fn client(&self, listed_methods: Option<&[String]>) -> Client {
+        let has_secret = self.client_secret.is_some();
+        let method = self.auth_method;
+        Client {
+            client_id: self.client_id.clone(),
+            client_secret: self.client_secret.clone(),
+            client_secret_expires_at: None,
+            auth_method: method.unwrap_or_else(|| AuthMethod::choose(has_secret, listed_methods)),
+            redirect_uri: None,
+            management: None,
+            registered: false,
+        }
+    }
+}
+
+/// Which `resource` (RFC 8707) requests name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ResourceChoice {
+    /// The one that the server's metadata names.
+    Discovered,
+    /// This one.
+    Given(ResourceId),
+    /// None.
+    Omitted,
+}
+
+/// The redirect URI without its port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redirect {
+    /// A loopback host as it stands in a URL: an IPv6 address is in brackets.
+    pub host: String,
+    /// The port to use strictly; `None` leaves the choice to the system.
+    pub port: Option<u16>,
+    /// The path; begins with `/`.
+    pub path: String,
+}
+
+impl Redirect {
+    /// The redirect URI for the port that was bound.
+    pub fn uri(&self, port: u16) -> String {
+        format!("http://{}:{port}{}", self.host, self.path)
+    }
+
+    /// The port of a redirect URI that was registered earlier, if it is still one that these
+    /// settings would lead to, in either loopback spelling.
+    pub fn port_of(&self, registered: &str) -> Option<u16> {
+        let url = Url::parse(registered).ok().filter(is_loopback)?;
+        let port = url.port_or_known_default()?;
+        let ours = self.uri(port);
+        let same = registered == ours || other_spelling(&ours).as_deref() == Some(registered);
+        (same && self.port.is_none_or(|wanted| wanted == port)).then_some(port)
+    }
+}

@@ -1,0 +1,454 @@
+//! The part of the flow that needs a person: from the metadata to the code and its tokens.
+
+use url::Url;
+
+use super::answer::Asked;
+use super::{
+    Action, Amendment, Flow, FlowError, Goal, Move, Note, ResourceChoice, State, done, fail,
+};
+use crate::ids::{Issuer, ResourceId};
+use crate::oauth::authorize::{Ask, Attempt, Randomness};
+use crate::oauth::challenge::Challenge;
+use crate::oauth::discovery::resource::{Expected, ResourceMetadata, ResourceSearch};
+use crate::oauth::discovery::server::{AuthorizationServer, Rules, ServerSearch};
+use crate::oauth::discovery::{Fetched, Step};
+use crate::oauth::registration::{self, Client, Registration};
+use crate::oauth::scope::{self, Sources};
+use crate::oauth::sign_in::{KnownClient, SignIn};
+use crate::oauth::token::Grant;
+use crate::oauth::token_endpoint::Cause;
+
+/// A client that was used this recently, in seconds, is known to the server without a probe.
+const PROVEN: u64 = 600;
+
+/// A sign-in that has begun.
+#[derive(Debug)]
+pub(super) struct Task {
+    /// What the cache holds.
+    pub cached: SignIn,
+    /// What a process that died left open in the browser.
+    pending: Option<Box<Attempt>>,
+}
+
+/// What is known once the authorization server is.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub task: Task,
+    pub server: AuthorizationServer,
+    resource: Option<ResourceId>,
+    resource_scopes: Option<Vec<String>>,
+    /// What is asked for.
+    pub scopes: Vec<String>,
+    /// Whether a dead client was replaced already.
+    pub registered_anew: bool,
+    /// Whether a refused scope was given up already.
+    pub narrowed: bool,
+}
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub(super) enum Choice {
+    /// A client that can use any port.
+    Configured(Client),
+    /// A client that was registered with a redirect URI on this port.
+    Known(Client, u16),
+    /// A client that has to be registered first, here.
+    New(Url),
+}
+
+/// A listener that is open, and randomness for one attempt.
+#[derive(Clone, Debug)]
+pub(super) struct Bound {
+    pub port: u16,
+    pub randomness: Randomness,
+}
+
+impl Flow {
+    /// Whether a person may be asked at all.
+    pub(super) fn may_ask(&self, cached: &SignIn, now: u64) -> Result<(), FlowError> {
+        if !self.history.allows(now) {
+            return Err(FlowError::TooManyAttempts);
+        }
+        match (&self.goal, &cached.grant) {
+            (Goal::StepUp { challenge, .. }, Some(grant)) => match &challenge.scope {
+                Some(asked) => self.gains(asked, asked, grant),
+                None => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    /// MCP 2025-11-25, Step-Up Authorization Flow: asking again for what was asked for already
+    /// would only open one browser tab after the other.
+    fn gains(&self, asked: &[String], wanted: &[String], grant: &Grant) -> Result<(), FlowError> {
+        let grows = !scope::missing(wanted, &grant.requested_scopes).is_empty();
+        match grows && !self.history.was_declined(wanted) {
+            true => Ok(()),
+            false => Err(FlowError::ScopesNotGranted(asked.to_vec())),
+        }
+    }
+
+    pub(super) fn turn(&mut self, cached: SignIn, pending: Option<Box<Attempt>>, now: u64) -> Move {
+        if let Some(grant) = self.usable(&cached, now) {
+            self.note(Note::Adopted);
+            return done(Some(grant));
+        }
+        let hint = self
+            .challenge()
+            .and_then(|c| c.resource_metadata.as_deref());
+        let search = ResourceSearch::new(&self.settings.server, hint);
+        if let Some(why) = search.ignored_hint() {
+            self.notes.push(Note::HintIgnored(why.to_owned()));
+        }
+        fetch_resource(Task { cached, pending }, search, 0)
+    }
+
+    fn challenge(&self) -> Option<&Challenge> {
+        match &self.goal {
+            Goal::Challenged { challenge, .. }
+            | Goal::StepUp { challenge, .. }
+            | Goal::SignIn { challenge, .. } => Some(challenge),
+            Goal::Silent => None,
+        }
+    }
+
+    pub(super) fn resource_answered(
+        &mut self,
+        task: Task,
+        search: ResourceSearch,
+        fetched: Fetched,
+        now: u64,
+    ) -> Move {
+        let expected = Expected {
+            server: &self.settings.server,
+            resource: match &self.settings.resource {
+                ResourceChoice::Given(resource) => Some(resource),
+                ResourceChoice::Discovered | ResourceChoice::Omitted => None,
+            },
+        };
+        let hinted = search.ignored_hint().is_none();
+        match search.judge(fetched, expected) {
+            Step::Fetch(search, after) => {
+                if let Some(why) = search.ignored_hint().filter(|_| hinted) {
+                    self.note(Note::HintIgnored(why.to_owned()));
+                }
+                fetch_resource(task, search, after)
+            }
+            Step::Found(resource) => {
+                let named = self.settings.issuer.as_ref();
+                let preferred = |issuer: &Issuer| {
+                    named == Some(issuer) || task.cached.clients.contains_key(issuer)
+                };
+                let servers = resource.authorization_servers.clone();
+                let step = ServerSearch::start(servers, preferred, self.rules());
+                self.server_step(task, resource, step, now)
+            }
+            Step::Failed(error) => fail(FlowError::Discovery(error)),
+        }
+    }
+
+    fn rules(&self) -> Rules<'_> {
+        Rules {
+            server: &self.settings.server,
+            allow_missing_pkce_metadata: self.settings.allow_missing_pkce_metadata,
+            issuer: self.settings.issuer.as_ref(),
+        }
+    }
+
+    pub(super) fn server_answered(
+        &mut self,
+        task: Task,
+        resource: ResourceMetadata,
+        search: ServerSearch,
+        fetched: Fetched,
+        now: u64,
+    ) -> Move {
+        let step = search.judge(fetched, self.rules());
+        self.server_step(task, resource, step, now)
+    }
+
+    fn server_step(
+        &mut self,
+        task: Task,
+        resource: ResourceMetadata,
+        step: Step<ServerSearch, AuthorizationServer>,
+        now: u64,
+    ) -> Move {
+        match step {
+            Step::Fetch(search, after) => {
+                let url = search.url().clone();
+                let state = State::FindingServer {
+                    task,
+                    resource,
+                    search: Box::new(search),
+                };
+                (state, Action::Fetch { url, after })
+            }
+            Step::Found(server) => match self.plan(task, resource, server) {
+                Ok(plan) => self.bind(plan, now),
+                Err(error) => fail(error),
+            },
+            Step::Failed(error) => fail(FlowError::Discovery(error)),
+        }
+    }
+
+    fn plan(
+        &self,
+        task: Task,
+        metadata: ResourceMetadata,
+        server: AuthorizationServer,
+    ) -> Result<Plan, FlowError> {
+        let resource = match &self.settings.resource {
+            ResourceChoice::Discovered => metadata.resource,
+            ResourceChoice::Given(resource) => Some(resource.clone()),
+            ResourceChoice::Omitted => None,
+        };
+        let mut plan = Plan {
+            task,
+            server,
+            resource,
+            resource_scopes: metadata.scopes_supported,
+            scopes: Vec::new(),
+            registered_anew: false,
+            narrowed: false,
+        };
+        let sources = self.sources(&plan);
+        plan.scopes = match (&self.goal, &plan.task.cached.grant) {
+            (Goal::StepUp { challenge, .. }, Some(grant)) => {
+                let wanted = sources.step_up(&grant.requested_scopes, &grant.tokens.scopes);
+                let asked = challenge.scope.as_deref().or(sources.resource);
+                self.gains(asked.unwrap_or_default(), &wanted, grant)?;
+                wanted
+            }
+            _ => sources.initial(),
+        };
+        Ok(plan)
+    }
+
+    pub(super) fn sources<'a>(&'a self, plan: &'a Plan) -> Sources<'a> {
+        Sources {
+            configured: self.settings.scopes.as_deref(),
+            challenge: self.challenge().and_then(|c| c.scope.as_deref()),
+            resource: plan.resource_scopes.as_deref(),
+            authorization_server: Some(&plan.server.scopes_supported),
+        }
+    }
+
+    /// Decides who asks, and opens the listener that the answer comes to: it is there before
+    /// anybody is told its address.
+    pub(super) fn bind(&mut self, plan: Plan, now: u64) -> Move {
+        let choice = match self.choose(&plan, now) {
+            Ok(choice) => choice,
+            Err(error) => return fail(error),
+        };
+        let fixed = self.settings.redirect.port;
+        let (port, strict) = match &choice {
+            Choice::Known(_, port) => (Some(*port), false),
+            Choice::Configured(client) => {
+                let pending = plan.task.pending.as_ref();
+                let theirs = pending.filter(|attempt| attempt.client_id == client.client_id);
+                let open = theirs.and_then(|a| self.settings.redirect.port_of(&a.redirect_uri));
+                (fixed.or(open), fixed.is_some())
+            }
+            Choice::New(_) => (fixed, fixed.is_some()),
+        };
+        (
+            State::Binding { plan, choice },
+            Action::Bind { port, strict },
+        )
+    }
+
+    /// Configured, else registered before, else to be registered (MCP 2025-11-25, Client
+    /// Registration Approaches). What one issuer gave is never shown to another.
+    fn choose(&self, plan: &Plan, now: u64) -> Result<Choice, FlowError> {
+        let (issuer, clients) = (&plan.server.issuer, &plan.task.cached.clients);
+        if let Some(configured) = &self.settings.client {
+            let is_it = |known: &KnownClient| {
+                !known.client.registered && known.client.client_id == configured.client_id
+            };
+            let elsewhere = clients
+                .iter()
+                .find(|(_, known)| is_it(known))
+                .map(|(at, _)| at);
+            return match elsewhere {
+                Some(bound_to) if !clients.get(issuer).is_some_and(is_it) => {
+                    Err(FlowError::OtherIssuersClient {
+                        client_id: configured.client_id.clone(),
+                        bound_to: bound_to.clone(),
+                        wanted_at: issuer.clone(),
+                    })
+                }
+                _ => Ok(Choice::Configured(
+                    configured.client(plan.server.auth_methods.as_deref()),
+                )),
+            };
+        }
+        if let Some(known) = clients.get(issuer)
+            && known.client.registered
+            && !known.client.has_lapsed(now)
+            && let Some(uri) = &known.client.redirect_uri
+            && let Some(port) = self.settings.redirect.port_of(uri)
+        {
+            return Ok(Choice::Known(known.client.clone(), port));
+        }
+        match &plan.server.registration_endpoint {
+            Some(endpoint) => Ok(Choice::New(endpoint.clone())),
+            None => Err(FlowError::NoRegistration(issuer.clone())),
+        }
+    }
+
+    pub(super) fn bound(&mut self, plan: Plan, choice: Choice, bound: Bound, now: u64) -> Move {
+        match choice {
+            Choice::Configured(client) => self.ask(plan, client, &bound, false, now),
+            Choice::Known(client, port) if port == bound.port => {
+                let probe = !self.is_proven(&plan, now);
+                self.ask(plan, client, &bound, probe, now)
+            }
+            // Servers that compare redirect URIs to the letter would refuse another port.
+            Choice::Known(_, port) => match plan.server.registration_endpoint.clone() {
+                Some(endpoint) => {
+                    self.note(Note::PortTaken(port));
+                    self.register(plan, endpoint, bound)
+                }
+                None => fail(FlowError::NoRegistration(plan.server.issuer)),
+            },
+            Choice::New(endpoint) => self.register(plan, endpoint, bound),
+        }
+    }
+
+    /// Whether the server knew this client a moment ago. Refusing a refresh token proves it as
+    /// well: RFC 6749 §5.2 has the client looked at first.
+    fn is_proven(&self, plan: &Plan, now: u64) -> bool {
+        let grant = plan.task.cached.grant.as_ref();
+        let recent = grant
+            .filter(|grant| grant.issuer == plan.server.issuer)
+            .is_some_and(|grant| now.saturating_sub(grant.issued_at()) < PROVEN);
+        recent || self.grant_just_ended
+    }
+
+    fn register(&mut self, plan: Plan, endpoint: Url, bound: Bound) -> Move {
+        let redirect_uri = self.settings.redirect.uri(bound.port);
+        let extra = &self.settings.client_metadata;
+        match Registration::new(&plan.server, endpoint, redirect_uri, extra) {
+            Ok(registration) => post_registration(plan, registration, bound),
+            Err(error) => fail(FlowError::Registration(error)),
+        }
+    }
+
+    pub(super) fn registration_answered(
+        &mut self,
+        plan: Plan,
+        registration: Registration,
+        bound: Bound,
+        fetched: Fetched,
+    ) -> Move {
+        match registration.judge(fetched, &self.settings.server) {
+            registration::Step::Registered(client) => {
+                let known = known(&plan.server, &client);
+                let amendment = Amendment::PutClient(plan.server.issuer.clone(), known);
+                let state = State::SavingClient {
+                    plan,
+                    client,
+                    bound,
+                };
+                (state, Action::Amend(Box::new(amendment)))
+            }
+            registration::Step::Again(registration) => post_registration(plan, registration, bound),
+            registration::Step::Failed(error) => fail(FlowError::Registration(error)),
+        }
+    }
+
+    pub(super) fn client_saved(
+        &mut self,
+        mut plan: Plan,
+        client: Client,
+        bound: Bound,
+        outcome: Result<SignIn, Cause>,
+        now: u64,
+    ) -> Move {
+        match outcome {
+            Ok(cached) => plan.task.cached = cached,
+            Err(cause) => self.note(Note::NotSaved(cause)),
+        }
+        self.ask(plan, client, &bound, false, now)
+    }
+
+    /// Makes the authorization request.
+    fn ask(
+        &mut self,
+        mut plan: Plan,
+        client: Client,
+        bound: &Bound,
+        probe: bool,
+        now: u64,
+    ) -> Move {
+        let own_uri = self.settings.redirect.uri(bound.port);
+        let ask = Ask {
+            server: &plan.server,
+            client_id: &client.client_id,
+            redirect_uri: client.redirect_uri.as_deref().unwrap_or(&own_uri),
+            resource: plan.resource.as_ref(),
+            scopes: &plan.scopes,
+            params: &self.settings.authorize_params,
+            lapses_at: now.saturating_add(self.settings.auth_timeout),
+        };
+        let pending = plan.task.pending.take();
+        if let Some(attempt) = pending.filter(|attempt| attempt.is_continued_by(&ask, now)) {
+            let asked = Asked {
+                plan,
+                client,
+                attempt,
+            };
+            return asked.open(true);
+        }
+        if !self.history.allows(now) {
+            return fail(FlowError::TooManyAttempts);
+        }
+        let attempt = match Attempt::new(&ask, &bound.randomness) {
+            Ok(attempt) => Box::new(attempt),
+            Err(error) => return fail(FlowError::RedirectUri(error.0)),
+        };
+        let asked = Asked {
+            plan,
+            client,
+            attempt,
+        };
+        if probe {
+            return asked.probe();
+        }
+        self.history.opened(now);
+        asked.open(false)
+    }
+}
+
+fn fetch_resource(task: Task, search: ResourceSearch, after: u64) -> Move {
+    let url = search.url().clone();
+    let state = State::FindingResource { task, search };
+    (state, Action::Fetch { url, after })
+}
+
+fn post_registration(plan: Plan, registration: Registration, bound: Bound) -> Move {
+    let action = Action::Register {
+        url: registration.endpoint().clone(),
+        body: registration.body(),
+    };
+    let state = State::Registering {
+        plan,
+        registration: Box::new(registration),
+        bound,
+    };
+    (state, action)
+}
+
+/// What is remembered of a client. A secret that the user configured stays where they keep it.
+pub(super) fn known(server: &AuthorizationServer, client: &Client) -> KnownClient {
+    let mut client = client.clone();
+    if !client.registered {
+        client.client_secret = None;
+    }
+    KnownClient {
+        client,
+        token_endpoint: server.token_endpoint.clone(),
+        revocation_endpoint: server.revocation_endpoint.clone(),
+    }
+}

@@ -1,0 +1,581 @@
+//! A world for flows to run in: it performs actions the way a driver does, from prepared outcomes,
+//! and watches the rules that hold in every flow.
+
+mod cached;
+mod chaos;
+mod sign_in;
+mod step_up;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use url::Url;
+
+use super::*;
+use crate::ids::{Issuer, ResourceId, ServerUrl};
+use crate::oauth::authorize::Randomness;
+use crate::oauth::challenge::Challenge;
+use crate::oauth::discovery::tests::{reply, unreachable};
+use crate::oauth::discovery::{FetchFault, Fetched};
+use crate::oauth::registration::AuthMethod;
+use crate::oauth::sign_in::KnownClient;
+use crate::oauth::token::TokenSet;
+use crate::oauth::token_endpoint::{
+    Effect, GrantRequest, Outage, OutageCause, Refusal, TokenError,
+};
+use crate::secret::Secret;
+
+const NOW: u64 = 1_800_000_000;
+const RESOURCE: &str = "https://m.example/mcp";
+const ISSUER: &str = "https://as.example";
+const PRM: &str = "https://m.example/.well-known/oauth-protected-resource/mcp";
+const ASM: &str = "https://as.example/.well-known/oauth-authorization-server";
+/// The port that the world's system gives first; the next one is one higher.
+const PORT: u16 = 40_000;
+
+fn scopes(text: &str) -> Vec<String> {
+    crate::oauth::scope::split(text).0
+}
+
+fn secret(text: &str) -> Secret {
+    Secret::new(text)
+}
+
+fn cause(text: &str) -> Cause {
+    Arc::new(std::io::Error::other(text.to_owned()))
+}
+
+/// What a browser brings back.
+#[derive(Clone, Debug)]
+enum Visit {
+    /// This, after the right state.
+    Ours(&'static str),
+    /// This, as it is.
+    Raw(&'static str),
+}
+
+struct World {
+    settings: Settings,
+    history: History,
+    cache: SignIn,
+    now: u64,
+    pages: BTreeMap<String, Fetched>,
+    /// What the token endpoint says, in order; then it issues tokens.
+    answers: VecDeque<Result<TokenSet, TokenError>>,
+    /// What the registration endpoint says, in order; then it registers.
+    registrations: VecDeque<Fetched>,
+    /// What the authorization page says to a probe.
+    page: Fetched,
+    visits: VecDeque<Visit>,
+    /// Ports that others use.
+    taken: Vec<u16>,
+    /// What a sibling writes while we wait for the lock.
+    sibling_refreshes: Option<SignIn>,
+    /// What siblings write while we wait for our turn.
+    siblings_sign_in: VecDeque<SignIn>,
+    /// What a process that died left open.
+    pending: Option<Box<Attempt>>,
+    lock_fails: bool,
+    turn_fails: bool,
+    writes_fail: bool,
+
+    log: Vec<String>,
+    requests: Vec<TokenRequest>,
+    attempts: Vec<Attempt>,
+    bodies: Vec<serde_json::Value>,
+    locked: bool,
+    turn: bool,
+    bound: Option<u16>,
+    next_port: u16,
+    issued: u32,
+    drawn: u8,
+}
+
+/// How a flow ended, and the world afterwards.
+struct End {
+    result: Result<Option<Grant>, FlowError>,
+    notes: Vec<Note>,
+    world: World,
+}
+
+impl World {
+    /// Nothing is cached; the server, its metadata and its authorization server are in order.
+    fn new() -> Self {
+        let mut world = Self {
+            settings: settings(),
+            history: History::default(),
+            cache: SignIn::default(),
+            now: NOW,
+            pages: BTreeMap::new(),
+            answers: VecDeque::new(),
+            registrations: VecDeque::new(),
+            page: reply(&Url::parse(ISSUER).unwrap(), 200, "<html>"),
+            visits: VecDeque::new(),
+            taken: Vec::new(),
+            sibling_refreshes: None,
+            siblings_sign_in: VecDeque::new(),
+            pending: None,
+            lock_fails: false,
+            turn_fails: false,
+            writes_fail: false,
+            log: Vec::new(),
+            requests: Vec::new(),
+            attempts: Vec::new(),
+            bodies: Vec::new(),
+            locked: false,
+            turn: false,
+            bound: None,
+            next_port: PORT,
+            issued: 0,
+            drawn: 0,
+        };
+        world.serve(
+            PRM,
+            r#"{"resource":"https://m.example/mcp","authorization_servers":["https://as.example"],
+                "scopes_supported":["read","write"]}"#,
+        );
+        world.serve(ASM, &metadata(ISSUER));
+        world
+    }
+
+    /// A grant is cached that ends in so many seconds, together with its client.
+    fn signed_in(ends_in: i64) -> Self {
+        let mut world = Self::new();
+        world.cache = sign_in(ends_in);
+        world
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    fn answering(self, answers: impl IntoIterator<Item = Result<TokenSet, TokenError>>) -> Self {
+        self.with(|world| world.answers.extend(answers))
+    }
+
+    fn visited(self, visits: impl IntoIterator<Item = Visit>) -> Self {
+        self.with(|world| world.visits.extend(visits))
+    }
+
+    fn serve(&mut self, url: &str, body: &str) {
+        let fetched = reply(&Url::parse(url).unwrap(), 200, body);
+        self.pages.insert(url.to_owned(), fetched);
+    }
+
+    fn fail_to_serve(&mut self, url: &str) {
+        self.pages.insert(url.to_owned(), unreachable());
+    }
+
+    fn silent(self) -> End {
+        self.run(Goal::Silent)
+    }
+
+    /// The server answers 401 to what the cache holds.
+    fn refused(self) -> End {
+        let grant = self.cache.grant.as_ref();
+        let rejected = grant.map(|grant| grant.tokens.access_token.clone());
+        self.run(Goal::Challenged {
+            rejected,
+            challenge: Challenge::default(),
+        })
+    }
+
+    /// The server answers 401 to a request without a token.
+    fn challenged(self) -> End {
+        self.run(Goal::Challenged {
+            rejected: None,
+            challenge: Challenge::default(),
+        })
+    }
+
+    fn run(mut self, goal: Goal) -> End {
+        let settings = Arc::new(self.settings.clone());
+        let (mut flow, mut action) = Flow::begin(settings, goal, self.history.clone());
+        let mut notes = Vec::new();
+        for _ in 0..200 {
+            let result = match action {
+                Action::Done(grant) => Ok(grant.map(|grant| *grant)),
+                Action::Fail(error) => Err(error),
+                asked => {
+                    let event = self.perform(asked);
+                    let stepped = flow.step(event, self.now);
+                    flow = stepped.0;
+                    action = stepped.1;
+                    notes.extend(flow.take_notes());
+                    continue;
+                }
+            };
+            self.history = flow.into_history();
+            if let Ok(Some(grant)) = &result
+                && !self.writes_fail
+            {
+                let saved = self.cache.grant.as_ref();
+                assert_eq!(saved, Some(grant), "a token is used before it is saved");
+            }
+            return End {
+                result,
+                notes,
+                world: self,
+            };
+        }
+        panic!("the flow does not end: {:?}", self.log);
+    }
+
+    fn perform(&mut self, action: Action) -> Event {
+        self.log.push(describe(&action));
+        self.watch(&action);
+        let written = || match self.writes_fail {
+            true => Err(cause("disk full")),
+            false => Ok(()),
+        };
+        match action {
+            Action::ReadCache => Event::CacheRead(Ok(self.cache.clone())),
+            Action::Lock if self.lock_fails => Event::Locked(Err(cause("busy"))),
+            Action::Lock => {
+                self.locked = true;
+                self.cache = self.sibling_refreshes.take().unwrap_or(self.cache.clone());
+                Event::Locked(Ok(()))
+            }
+            Action::Save(sign_in) => {
+                let outcome = written();
+                if outcome.is_ok() {
+                    self.cache = *sign_in;
+                }
+                Event::Saved(outcome)
+            }
+            Action::Unlock => {
+                self.locked = false;
+                Event::Unlocked
+            }
+            Action::Amend(amendment) => Event::Amended(written().map(|()| {
+                amendment.apply(&mut self.cache);
+                self.cache.clone()
+            })),
+            Action::RequestToken { request, .. } => {
+                self.requests.push(*request);
+                let answer = self.answers.pop_front();
+                Event::TokenAnswer(answer.unwrap_or_else(|| Ok(self.issue())))
+            }
+            Action::AwaitTurn { until } => self.await_turn(until),
+            Action::Fetch { url, .. } => {
+                let missing = || reply(&url, 404, "");
+                let page = self.pages.get(url.as_str()).cloned();
+                Event::Fetched(page.unwrap_or_else(missing))
+            }
+            Action::Bind { port, strict } => self.bind(port, strict),
+            Action::Register { url, body } => {
+                self.bodies.push(body);
+                let count = self.bodies.len();
+                let registered = format!(r#"{{"client_id":"CLIENT_{count}"}}"#);
+                let prepared = self.registrations.pop_front();
+                Event::Fetched(prepared.unwrap_or_else(|| reply(&url, 201, &registered)))
+            }
+            Action::Probe(_) => Event::Fetched(self.page.clone()),
+            Action::OpenBrowser { attempt, .. } => {
+                self.attempts.push(*attempt);
+                Event::BrowserOpened
+            }
+            Action::AwaitCallback { until } => self.await_callback(until),
+            Action::Done(_) | Action::Fail(_) => unreachable!(),
+        }
+    }
+
+    /// The rules of every flow.
+    fn watch(&mut self, action: &Action) {
+        match action {
+            Action::Save(_) | Action::Unlock => assert!(self.locked, "{:?}", self.log),
+            Action::RequestToken { request, .. } => match request.grant {
+                GrantRequest::RefreshToken { .. } => assert!(self.locked, "{:?}", self.log),
+                GrantRequest::AuthorizationCode { .. } => {
+                    assert!(self.turn && !self.locked, "{:?}", self.log);
+                }
+            },
+            Action::ReadCache => {}
+            Action::OpenBrowser { .. } | Action::AwaitCallback { .. } => {
+                let ready = self.turn && self.bound.is_some() && !self.locked;
+                assert!(ready, "{:?}", self.log);
+            }
+            _ => assert!(!self.locked, "{:?}", self.log),
+        }
+    }
+
+    fn issue(&mut self) -> TokenSet {
+        self.issued += 1;
+        let mut tokens = tokens(Some(self.now + 3600));
+        tokens.access_token = Secret::new(format!("NEW_ACCESS_{}", self.issued));
+        tokens.refresh_token = Some(Secret::new(format!("NEW_REFRESH_{}", self.issued)));
+        tokens
+    }
+
+    fn await_turn(&mut self, until: u64) -> Event {
+        if let Some(sign_in) = self.siblings_sign_in.pop_front() {
+            self.cache = sign_in.clone();
+            return Event::CacheChanged(sign_in);
+        }
+        if self.turn_fails {
+            self.now = until;
+            return Event::NoTurn(cause("busy"));
+        }
+        self.turn = true;
+        Event::Turn(self.pending.take())
+    }
+
+    fn bind(&mut self, port: Option<u16>, strict: bool) -> Event {
+        let port = match port {
+            Some(port) if !self.taken.contains(&port) => port,
+            Some(_) if strict => return Event::Bound(Err(cause("port taken"))),
+            _ => {
+                while self.taken.contains(&self.next_port) {
+                    self.next_port += 1;
+                }
+                self.next_port += 1;
+                self.next_port - 1
+            }
+        };
+        self.bound = Some(port);
+        self.drawn += 1;
+        let randomness = Randomness {
+            state: [self.drawn; 32],
+            code_verifier: [self.drawn; 32],
+        };
+        Event::Bound(Ok((port, randomness)))
+    }
+
+    fn await_callback(&mut self, until: u64) -> Event {
+        let Some(attempt) = self.attempts.last() else {
+            panic!("nobody was sent anywhere");
+        };
+        match self.visits.pop_front() {
+            Some(Visit::Ours("never")) => {
+                self.now = until;
+                Event::CallbackTimedOut
+            }
+            Some(Visit::Ours(rest)) => {
+                let state = attempt.state.expose();
+                Event::Visited(Secret::new(format!("state={state}&{rest}")))
+            }
+            Some(Visit::Raw(query)) => Event::Visited(secret(query)),
+            None => {
+                let state = attempt.state.expose();
+                Event::Visited(Secret::new(format!("code=CODE_1&state={state}")))
+            }
+        }
+    }
+}
+
+impl End {
+    fn token(&self) -> Option<&str> {
+        match &self.result {
+            Ok(grant) => grant.as_ref().map(|g| g.tokens.access_token.expose()),
+            Err(error) => panic!("{error}: {:?}", self.world.log),
+        }
+    }
+
+    fn error(&self) -> &FlowError {
+        match &self.result {
+            Ok(grant) => panic!("{grant:?}: {:?}", self.world.log),
+            Err(error) => error,
+        }
+    }
+
+    fn log(&self) -> Vec<&str> {
+        self.world.log.iter().map(String::as_str).collect()
+    }
+
+    fn did(&self, what: &str) -> usize {
+        self.world.log.iter().filter(|line| *line == what).count()
+    }
+
+    fn asked_nobody(self) -> Self {
+        assert_eq!(self.did("browser"), 0, "{:?}", self.world.log);
+        assert_eq!(self.did("turn"), 0, "{:?}", self.world.log);
+        self
+    }
+
+    fn noted(&self, text: &str) -> bool {
+        self.notes
+            .iter()
+            .any(|note| note.to_string().contains(text))
+    }
+}
+
+fn describe(action: &Action) -> String {
+    match action {
+        Action::ReadCache => "read".to_owned(),
+        Action::Lock => "lock".to_owned(),
+        Action::Save(_) => "save".to_owned(),
+        Action::Unlock => "unlock".to_owned(),
+        Action::Amend(amendment) => match **amendment {
+            Amendment::PutClient(..) => "put client".to_owned(),
+            Amendment::DropClient(..) => "drop client".to_owned(),
+            Amendment::PutGrant(..) => "put grant".to_owned(),
+        },
+        Action::RequestToken { request, .. } => request.grant.grant_type().to_owned(),
+        Action::AwaitTurn { .. } => "turn".to_owned(),
+        Action::Fetch { url, .. } => format!("fetch {url}"),
+        Action::Bind { port, strict } => match (port, strict) {
+            (None, _) => "bind".to_owned(),
+            (Some(port), false) => format!("bind {port}"),
+            (Some(port), true) => format!("bind {port} or fail"),
+        },
+        Action::Register { .. } => "register".to_owned(),
+        Action::Probe(_) => "probe".to_owned(),
+        Action::OpenBrowser { resumed: true, .. } => "resume".to_owned(),
+        Action::OpenBrowser { .. } => "browser".to_owned(),
+        Action::AwaitCallback { .. } => "await".to_owned(),
+        Action::Done(_) => "done".to_owned(),
+        Action::Fail(_) => "fail".to_owned(),
+    }
+}
+
+fn settings() -> Settings {
+    Settings {
+        server: ServerUrl::parse("https://m.example/mcp", false).unwrap(),
+        client: None,
+        client_metadata: serde_json::Map::new(),
+        resource: ResourceChoice::Discovered,
+        scopes: None,
+        authorize_params: Vec::new(),
+        redirect: Redirect {
+            host: "localhost".to_owned(),
+            port: None,
+            path: "/oauth/callback".to_owned(),
+        },
+        auth_timeout: 300,
+        allow_missing_pkce_metadata: false,
+        issuer: None,
+    }
+}
+
+fn metadata(issuer: &str) -> String {
+    format!(
+        r#"{{"issuer":"{issuer}","authorization_endpoint":"{issuer}/authorize",
+            "token_endpoint":"{issuer}/token","registration_endpoint":"{issuer}/register",
+            "revocation_endpoint":"{issuer}/revoke","code_challenge_methods_supported":["S256"]}}"#
+    )
+}
+
+fn tokens(expires_at: Option<u64>) -> TokenSet {
+    TokenSet {
+        access_token: secret("OLD_ACCESS"),
+        refresh_token: Some(secret("OLD_REFRESH")),
+        token_type: "Bearer".to_owned(),
+        expires_at,
+        scopes: Vec::new(),
+        id_token: None,
+    }
+}
+
+/// A grant of an hour's length that ends in so many seconds.
+fn grant(ends_in: i64) -> Grant {
+    let end = NOW.checked_add_signed(ends_in).unwrap();
+    Grant::new(
+        Issuer::new(ISSUER),
+        Some(ResourceId::new(RESOURCE)),
+        scopes("read"),
+        tokens(Some(end)),
+        end - 3600,
+    )
+}
+
+fn client(id: &str) -> Client {
+    Client {
+        client_id: id.to_owned(),
+        client_secret: None,
+        client_secret_expires_at: None,
+        auth_method: AuthMethod::None,
+        redirect_uri: Some("http://localhost:4711/oauth/callback".to_owned()),
+        management: None,
+        registered: true,
+    }
+}
+
+fn known(client: Client) -> KnownClient {
+    KnownClient {
+        client,
+        token_endpoint: Url::parse("https://as.example/token").unwrap(),
+        revocation_endpoint: None,
+    }
+}
+
+fn sign_in(ends_in: i64) -> SignIn {
+    SignIn {
+        server: "https://m.example/mcp".to_owned(),
+        grant: Some(grant(ends_in)),
+        clients: BTreeMap::from([(Issuer::new(ISSUER), known(client("OLD_CLIENT")))]),
+    }
+}
+
+/// The cache after a sibling got this token.
+fn siblings(token: &str) -> SignIn {
+    let mut sign_in = sign_in(3600);
+    let grant = sign_in.grant.as_mut().unwrap();
+    grant.tokens.access_token = secret(token);
+    grant.granted_at = NOW + 1;
+    sign_in
+}
+
+fn refusal(error: &str) -> Refusal {
+    Refusal {
+        status: 400,
+        error: Some(error.to_owned()),
+        description: None,
+    }
+}
+
+fn dead_grant() -> Result<TokenSet, TokenError> {
+    Err(TokenError::GrantDead(refusal("invalid_grant")))
+}
+
+fn dead_client() -> Result<TokenSet, TokenError> {
+    Err(TokenError::ClientDead(refusal("invalid_client")))
+}
+
+fn down(effect: Effect) -> Result<TokenSet, TokenError> {
+    Err(TokenError::Unavailable(Outage {
+        effect,
+        retry_after: None,
+        cause: OutageCause::Network(cause("connection reset")),
+    }))
+}
+
+fn busy(retry_after: u64) -> Result<TokenSet, TokenError> {
+    Err(TokenError::Unavailable(Outage {
+        effect: Effect::None,
+        retry_after: Some(retry_after),
+        cause: OutageCause::Answer(Refusal {
+            status: 503,
+            ..Refusal::default()
+        }),
+    }))
+}
+
+#[test]
+fn an_event_that_does_not_belong_to_the_state_ends_the_flow_with_a_name_for_it() {
+    let begin = || Flow::begin(Arc::new(settings()), Goal::Silent, History::default()).0;
+    for event in [
+        Event::Locked(Ok(())),
+        Event::Saved(Ok(())),
+        Event::Unlocked,
+        Event::Amended(Ok(SignIn::default())),
+        Event::TokenAnswer(dead_grant()),
+        Event::Turn(None),
+        Event::CacheChanged(SignIn::default()),
+        Event::NoTurn(cause("x")),
+        Event::Fetched(Err(FetchFault::Unusable(cause("x")))),
+        Event::Bound(Err(cause("x"))),
+        Event::BrowserOpened,
+        Event::Visited(secret("code=CODE_1")),
+        Event::CallbackTimedOut,
+    ] {
+        let (flow, action) = begin().step(event, NOW);
+        let Action::Fail(error) = action else {
+            panic!("{action:?}");
+        };
+        assert!(matches!(error, FlowError::Unexpected { .. }));
+        assert!(error.to_string().contains("reading the cache"), "{error}");
+        // And it has ended for good.
+        let (_, action) = flow.step(Event::CacheRead(Ok(SignIn::default())), NOW);
+        assert!(matches!(action, Action::Fail(FlowError::Unexpected { .. })));
+    }
+}
