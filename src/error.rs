@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 
 use crate::cli::UsageError;
+use crate::login::LoginError;
 use crate::net::http::HttpError;
 use crate::store::{LockError, StoreError};
 
@@ -13,6 +14,22 @@ use crate::store::{LockError, StoreError};
 pub enum Error {
     /// The command line or a setting cannot be used.
     Usage(UsageError),
+    /// Signing in failed.
+    Login(LoginError),
+    /// The remote server cannot be reached.
+    Unreachable {
+        /// The server's name.
+        server: String,
+        /// What the transport says.
+        cause: String,
+    },
+    /// The remote server answered with a status that leads nowhere.
+    Refused {
+        /// The server's name.
+        server: String,
+        /// The HTTP status.
+        status: u16,
+    },
     /// Stdout cannot be written.
     Stdout(io::Error),
     /// The program's own machinery cannot be started.
@@ -47,6 +64,13 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Usage(error) => error.hint().map(str::to_owned),
+            Self::Login(error) => error.hint(),
+            Self::Unreachable { .. } => {
+                Some("check the address and the network, then try again".to_owned())
+            }
+            Self::Refused { .. } => {
+                Some("check the address and the headers you configured".to_owned())
+            }
             Self::Store(error) => Some(error.hint()),
             Self::Lock(error) => Some(error.hint()),
             Self::NoSignIn { others, .. } if others.is_empty() => {
@@ -66,6 +90,9 @@ impl Error {
         match self {
             Self::Store(_) | Self::Lock(_) | Self::NoSignIn { .. } => 1,
             Self::Usage(_) => 2,
+            Self::Unreachable { .. } => 4,
+            Self::Login(error) if error.is_unreachable() => 4,
+            Self::Login(_) | Self::Refused { .. } => 1,
             Self::Http(_) | Self::Stdout(_) | Self::Runtime(_) => 1,
             Self::Interrupted => 130,
         }
@@ -84,6 +111,13 @@ impl fmt::Display for Error {
             Self::Runtime(error) => write!(f, "cannot start: {error}"),
             Self::Store(error) => error.fmt(f),
             Self::Lock(error) => error.fmt(f),
+            Self::Login(error) => error.fmt(f),
+            Self::Unreachable { server, cause } => {
+                write!(f, "`{server}` cannot be reached: {cause}")
+            }
+            Self::Refused { server, status } => {
+                write!(f, "`{server}` answered {status} and asked for no sign-in")
+            }
             Self::NoSignIn { what, .. } => write!(f, "there is no sign-in for `{what}`"),
             Self::Interrupted => f.write_str("interrupted"),
         }
@@ -99,7 +133,11 @@ impl std::error::Error for Error {
             Self::Lock(error) => error.source(),
             Self::Http(error) => error.source().and_then(std::error::Error::source),
             Self::Stdout(error) | Self::Runtime(error) => error.source(),
-            Self::NoSignIn { .. } | Self::Interrupted => None,
+            Self::Login(error) => error.source(),
+            Self::NoSignIn { .. }
+            | Self::Unreachable { .. }
+            | Self::Refused { .. }
+            | Self::Interrupted => None,
         }
     }
 }

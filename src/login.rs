@@ -1,26 +1,404 @@
-use crate::{mcp::failure::*, oauth::challenge::Challenge, secret::Secret};
-#[derive(Clone, Debug)]
-pub struct Login;
+//! Signs in to one server and keeps it so: performs what [`crate::oauth::flow`] asks, reports back
+//! what happened.
+//!
+//! One task owns the flows of a server. Whoever needs a token asks through a [`Login`]; those that
+//! ask while a flow is under way share its outcome, and a caller that goes away ends nothing that
+//! others need. Two flows may be under way at a time: one that asks nobody, and one that may open a
+//! browser, so that requests whose token is good do not wait for a person.
+
+mod error;
+mod rim;
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use reqwest::Client as Http;
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
+
+use crate::config::{Config, Resource};
+use crate::diag::Diag;
+use crate::oauth::challenge::Challenge;
+use crate::oauth::flow::{ConfiguredClient, Goal, Redirect, ResourceChoice, Settings};
+use crate::oauth::scope::History;
+use crate::oauth::token::{Freshness, Grant};
+use crate::secret::Secret;
+use crate::store::{Store, StoreError};
+
+pub use error::LoginError;
+pub use rim::OpenBrowser;
+use rim::{Outcome, Rim, now};
+
+/// Requests to the task that may wait.
+const QUEUE: usize = 64;
+
+/// How long after a refresh that failed in the background the next one is tried, in seconds.
+const REFRESH_AGAIN: u64 = 30;
+
+/// How long the end of the program waits for an answer that must not be lost, and for browsers to
+/// take their last page.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// What a caller gets.
+type Reply = oneshot::Sender<Result<Option<Grant>, LoginError>>;
+
+/// A way to tokens for one server. Clones share everything.
+#[derive(Clone)]
+pub struct Login {
+    commands: mpsc::Sender<Command>,
+    grant: watch::Receiver<Option<Grant>>,
+}
+
+impl std::fmt::Debug for Login {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Login")
+    }
+}
+
+/// The task behind a [`Login`].
 #[derive(Debug)]
-pub struct LoginError;
-impl std::fmt::Display for LoginError {
-    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        Ok(())
+pub struct Task(JoinHandle<()>);
+
+impl Task {
+    /// Waits until the task has ended, which it does when every [`Login`] is gone. Answers that must
+    /// not be lost and browsers that wait for a page take up to a few seconds.
+    pub async fn ended(self) {
+        // It fails only if the task panicked, which has been reported.
+        let _ = self.0.await;
     }
 }
-impl LoginError {
-    pub fn failure(&self) -> Failure {
-        Failure::new(Stage::Auth, false, "x")
-    }
+
+enum Command {
+    /// A token that can be had without a person.
+    Silent(Reply),
+    /// The token is due: refresh it, nobody waits.
+    Refresh,
+    /// A token, by whatever it takes.
+    Ask(Goal, Reply),
 }
+
 impl Login {
+    /// Starts the task. Must be called within a tokio runtime.
+    pub fn start(config: &Config, http: Http, diag: Diag) -> Result<(Self, Task), StoreError> {
+        let browser: Option<OpenBrowser> = match config.browser {
+            true => Some(Arc::new(crate::browser::open)),
+            false => None,
+        };
+        Self::start_with(config, http, diag, browser)
+    }
+
+    /// The same with another way to open addresses; `None` opens none and only prints them.
+    pub fn start_with(
+        config: &Config,
+        http: Http,
+        diag: Diag,
+        browser: Option<OpenBrowser>,
+    ) -> Result<(Self, Task), StoreError> {
+        let rim = Arc::new(Rim {
+            settings: Arc::new(settings(config)),
+            key: config.key.clone(),
+            store: Store::open(config.base.dir.clone())?,
+            http,
+            headers: config.headers.clone(),
+            diag,
+            browser,
+            refreshing: Arc::new(Mutex::new(())),
+            busy: AtomicBool::new(false),
+            told_unreadable: AtomicBool::new(false),
+        });
+        let (commands, received) = mpsc::channel(QUEUE);
+        let (published, grant) = watch::channel(None);
+        let owner = Owner {
+            rim,
+            commands: received,
+            grant: published,
+            silent: None,
+            silent_waiters: Vec::new(),
+            asking: None,
+            asking_waiters: Vec::new(),
+            queued: VecDeque::new(),
+            history: History::default(),
+            pages: JoinSet::new(),
+            refresh_at: None,
+        };
+        let task = Task(tokio::spawn(owner.run()));
+        Ok((Self { commands, grant }, task))
+    }
+
+    /// The token to send with a request, refreshed first if it has ended; `None` if nobody is
+    /// signed in. Opens no browser.
     pub async fn bearer(&self) -> Result<Option<Secret>, LoginError> {
-        Ok(None)
+        let held = self.held();
+        match held {
+            Some((token, Freshness::Fresh)) => return Ok(Some(token)),
+            Some((token, Freshness::Due)) => {
+                // It works for a while: nobody has to wait. If the task has much to do, a later
+                // request says so again.
+                let _ = self.commands.try_send(Command::Refresh);
+                return Ok(Some(token));
+            }
+            Some((_, Freshness::Expired)) | None => {}
+        }
+        let grant = self.ask(Command::Silent).await?;
+        Ok(grant.map(|grant| grant.tokens.access_token))
     }
-    pub async fn challenged(&self, _: Option<Secret>, _: Challenge) -> Result<Secret, LoginError> {
-        Err(LoginError)
+
+    /// A token after a 401. `rejected` is the token that was sent, if one was.
+    pub async fn challenged(
+        &self,
+        rejected: Option<Secret>,
+        challenge: Challenge,
+    ) -> Result<Secret, LoginError> {
+        self.token(Goal::Challenged {
+            rejected,
+            challenge,
+        })
+        .await
     }
-    pub async fn insufficient_scope(&self, _: Secret, _: Challenge) -> Result<Secret, LoginError> {
-        Err(LoginError)
+
+    /// A token after a 403 with `insufficient_scope`. `used` is the token that was sent.
+    pub async fn insufficient_scope(
+        &self,
+        used: Secret,
+        challenge: Challenge,
+    ) -> Result<Secret, LoginError> {
+        self.token(Goal::StepUp { used, challenge }).await
+    }
+
+    /// Signs in anew, whatever is there already. `challenge` is what the server asks for, if it was
+    /// asked.
+    pub async fn sign_in(&self, challenge: Challenge) -> Result<Grant, LoginError> {
+        let since = now();
+        self.grant(Goal::SignIn { since, challenge }).await
+    }
+
+    async fn token(&self, goal: Goal) -> Result<Secret, LoginError> {
+        let grant = self.grant(goal).await?;
+        Ok(grant.tokens.access_token.clone())
+    }
+
+    async fn grant(&self, goal: Goal) -> Result<Grant, LoginError> {
+        let grant = self.ask(|reply| Command::Ask(goal, reply)).await?;
+        // Only the silent way ends with nothing and without an error.
+        grant.ok_or(LoginError::Closing)
+    }
+
+    async fn ask(
+        &self,
+        command: impl FnOnce(Reply) -> Command,
+    ) -> Result<Option<Grant>, LoginError> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.commands.send(command(reply)).await;
+        sent.map_err(|_| LoginError::Closing)?;
+        answer.await.map_err(|_| LoginError::Closing)?
+    }
+
+    /// The token in memory and how it stands.
+    fn held(&self) -> Option<(Secret, Freshness)> {
+        let grant = self.grant.borrow();
+        let grant = grant.as_ref()?;
+        Some((grant.tokens.access_token.clone(), grant.freshness(now())))
+    }
+}
+
+/// The flow's settings, from the user's.
+fn settings(config: &Config) -> Settings {
+    Settings {
+        server: config.server.clone(),
+        client: config.client.as_ref().map(|client| ConfiguredClient {
+            client_id: client.client_id.clone(),
+            client_secret: client.client_secret.clone(),
+            auth_method: client.auth_method,
+        }),
+        client_metadata: config.client_metadata.clone(),
+        resource: match &config.resource {
+            Resource::Discovered => ResourceChoice::Discovered,
+            Resource::Given(resource) => ResourceChoice::Given(resource.clone()),
+            Resource::Omitted => ResourceChoice::Omitted,
+        },
+        scopes: config.scopes.clone(),
+        authorize_params: config.authorize_params.clone(),
+        redirect: Redirect {
+            host: config.callback.host.clone(),
+            port: config.callback.port,
+            path: config.callback.path.clone(),
+        },
+        auth_timeout: config.auth_timeout.as_secs().max(1),
+        allow_missing_pkce_metadata: config.allow_missing_pkce_metadata,
+        issuer: None,
+    }
+}
+
+type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+/// The task: who runs which flow, and who waits for it.
+struct Owner {
+    rim: Arc<Rim>,
+    commands: mpsc::Receiver<Command>,
+    grant: watch::Sender<Option<Grant>>,
+    /// A flow that asks nobody.
+    silent: Option<Running>,
+    silent_waiters: Vec<Reply>,
+    /// A flow that may ask a person.
+    asking: Option<Running>,
+    asking_waiters: Vec<Reply>,
+    /// Those whose goal may differ from that flow's.
+    queued: VecDeque<(Goal, Reply)>,
+    history: History,
+    pages: JoinSet<()>,
+    /// When to refresh without being asked.
+    refresh_at: Option<Instant>,
+}
+
+impl Owner {
+    async fn run(mut self) {
+        loop {
+            tokio::select! {
+                command = self.commands.recv() => match command {
+                    Some(command) => self.obey(command),
+                    None => break,
+                },
+                outcome = finished(&mut self.silent) => self.silent_ended(outcome),
+                outcome = finished(&mut self.asking) => self.asking_ended(outcome),
+                Some(_) = self.pages.join_next() => {}
+                () = at(self.refresh_at) => {
+                    self.refresh_at = None;
+                    self.begin_silent();
+                }
+            }
+        }
+        // The program ends. Only what would be lost for good is waited for.
+        let farewell = Instant::now() + FAREWELL;
+        let _ = tokio::time::timeout_at(farewell, self.finish()).await;
+    }
+
+    async fn finish(&mut self) {
+        while self.rim.busy.load(Ordering::Relaxed) {
+            tokio::select! {
+                outcome = finished(&mut self.silent) => self.silent_ended(outcome),
+                outcome = finished(&mut self.asking) => self.asking_ended(outcome),
+                // Being busy ends within a flow, too.
+                () = tokio::time::sleep(Duration::from_millis(20)) => {}
+            }
+        }
+        while self.pages.join_next().await.is_some() {}
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Silent(reply) => {
+                self.silent_waiters.push(reply);
+                self.begin_silent();
+            }
+            Command::Refresh => {
+                let soon = self.refresh_at.is_some_and(|at| at > Instant::now());
+                if !soon {
+                    self.begin_silent();
+                }
+            }
+            Command::Ask(goal, reply) => {
+                self.queued.push_back((goal, reply));
+                self.begin_asking();
+            }
+        }
+    }
+
+    fn begin_silent(&mut self) {
+        if self.silent.is_none() {
+            let flow = rim::run(self.rim.clone(), Goal::Silent, self.history.clone());
+            self.silent = Some(Box::pin(flow));
+        }
+    }
+
+    fn begin_asking(&mut self) {
+        if self.asking.is_none()
+            && let Some((goal, reply)) = self.queued.pop_front()
+        {
+            self.asking_waiters.push(reply);
+            let flow = rim::run(self.rim.clone(), goal, self.history.clone());
+            self.asking = Some(Box::pin(flow));
+        }
+    }
+
+    fn silent_ended(&mut self, outcome: Outcome) {
+        self.silent = None;
+        let result = self.told(outcome);
+        for reply in self.silent_waiters.drain(..) {
+            // Who has gone away wants no answer.
+            let _ = reply.send(result.clone());
+        }
+    }
+
+    /// Those that came later want a token, too: if there is one now, each looks whether it will do;
+    /// if there is none, asking a person once more for each of them would not help.
+    fn asking_ended(&mut self, mut outcome: Outcome) {
+        self.asking = None;
+        self.history = std::mem::take(&mut outcome.history);
+        let result = self.told(outcome);
+        for reply in self.asking_waiters.drain(..) {
+            let _ = reply.send(result.clone());
+        }
+        if result.is_err() {
+            for (_, reply) in self.queued.drain(..) {
+                let _ = reply.send(result.clone());
+            }
+        }
+        self.begin_asking();
+    }
+
+    fn told(&mut self, outcome: Outcome) -> Result<Option<Grant>, LoginError> {
+        let mut pages = outcome.pages;
+        self.pages
+            .spawn(async move { while pages.join_next().await.is_some() {} });
+        match outcome.result {
+            Ok(grant) => {
+                self.refresh_at = grant.as_ref().and_then(next_refresh);
+                self.grant.send_replace(grant.clone());
+                Ok(grant)
+            }
+            Err(error) => {
+                let server = self.rim.settings.server.host();
+                let error = LoginError::Flow {
+                    server,
+                    error: Arc::new(error),
+                };
+                self.rim.diag.debug(&error);
+                self.refresh_at = Some(Instant::now() + Duration::from_secs(REFRESH_AGAIN));
+                Err(error)
+            }
+        }
+    }
+}
+
+/// When a token is to be refreshed: as soon as that is due, and a little later, so that not all
+/// processes that share it wake at once.
+fn next_refresh(grant: &Grant) -> Option<Instant> {
+    let at = grant.refresh_at()?;
+    let margin = grant.tokens.expires_at?.saturating_sub(at);
+    let jitter = (margin as f64 / 10.0) * rand::random::<f64>();
+    let wait = at.saturating_sub(now()).max(match grant.freshness(now()) {
+        Freshness::Fresh => 0,
+        // The last try was in vain.
+        Freshness::Due | Freshness::Expired => REFRESH_AGAIN,
+    });
+    Some(Instant::now() + Duration::from_secs(wait) + Duration::from_secs_f64(jitter))
+}
+
+async fn finished(flow: &mut Option<Running>) -> Outcome {
+    match flow {
+        Some(flow) => flow.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }

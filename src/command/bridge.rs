@@ -1,5 +1,7 @@
 //! The default command: joins stdin and stdout to the remote server.
 
+use std::time::Duration;
+
 use crate::bridge::{self, Wire};
 use crate::config::{AuthMode, Config};
 use crate::diag::Diag;
@@ -8,6 +10,9 @@ use crate::login::Login;
 use crate::net::http::{self as http_client, HttpSettings};
 use crate::net::remote::Remote;
 use crate::stdio::{Output, read_lines};
+
+/// How long the end waits for tokens that are on their way, and for browsers to take their page.
+const LAST_TOKENS: Duration = Duration::from_secs(2);
 
 /// Runs until the AI client goes away.
 pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
@@ -19,9 +24,12 @@ pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
         ca_file: config.base.ca_file.clone(),
     })
     .map_err(Error::Http)?;
-    let login = match config.auth {
-        AuthMode::Bearer => None,
-        AuthMode::OAuth => Some(Login),
+    let (login, task) = match config.auth {
+        AuthMode::Bearer => (None, None),
+        AuthMode::OAuth => {
+            let (login, task) = Login::start(config, http.clone(), diag.clone())?;
+            (Some(login), Some(task))
+        }
     };
     let wire = Wire {
         remote: Remote::new(http, &config.server, config.headers.clone()),
@@ -30,5 +38,9 @@ pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
         diag,
     };
     bridge::run(wire, lines, output).await;
+    if let Some(task) = task {
+        // An answer with new tokens on its way must reach the disk.
+        let _ = tokio::time::timeout(LAST_TOKENS, task.ended()).await;
+    }
     Ok(())
 }

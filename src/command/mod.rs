@@ -1,6 +1,7 @@
 //! What each command does, one file each.
 
 mod bridge;
+mod login;
 mod logout;
 mod status;
 
@@ -17,7 +18,7 @@ pub async fn run(job: Job, diag: &Diag) -> Result<(), Error> {
         Job::Bridge(config) => bridge::run(&config, diag).await,
         Job::Status(job) => print(&status::answer(&job, now(), diag)?),
         Job::Logout(job) => logout::run(&job, diag).await,
-        _ => Ok(()),
+        Job::Login(config) => login::run(&config, diag).await,
     }
 }
 

@@ -93,7 +93,11 @@ async fn request_with(
     now: u64,
 ) -> Result<TokenSet, TokenError> {
     let oauth2 = client(request, method);
-    let send = |asked: HttpRequest| send(http, request, asked);
+    // Owns what it needs: with borrowed parts the compiler cannot see that the whole is `Send`.
+    let send = {
+        let (http, request) = (http.clone(), Arc::new(request.clone()));
+        move |asked: HttpRequest| send(http.clone(), request.clone(), asked)
+    };
     let resource = request.resource.as_ref();
     let resource = resource.map(|resource| ("resource", resource.as_str()));
     let outcome = match &request.grant {
@@ -147,8 +151,8 @@ fn client(request: &TokenRequest, method: AuthMethod) -> OAuth2 {
 
 /// What the oauth2 crate sends through: one exchange, whose answer it sees only if it is tokens.
 async fn send(
-    http: &Http,
-    request: &TokenRequest,
+    http: Http,
+    request: Arc<TokenRequest>,
     asked: HttpRequest,
 ) -> Result<HttpResponse, TokenError> {
     let (parts, body) = asked.into_parts();
@@ -158,7 +162,7 @@ async fn send(
     }
     let body = String::from_utf8(body)
         .map_err(|_| TokenError::Unusable("the request is no text".to_owned()))?;
-    let mut document = post(http, request.endpoint.clone(), headers, body, TOKEN_LIMITS)
+    let mut document = post(&http, request.endpoint.clone(), headers, body, TOKEN_LIMITS)
         .await
         .map_err(unavailable)?;
     let answer = answer::read(

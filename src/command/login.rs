@@ -1,0 +1,130 @@
+//! `login`: signs in now and says what was granted.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+
+use super::{now, print};
+use crate::config::{AuthMode, Config};
+use crate::diag::{Diag, clean};
+use crate::error::Error;
+use crate::login::Login;
+use crate::mcp::revision::NEWEST;
+use crate::mcp::session::Session;
+use crate::net::http::{self, HttpSettings};
+use crate::net::remote::{Answer, Carried, Remote};
+use crate::oauth::challenge::Challenge;
+use crate::oauth::token::Grant;
+
+/// Asks the server what it wants, signs in, and prints what came of it.
+pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
+    let signing_in = sign_in(config, diag);
+    tokio::select! {
+        outcome = signing_in => outcome,
+        _ = tokio::signal::ctrl_c() => Err(Error::Interrupted),
+    }
+}
+
+async fn sign_in(config: &Config, diag: &Diag) -> Result<(), Error> {
+    let host = config.server.host();
+    if config.auth == AuthMode::Bearer {
+        return print(&format!(
+            "`{host}` is used with the configured `Authorization` header; there is nothing to sign in to\n"
+        ));
+    }
+    let http = http::build(&HttpSettings {
+        connect_timeout: config.base.connect_timeout,
+        ca_file: config.base.ca_file.clone(),
+    })?;
+    let remote = Remote::new(http.clone(), &config.server, config.headers.clone());
+    let Some(challenge) = challenge(&remote, &host).await? else {
+        return print(&format!("`{host}` needs no sign-in\n"));
+    };
+    let (login, task) = Login::start(config, http, diag.for_host(&host))?;
+    let outcome = login.sign_in(challenge).await;
+    drop(login);
+    task.ended().await;
+    print(&granted(config, &outcome.map_err(Error::Login)?, now()))
+}
+
+/// What the server asks for; `None` if it lets anybody in.
+async fn challenge(remote: &Remote, host: &str) -> Result<Option<Challenge>, Error> {
+    let answer = remote
+        .post(initialize(), Carried::default())
+        .await
+        .map_err(|broken| Error::Unreachable {
+            server: host.to_owned(),
+            cause: broken.cause,
+        })?;
+    if answer.status == 401 {
+        return Ok(Some(answer.challenge().challenge.unwrap_or_default()));
+    }
+    if !answer.is_success() {
+        return Err(Error::Refused {
+            server: host.to_owned(),
+            status: answer.status,
+        });
+    }
+    end(remote, &answer).await;
+    Ok(None)
+}
+
+/// The session that the question opened is not needed. Failing to say so does no harm.
+async fn end(remote: &Remote, answer: &Answer) {
+    if let Ok(Some(id)) = answer.session_id() {
+        let session = Session {
+            serial: 1,
+            id: Some(id),
+            revision: NEWEST,
+        };
+        let carried = Carried {
+            token: None,
+            session: Some(&session),
+        };
+        let _ = remote.end_session(carried).await;
+    }
+}
+
+/// The request that every server understands and that has no effects.
+fn initialize() -> Bytes {
+    let (version, program) = (NEWEST.name, env!("CARGO_PKG_VERSION"));
+    format!(
+        "{{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{{\"protocolVersion\":\"{version}\",\
+         \"capabilities\":{{}},\"clientInfo\":{{\"name\":\"mcp-drawbridge\",\"version\":\"{program}\"}}}}}}"
+    )
+    .into()
+}
+
+fn granted(config: &Config, grant: &Grant, now: u64) -> String {
+    let mut text = format!("signed in to `{}`\n", config.server.host());
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "  name    {}", config.key);
+    let _ = writeln!(text, "  issuer  {}", clean(grant.issuer.as_str()));
+    let scopes = match grant.tokens.scopes.is_empty() {
+        true => "none named".to_owned(),
+        false => clean(&grant.tokens.scopes.join(" ")),
+    };
+    let _ = writeln!(text, "  scopes  {scopes}");
+    let ends = match grant.tokens.expires_at {
+        Some(at) => format!("in {} min", at.saturating_sub(now) / 60),
+        None => "not said".to_owned(),
+    };
+    let renewed = match grant.tokens.refresh_token {
+        Some(_) => "renewed silently",
+        None => "then a new sign-in is needed",
+    };
+    let _ = writeln!(text, "  token   ends {ends}, {renewed}");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::mcp::jsonrpc;
+
+    #[test]
+    fn the_question_is_a_valid_initialize() {
+        let message = jsonrpc::parse(super::initialize()).unwrap();
+        assert_eq!(message.method(), "initialize");
+        assert!(message.body_member("clientInfo").is_some());
+    }
+}

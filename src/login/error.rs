@@ -1,0 +1,105 @@
+//! Why no token came, for whoever waited for one.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::mcp::failure::{Failure, Stage};
+use crate::net::callback::CallbackError;
+use crate::net::http::FetchError;
+use crate::oauth::flow::FlowError;
+use crate::oauth::token_endpoint::Cause;
+use crate::store::{LockError, StoreError};
+
+/// Why no token came. Clones are the same failure, told to several that waited.
+#[derive(Clone, Debug)]
+pub enum LoginError {
+    /// The flow ended without one.
+    Flow {
+        /// The server, as a person would call it.
+        server: String,
+        /// Why.
+        error: Arc<FlowError>,
+    },
+    /// This program is ending.
+    Closing,
+}
+
+impl LoginError {
+    /// What the user does next.
+    pub fn hint(&self) -> Option<String> {
+        let Self::Flow { error, .. } = self else {
+            return None;
+        };
+        // What the rim says about its own fault is more exact than what the flow can know.
+        let exact = rim_cause(error).and_then(|cause| {
+            let store = cause.downcast_ref::<StoreError>().map(StoreError::hint);
+            let callback = || {
+                cause
+                    .downcast_ref::<CallbackError>()
+                    .map(CallbackError::hint)
+            };
+            let fetch = || cause.downcast_ref::<FetchError>().map(FetchError::hint);
+            store
+                .or_else(callback)
+                .or_else(fetch)
+                .or_else(|| match &**error {
+                    // The sign-in lock is released by a person, which the flow's own hint says.
+                    FlowError::SignInLock(_) => None,
+                    _ => cause.downcast_ref::<LockError>().map(LockError::hint),
+                })
+        });
+        Some(exact.unwrap_or_else(|| error.hint().to_owned()))
+    }
+
+    /// Whether a server could not be reached, so that nothing was decided.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Flow { error, .. } if error.is_transient())
+    }
+
+    /// The same for the AI client, which is all that its user sees.
+    pub fn failure(&self) -> Failure {
+        let retryable = match self {
+            Self::Flow { error, .. } => error.is_transient(),
+            Self::Closing => false,
+        };
+        let detail = match self.hint() {
+            Some(hint) => format!("{self}; {hint}"),
+            None => self.to_string(),
+        };
+        Failure::new(Stage::Auth, retryable, detail)
+    }
+}
+
+fn rim_cause(error: &FlowError) -> Option<&Cause> {
+    use crate::oauth::discovery::DiscoveryError;
+    use crate::oauth::registration::RegistrationError;
+    match error {
+        FlowError::Store(cause)
+        | FlowError::Lock(cause)
+        | FlowError::SignInLock(cause)
+        | FlowError::Callback(cause)
+        | FlowError::Registration(RegistrationError::Unreachable(cause)) => Some(cause),
+        FlowError::Discovery(DiscoveryError::Unreachable { cause, .. }) => cause.as_ref(),
+        _ => None,
+    }
+}
+
+impl fmt::Display for LoginError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flow { server, error } => write!(f, "cannot sign in to `{server}`: {error}"),
+            Self::Closing => f.write_str("mcp-drawbridge is ending"),
+        }
+    }
+}
+
+impl Error for LoginError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            // Its text is in ours, so its cause is the next in the chain.
+            Self::Flow { error, .. } => error.as_ref().source(),
+            Self::Closing => None,
+        }
+    }
+}

@@ -1,0 +1,436 @@
+//! Performs the actions of one flow and says what came of them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderMap, HeaderValue, header};
+use rand::RngCore;
+use rand::rngs::OsRng;
+use reqwest::Client as Http;
+use serde_json::Value;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::task::JoinSet;
+use url::Url;
+
+use crate::browser::BrowserError;
+use crate::diag::Diag;
+use crate::ids::{ServerKey, same_origin};
+use crate::mcp::revision::INITIALIZE_REVISIONS;
+use crate::net::callback::{Listener, Page, Responder};
+use crate::net::http::{self as net_http, Document, FetchError};
+use crate::net::token_endpoint;
+use crate::oauth::authorize::{Attempt, Randomness};
+use crate::oauth::discovery::{FetchFault, Fetched, Reply};
+use crate::oauth::flow::{Action, Amendment, Event, Flow, FlowError, Goal, Settings};
+use crate::oauth::scope::History;
+use crate::oauth::sign_in::SignIn;
+use crate::oauth::token::Grant;
+use crate::oauth::token_endpoint::{Cause, TokenRequest};
+use crate::secret::Secret;
+use crate::store::{Cached, Lock, LockError, SignInLock, Store, StoreError};
+
+/// How long another process may hold the tokens. A refresh takes far less.
+const LOCK_LIMIT: Duration = Duration::from_secs(60);
+
+/// How often a process that waits for its turn looks at lock and cache.
+const TURN_POLL: Duration = Duration::from_millis(150);
+
+/// How addresses get into a browser.
+pub type OpenBrowser = Arc<dyn Fn(&Url) -> Result<(), BrowserError> + Send + Sync>;
+
+/// What all flows of one server share.
+pub struct Rim {
+    pub settings: Arc<Settings>,
+    pub key: ServerKey,
+    pub store: Store,
+    pub http: Http,
+    /// The user's headers for the MCP server, and for nobody else.
+    pub headers: HeaderMap,
+    pub diag: Diag,
+    /// `None` if the user wants none to be opened.
+    pub browser: Option<OpenBrowser>,
+    /// Held while this process refreshes, where files have no locks.
+    pub refreshing: Arc<Mutex<()>>,
+    /// Whether a request is under way whose answer must not be lost.
+    pub busy: AtomicBool,
+    /// Whether the user was told that the cache is unreadable.
+    pub told_unreadable: AtomicBool,
+}
+
+/// The end of a flow.
+pub struct Outcome {
+    pub result: Result<Option<Grant>, FlowError>,
+    pub history: History,
+    /// Browsers that still take their last page.
+    pub pages: JoinSet<()>,
+}
+
+/// What one flow holds.
+struct Hands {
+    rim: Arc<Rim>,
+    lock: Option<(Lock, OwnedMutexGuard<()>)>,
+    turn: Option<SignInLock>,
+    listener: Option<Listener>,
+    /// A browser that waits for its page.
+    visitor: Option<Responder>,
+    /// What was last read from the cache.
+    seen: SignIn,
+    pages: JoinSet<()>,
+}
+
+/// The time, in seconds since the epoch.
+pub fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
+/// Runs a flow to its end.
+pub async fn run(rim: Arc<Rim>, goal: Goal, history: History) -> Outcome {
+    let (mut flow, mut action) = Flow::begin(rim.settings.clone(), goal, history);
+    let mut hands = Hands {
+        rim,
+        lock: None,
+        turn: None,
+        listener: None,
+        visitor: None,
+        seen: SignIn::default(),
+        pages: JoinSet::new(),
+    };
+    let result = loop {
+        let event = match action {
+            Action::Done(grant) => break Ok(grant.map(|grant| *grant)),
+            Action::Fail(error) => break Err(error),
+            action => hands.perform(action).await,
+        };
+        let (next, asked) = flow.step(event, now());
+        (flow, action) = (next, asked);
+        for note in flow.take_notes() {
+            match note.is_warning() {
+                true => hands.rim.diag.warn(note),
+                false => hands.rim.diag.debug(note),
+            }
+        }
+    };
+    hands.let_go(&result);
+    Outcome {
+        result,
+        history: flow.into_history(),
+        pages: hands.pages,
+    }
+}
+
+impl Hands {
+    async fn perform(&mut self, action: Action) -> Event {
+        match action {
+            Action::ReadCache => Event::CacheRead(self.read()),
+            Action::Lock => Event::Locked(self.lock().await),
+            Action::Save(sign_in) => {
+                let outcome = self.save(*sign_in).await;
+                self.rim.busy.store(false, Ordering::Relaxed);
+                Event::Saved(outcome)
+            }
+            Action::Unlock => {
+                self.lock = None;
+                Event::Unlocked
+            }
+            Action::Amend(amendment) => {
+                let outcome = self.amend(&amendment).await;
+                self.lock = None;
+                self.rim.busy.store(false, Ordering::Relaxed);
+                Event::Amended(outcome)
+            }
+            Action::RequestToken { request, after } => self.request_token(&request, after).await,
+            Action::AwaitTurn { until } => self.await_turn(until).await,
+            Action::Fetch { url, after } => {
+                pause(after).await;
+                Event::Fetched(self.fetch(url).await)
+            }
+            Action::Bind { port, strict } => Event::Bound(self.bind(port, strict)),
+            Action::Register { url, body } => Event::Fetched(self.register(url, &body).await),
+            Action::Probe(attempt) => Event::Fetched(self.probe(attempt.address.0.clone()).await),
+            Action::OpenBrowser { attempt, resumed } => self.open_browser(&attempt, resumed),
+            Action::AwaitCallback { until } => self.await_callback(until).await,
+            // The loop around this ends with them.
+            Action::Done(_) | Action::Fail(_) => Event::Unlocked,
+        }
+    }
+
+    fn read(&mut self) -> Result<SignIn, Cause> {
+        let rim = &self.rim;
+        let cached = rim.store.read(&rim.key);
+        for warning in rim.store.take_warnings() {
+            rim.diag.warn(warning);
+        }
+        let sign_in = match cached.map_err(cause)? {
+            Cached::Present(sign_in) => *sign_in,
+            Cached::Absent => SignIn::default(),
+            Cached::Unreadable { reason } => {
+                if !rim.told_unreadable.swap(true, Ordering::Relaxed) {
+                    let path = rim.store.token_file(&rim.key);
+                    rim.diag.warn(format_args!(
+                        "`{}` cannot be used: {reason}; signing in replaces it",
+                        path.display()
+                    ));
+                }
+                SignIn::default()
+            }
+            Cached::Newer { version } => {
+                let path = rim.store.token_file(&rim.key);
+                return Err(cause(StoreError::Newer { path, version }));
+            }
+        };
+        self.seen = sign_in.clone();
+        Ok(sign_in)
+    }
+
+    async fn lock(&mut self) -> Result<(), Cause> {
+        let rim = self.rim.clone();
+        let here = rim.refreshing.clone().lock_owned().await;
+        let waiting = || {
+            rim.diag
+                .note("waiting for another process that refreshes the token");
+        };
+        let lock = rim.store.lock(&rim.key, LOCK_LIMIT, waiting).await;
+        self.lock = Some((lock.map_err(cause)?, here));
+        Ok(())
+    }
+
+    /// Writes under the lock that is held. The disk may be slow, so this is done elsewhere.
+    async fn save(&mut self, mut sign_in: SignIn) -> Result<(), Cause> {
+        let Some((lock, here)) = self.lock.take() else {
+            return Err(cause(std::io::Error::other("the cache is not locked")));
+        };
+        sign_in.server = self.rim.settings.server.as_str().to_owned();
+        let store = self.rim.store.clone();
+        let writing = tokio::task::spawn_blocking(move || {
+            let outcome = store.write(&lock, &sign_in);
+            (lock, outcome)
+        });
+        let (lock, outcome) = writing.await.map_err(cause)?;
+        self.lock = Some((lock, here));
+        outcome.map_err(cause)
+    }
+
+    async fn amend(&mut self, amendment: &Amendment) -> Result<SignIn, Cause> {
+        self.lock().await?;
+        let mut sign_in = self.read()?;
+        amendment.apply(&mut sign_in);
+        self.save(sign_in.clone()).await?;
+        self.seen = sign_in.clone();
+        Ok(sign_in)
+    }
+
+    async fn request_token(&self, request: &TokenRequest, after: u64) -> Event {
+        pause(after).await;
+        // Until the answer is saved: a refresh token is spent, or a code.
+        self.rim.busy.store(true, Ordering::Relaxed);
+        let answer = token_endpoint::request(&self.rim.http, request, now()).await;
+        if answer.is_err() {
+            self.rim.busy.store(false, Ordering::Relaxed);
+        }
+        Event::TokenAnswer(answer)
+    }
+
+    async fn await_turn(&mut self, until: u64) -> Event {
+        if self.turn.is_some() {
+            return Event::Turn(None);
+        }
+        let rim = self.rim.clone();
+        let waited = remaining(until);
+        let mut announced = false;
+        loop {
+            match rim.store.try_lock_sign_in(&rim.key) {
+                Ok(Some(turn)) => {
+                    // What cannot be read is begun anew.
+                    let pending = rim.store.read_attempt(&turn).ok().flatten();
+                    self.turn = Some(turn);
+                    return Event::Turn(pending.map(Box::new));
+                }
+                Ok(None) => {}
+                Err(error) => return Event::NoTurn(cause(error)),
+            }
+            if !announced {
+                announced = true;
+                rim.diag.note(
+                    "another bridge is signing in; waiting for its browser tab to be finished",
+                );
+            }
+            let before = self.seen.clone();
+            if let Ok(now) = self.read()
+                && now != before
+            {
+                return Event::CacheChanged(now);
+            }
+            if remaining(until).is_zero() {
+                let name = rim.key.to_string();
+                return Event::NoTurn(cause(LockError::Busy { name, waited }));
+            }
+            // The random part keeps many waiters from moving in step.
+            let wait = TURN_POLL.mul_f64(1.0 + rand::random::<f64>());
+            tokio::time::sleep(wait.min(remaining(until))).await;
+        }
+    }
+
+    async fn fetch(&self, url: Url) -> Fetched {
+        let server = self.rim.settings.server.url();
+        let mut headers = match same_origin(&url, server) {
+            true => self.rim.headers.clone(),
+            false => HeaderMap::new(),
+        };
+        // MCP 2025-03-26, Authorization, Server Metadata Discovery.
+        let revision = HeaderValue::from_static(INITIALIZE_REVISIONS[0].name);
+        headers.insert("mcp-protocol-version", revision);
+        fetched(net_http::fetch(&self.rim.http, url, headers).await)
+    }
+
+    async fn probe(&self, url: Url) -> Fetched {
+        let accept = HeaderValue::from_static("text/html,application/xhtml+xml,*/*;q=0.8");
+        let headers = HeaderMap::from_iter([(header::ACCEPT, accept)]);
+        fetched(net_http::fetch(&self.rim.http, url, headers).await)
+    }
+
+    async fn register(&self, url: Url, body: &Value) -> Fetched {
+        fetched(net_http::post_json(&self.rim.http, url, None, body.to_string()).await)
+    }
+
+    fn bind(&mut self, port: Option<u16>, strict: bool) -> Result<(u16, Randomness), Cause> {
+        let kept = self.listener.take();
+        let listener = match kept.filter(|open| port.is_none_or(|port| port == open.port())) {
+            Some(open) => open,
+            None => {
+                let redirect = &self.rim.settings.redirect;
+                let bind = |port| Listener::bind(&redirect.host, port, &redirect.path);
+                let bound = match (bind(port), port) {
+                    (Err(_), Some(_)) if !strict => bind(None),
+                    (bound, _) => bound,
+                };
+                bound.map_err(cause)?
+            }
+        };
+        let port = listener.port();
+        self.listener = Some(listener);
+        Ok((port, draw()?))
+    }
+
+    fn open_browser(&mut self, attempt: &Attempt, resumed: bool) -> Event {
+        let rim = self.rim.clone();
+        self.dismiss(Page::Failed {
+            server: rim.settings.server.host(),
+            reason: "The sign-in has to be done once more, in another tab.".to_owned(),
+        });
+        if let Some(turn) = &self.turn
+            && let Err(error) = rim.store.write_attempt(turn, attempt)
+        {
+            rim.diag.debug(format_args!(
+                "the open sign-in cannot be noted, so no other process can finish it: {error}"
+            ));
+        }
+        let address = attempt.address.0.as_str();
+        match (&rim.browser, resumed) {
+            (_, true) => rim.diag.always(format_args!(
+                "finish the sign-in in the browser tab that is open already, or here: {address}"
+            )),
+            (None, false) => rim
+                .diag
+                .always(format_args!("open this address to sign in: {address}")),
+            (Some(open), false) => {
+                rim.diag.always(format_args!(
+                    "opening the browser to sign in; if none appears, open this address: {address}"
+                ));
+                if let Err(error) = open(&attempt.address.0) {
+                    let hint = error.hint();
+                    rim.diag.warn(format_args!("{error}; {hint}"));
+                }
+            }
+        }
+        Event::BrowserOpened
+    }
+
+    async fn await_callback(&mut self, until: u64) -> Event {
+        self.dismiss(Page::NotExpected);
+        let Some(listener) = &mut self.listener else {
+            return Event::CallbackTimedOut;
+        };
+        match tokio::time::timeout(remaining(until), listener.next()).await {
+            Ok(visit) => {
+                self.visitor = Some(visit.responder);
+                Event::Visited(Secret::new(visit.query))
+            }
+            Err(_) => Event::CallbackTimedOut,
+        }
+    }
+
+    /// Lets a browser that waits go on, with this page.
+    fn dismiss(&mut self, page: Page) {
+        if let Some(visitor) = self.visitor.take() {
+            self.pages.spawn(visitor.finish(page));
+        }
+    }
+
+    /// The flow has ended: nothing of it stays behind.
+    fn let_go(&mut self, result: &Result<Option<Grant>, FlowError>) {
+        let server = self.rim.settings.server.host();
+        self.dismiss(match result {
+            Ok(_) => Page::Connected { server },
+            Err(error) => Page::Failed {
+                server,
+                reason: error.to_string(),
+            },
+        });
+        self.rim.busy.store(false, Ordering::Relaxed);
+        self.listener = None;
+        self.lock = None;
+        if let Some(turn) = self.turn.take() {
+            // Failing to, it lapses by itself.
+            let _ = self.rim.store.remove_attempt(&turn);
+        }
+    }
+}
+
+async fn pause(seconds: u64) {
+    if seconds > 0 {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+}
+
+/// How long it is until a moment, given in seconds since the epoch.
+fn remaining(until: u64) -> Duration {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    Duration::from_secs(until).saturating_sub(since.unwrap_or_default())
+}
+
+fn draw() -> Result<Randomness, Cause> {
+    let mut randomness = Randomness {
+        state: [0; 32],
+        code_verifier: [0; 32],
+    };
+    let drawn = OsRng
+        .try_fill_bytes(&mut randomness.state)
+        .and_then(|()| OsRng.try_fill_bytes(&mut randomness.code_verifier));
+    drawn.map_err(cause)?;
+    Ok(randomness)
+}
+
+fn cause(error: impl std::error::Error + Send + Sync + 'static) -> Cause {
+    Arc::new(error)
+}
+
+fn fetched(outcome: Result<Document, FetchError>) -> Fetched {
+    match outcome {
+        Ok(document) => Ok(Reply {
+            status: document.status,
+            retry_after: document.retry_after.map(|wait| wait.as_secs()),
+            body: document.body,
+            url: document.url,
+        }),
+        Err(error @ (FetchError::TooLarge { .. } | FetchError::Redirected { .. })) => {
+            Err(FetchFault::Unusable(cause(error)))
+        }
+        Err(error) => Err(match error.may_have_been_processed() {
+            true => FetchFault::NoAnswer(cause(error)),
+            false => FetchFault::NotSent(cause(error)),
+        }),
+    }
+}
