@@ -9,3 +9,4 @@ mod relay;
 mod sign_in;
 mod streams;
 mod support;
+mod together;
