@@ -98,8 +98,15 @@ async fn request_with(
         let (http, request) = (http.clone(), Arc::new(request.clone()));
         move |asked: HttpRequest| send(http.clone(), request.clone(), asked)
     };
-    let resource = request.resource.as_ref();
-    let resource = resource.map(|resource| ("resource", resource.as_str()));
+    let mut extra = Vec::new();
+    if let Some(resource) = &request.resource {
+        extra.push(("resource", resource.as_str()));
+    }
+    // RFC 6749 §4.1.3 wants it of public clients only; servers built on the Python SDK look a client
+    // up by it before they read the header.
+    if method == AuthMethod::ClientSecretBasic {
+        extra.push(("client_id", request.client.client_id.as_str()));
+    }
     let outcome = match &request.grant {
         GrantRequest::AuthorizationCode {
             code,
@@ -112,7 +119,7 @@ async fn request_with(
                 .exchange_code(AuthorizationCode::new(code.expose().to_owned()))
                 .set_pkce_verifier(PkceCodeVerifier::new(code_verifier.expose().to_owned()))
                 .set_redirect_uri(std::borrow::Cow::Owned(redirect));
-            if let Some((name, value)) = resource {
+            for (name, value) in extra {
                 asked = asked.add_extra_param(name, value);
             }
             asked.request_async(&send).await
@@ -120,7 +127,7 @@ async fn request_with(
         GrantRequest::RefreshToken { refresh_token } => {
             let token = RefreshToken::new(refresh_token.expose().to_owned());
             let mut asked = oauth2.exchange_refresh_token(&token);
-            if let Some((name, value)) = resource {
+            for (name, value) in extra {
                 asked = asked.add_extra_param(name, value);
             }
             asked.request_async(&send).await

@@ -54,7 +54,7 @@ impl Page {
         let status = match self {
             Self::Connected { .. } => StatusCode::OK,
             Self::Failed { .. } => StatusCode::BAD_REQUEST,
-            Self::NotExpected => StatusCode::GONE,
+            Self::NotExpected => StatusCode::BAD_REQUEST,
         };
         respond(status, "text/html; charset=utf-8", self.html())
     }

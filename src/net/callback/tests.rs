@@ -83,7 +83,7 @@ async fn both_families_are_listened_on_for_names_and_one_for_addresses() {
         let browser = tokio::spawn(async move { ask(address, &get(port, PATH)).await });
         named.next().await.responder.finish(Page::NotExpected).await;
         let answer = browser.await.expect("answer");
-        assert!(answer.starts_with("HTTP/1.1 410 Gone\r\n"), "{answer}");
+        assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
     }
     let only_v4 = listener("127.0.0.1");
     assert!(only_v4.redirect_uri().starts_with("http://127.0.0.1:"));
@@ -153,7 +153,7 @@ async fn other_spellings_of_this_machine_are_let_through() {
         let browser = tokio::spawn(async move { ask(v4(port), &request).await });
         drop(listener.next().await);
         let answer = browser.await.expect("answer");
-        assert!(answer.starts_with("HTTP/1.1 410 "), "{host}: {answer}");
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{host}: {answer}");
     }
 }
 
@@ -174,7 +174,7 @@ async fn second_visit_is_handed_over_while_the_first_still_waits() {
         second_browser
             .await
             .expect("answer")
-            .starts_with("HTTP/1.1 410 ")
+            .starts_with("HTTP/1.1 400 ")
     );
     drop(listener);
     let server = "x".to_owned();
@@ -209,7 +209,7 @@ async fn connection_that_says_nothing_takes_no_more_than_its_place() {
     }
     let browser = tokio::spawn(async move { ask(v4(port), &get(port, PATH)).await });
     drop(listener.next().await);
-    assert!(browser.await.expect("answer").starts_with("HTTP/1.1 410 "));
+    assert!(browser.await.expect("answer").starts_with("HTTP/1.1 400 "));
 }
 
 #[tokio::test]

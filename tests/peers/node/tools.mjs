@@ -72,7 +72,8 @@ export function mcpServer({ standing, event }) {
         await pause(5);
       }
       if (forever) {
-        await new Promise(resolve => signal.addEventListener('abort', resolve, { once: true }));
+        // The cancellation may have come during the last step.
+        if (!signal.aborted) await new Promise(resolve => signal.addEventListener('abort', resolve, { once: true }));
         event('call cancelled');
         cancelled.resolve();
       }
