@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Mutex as StdMutex;
 
 use playground::{Fault, Manner, Playground, Then, browse};
 use tempfile::TempDir;
@@ -155,6 +154,17 @@ impl Process {
 
 async fn challenged(login: Login, rejected: Option<Secret>) -> Result<Secret, LoginError> {
     login.challenged(rejected, Challenge::default()).await
+}
+
+/// Waits until this stands on stderr.
+async fn printed(stderr: &Captured, text: &str) {
+    let waiting = async {
+        while !stderr.text().contains(text) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(20), waiting).await;
+    assert!(waited.is_ok(), "`{text}` is not in: {}", stderr.text());
 }
 
 fn asking_for(scope: &str) -> Challenge {
@@ -375,6 +385,25 @@ async fn two_processes_share_one_browser() {
 }
 
 #[tokio::test]
+async fn whoever_waits_takes_the_token_before_the_turn_is_free() {
+    let scene = Scene::new();
+    let token = scene.signed_in(3600).await;
+    let (store, key) = (scene.store(), scene.key());
+    let signed_in = scene.cached();
+    let lock = || store.lock(&key, Duration::from_secs(5), || {});
+    store.remove(&lock().await.unwrap()).unwrap();
+    // Another process has the browser open, and keeps it.
+    let turn = store.try_lock_sign_in(&key).unwrap().unwrap();
+    let mut process = scene.process();
+    let caller = tokio::spawn(challenged(process.login.clone(), None));
+    printed(&process.stderr, "another bridge is signing in").await;
+    store.write(&lock().await.unwrap(), &signed_in).unwrap();
+    assert_eq!(caller.await.unwrap().unwrap(), token);
+    assert_eq!(process.unseen(), 0);
+    drop(turn);
+}
+
+#[tokio::test]
 async fn a_successor_finishes_with_the_tab_that_is_open() {
     let scene = Scene::new();
     let mut first = scene.process();
@@ -386,14 +415,7 @@ async fn a_successor_finishes_with_the_tab_that_is_open() {
 
     let mut second = scene.process();
     let caller = tokio::spawn(challenged(second.login.clone(), None));
-    let stderr = second.stderr.clone();
-    let printed = async {
-        while !stderr.text().contains(&address) {
-            tokio::task::yield_now().await;
-        }
-    };
-    let printed = tokio::time::timeout(Duration::from_secs(20), printed).await;
-    assert!(printed.is_ok(), "{}", second.stderr.text());
+    printed(&second.stderr, &address).await;
     assert_eq!(visit(address, Manner::Approve).await, 200);
     caller.await.unwrap().unwrap();
     assert_eq!((second.unseen(), scene.playground.registrations()), (0, 1));
@@ -446,22 +468,10 @@ async fn an_address_is_printed_where_no_browser_can_be_opened() {
     let config = scene.config(&["--no-browser"]);
     let (login, _task) = Login::start(&config, http.unwrap(), diag).unwrap();
     let caller = tokio::spawn(challenged(login, None));
-    let found = Arc::new(StdMutex::new(None));
-    let looking = async {
-        loop {
-            let text = stderr.text();
-            if let Some(at) = text.find("http://") {
-                let address = text[at..].split_whitespace().next().unwrap_or_default();
-                *found.lock().unwrap() = Some(address.to_owned());
-                return;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), looking)
-        .await
-        .unwrap();
-    let address = found.lock().unwrap().take().unwrap();
+    printed(&stderr, "http://").await;
+    let text = stderr.text();
+    let at = text.find("http://").unwrap();
+    let address = text[at..].split_whitespace().next().unwrap().to_owned();
     assert_eq!(visit(address, Manner::Approve).await, 200);
     caller.await.unwrap().unwrap();
 }
