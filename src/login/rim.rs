@@ -234,9 +234,6 @@ impl Hands {
     }
 
     async fn await_turn(&mut self, until: u64) -> Event {
-        if self.turn.is_some() {
-            return Event::Turn(None);
-        }
         let rim = self.rim.clone();
         let waited = remaining(until);
         let mut announced = false;

@@ -2,6 +2,7 @@
 
 mod cache;
 mod cli;
+mod concurrency;
 mod faults;
 mod peers;
 mod refresh;

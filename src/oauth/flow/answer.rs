@@ -125,14 +125,13 @@ impl Flow {
     }
 
     fn narrower(&self, asked: &Asked) -> Option<Vec<String>> {
-        let may = !asked.plan.narrowed && !matches!(self.goal, Goal::StepUp { .. });
+        let may = !matches!(self.goal, Goal::StepUp { .. });
         may.then(|| self.sources(&asked.plan).narrowed(&asked.attempt.scopes))?
     }
 
     fn narrow(&mut self, mut plan: Plan, scopes: Vec<String>, now: u64) -> Move {
         self.note(Note::ScopesNarrowed(scopes.clone()));
         plan.scopes = scopes;
-        plan.narrowed = true;
         self.bind(plan, now)
     }
 

@@ -62,7 +62,7 @@ pub enum Action {
         after: u64,
     },
     /// Lock the sign-in of this server against other processes; if another has it, say when the
-    /// cache changes. Done at once if we have it already. \[`Turn`, `CacheChanged` or `NoTurn`\]
+    /// cache changes. \[`Turn`, `CacheChanged` or `NoTurn`\]
     AwaitTurn {
         /// When to give up, in seconds since the epoch.
         until: u64,

@@ -41,8 +41,6 @@ pub(super) struct Plan {
     pub scopes: Vec<String>,
     /// Whether a dead client was replaced already.
     pub registered_anew: bool,
-    /// Whether a refused scope was given up already.
-    pub narrowed: bool,
 }
 
 /// Who asks.
@@ -210,7 +208,6 @@ impl Flow {
             resource_scopes: metadata.scopes_supported,
             scopes: Vec::new(),
             registered_anew: false,
-            narrowed: false,
         };
         let sources = self.sources(&plan);
         plan.scopes = match (&self.goal, &plan.task.cached.grant) {

@@ -1,0 +1,477 @@
+//! One task, many callers: a real authorization server, and a browser that the test holds back.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use playground::{Fault, Manner, Playground, Then, browse};
+use tempfile::TempDir;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::*;
+use crate::cli::{self, Parsed};
+use crate::config::{Job, Surroundings};
+use crate::diag::{Captured, Level};
+use crate::ids::ServerKey;
+use crate::net::http::{self as net_http, HttpSettings};
+use crate::oauth::flow::FlowError;
+use crate::oauth::sign_in::SignIn;
+use crate::store::Cached;
+
+/// A server, a cache and what happened.
+struct Scene {
+    playground: Playground,
+    folder: TempDir,
+}
+
+/// One process, as far as signing in goes.
+struct Process {
+    login: Login,
+    task: Task,
+    /// The addresses that a browser was opened with.
+    opened: UnboundedReceiver<String>,
+    stderr: Captured,
+}
+
+impl Scene {
+    fn new() -> Self {
+        Self::with(playground::Settings::default())
+    }
+
+    fn with(settings: playground::Settings) -> Self {
+        Self {
+            playground: Playground::start(settings),
+            folder: TempDir::new().unwrap(),
+        }
+    }
+
+    fn config(&self, arguments: &[&str]) -> Config {
+        let url = self.playground.mcp_url();
+        let arguments = ["mcp-drawbridge", &url]
+            .into_iter()
+            .chain(arguments.iter().copied());
+        let folder = self.folder.path().join("cache").display().to_string();
+        let env = BTreeMap::from([("MCP_DRAWBRIDGE_DIR".to_owned(), folder)]);
+        let around = Surroundings {
+            env: &env,
+            data_dir: None,
+            read: &|path: &Path| std::fs::read(path),
+        };
+        let Ok(Parsed::Run(request)) = cli::parse(arguments.map(Into::into)) else {
+            panic!("the arguments are wrong");
+        };
+        match Job::new(*request, &around) {
+            Ok(Job::Bridge(config)) => *config,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn process(&self) -> Process {
+        self.process_with(&[])
+    }
+
+    fn process_with(&self, arguments: &[&str]) -> Process {
+        let config = self.config(arguments);
+        let (diag, stderr) = Diag::captured(Level::Debug);
+        let http = net_http::build(&HttpSettings {
+            connect_timeout: Duration::from_secs(10),
+            ca_file: None,
+        });
+        let (address, opened) = unbounded_channel();
+        let browser: OpenBrowser = Arc::new(move |url| {
+            let _ = address.send(url.to_string());
+            Ok(())
+        });
+        let (login, task) = Login::start_with(&config, http.unwrap(), diag, Some(browser)).unwrap();
+        Process {
+            login,
+            task,
+            opened,
+            stderr,
+        }
+    }
+
+    fn key(&self) -> ServerKey {
+        self.config(&[]).key
+    }
+
+    fn store(&self) -> Store {
+        Store::open(self.folder.path().join("cache")).unwrap()
+    }
+
+    fn cached(&self) -> SignIn {
+        match self.store().read(&self.key()).unwrap() {
+            Cached::Present(sign_in) => *sign_in,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Somebody has signed in before; the token ends in so many seconds.
+    async fn signed_in(&self, ends_in: i64) -> Secret {
+        let mut process = self.process();
+        let caller = tokio::spawn(challenged(process.login.clone(), None));
+        process.approve().await;
+        let token = caller.await.unwrap();
+        process.close().await;
+        let mut sign_in = self.cached();
+        let tokens = &mut sign_in.grant.as_mut().unwrap().tokens;
+        tokens.expires_at = now().checked_add_signed(ends_in);
+        let store = self.store();
+        let lock = store.lock(&self.key(), Duration::from_secs(5), || {}).await;
+        store.write(&lock.unwrap(), &sign_in).unwrap();
+        token.unwrap()
+    }
+}
+
+impl Process {
+    async fn challenged(&self, rejected: Option<&Secret>) -> Result<Secret, LoginError> {
+        challenged(self.login.clone(), rejected.cloned()).await
+    }
+
+    async fn address(&mut self) -> String {
+        let opened = tokio::time::timeout(Duration::from_secs(20), self.opened.recv());
+        match opened.await {
+            Ok(Some(address)) => address,
+            _ => panic!("no browser was opened: {}", self.stderr.text()),
+        }
+    }
+
+    /// A person comes to the browser, and approves.
+    async fn approve(&mut self) -> u16 {
+        let address = self.address().await;
+        visit(address, Manner::Approve).await
+    }
+
+    /// How many browsers were opened that nobody has looked at.
+    fn unseen(&mut self) -> usize {
+        std::iter::from_fn(|| self.opened.try_recv().ok()).count()
+    }
+
+    async fn close(self) {
+        drop(self.login);
+        self.task.ended().await;
+    }
+}
+
+async fn challenged(login: Login, rejected: Option<Secret>) -> Result<Secret, LoginError> {
+    login.challenged(rejected, Challenge::default()).await
+}
+
+/// Waits until this stands on stderr.
+async fn printed(stderr: &Captured, text: &str) {
+    let waiting = async {
+        while !stderr.text().contains(text) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(20), waiting).await;
+    assert!(waited.is_ok(), "`{text}` is not in: {}", stderr.text());
+}
+
+fn asking_for(scope: &str) -> Challenge {
+    Challenge {
+        scope: Some(vec![scope.to_owned()]),
+        ..Challenge::default()
+    }
+}
+
+async fn visit(address: String, manner: Manner) -> u16 {
+    let visit = tokio::task::spawn_blocking(move || browse(&address, manner));
+    visit.await.unwrap().unwrap().status
+}
+
+/// Waits for the playground, which answers from threads of its own.
+async fn blocking<T: Send + 'static>(
+    scene: &Arc<Scene>,
+    wait: impl FnOnce(&Playground) -> T + Send + 'static,
+) -> T {
+    let scene = scene.clone();
+    let waiting = tokio::task::spawn_blocking(move || wait(&scene.playground));
+    waiting.await.unwrap()
+}
+
+async fn refresh_arrived(scene: &Arc<Scene>) {
+    blocking(scene, |playground| {
+        playground.wait_for(|requests| {
+            let is_it = |request: &&playground::Request| {
+                request.parameter("grant_type").as_deref() == Some("refresh_token")
+            };
+            requests.iter().find(is_it).map(|_| ())
+        });
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn ten_callers_share_one_sign_in() {
+    let scene = Scene::new();
+    let mut process = scene.process();
+    let mut callers = JoinSet::new();
+    for _ in 0..10 {
+        callers.spawn(challenged(process.login.clone(), None));
+    }
+    assert_eq!(process.approve().await, 200);
+    let tokens = callers.join_all().await;
+    let first = tokens[0].clone().unwrap();
+    assert!(tokens.into_iter().all(|token| token.unwrap() == first));
+    assert_eq!(process.login.bearer().await.unwrap(), Some(first));
+    let counts = (
+        scene.playground.registrations(),
+        scene.playground.code_exchanges(),
+    );
+    assert_eq!((counts, process.unseen()), ((1, 1), 0));
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_does_not_end_the_sign_in() {
+    let scene = Scene::new();
+    let mut process = scene.process();
+    let caller = tokio::spawn(challenged(process.login.clone(), None));
+    let address = process.address().await;
+    caller.abort();
+    assert!(caller.await.unwrap_err().is_cancelled());
+    assert_eq!(visit(address, Manner::Approve).await, 200);
+    // Whoever asks next gets what that sign-in brought.
+    process.challenged(None).await.unwrap();
+    assert_eq!(
+        (scene.playground.code_exchanges(), process.unseen()),
+        (1, 0)
+    );
+}
+
+#[tokio::test]
+async fn a_declined_sign_in_is_told_to_all_who_waited_and_not_repeated() {
+    let scene = Scene::new();
+    let mut process = scene.process();
+    let mut callers = JoinSet::new();
+    for _ in 0..3 {
+        callers.spawn(challenged(process.login.clone(), None));
+    }
+    let address = process.address().await;
+    visit(address, Manner::Deny).await;
+    for outcome in callers.join_all().await {
+        let failure = outcome.unwrap_err().failure();
+        assert!(failure.detail.contains("declined"), "{failure}");
+        assert!(!failure.retryable);
+    }
+    assert_eq!(process.unseen(), 0);
+}
+
+#[tokio::test]
+async fn requests_do_not_wait_for_a_person_who_need_not() {
+    let scene = Scene::new();
+    let mut process = scene.process();
+    let login = process.login.clone();
+    let caller = tokio::spawn(async move { login.challenged(None, asking_for("tools")).await });
+    let address = process.address().await;
+    // Nobody is signed in, which is known without the person in the browser.
+    assert_eq!(process.login.bearer().await.unwrap(), None);
+    visit(address, Manner::Approve).await;
+    let token = caller.await.unwrap().unwrap();
+
+    let (login, used) = (process.login.clone(), token.clone());
+    let stepping_up =
+        tokio::spawn(async move { login.insufficient_scope(used, asking_for("admin")).await });
+    let address = process.address().await;
+    assert_eq!(process.login.bearer().await.unwrap(), Some(token.clone()));
+    visit(address, Manner::Approve).await;
+    let wider = stepping_up.await.unwrap().unwrap();
+    assert_ne!(wider, token);
+    assert_eq!(process.login.bearer().await.unwrap(), Some(wider));
+}
+
+#[tokio::test]
+async fn ten_callers_with_a_refused_token_refresh_once() {
+    let scene = Scene::new();
+    let old = scene.signed_in(3600).await;
+    let process = scene.process();
+    let callers: JoinSet<_> = (0..10)
+        .map(|_| challenged(process.login.clone(), Some(old.clone())))
+        .collect();
+    let tokens = callers.join_all().await;
+    let first = tokens[0].clone().unwrap();
+    assert!(first != old && tokens.into_iter().all(|token| token.unwrap() == first));
+    assert_eq!(
+        (scene.playground.refreshes(), scene.playground.reuses()),
+        (1, 0)
+    );
+}
+
+#[tokio::test]
+async fn a_refresh_that_is_put_off_delays_one_request_and_no_other() {
+    let scene = Scene::new();
+    let old = scene.signed_in(1).await;
+    let mut sign_in = scene.cached();
+    // Due, but far from its end.
+    let grant = sign_in.grant.as_mut().unwrap();
+    grant.granted_at = now() - 3500;
+    grant.tokens.expires_at = Some(now() + 100);
+    let lock = scene
+        .store()
+        .lock(&scene.key(), Duration::from_secs(5), || {})
+        .await;
+    scene.store().write(&lock.unwrap(), &sign_in).unwrap();
+    let busy = Fault::token("refresh_token").then(Then::answer(503));
+    scene.playground.fault(busy.always());
+    let mut process = scene.process();
+    let asked = || {
+        let requests = scene.playground.requests();
+        let is_it = |request: &&playground::Request| {
+            request.parameter("grant_type").as_deref() == Some("refresh_token")
+        };
+        requests.iter().filter(is_it).count()
+    };
+    for _ in 0..5 {
+        assert_eq!(process.login.bearer().await.unwrap(), Some(old.clone()));
+        assert_eq!(asked(), 2);
+    }
+    assert!(process.stderr.text().contains("used until it ends"));
+    assert_eq!(process.unseen(), 0);
+}
+
+#[tokio::test]
+async fn a_refresh_under_way_reaches_the_disk_before_the_end() {
+    let scene = Arc::new(Scene::new());
+    let old = scene.signed_in(-10).await;
+    let process = scene.process();
+    scene
+        .playground
+        .fault(Fault::token("refresh_token").then(Then::Hold));
+    let caller = {
+        let login = process.login.clone();
+        tokio::spawn(async move { login.bearer().await })
+    };
+    refresh_arrived(&scene).await;
+    caller.abort();
+    let _ = caller.await;
+    let ending = tokio::spawn(process.close());
+    scene.playground.release_held();
+    ending.await.unwrap();
+    let kept = scene.cached().grant.unwrap();
+    assert_ne!(kept.tokens.access_token, old);
+    assert!(kept.refreshed_at.is_some());
+}
+
+#[tokio::test]
+async fn an_outage_opens_no_browser_and_says_that_it_may_pass() {
+    let scene = Scene::new();
+    let old = scene.signed_in(-10).await;
+    let mut process = scene.process();
+    scene.playground.stop();
+    for outcome in [
+        process.login.bearer().await.map(|_| ()),
+        process.challenged(Some(&old)).await.map(|_| ()),
+    ] {
+        let error = outcome.unwrap_err();
+        assert!(error.failure().retryable, "{error}");
+    }
+    assert_eq!(process.unseen(), 0);
+    // It has passed.
+    scene.playground.resume(playground::Memory::Kept);
+    assert!(process.login.bearer().await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn two_processes_share_one_browser() {
+    let scene = Scene::new();
+    let (mut first, mut second) = (scene.process(), scene.process());
+    let one = tokio::spawn(challenged(first.login.clone(), None));
+    let address = first.address().await;
+    let other = tokio::spawn(challenged(second.login.clone(), None));
+    assert_eq!(visit(address, Manner::Approve).await, 200);
+    let (one, other) = (one.await.unwrap().unwrap(), other.await.unwrap().unwrap());
+    assert_eq!(one, other);
+    assert_eq!((first.unseen(), second.unseen()), (0, 0));
+    assert_eq!(scene.playground.registrations(), 1);
+}
+
+#[tokio::test]
+async fn whoever_waits_takes_the_token_before_the_turn_is_free() {
+    let scene = Scene::new();
+    let token = scene.signed_in(3600).await;
+    let (store, key) = (scene.store(), scene.key());
+    let signed_in = scene.cached();
+    let lock = || store.lock(&key, Duration::from_secs(5), || {});
+    store.remove(&lock().await.unwrap()).unwrap();
+    // Another process has the browser open, and keeps it.
+    let turn = store.try_lock_sign_in(&key).unwrap().unwrap();
+    let mut process = scene.process();
+    let caller = tokio::spawn(challenged(process.login.clone(), None));
+    printed(&process.stderr, "another bridge is signing in").await;
+    store.write(&lock().await.unwrap(), &signed_in).unwrap();
+    assert_eq!(caller.await.unwrap().unwrap(), token);
+    assert_eq!(process.unseen(), 0);
+    drop(turn);
+}
+
+#[tokio::test]
+async fn a_successor_finishes_with_the_tab_that_is_open() {
+    let scene = Scene::new();
+    let mut first = scene.process();
+    let caller = tokio::spawn(challenged(first.login.clone(), None));
+    let address = first.address().await;
+    caller.abort();
+    let _ = caller.await;
+    first.close().await;
+
+    let mut second = scene.process();
+    let caller = tokio::spawn(challenged(second.login.clone(), None));
+    printed(&second.stderr, &address).await;
+    assert_eq!(visit(address, Manner::Approve).await, 200);
+    caller.await.unwrap().unwrap();
+    assert_eq!((second.unseen(), scene.playground.registrations()), (0, 1));
+}
+
+#[tokio::test]
+async fn signing_in_anew_replaces_a_token_that_works() {
+    let scene = Scene::new();
+    let old = scene.signed_in(3600).await;
+    let mut process = scene.process();
+    let login = process.login.clone();
+    let signing_in = tokio::spawn(async move { login.sign_in(Challenge::default()).await });
+    process.approve().await;
+    let grant = signing_in.await.unwrap().unwrap();
+    assert_ne!(grant.tokens.access_token, old);
+    assert_eq!(scene.cached().grant, Some(grant));
+}
+
+#[tokio::test]
+async fn nobody_in_the_browser_is_waited_for_as_long_as_allowed() {
+    let scene = Scene::new();
+    let process = scene.process_with(&["--auth-timeout", "1"]);
+    let error = process.challenged(None).await.unwrap_err();
+    let LoginError::Flow { error, .. } = &error else {
+        panic!("{error}");
+    };
+    assert!(matches!(**error, FlowError::TimedOut(1)), "{error}");
+    // The registration stays for the next try.
+    assert_eq!(scene.cached().clients.len(), 1);
+}
+
+#[tokio::test]
+async fn after_the_end_nobody_gets_a_token() {
+    let scene = Scene::new();
+    let process = scene.process();
+    let caller = tokio::spawn(challenged(process.login.clone(), None));
+    process.task.0.abort();
+    let outcome = caller.await.unwrap();
+    assert!(matches!(outcome, Err(LoginError::Closing)));
+}
+
+#[tokio::test]
+async fn an_address_is_printed_where_no_browser_can_be_opened() {
+    let scene = Scene::new();
+    let (diag, stderr) = Diag::captured(Level::Silent);
+    let http = net_http::build(&HttpSettings {
+        connect_timeout: Duration::from_secs(10),
+        ca_file: None,
+    });
+    let config = scene.config(&["--no-browser"]);
+    let (login, _task) = Login::start(&config, http.unwrap(), diag).unwrap();
+    let caller = tokio::spawn(challenged(login, None));
+    printed(&stderr, "http://").await;
+    let text = stderr.text();
+    let at = text.find("http://").unwrap();
+    let address = text[at..].split_whitespace().next().unwrap().to_owned();
+    assert_eq!(visit(address, Manner::Approve).await, 200);
+    caller.await.unwrap().unwrap();
+}
