@@ -3,6 +3,7 @@
 mod cache;
 mod cli;
 mod concurrency;
+mod concurrency;
 mod faults;
 mod peers;
 mod refresh;
@@ -10,4 +11,3 @@ mod relay;
 mod sign_in;
 mod streams;
 mod support;
-mod together;
