@@ -2,6 +2,7 @@
 
 mod cache;
 mod cli;
+mod commands;
 mod faults;
 mod peers;
 mod refresh;

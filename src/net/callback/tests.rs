@@ -83,7 +83,10 @@ async fn both_families_are_listened_on_for_names_and_one_for_addresses() {
         let browser = tokio::spawn(async move { ask(address, &get(port, PATH)).await });
         named.next().await.responder.finish(Page::NotExpected).await;
         let answer = browser.await.expect("answer");
-        assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
+        assert!(
+            answer.starts_with("HTTP/1.1 400 Bad Request\r\n"),
+            "{answer}"
+        );
     }
     let only_v4 = listener("127.0.0.1");
     assert!(only_v4.redirect_uri().starts_with("http://127.0.0.1:"));
