@@ -92,6 +92,7 @@ impl Error {
             Self::Usage(_) => 2,
             Self::Unreachable { .. } => 4,
             Self::Login(error) if error.is_unreachable() => 4,
+            Self::Login(error) if error.needs_person() => 3,
             Self::Login(_) | Self::Refused { .. } => 1,
             Self::Http(_) | Self::Stdout(_) | Self::Runtime(_) => 1,
             Self::Interrupted => 130,

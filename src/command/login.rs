@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 
+use super::words::duration;
 use super::{now, print};
 use crate::config::{AuthMode, Config};
-use crate::diag::{Diag, clean};
+use crate::diag::{Diag, clean, clean_to};
 use crate::error::Error;
 use crate::login::Login;
 use crate::mcp::revision::NEWEST;
@@ -15,6 +16,9 @@ use crate::net::http::{self, HttpSettings};
 use crate::net::remote::{Answer, Carried, Remote};
 use crate::oauth::challenge::Challenge;
 use crate::oauth::token::Grant;
+
+/// Most requests that are sent to find the endpoint.
+const REDIRECTS: usize = 4;
 
 /// Asks the server what it wants, signs in, and prints what came of it.
 pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
@@ -49,13 +53,7 @@ async fn sign_in(config: &Config, diag: &Diag) -> Result<(), Error> {
 
 /// What the server asks for; `None` if it lets anybody in.
 async fn challenge(remote: &Remote, host: &str) -> Result<Option<Challenge>, Error> {
-    let answer = remote
-        .post(initialize(), Carried::default())
-        .await
-        .map_err(|broken| Error::Unreachable {
-            server: host.to_owned(),
-            cause: broken.cause,
-        })?;
+    let answer = ask(remote, host).await?;
     if answer.status == 401 {
         return Ok(Some(answer.challenge().challenge.unwrap_or_default()));
     }
@@ -67,6 +65,23 @@ async fn challenge(remote: &Remote, host: &str) -> Result<Option<Challenge>, Err
     }
     end(remote, &answer).await;
     Ok(None)
+}
+
+/// Asks, and follows the server to where it has moved its endpoint (RFC 9110 §15.4.8, §15.4.9).
+async fn ask(remote: &Remote, host: &str) -> Result<Answer, Error> {
+    let unreachable = |cause| Error::Unreachable {
+        server: host.to_owned(),
+        cause,
+    };
+    for _ in 0..REDIRECTS {
+        let sent = remote.post(initialize(), Carried::default()).await;
+        let answer = sent.map_err(|broken| unreachable(broken.cause))?;
+        let moved = matches!(answer.status, 307 | 308);
+        if !moved || remote.follow(&answer).is_err() {
+            return Ok(answer);
+        }
+    }
+    Err(unreachable("it redirects in circles".to_owned()))
 }
 
 /// The session that the question opened is not needed. Failing to say so does no harm.
@@ -102,11 +117,11 @@ fn granted(config: &Config, grant: &Grant, now: u64) -> String {
     let _ = writeln!(text, "  issuer  {}", clean(grant.issuer.as_str()));
     let scopes = match grant.tokens.scopes.is_empty() {
         true => "none named".to_owned(),
-        false => clean(&grant.tokens.scopes.join(" ")),
+        false => clean_to(&grant.tokens.scopes.join(" "), 2000),
     };
     let _ = writeln!(text, "  scopes  {scopes}");
     let ends = match grant.tokens.expires_at {
-        Some(at) => format!("in {} min", at.saturating_sub(now) / 60),
+        Some(at) => format!("in {}", duration(at.saturating_sub(now))),
         None => "not said".to_owned(),
     };
     let renewed = match grant.tokens.refresh_token {

@@ -4,6 +4,7 @@ mod bridge;
 mod login;
 mod logout;
 mod status;
+mod words;
 
 use std::io::Write as _;
 use std::time::SystemTime;

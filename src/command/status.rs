@@ -5,6 +5,7 @@ use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
+use super::words::{ago, duration};
 use crate::config::{Status, StatusTarget};
 use crate::diag::{Diag, clean, clean_to};
 use crate::error::Error;
@@ -288,28 +289,6 @@ fn lines(entry: &Entry, now: u64) -> Vec<(&'static str, String)> {
     add("health", Some(entry.health.to_string()));
     add("problem", entry.problem.clone());
     lines
-}
-
-fn ago(at: u64, now: u64) -> String {
-    match now.checked_sub(at) {
-        Some(0) => "just now".to_owned(),
-        Some(seconds) => format!("{} ago", duration(seconds)),
-        None => "in the future; is the clock right?".to_owned(),
-    }
-}
-
-/// A duration in the largest unit that it fills at least once, rounded down.
-fn duration(seconds: u64) -> String {
-    let (count, unit) = match seconds {
-        0..60 => (seconds, "second"),
-        60..3600 => (seconds / 60, "minute"),
-        3600..86400 => (seconds / 3600, "hour"),
-        _ => (seconds / 86400, "day"),
-    };
-    match count {
-        1 => format!("1 {unit}"),
-        _ => format!("{count} {unit}s"),
-    }
 }
 
 #[cfg(test)]

@@ -54,7 +54,29 @@ impl LoginError {
 
     /// Whether a server could not be reached, so that nothing was decided.
     pub fn is_unreachable(&self) -> bool {
-        matches!(self, Self::Flow { error, .. } if error.is_transient())
+        let Self::Flow { error, .. } = self else {
+            return false;
+        };
+        let of_a_server = matches!(
+            **error,
+            FlowError::Discovery(_) | FlowError::Registration(_) | FlowError::Token(_)
+        );
+        of_a_server && error.is_transient()
+    }
+
+    /// Whether a person has to sign in and could not: nobody did in time, the browser could not
+    /// come back to this machine, or another process has the sign-in.
+    pub fn needs_person(&self) -> bool {
+        let Self::Flow { error, .. } = self else {
+            return false;
+        };
+        matches!(
+            **error,
+            FlowError::TimedOut(_)
+                | FlowError::TooManyAttempts
+                | FlowError::Callback(_)
+                | FlowError::SignInLock(_)
+        )
     }
 
     /// The same for the AI client, which is all that its user sees.

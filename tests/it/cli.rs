@@ -100,6 +100,19 @@ fn help_and_version_go_to_stdout_and_end_with_0() {
 }
 
 #[test]
+fn the_readme_names_every_option() {
+    let readme = include_str!("../../README.md");
+    let help = stdout(&Program::new().run(&["--help"]));
+    let words = help.split_whitespace();
+    let options: Vec<_> = words.filter(|word| word.starts_with("--")).collect();
+    assert!(options.len() > 20, "{help}");
+    for option in options {
+        let option = option.trim_end_matches(|c: char| !c.is_ascii_lowercase());
+        assert!(readme.contains(option), "{option}");
+    }
+}
+
+#[test]
 fn wrong_usage_is_told_in_one_line_on_stderr_and_ends_with_2() {
     let program = Program::new();
     for args in [

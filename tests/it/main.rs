@@ -2,7 +2,7 @@
 
 mod cache;
 mod cli;
-mod concurrency;
+mod commands;
 mod concurrency;
 mod faults;
 mod peers;

@@ -217,22 +217,3 @@ fn text_from_a_server_cannot_draw_on_the_terminal() {
     );
     assert!(shown.contains("server        not an address\n"), "{shown}");
 }
-
-#[test]
-fn durations_use_the_largest_full_unit() {
-    for (seconds, words) in [
-        (0, "0 seconds"),
-        (1, "1 second"),
-        (59, "59 seconds"),
-        (60, "1 minute"),
-        (3599, "59 minutes"),
-        (3600, "1 hour"),
-        (86399, "23 hours"),
-        (86400, "1 day"),
-        (1_000_000, "11 days"),
-    ] {
-        assert_eq!(duration(seconds), words);
-    }
-    assert_eq!(ago(NOW + 1, NOW), "in the future; is the clock right?");
-    assert_eq!(ago(NOW, NOW), "just now");
-}
