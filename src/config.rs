@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 
 use crate::cli::{CommonOptions, LogoutArgs, Request, ServerArgs, StatusArgs, UsageError};
 use crate::diag::Level;
-use crate::ids::{ResourceId, ServerKey, ServerUrl};
+use crate::ids::{Issuer, ResourceId, ServerKey, ServerUrl};
 use crate::oauth::registration::AuthMethod;
 use crate::secret::Secret;
 use given::{Given, Lookup};
@@ -110,6 +110,8 @@ pub struct Config {
     pub client_metadata: Map<String, Value>,
     /// Which `resource` OAuth requests name.
     pub resource: Resource,
+    /// The issuer to believe wherever its metadata is found.
+    pub issuer: Option<Issuer>,
     /// The scopes to ask for instead of those that the server names; never empty.
     pub scopes: Option<Vec<String>>,
     /// Parameters that are set last on the authorization URL; at most one of each name.
@@ -283,6 +285,10 @@ impl Config {
             },
             client: which.client,
             client_metadata: which.client_metadata,
+            issuer: match lookup.text("issuer", &args.issuer) {
+                Some(given) => Some(oauth::issuer(&given)?),
+                None => None,
+            },
             scopes: which.scopes,
             authorize_params: which.authorize_params,
             allow_http: which.allow_http,

@@ -16,3 +16,4 @@ pub mod oauth;
 pub mod secret;
 pub mod stdio;
 pub mod store;
+pub mod untrusted;

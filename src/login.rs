@@ -230,7 +230,7 @@ fn settings(config: &Config) -> Settings {
         },
         auth_timeout: config.auth_timeout.as_secs().max(1),
         allow_missing_pkce_metadata: config.allow_missing_pkce_metadata,
-        issuer: None,
+        issuer: config.issuer.clone(),
     }
 }
 

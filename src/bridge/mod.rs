@@ -226,7 +226,10 @@ impl Bridge {
                     }
                 }
                 Effect::EndSession(ended) => session = Some(ended),
-                _ => {}
+                Effect::ToHost(line) => {
+                    let _ = tokio::time::timeout(LAST_WRITE, self.output.write(line)).await;
+                }
+                Effect::OpenStanding { .. } | Effect::Note(_) => {}
             }
         }
         let farewell = async {

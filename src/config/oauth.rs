@@ -6,7 +6,7 @@ use url::Url;
 use super::given::{Given, expand};
 use super::{ConfiguredClient, Resource, Surroundings};
 use crate::cli::UsageError;
-use crate::ids::ResourceId;
+use crate::ids::{Issuer, ResourceId, is_loopback};
 use crate::oauth::registration::AuthMethod;
 use crate::secret::Secret;
 
@@ -112,6 +112,19 @@ pub(super) fn scopes(text: &str, origin: &str) -> Result<Vec<String>, UsageError
         true => Err(UsageError::new(format!("{origin} names no scope"))
             .with_hint("leave it out to ask for what the server needs")),
         false => Ok(scopes),
+    }
+}
+
+/// `--issuer`: an absolute https address, http on this machine, kept exactly as it is written.
+pub(super) fn issuer(given: &Given) -> Result<Issuer, UsageError> {
+    let usable = Url::parse(&given.text)
+        .is_ok_and(|url| url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)));
+    match usable {
+        true => Ok(Issuer::new(given.text.clone())),
+        false => Err(UsageError::new(format!(
+            "{} is `{}`; it must be an https address",
+            given.origin, given.text
+        ))),
     }
 }
 

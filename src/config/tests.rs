@@ -109,7 +109,7 @@ fn an_address_alone_is_enough() {
 fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
     let pem = "-----BEGIN CERTIFICATE-----";
     type Holds = fn(&Config) -> bool;
-    let cases: [(&str, &str, Holds); 19] = [
+    let cases: [(&str, &str, Holds); 20] = [
         ("name", "work", |c| c.key.as_str() == "work"),
         ("scope", "read write", |c| {
             c.scopes.as_deref() == Some(&["read".to_owned(), "write".to_owned()])
@@ -148,6 +148,11 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
         }),
         ("disable-resource-parameter", "", |c| {
             c.resource == Resource::Omitted
+        }),
+        ("issuer", "https://as.example.com/", |c| {
+            c.issuer
+                .as_ref()
+                .is_some_and(|issuer| issuer.as_str() == "https://as.example.com/")
         }),
         ("allow-missing-pkce-metadata", "", |c| {
             c.allow_missing_pkce_metadata

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::failure::{Failure, Stage};
 use super::jsonrpc::{self, Kind, Message};
 use super::session;
+use crate::untrusted::{SHOWN, printable};
 
 /// Most bytes of an error answer that are looked at.
 pub const ERROR_BODY_LIMIT: usize = 64 * 1024;
@@ -292,17 +293,8 @@ pub fn plain_reason(body: &[u8]) -> Option<String> {
             .or_else(|| from_json("error"))?,
         false => text.to_owned(),
     };
-    let text: String = text
-        .chars()
-        .filter(|c| !c.is_control() && !is_invisible(*c))
-        .take(200)
-        .collect();
-    (!text.trim().is_empty()).then(|| text.trim().to_owned())
-}
-
-/// Characters that change how their neighbours are shown.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    let text = printable(&text, SHOWN);
+    (!text.is_empty()).then_some(text)
 }
 
 /// The delay before a stream is opened again: what the server asked for, exactly and as long as

@@ -15,9 +15,9 @@ use url::form_urlencoded;
 use super::discovery::server::AuthorizationServer;
 use super::scope::OFFLINE_ACCESS;
 use super::token_endpoint::{GrantRequest, Refusal};
-use super::untrusted::{SHOWN, printable};
 use crate::ids::{Issuer, ResourceId, display_url};
 use crate::secret::Secret;
+use crate::untrusted::{SHOWN, printable};
 
 /// Random bytes for one attempt. To be drawn anew for each.
 #[derive(Clone, PartialEq, Eq)]

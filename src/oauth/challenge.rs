@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::scope;
-use super::untrusted::printable;
+use crate::untrusted::printable;
 
 /// The header fields that may carry a challenge. API gateways that reserve the first for
 /// themselves pass the server's own on under the second name.

@@ -16,8 +16,8 @@ use url::Url;
 
 use super::document::{DocumentError, Object};
 use super::token_endpoint::Cause;
-use super::untrusted::{SHOWN, printable};
 use crate::ids::{Issuer, ResourceId, ServerUrl, display_url, is_loopback};
+use crate::untrusted::{SHOWN, printable};
 
 /// An answer to a request of ours, whatever its status.
 #[derive(Clone, Debug)]
@@ -158,8 +158,10 @@ impl DiscoveryError {
             Self::NoS256 { listed: None, .. } => {
                 "if the provider's documentation says that it supports PKCE, add `--allow-missing-pkce-metadata`"
             }
-            Self::IssuerMismatch { .. }
-            | Self::HeaderNotAccepted
+            Self::IssuerMismatch { .. } => {
+                "if you trust the server, name the issuer that it gives with `--issuer`"
+            }
+            Self::HeaderNotAccepted
             | Self::Address { .. }
             | Self::Document { .. }
             | Self::NoS256 { .. } => "report this to the operator of the server",

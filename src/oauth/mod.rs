@@ -10,4 +10,3 @@ pub mod scope;
 pub mod sign_in;
 pub mod token;
 pub mod token_endpoint;
-pub mod untrusted;

@@ -10,9 +10,9 @@ use super::discovery::server::AuthorizationServer;
 use super::discovery::{FetchFault, Fetched, learnt_address};
 use super::document::Object;
 use super::token_endpoint::{Cause, Refusal};
-use super::untrusted::{SHOWN, printable};
 use crate::ids::{ServerUrl, is_loopback};
 use crate::secret::Secret;
+use crate::untrusted::{SHOWN, printable};
 
 /// How a client proves itself at the token endpoint (RFC 7591 §2, `token_endpoint_auth_method`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

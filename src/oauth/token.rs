@@ -3,9 +3,9 @@
 
 use std::fmt;
 
-use super::untrusted::printable;
 use crate::ids::{Issuer, ResourceId};
 use crate::secret::Secret;
+use crate::untrusted::printable;
 
 pub use super::token_endpoint::{
     Effect, GrantRequest, Outage, OutageCause, Refusal, TokenError, TokenRequest,

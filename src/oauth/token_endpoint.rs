@@ -8,9 +8,9 @@ use url::Url;
 
 use super::document::Object;
 use super::registration::Client;
-use super::untrusted::{SHOWN, printable};
 use crate::ids::ResourceId;
 use crate::secret::Secret;
+use crate::untrusted::{SHOWN, printable};
 
 /// What made an action of the rim fail; shared, since several callers may wait for one flow.
 pub type Cause = Arc<dyn Error + Send + Sync>;

@@ -324,6 +324,25 @@ fn metadata_that_is_not_about_this_server_opens_no_browser() {
 }
 
 #[test]
+fn another_issuer_can_be_believed_by_name() {
+    let other = "https://other.example.com";
+    let settings = Settings {
+        metadata_issuer: Some(other.into()),
+        iss_in_callback: IssInCallback::Absent,
+        iss_advertised: false,
+        ..Settings::default()
+    };
+    let (playground, machine) = (Playground::start(settings), Machine::new());
+    let (error, _) = refused(&machine, &playground, &[]);
+    assert!(
+        error["message"].as_str().unwrap().contains("--issuer"),
+        "{error}"
+    );
+    visit(&machine, &playground, &["--issuer", other]);
+    assert_eq!(machine.opened().len(), 1);
+}
+
+#[test]
 fn missing_pkce_metadata_can_be_allowed_by_name() {
     let settings = Settings {
         code_challenge_methods: None,

@@ -11,6 +11,7 @@ use crate::mcp::failure::{Failure, Stage};
 use crate::mcp::jsonrpc::{self, INVALID_PARAMS, Id, Kind, Message};
 use crate::mcp::pending::Owner;
 use crate::mcp::session::{self, Disagreement, Session};
+use crate::untrusted::{SHOWN, printable};
 
 impl Relay {
     /// The AI client opens a session; a second `initialize` starts afresh.
@@ -181,7 +182,7 @@ impl Relay {
             Disagreement::UnknownVersion(version) => format!(
                 "`{}` speaks MCP revision `{}`, which this program does not know; a newer mcp-drawbridge may",
                 self.server_name,
-                printable(version)
+                printable(version, SHOWN)
             ),
         };
         self.initialize_failed(number, &Failure::new(Stage::Protocol, false, detail), now);
@@ -217,7 +218,7 @@ impl Relay {
             let detail = format!(
                 "`{}` refused a new session: {}",
                 self.server_name,
-                printable(&text)
+                printable(&text, SHOWN)
             );
             return self.initialize_failed(
                 number,
@@ -436,9 +437,4 @@ impl Relay {
             self.fail(number, &Failure::new(Stage::Http, false, detail.clone()));
         }
     }
-}
-
-/// Text of the server's, made fit for a message: no control characters, bounded.
-pub(super) fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(200).collect()
 }

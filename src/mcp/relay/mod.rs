@@ -22,7 +22,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::capability::HostCapabilities;
-use super::failure::Failure;
+use super::failure::{Failure, Stage};
 use super::jsonrpc::{self, Id, Message, MissingId};
 use super::pending::{Owner, Pending};
 use super::revision::{self, Revision};
@@ -281,6 +281,13 @@ impl Relay {
                 self.send_cancelled(number, "the client disconnected");
             }
             self.effects.push(Effect::Abort(number));
+            // A client that only closed its end of stdin may still read.
+            let detail = format!(
+                "`{}` had not answered when the session was ended",
+                self.server_name
+            );
+            let failure = Failure::new(Stage::Connect, true, detail);
+            self.deliver(asked.owner, |id| failure.response(id));
         }
         self.close_standing();
         if let Some(session) = self.session.take() {

@@ -1,10 +1,10 @@
 //! What the remote server says.
 
-use super::lifecycle::printable;
 use super::{Event, Phase, QUESTION_LIMIT, Relay, Standing, question_id};
 use crate::mcp::failure::{Failure, Stage};
 use crate::mcp::jsonrpc::{self, Id, Kind, METHOD_NOT_FOUND, Message};
 use crate::mcp::pending::{Owner, Question};
+use crate::untrusted::{SHOWN, printable};
 
 impl Relay {
     /// Something happened on an exchange.
@@ -135,7 +135,7 @@ impl Relay {
         let (Some(session), true) = (&self.session, allowed) else {
             let text = format!(
                 "the client did not declare that it supports `{}`",
-                printable(message.method())
+                printable(message.method(), SHOWN)
             );
             return self.refuse_question(&id, METHOD_NOT_FOUND, &text);
         };

@@ -1,5 +1,4 @@
 use super::*;
-use crate::mcp::failure::Stage;
 
 /// A relay, and shorthand for both sides of it.
 struct Scene {
@@ -933,7 +932,7 @@ fn a_gap_in_the_standing_stream_makes_the_client_read_again() {
 }
 
 #[test]
-fn closing_cancels_what_is_in_flight_and_ends_the_session() {
+fn closing_answers_and_cancels_what_is_in_flight_and_ends_the_session() {
     let mut scene = Scene::open();
     scene.host(&call("1"));
     let (number, _) = scene.sent();
@@ -941,6 +940,7 @@ fn closing_cancels_what_is_in_flight_and_ends_the_session() {
     scene.effects.extend(scene.relay.take_effects());
     assert!(scene.sent().1.contains(&format!("\"requestId\":{number}")));
     assert_eq!(scene.aborted(), number);
+    assert_eq!(code(&scene.told()), -32603);
     assert_eq!(scene.aborted(), 3);
     let Some(Effect::EndSession(session)) = scene.next() else {
         panic!()

@@ -8,7 +8,7 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use sha2::{Digest, Sha256};
 
-use crate::oauth::untrusted::printable;
+use crate::untrusted::printable;
 
 /// What the browser is to see.
 #[derive(Debug, Clone, PartialEq, Eq)]

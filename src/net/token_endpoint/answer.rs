@@ -61,7 +61,7 @@ pub fn read(status: u16, content_type: Option<&str>, body: &[u8]) -> Answer {
         });
     }
     let Some(object) = object else {
-        let kind = crate::oauth::untrusted::printable(content_type.unwrap_or("none"), 60);
+        let kind = crate::untrusted::printable(content_type.unwrap_or("none"), 60);
         return Answer::Unusable(format!(
             "status {status}, but no JSON object (content type `{kind}`)"
         ));
