@@ -1,19 +1,44 @@
 //! mcp-drawbridge joins an AI client that speaks JSON-RPC on stdin and stdout to a remote MCP
 //! server that speaks HTTP, and signs in for it.
+//!
+//! The middle decides, the rim acts. [`mcp`] and [`oauth`] are given messages, the time and
+//! randomness, and say what is to be done; they know no socket, file, clock or environment.
+//! [`net`], [`store`], [`stdio`] and [`browser`] do it. [`bridge`] and [`login`] join the two.
+//!
+//! One message's way:
+//!
+//! ```text
+//! stdin → stdio → bridge → mcp::relay → bridge::exchange → net::remote → the server
+//!                                              │ 401
+//!                                              └──▶ login (oauth::flow ⇄ store, net, browser), then again
+//! the server → net::remote → mcp::sse → bridge::exchange → mcp::relay → bridge → stdio → stdout
+//! ```
 
-pub mod bridge;
-pub mod browser;
+// Stdout belongs to the protocol.
+#![deny(clippy::print_stdout)]
+
+// Strings that must not be mixed up, must not print, or must not be believed.
+pub mod ids;
+pub mod secret;
+pub mod untrusted;
+
+// What the user wants, and what is said to people.
 pub mod cli;
-pub mod command;
 pub mod config;
 pub mod diag;
 pub mod error;
-pub mod ids;
-pub mod login;
+
+// The middle.
 pub mod mcp;
-pub mod net;
 pub mod oauth;
-pub mod secret;
+
+// The rim.
+pub mod browser;
+pub mod net;
 pub mod stdio;
 pub mod store;
-pub mod untrusted;
+
+// Middle and rim together.
+pub mod bridge;
+pub mod command;
+pub mod login;

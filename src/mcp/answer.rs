@@ -313,5 +313,4 @@ pub fn reconnect_delay(asked: Option<Duration>, failures: u32) -> Duration {
 }
 
 #[cfg(test)]
-#[path = "answer_tests.rs"]
 mod tests;

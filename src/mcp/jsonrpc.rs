@@ -598,5 +598,4 @@ fn too_deep(text: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-#[path = "jsonrpc_tests.rs"]
 mod tests;

@@ -251,5 +251,4 @@ impl SseParser {
 }
 
 #[cfg(test)]
-#[path = "sse_tests.rs"]
 mod tests;
