@@ -1,0 +1,133 @@
+//! Which answer goes where.
+
+use super::*;
+
+#[test]
+fn answers_go_back_under_the_clients_own_id() {
+    let mut scene = Scene::open();
+    for id in ["7", "\"7\"", "12345678901234567890123", "\"\\u0061\""] {
+        scene.host(&call(id));
+        let (number, body) = scene.sent();
+        assert_eq!(body, call(&number.to_string()));
+        scene.reply(
+            number,
+            &format!(r#"{{"result":{{"n":1.0}},"id":{number},"jsonrpc":"2.0"}}"#),
+        );
+        assert_eq!(
+            scene.told(),
+            format!(r#"{{"result":{{"n":1.0}},"id":{id},"jsonrpc":"2.0"}}"#)
+        );
+    }
+}
+
+#[test]
+fn an_id_in_use_is_refused_and_the_first_request_goes_on() {
+    let mut scene = Scene::open();
+    scene.host(&call("7"));
+    let (number, _) = scene.sent();
+    scene.host(&call("7"));
+    assert_eq!(code(&scene.told()), -32600);
+    scene.reply(
+        number,
+        &format!(r#"{{"jsonrpc":"2.0","id":{number},"result":{{}}}}"#),
+    );
+    assert_eq!(scene.told(), r#"{"jsonrpc":"2.0","id":7,"result":{}}"#);
+}
+
+#[test]
+fn only_the_first_answer_counts() {
+    let mut scene = Scene::open();
+    scene.host(&call("7"));
+    let (number, _) = scene.sent();
+    let answer = format!(r#"{{"jsonrpc":"2.0","id":{number},"result":{{}}}}"#);
+    scene.reply(number, &answer);
+    scene.told();
+    scene.reply(number, &answer);
+    scene.says(3, &answer);
+    scene.says(3, r#"{"jsonrpc":"2.0","id":"foreign","result":{}}"#);
+    scene.nothing();
+}
+
+#[test]
+fn an_answer_on_another_stream_counts() {
+    let mut scene = Scene::open();
+    scene.host(&call("7"));
+    let (number, _) = scene.sent();
+    scene.says(
+        3,
+        &format!(r#"{{"jsonrpc":"2.0","id":{number},"result":{{}}}}"#),
+    );
+    scene.told();
+    assert_eq!(scene.aborted(), number);
+}
+
+#[test]
+fn an_error_without_id_answers_its_exchange() {
+    let mut scene = Scene::open();
+    scene.host(&call("7"));
+    let (number, _) = scene.sent();
+    scene.reply(
+        number,
+        r#"{"jsonrpc":"2.0","error":{"code":-1,"message":"m"}}"#,
+    );
+    assert_eq!(
+        scene.told(),
+        r#"{"jsonrpc":"2.0","id":7,"error":{"code":-1,"message":"m"}}"#
+    );
+}
+
+#[test]
+fn an_accepted_request_waits_for_the_standing_stream_or_fails() {
+    let mut scene = Scene::open();
+    scene.host(&call("7"));
+    let (number, _) = scene.sent();
+    scene.remote(number, Event::Accepted);
+    scene.nothing();
+    scene.remote(3, Event::StandingAbsent);
+    assert_eq!(code(&scene.told()), -32603);
+    scene.host(&call("8"));
+    let (number, _) = scene.sent();
+    scene.remote(number, Event::Accepted);
+    assert_eq!(code(&scene.told()), -32603);
+}
+
+#[test]
+fn an_accepted_request_fails_when_its_answer_can_no_longer_come() {
+    for lost in [false, true] {
+        let mut scene = Scene::open();
+        scene.host(&call("1"));
+        let (one, _) = scene.sent();
+        scene.remote(one, Event::Accepted);
+        if lost {
+            scene.host(&call("2"));
+            let (two, _) = scene.sent();
+            scene.remote(two, Event::SessionLost);
+            scene.aborted();
+        } else {
+            scene.remote(3, Event::StandingGap);
+            assert!(scene.told().contains("list_changed"));
+        }
+        let failed = scene.told();
+        assert!(failed.contains(r#""id":1,"error""#), "{failed}");
+        assert!(failed.contains("may have been carried out"), "{failed}");
+    }
+}
+
+#[test]
+fn a_late_word_about_a_lost_session_leaves_the_new_one_alone() {
+    let mut scene = Scene::open();
+    scene.host(r#"{"jsonrpc":"2.0","method":"notifications/vendor"}"#);
+    let (notice, _) = scene.sent();
+    scene.host(&call("1"));
+    let (one, _) = scene.sent();
+    scene.remote(one, Event::SessionLost);
+    reopen(&mut scene);
+    scene.sent();
+    scene.remote(notice, Event::SessionLost);
+    scene.nothing();
+    // That of the new one counts.
+    scene.host(r#"{"jsonrpc":"2.0","method":"notifications/vendor"}"#);
+    let (notice, _) = scene.sent();
+    scene.remote(notice, Event::SessionLost);
+    reopen(&mut scene);
+}
