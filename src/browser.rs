@@ -1,8 +1,12 @@
 //! Opens an address in the user's browser, without a shell and without lending the child anything
 //! of ours.
 
+#[cfg(all(unix, not(target_os = "macos")))]
+mod desktop;
+
 use std::env;
 use std::error::Error;
+use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -95,14 +99,18 @@ impl Error for BrowserError {
 /// printed in any case.
 pub fn open(url: &Url) -> Result<(), BrowserError> {
     let address = checked(url).map_err(BrowserError::Address)?;
-    let plan = Surroundings::look().plan(&address, |name| Path::new(name).is_file());
+    let around = Surroundings::look();
+    let plan = around.plan(&address, |name| Path::new(name).is_file());
     match plan.map_err(BrowserError::Nowhere)? {
-        Plan::System => open_by_system(&address),
-        Plan::Commands(commands) => start_first(commands.into_iter().map(|words| {
-            let mut command = Command::new(&words[0]);
-            command.args(&words[1..]);
-            command
-        })),
+        Plan::System => open_by_system(&address, &around.session),
+        Plan::Commands(commands) => start_first(
+            commands.into_iter().map(|words| {
+                let mut command = Command::new(&words[0]);
+                command.args(&words[1..]);
+                command
+            }),
+            &around.session,
+        ),
     }
 }
 
@@ -137,6 +145,9 @@ fn checked(url: &Url) -> Result<String, &'static str> {
     Ok(safe)
 }
 
+/// Environment variables.
+type Variables = Vec<(&'static str, OsString)>;
+
 /// What decides how a browser is opened.
 #[derive(Debug, Clone, Default)]
 struct Surroundings {
@@ -145,6 +156,8 @@ struct Surroundings {
     /// The system keeps its displays in variables: Linux and the BSDs.
     needs_display: bool,
     display: bool,
+    /// Variables of a desktop session that we were started without.
+    session: Variables,
     ssh: bool,
     container: bool,
 }
@@ -162,19 +175,26 @@ impl Surroundings {
     fn look() -> Self {
         let set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
         let any = |names: &[&str]| names.iter().any(|name| set(name));
+        // Under WSL it is Windows that shows the browser.
+        let display = any(&[
+            "DISPLAY",
+            "WAYLAND_DISPLAY",
+            "WSL_DISTRO_NAME",
+            "WSL_INTEROP",
+        ]);
+        let ssh = any(&["SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"]);
+        let session = match display || ssh {
+            true => Vec::new(),
+            false => desktop_session(),
+        };
         Self {
             browser: env::var_os("BROWSER")
                 .map(|value| value.to_string_lossy().into_owned())
                 .filter(|value| !value.trim().is_empty()),
             needs_display: cfg!(all(unix, not(target_os = "macos"))),
-            // Under WSL it is Windows that shows the browser.
-            display: any(&[
-                "DISPLAY",
-                "WAYLAND_DISPLAY",
-                "WSL_DISTRO_NAME",
-                "WSL_INTEROP",
-            ]),
-            ssh: any(&["SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"]),
+            display: display || !session.is_empty(),
+            session,
+            ssh,
             container: any(&["container", "KUBERNETES_SERVICE_HOST"])
                 || ["/.dockerenv", "/run/.containerenv"]
                     .iter()
@@ -203,6 +223,17 @@ impl Surroundings {
             (false, false, false) => Err(Place::NoDisplay),
         }
     }
+}
+
+/// macOS and Windows need no variables to find the screen.
+#[cfg(any(not(unix), target_os = "macos"))]
+fn desktop_session() -> Variables {
+    Vec::new()
+}
+
+#[cfg(all(unix, not(target_os = "macos")))]
+fn desktop_session() -> Variables {
+    desktop::session()
 }
 
 /// The command lines that `BROWSER` stands for: alternatives between colons (where paths have
@@ -243,27 +274,34 @@ fn browser_commands(
 }
 
 #[cfg(not(windows))]
-fn open_by_system(address: &str) -> Result<(), BrowserError> {
-    start_first(open::commands(address))
+fn open_by_system(address: &str, session: &[(&'static str, OsString)]) -> Result<(), BrowserError> {
+    start_first(open::commands(address), session)
 }
 
 /// ShellExecute, which despite its name runs no shell; there is no child to prepare or to reap.
 #[cfg(windows)]
-fn open_by_system(address: &str) -> Result<(), BrowserError> {
+fn open_by_system(
+    address: &str,
+    _session: &[(&'static str, OsString)],
+) -> Result<(), BrowserError> {
     open::that_detached(address).map_err(|source| BrowserError::Start {
         program: "the default browser".to_owned(),
         source,
     })
 }
 
-/// Starts the first command that can be started.
-fn start_first(commands: impl IntoIterator<Item = Command>) -> Result<(), BrowserError> {
+/// Starts the first command that can be started, with the session's variables besides ours.
+fn start_first(
+    commands: impl IntoIterator<Item = Command>,
+    session: &[(&'static str, OsString)],
+) -> Result<(), BrowserError> {
     let mut failed = BrowserError::Start {
         program: "a browser".to_owned(),
         source: io::ErrorKind::NotFound.into(),
     };
     for mut command in commands {
         isolate(&mut command);
+        command.envs(session.iter().map(|(name, value)| (name, value)));
         match command.spawn() {
             Ok(child) => {
                 reap(child);
@@ -434,7 +472,7 @@ mod tests {
     #[test]
     fn program_that_is_not_there_is_named() {
         let missing = |name: &str| Command::new(name);
-        let error = start_first([missing("/nonexistent/a"), missing("/nonexistent/b")])
+        let error = start_first([missing("/nonexistent/a"), missing("/nonexistent/b")], &[])
             .expect_err("missing");
         assert!(
             error
@@ -452,11 +490,15 @@ mod tests {
         let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo");
         assert!(made.success());
         let mut script = Command::new("sh");
-        let say = "out=$(readlink /proc/$$/fd/0 /proc/$$/fd/1 /proc/$$/fd/2); echo $out >\"$1\"";
+        let say = "out=$(readlink /proc/$$/fd/0 /proc/$$/fd/1 /proc/$$/fd/2); echo $out $SHOWN_AT >\"$1\"";
         script.args(["-c", say, "sh"]).arg(&pipe);
-        start_first([Command::new("/nonexistent/a"), script]).expect("started");
+        start_first(
+            [Command::new("/nonexistent/a"), script],
+            &[("SHOWN_AT", ":7".into())],
+        )
+        .expect("started");
         // Reading a pipe waits for its other end.
         let said = std::fs::read_to_string(&pipe).expect("read");
-        assert_eq!(said, "/dev/null /dev/null /dev/null\n");
+        assert_eq!(said, "/dev/null /dev/null /dev/null :7\n");
     }
 }
