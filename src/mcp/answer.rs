@@ -166,6 +166,8 @@ fn throttle_wait(sent: Sent<'_>, refusal: Refusal<'_>, tries: &Tries) -> Option<
 pub enum Delivery {
     /// Certainly no byte of the request was read by the server.
     NotSent,
+    /// It was not sent, and trying again will not help: the server's certificate is not trusted.
+    Distrusted,
     /// It may have been processed.
     Unknown,
 }
@@ -182,6 +184,14 @@ pub fn judge_broken(sent: Sent<'_>, delivery: Delivery, cause: &str, tries: &mut
             true,
             format!(
                 "`{}` cannot be reached: {cause}; check the address and the network, then try again",
+                sent.server
+            ),
+        )),
+        Delivery::Distrusted => Verdict::Fail(Failure::new(
+            Stage::Connect,
+            false,
+            format!(
+                "the certificate of `{}` is not trusted: {cause}; if your network inspects TLS or the server has a private CA, name the certificate with `--ca-file`",
                 sent.server
             ),
         )),

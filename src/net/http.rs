@@ -424,7 +424,7 @@ fn fetch_error(to: String, error: reqwest::Error) -> FetchError {
 }
 
 /// Whether it was our side that ended the handshake, over the certificate.
-fn is_distrust(error: &(dyn Error + 'static)) -> bool {
+pub(super) fn is_distrust(error: &(dyn Error + 'static)) -> bool {
     if let Some(error) = error.downcast_ref::<rustls::Error>() {
         return matches!(
             error,

@@ -18,7 +18,7 @@ use crate::ids::{self, ServerUrl};
 use crate::mcp::answer::{self, BodyKind, Delivery};
 use crate::mcp::session::{Session, is_valid_session_id};
 use crate::mcp::sse::{SseEvent, SseParser};
-use crate::net::http::{cause_of, retry_after, was_sent};
+use crate::net::http::{cause_of, is_distrust, retry_after, was_sent};
 use crate::oauth::challenge::{Reading, parse_challenges};
 use crate::secret::Secret;
 
@@ -216,10 +216,10 @@ impl Remote {
             .await
             .map_err(|_| Broken::unknown(format!("no answer within {} s", timeout.as_secs())))?
             .map_err(|error| Broken {
-                delivery: if was_sent(&error) {
-                    Delivery::Unknown
-                } else {
-                    Delivery::NotSent
+                delivery: match was_sent(&error) {
+                    true => Delivery::Unknown,
+                    false if is_distrust(&error) => Delivery::Distrusted,
+                    false => Delivery::NotSent,
                 },
                 cause: cause_of(&error),
             })?;
