@@ -213,6 +213,7 @@ impl Bridge {
         self.relay.close();
         let effects = self.relay.take_effects();
         let mut session = None;
+        let mut client_reads = true;
         let mut farewells = JoinSet::new();
         for effect in effects {
             match effect {
@@ -226,9 +227,12 @@ impl Bridge {
                     }
                 }
                 Effect::EndSession(ended) => session = Some(ended),
-                Effect::ToHost(line) => {
-                    let _ = tokio::time::timeout(LAST_WRITE, self.output.write(line)).await;
+                // One line that does not get through is enough to know that none will.
+                Effect::ToHost(line) if client_reads => {
+                    let written = tokio::time::timeout(LAST_WRITE, self.output.write(line)).await;
+                    client_reads = written.is_ok();
                 }
+                Effect::ToHost(_) => {}
                 Effect::OpenStanding { .. } | Effect::Note(_) => {}
             }
         }

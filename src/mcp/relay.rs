@@ -21,10 +21,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::answer;
 use super::capability::HostCapabilities;
 use super::failure::{Failure, Stage};
 use super::jsonrpc::{self, Id, Message, MissingId};
-use super::pending::{Owner, Pending};
+use super::pending::{Asked, Owner, Pending};
 use super::revision::{self, Revision};
 use super::session::Session;
 use crate::secret::Secret;
@@ -282,11 +283,7 @@ impl Relay {
             }
             self.effects.push(Effect::Abort(number));
             // A client that only closed its end of stdin may still read.
-            let detail = format!(
-                "`{}` had not answered when the session was ended",
-                self.server_name
-            );
-            let failure = Failure::new(Stage::Connect, true, detail);
+            let failure = self.unanswered(&asked);
             self.deliver(asked.owner, |id| failure.response(id));
         }
         self.close_standing();
@@ -294,6 +291,26 @@ impl Relay {
             self.effects.push(Effect::EndSession(session));
         }
         self.phase = Phase::Idle;
+    }
+
+    /// What is said about a request that the end of the session overtook. One that was sent may
+    /// have been carried out, so only those without effects are worth sending again.
+    fn unanswered(&self, asked: &Asked) -> Failure {
+        let server = &self.server_name;
+        match asked.sent {
+            false => Failure::new(
+                Stage::Connect,
+                true,
+                format!("the session ended before this request could be sent to `{server}`"),
+            ),
+            true => Failure::new(
+                Stage::Http,
+                answer::may_repeat(Some(asked.message.method())),
+                format!(
+                    "`{server}` had not answered when the session ended; the request may have been carried out"
+                ),
+            ),
+        }
     }
 
     fn number(&mut self) -> u64 {

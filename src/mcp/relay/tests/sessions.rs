@@ -146,6 +146,36 @@ fn closing_answers_and_cancels_what_is_in_flight_and_ends_the_session() {
 }
 
 #[test]
+fn what_the_end_overtakes_is_only_worth_repeating_if_it_cannot_have_had_effects() {
+    let told = |scene: &mut Scene| {
+        scene.relay.close();
+        let effects = scene.relay.take_effects();
+        effects.into_iter().find_map(|effect| match effect {
+            Effect::ToHost(line) => Some(String::from_utf8(line.to_vec()).unwrap()),
+            _ => None,
+        })
+    };
+    let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#.to_owned();
+    for (line, retryable) in [(call("1"), false), (list, true)] {
+        let mut scene = Scene::open();
+        scene.host(&line);
+        let answer = told(&mut scene).unwrap();
+        assert!(
+            answer.contains(&format!("\"retryable\":{retryable}")),
+            "{answer}"
+        );
+    }
+    // A call that was never sent cannot have had any.
+    let mut scene = Scene::new();
+    scene.host(&initialize(0, "2025-11-25", "{}"));
+    let (first, _) = scene.sent();
+    scene.host(&call("1"));
+    scene.reply(first, &initialized_result(first, "2025-11-25", TOOLS));
+    scene.remote(first, Event::Accepted);
+    assert!(told(&mut scene).unwrap().contains("\"retryable\":true"));
+}
+
+#[test]
 fn requests_carry_the_session_they_were_made_in() {
     let mut scene = Scene::open();
     scene.host(&call("1"));
