@@ -6,6 +6,7 @@ pub mod discovery;
 pub mod document;
 pub mod flow;
 pub mod registration;
+pub mod schedule;
 pub mod scope;
 pub mod sign_in;
 pub mod token;

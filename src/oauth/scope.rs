@@ -125,7 +125,7 @@ impl History {
 
     /// Notes that a browser was opened.
     pub fn opened(&mut self, now: u64) {
-        self.attempts.retain(|at| at.saturating_add(WINDOW) > now);
+        self.attempts.retain(|&at| is_recent(at, now));
         self.attempts.push(now);
     }
 
@@ -146,9 +146,14 @@ impl History {
     }
 
     fn recent(&self, now: u64) -> usize {
-        let recent = |at: &&u64| at.saturating_add(WINDOW) > now;
+        let recent = |at: &&u64| is_recent(**at, now);
         self.attempts.iter().filter(recent).count()
     }
+}
+
+/// What lies later than now was before the clock was set back; nobody knows how long before.
+fn is_recent(at: u64, now: u64) -> bool {
+    now.checked_sub(at).is_some_and(|age| age < WINDOW)
 }
 
 #[cfg(test)]
@@ -274,6 +279,8 @@ mod tests {
         assert!(history.allows(600));
         history.opened(600);
         assert!(!history.allows(650));
+        // The clock was set back: what was tried when is not known any more.
+        assert!(history.allows(50));
     }
 
     #[test]

@@ -38,6 +38,15 @@ impl Flow {
             // Without a way to refresh it the server may judge, whose clock is the one that counts.
             (Goal::Silent, Some(reason)) if can_refresh => Decision::Refresh(grant.clone(), reason),
             (Goal::Silent, _) => use_it(),
+            (Goal::Renew { held }, reason) => {
+                let due = *held == grant.tokens.access_token;
+                let reason =
+                    reason.or_else(|| due.then(|| RefreshReason::EndsIn(ends_in(grant, now))));
+                match reason.filter(|_| can_refresh) {
+                    Some(reason) => Decision::Refresh(grant.clone(), reason),
+                    None => use_it(),
+                }
+            }
             (Goal::Challenged { rejected, .. }, reason) => {
                 let token = &grant.tokens.access_token;
                 let reason = match rejected {
@@ -69,10 +78,20 @@ impl Flow {
 
     pub(super) fn cache_read(&mut self, cached: SignIn, now: u64) -> Move {
         match self.decide(&cached, now) {
-            Decision::Use(grant) => done(Some(grant)),
+            Decision::Use(grant) => {
+                if self.is_news(&grant) {
+                    self.note(Note::Adopted);
+                }
+                done(Some(grant))
+            }
             Decision::Refresh(grant, _) => (State::Locking { grant }, Action::Lock),
             Decision::Ask => self.without_token(&cached, now),
         }
+    }
+
+    /// Whether another process was first to renew the token.
+    fn is_news(&self, grant: &Grant) -> bool {
+        matches!(&self.goal, Goal::Renew { held } if *held != grant.tokens.access_token)
     }
 
     /// The same under the lock: now it is certain that nobody else refreshes.
@@ -186,7 +205,7 @@ impl Flow {
     fn refresh_refused(&mut self, cached: SignIn, grant: Grant, refusal: Refusal) -> Move {
         self.note(Note::RefreshRefused(refusal));
         match self.goal {
-            Goal::Silent => done(Some(grant)),
+            Goal::Silent | Goal::Renew { .. } => done(Some(grant)),
             _ => (State::Unlocking { cached }, Action::Unlock),
         }
     }
@@ -209,7 +228,7 @@ impl Flow {
     /// Nothing in the cache helps.
     pub(super) fn without_token(&mut self, cached: &SignIn, now: u64) -> Move {
         match self.goal {
-            Goal::Silent => done(None),
+            Goal::Silent | Goal::Renew { .. } => done(None),
             _ => {
                 if let Err(error) = self.may_ask(cached, now) {
                     return fail(error);
@@ -262,21 +281,24 @@ fn forget(cached: SignIn) -> Move {
     (State::Forgetting { cached }, action)
 }
 
+fn ends_in(grant: &Grant, now: u64) -> u64 {
+    grant.tokens.expires_at.unwrap_or(now).saturating_sub(now)
+}
+
 fn refresh_reason(grant: &Grant, now: u64) -> Option<RefreshReason> {
     let expires_at = grant.tokens.expires_at.unwrap_or(now);
     match grant.freshness(now) {
         Freshness::Fresh => None,
-        Freshness::Due => Some(RefreshReason::EndsIn(expires_at.saturating_sub(now))),
+        Freshness::Due => Some(RefreshReason::EndsIn(ends_in(grant, now))),
         Freshness::Expired => Some(RefreshReason::Ended(now.saturating_sub(expires_at))),
     }
 }
 
-/// Whether a refused token is so new that refreshing it again would only go round in circles.
+/// Whether a refused token is so new that refreshing it again would only go round in circles. One
+/// that was refreshed later than now is of unknown age, as the clock was set back.
 fn helps_no_more(grant: &Grant, now: u64) -> bool {
-    grant.freshness(now) != Freshness::Expired
-        && grant
-            .refreshed_at
-            .is_some_and(|at| now.saturating_sub(at) < JUST_REFRESHED)
+    let age = grant.refreshed_at.and_then(|at| now.checked_sub(at));
+    grant.freshness(now) != Freshness::Expired && age.is_some_and(|age| age < JUST_REFRESHED)
 }
 
 /// Whether a refusal of another kind is the server's own word, so that a person may help; a page

@@ -106,7 +106,7 @@ impl Flow {
             Goal::Challenged { challenge, .. }
             | Goal::StepUp { challenge, .. }
             | Goal::SignIn { challenge, .. } => Some(challenge),
-            Goal::Silent => None,
+            Goal::Silent | Goal::Renew { .. } => None,
         }
     }
 
@@ -319,7 +319,8 @@ impl Flow {
         let grant = plan.task.cached.grant.as_ref();
         let recent = grant
             .filter(|grant| grant.issuer == plan.server.issuer)
-            .is_some_and(|grant| now.saturating_sub(grant.issued_at()) < PROVEN);
+            .and_then(|grant| now.checked_sub(grant.issued_at()))
+            .is_some_and(|age| age < PROVEN);
         recent || self.grant_just_ended
     }
 

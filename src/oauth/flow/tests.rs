@@ -170,6 +170,17 @@ impl World {
         self.run(Goal::Silent)
     }
 
+    /// What the cache holds is due by the reckoning of who holds it.
+    fn renewed(self) -> End {
+        let held = self.held();
+        self.run(Goal::Renew { held })
+    }
+
+    fn held(&self) -> Secret {
+        let grant = self.cache.grant.as_ref().expect("a cached grant");
+        grant.tokens.access_token.clone()
+    }
+
     /// The server answers 401 to what the cache holds.
     fn refused(self) -> End {
         let grant = self.cache.grant.as_ref();

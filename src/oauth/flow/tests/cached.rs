@@ -286,6 +286,73 @@ fn a_challenge_to_a_request_without_token_uses_what_a_sibling_got() {
 }
 
 #[test]
+fn a_token_that_is_due_for_its_holder_is_refreshed_whatever_the_clock_says() {
+    for ends_in in [3000, 299, -10] {
+        let end = World::signed_in(ends_in).renewed().asked_nobody();
+        assert_eq!(end.token(), Some("NEW_ACCESS_1"), "{ends_in}");
+        assert_eq!(end.log(), ["read", "lock", "read", "refresh_token", "save"]);
+    }
+}
+
+#[test]
+fn a_due_token_that_a_sibling_has_renewed_costs_one_read() {
+    let end = World::signed_in(3600).run(Goal::Renew {
+        held: secret("OLDER_ACCESS"),
+    });
+    assert_eq!(end.token(), Some("OLD_ACCESS"));
+    assert_eq!(end.log(), ["read"]);
+    assert!(end.noted("another process"));
+    let end = World::signed_in(100)
+        .with(|world| world.sibling_refreshes = Some(siblings("SIBLINGS")))
+        .renewed();
+    assert_eq!(end.token(), Some("SIBLINGS"));
+    assert_eq!(end.log(), ["read", "lock", "read"]);
+    assert!(end.noted("another process"));
+    // And its token may be due as well by now.
+    let end = World::signed_in(100).run(Goal::Renew {
+        held: secret("OLDER_ACCESS"),
+    });
+    assert_eq!(end.token(), Some("NEW_ACCESS_1"));
+}
+
+#[test]
+fn a_due_token_that_cannot_be_renewed_is_used_and_nobody_is_asked() {
+    let kept = [
+        World::signed_in(100).with(|world| {
+            world.cache.grant.as_mut().unwrap().tokens.refresh_token = None;
+        }),
+        World::signed_in(100).with(|world| world.cache.clients.clear()),
+        World::signed_in(100).with(|world| world.lock_fails = true),
+        World::signed_in(100).answering([down(Effect::Unknown), down(Effect::None)]),
+        World::signed_in(100).answering([busy(60)]),
+        World::signed_in(100).answering([Err(TokenError::Refused(refusal("other")))]),
+    ];
+    for world in kept {
+        let end = world.renewed().asked_nobody();
+        assert_eq!(end.token(), Some("OLD_ACCESS"), "{:?}", end.log());
+        assert!(end.world.cache.grant.is_some());
+    }
+    let faults = [down(Effect::None), down(Effect::None)];
+    let end = World::signed_in(-1).answering(faults).renewed();
+    assert!(end.asked_nobody().error().is_transient());
+}
+
+#[test]
+fn a_due_token_whose_grant_or_client_is_dead_is_forgotten_and_nobody_is_asked() {
+    for dead in [dead_grant(), dead_client()] {
+        let end = World::signed_in(100).answering([dead]).renewed();
+        let end = end.asked_nobody();
+        assert_eq!((end.token(), &end.world.cache.grant), (None, &None));
+    }
+    // Somebody has signed out.
+    let mut world = World::new();
+    world.cache = SignIn::default();
+    let held = secret("OLD_ACCESS");
+    let end = world.run(Goal::Renew { held }).asked_nobody();
+    assert_eq!((end.token(), end.log()), (None, vec!["read"]));
+}
+
+#[test]
 fn a_token_refused_right_after_its_refresh_needs_a_person() {
     let world = |at: u64| {
         World::signed_in(3600).with(|world| {
@@ -295,6 +362,9 @@ fn a_token_refused_right_after_its_refresh_needs_a_person() {
     let end = world(NOW - 59).refused();
     assert_eq!((end.did("refresh_token"), end.did("browser")), (0, 1));
     let end = world(NOW - 60).refused();
+    assert_eq!((end.did("refresh_token"), end.did("browser")), (1, 0));
+    // The clock was set back, so it may be old.
+    let end = world(NOW + 1).refused();
     assert_eq!((end.did("refresh_token"), end.did("browser")), (1, 0));
 }
 
