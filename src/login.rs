@@ -13,8 +13,8 @@ mod visitor;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use reqwest::Client as Http;
@@ -27,7 +27,7 @@ use crate::diag::Diag;
 use crate::net::callback::Page;
 use crate::oauth::challenge::Challenge;
 use crate::oauth::flow::{ConfiguredClient, Goal, Redirect, ResourceChoice, Settings};
-use crate::oauth::invitation::{Standing, pasted_query};
+use crate::oauth::invitation::{Invitation, Standing, pasted_query};
 use crate::oauth::scope::History;
 use crate::oauth::token::{Freshness, Grant};
 use crate::secret::Secret;
@@ -65,6 +65,7 @@ pub struct Login {
     grant: watch::Receiver<Option<Grant>>,
     standing: watch::Receiver<Standing>,
     pasted: mpsc::Sender<Pasted>,
+    needed_since: Arc<std::sync::Mutex<Option<Instant>>>,
     shown_elsewhere: Arc<AtomicBool>,
 }
 
@@ -116,6 +117,7 @@ impl Login {
         let (standing_published, standing) = watch::channel(Standing::Quiet);
         let (pasted, pastes) = mpsc::channel(PASTES);
         let shown_elsewhere = Arc::new(AtomicBool::new(false));
+        let needed_since = Arc::new(std::sync::Mutex::new(None));
         let rim = Arc::new(Rim {
             settings: Arc::new(settings(config)),
             key: config.key.clone(),
@@ -126,6 +128,7 @@ impl Login {
             browser,
             shown_elsewhere: shown_elsewhere.clone(),
             standing: standing_published,
+            needed_since: needed_since.clone(),
             pastes: Mutex::new(pastes),
             refreshing: Arc::new(Mutex::new(())),
             busy: AtomicBool::new(false),
@@ -152,6 +155,7 @@ impl Login {
             grant,
             standing,
             pasted,
+            needed_since,
             shown_elsewhere,
         };
         Ok((login, task))
@@ -160,6 +164,13 @@ impl Login {
     /// What a person has to do now, and every change of it.
     pub fn standing(&self) -> watch::Receiver<Standing> {
         self.standing.clone()
+    }
+
+    /// How long a person has been needed without a break; zero if none is.
+    pub fn person_needed_for(&self) -> Duration {
+        let since = self.needed_since.lock();
+        let since = since.unwrap_or_else(PoisonError::into_inner);
+        since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// Whether somebody else puts addresses before the user, so that no browser is opened here.
@@ -171,17 +182,19 @@ impl Login {
     /// it. Returns when the tokens are there.
     pub async fn bring(&self, text: &str) -> Result<(), BringError> {
         let query = pasted_query(text).map_err(BringError::Paste)?;
-        if !matches!(&*self.standing.borrow(), Standing::Open(open) if open.takes_callback()) {
+        let mut standing = self.standing.clone();
+        let takes_callback =
+            |now: &Standing| now.invitation().is_some_and(Invitation::takes_callback);
+        if !takes_callback(&standing.borrow()) {
             return Err(BringError::NothingOpen);
         }
-        let mut standing = self.standing.clone();
         let (verdict, mut page) = oneshot::channel();
         let pasted = Pasted { query, verdict };
         let sent = self.pasted.send(pasted).await;
         sent.map_err(|_| BringError::NothingOpen)?;
         // A sign-in that ended meanwhile may never have seen it.
         let ended = async {
-            let ended = |now: &Standing| !matches!(now, Standing::Open(_));
+            let ended = |now: &Standing| !takes_callback(now);
             // It fails when the task is gone, which ends everything, too.
             let _ = standing.wait_for(ended).await.map(drop);
             tokio::time::sleep(LAST_WORD).await;

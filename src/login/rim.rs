@@ -1,7 +1,7 @@
 //! Performs the actions of one flow and says what came of them.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderValue, header};
@@ -11,6 +11,7 @@ use reqwest::Client as Http;
 use serde_json::Value;
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use url::Url;
 
 use super::visitor::{Pasted, Visitor};
@@ -56,6 +57,8 @@ pub struct Rim {
     pub shown_elsewhere: Arc<AtomicBool>,
     /// What a person has to do now.
     pub standing: watch::Sender<Standing>,
+    /// Since when a person has been needed.
+    pub needed_since: Arc<std::sync::Mutex<Option<Instant>>>,
     /// Answers that a person copied from the browser.
     pub pastes: Mutex<mpsc::Receiver<Pasted>>,
     /// Held while this process refreshes, where files have no locks.
@@ -279,7 +282,7 @@ impl Hands {
             }
             let attempt = rim.store.peek_attempt(&rim.key);
             let open = attempt.as_ref().map(Invitation::from);
-            self.publish(open.map_or(Standing::Preparing, Standing::Open));
+            self.publish(open.map_or(Standing::Preparing, Standing::Elsewhere));
             // The random part keeps many waiters from moving in step.
             let wait = TURN_POLL.mul_f64(1.0 + rand::random::<f64>());
             let mut pastes = rim.pastes.lock().await;
@@ -295,6 +298,12 @@ impl Hands {
 
     /// Says what a person has to do, if that has changed.
     fn publish(&self, standing: Standing) {
+        let since = self.rim.needed_since.lock();
+        let mut since = since.unwrap_or_else(PoisonError::into_inner);
+        *since = match standing.needs_person() {
+            true => since.or_else(|| Some(Instant::now())),
+            false => None,
+        };
         self.rim.standing.send_if_modified(|published| {
             let changed = *published != standing;
             *published = standing;
@@ -419,7 +428,10 @@ impl Hands {
             let _ = self.rim.store.remove_attempt(&turn);
         }
         if self.asks {
-            self.publish(Standing::Quiet);
+            self.publish(match result {
+                Ok(_) => Standing::SignedIn,
+                Err(_) => Standing::Quiet,
+            });
             // Whoever pasted too late learns it from the closed way back.
             if let Ok(mut pastes) = self.rim.pastes.try_lock() {
                 while pastes.try_recv().is_ok() {}
