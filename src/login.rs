@@ -8,12 +8,13 @@
 
 mod error;
 mod rim;
+mod visitor;
 
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use reqwest::Client as Http;
@@ -23,8 +24,10 @@ use tokio::time::Instant;
 
 use crate::config::{Config, Resource};
 use crate::diag::Diag;
+use crate::net::callback::Page;
 use crate::oauth::challenge::Challenge;
 use crate::oauth::flow::{ConfiguredClient, Goal, Redirect, ResourceChoice, Settings};
+use crate::oauth::invitation::{Invitation, Standing, pasted_query};
 use crate::oauth::schedule::{Moment, Next, Schedule};
 use crate::oauth::scope::History;
 use crate::oauth::token::{Freshness, Grant};
@@ -34,9 +37,17 @@ use crate::store::{Store, StoreError};
 pub use error::LoginError;
 pub use rim::OpenBrowser;
 use rim::{Outcome, Rim, now};
+pub use visitor::BringError;
+use visitor::Pasted;
 
 /// Requests to the task that may wait.
 const QUEUE: usize = 64;
+
+/// Pasted addresses that may wait to be looked at.
+const PASTES: usize = 4;
+
+/// How long after the end of a sign-in those who brought something may still be told of it.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// How long the end of the program waits for an answer that must not be lost, and for browsers to
 /// take their last page.
@@ -50,6 +61,9 @@ type Reply = oneshot::Sender<Result<Option<Grant>, LoginError>>;
 pub struct Login {
     commands: mpsc::Sender<Command>,
     grant: watch::Receiver<Option<Grant>>,
+    standing: watch::Receiver<Standing>,
+    pasted: mpsc::Sender<Pasted>,
+    rim: Arc<Rim>,
 }
 
 impl std::fmt::Debug for Login {
@@ -97,6 +111,8 @@ impl Login {
         diag: Diag,
         browser: Option<OpenBrowser>,
     ) -> Result<(Self, Task), StoreError> {
+        let (standing_published, standing) = watch::channel(Standing::Quiet);
+        let (pasted, pastes) = mpsc::channel(PASTES);
         let rim = Arc::new(Rim {
             settings: Arc::new(settings(config)),
             key: config.key.clone(),
@@ -105,6 +121,9 @@ impl Login {
             headers: config.headers.clone(),
             diag,
             browser,
+            standing: standing_published,
+            needed_since: std::sync::Mutex::new(None),
+            pastes: Mutex::new(pastes),
             refreshing: Arc::new(Mutex::new(())),
             busy: AtomicBool::new(false),
             told_unreadable: AtomicBool::new(false),
@@ -112,7 +131,7 @@ impl Login {
         let (commands, received) = mpsc::channel(QUEUE);
         let (published, grant) = watch::channel(None);
         let owner = Owner {
-            rim,
+            rim: rim.clone(),
             commands: received,
             grant: published,
             silent: None,
@@ -126,7 +145,59 @@ impl Login {
             started: Instant::now(),
         };
         let task = Task(tokio::spawn(owner.run()));
-        Ok((Self { commands, grant }, task))
+        let login = Self {
+            commands,
+            grant,
+            standing,
+            pasted,
+            rim,
+        };
+        Ok((login, task))
+    }
+
+    /// What a person has to do now, and every change of it.
+    pub fn standing(&self) -> watch::Receiver<Standing> {
+        self.standing.clone()
+    }
+
+    /// How long a person has been needed without a break; zero if none is.
+    pub fn person_needed_for(&self) -> Duration {
+        let since = self.rim.needed_since.lock();
+        let since = since.unwrap_or_else(PoisonError::into_inner);
+        since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// Finishes the open sign-in with the address that the browser ended on, as a person copied
+    /// it. Returns when the tokens are there.
+    pub async fn bring(&self, text: &str) -> Result<(), BringError> {
+        let query = pasted_query(text).map_err(BringError::Paste)?;
+        let mut standing = self.standing.clone();
+        let takes_callback =
+            |now: &Standing| now.invitation().is_some_and(Invitation::takes_callback);
+        if !takes_callback(&standing.borrow()) {
+            return Err(BringError::NothingOpen);
+        }
+        let (verdict, mut page) = oneshot::channel();
+        let pasted = Pasted { query, verdict };
+        let sent = self.pasted.send(pasted).await;
+        sent.map_err(|_| BringError::NothingOpen)?;
+        // A sign-in that ended meanwhile may never have seen it.
+        let ended = async {
+            let ended = |now: &Standing| !takes_callback(now);
+            // It fails when the task is gone, which ends everything, too.
+            let _ = standing.wait_for(ended).await.map(drop);
+            tokio::time::sleep(LAST_WORD).await;
+        };
+        let page = tokio::select! {
+            page = &mut page => page,
+            () = ended => return Err(BringError::NothingOpen),
+        };
+        match page {
+            Ok(Page::Connected { .. }) => Ok(()),
+            Ok(Page::Failed { reason, .. }) => Err(BringError::Failed(reason)),
+            Ok(Page::NotExpected) => Err(BringError::NotExpected),
+            Err(_) => Err(BringError::NothingOpen),
+        }
     }
 
     /// The token to send with a request, refreshed first if it has ended; `None` if nobody is
