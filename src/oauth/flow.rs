@@ -10,14 +10,16 @@
 //!   │ due, expired or refused, with a refresh token        │ nothing to refresh with
 //!   ▼                                                      │
 //! Locking ─► Rereading ──a sibling was faster──► Done      │
-//!              │                                           │
-//!              ▼                                           │
-//!            Refreshing ──ok──► SavingRefresh ──► Done     │
-//!              │    │ network, 5xx: once more, then        │
-//!              │    └─► Done while the token lasts, else Fail
-//!              │ grant dead, client dead                   │
-//!              ▼                                           │
-//!            Forgetting ─► Unlocking ──────────────────────┤
+//!   ▲          │   └──nothing to refresh with─► Unlocking ─┤
+//!   │          ▼                                           │
+//!   │        Refreshing ──ok──► SavingRefresh ──► Done     │
+//!   │          │    │ network, 5xx: once more, then        │
+//!   │          │    ├─► Done while the token lasts, else Fail
+//!   │          │    └─refused otherwise─► Unlocking ───────┤
+//!   │          │ grant dead, client dead                   │
+//!   │ due      ▼                                           │
+//!   └─────── Forgetting ──a sibling has renewed it──► Done │
+//!              └───────────────────────────────────────────┤
 //!                                                          │ nobody may be asked: Done(nothing)
 //!                                                          ▼
 //!   a sibling signed in: Done ◄── AwaitingTurn ◄───────────┘
@@ -30,7 +32,9 @@
 //!                                     known, but for how long? Probing ◄┤  ▼                 │
 //!                                                       │ │ dead       │ Registering         │
 //!                                                       │ └──────┐     │  ▼                  │
-//!                                                       │        │     │ SavingClient        │
+//!                                                       │        │     │ SavingClient, unless│
+//!                                                       │        │     │  │ tokens need the  │
+//!                                                       │        │     │  │ one before       │
 //!                                                       ▼        │     ▼  ▼                  │
 //!                                          AwaitingCallback ◄── OpeningBrowser               │
 //!                                            │  │ client dead, scope refused (once each)     │
@@ -41,9 +45,9 @@
 //!                                          SavingGrant ─► Done
 //! ```
 //!
-//! The lock of the tokens is held from `Locking` to `SavingRefresh` or `Unlocking`, which takes as
-//! long as two requests; never while a person is in the browser. The lock of the sign-in is held
-//! from `RereadingTurn` to the end.
+//! The lock of the tokens is held from `Locking` to `SavingRefresh`, `Forgetting` or `Unlocking`,
+//! which takes as long as two requests; never while a person is in the browser. The lock of the
+//! sign-in is held from `RereadingTurn` to the end.
 
 mod amend;
 mod answer;
@@ -242,8 +246,7 @@ impl Flow {
                 Err(error) => self.refresh_failed(cached, grant, request, again, error, now),
             },
             (S::SavingRefresh { grant }, E::Saved(outcome)) => self.saved(grant, outcome.err()),
-            // What could not be written is forgotten in this flow all the same.
-            (S::Forgetting { cached }, E::Saved(_)) => (S::Unlocking { cached }, Action::Unlock),
+            (S::Forgetting { cached }, E::Amended(outcome)) => self.forgotten(cached, outcome, now),
             (S::Unlocking { cached }, E::Unlocked) => self.without_token(&cached, now),
 
             (S::AwaitingTurn { .. }, E::Turn(pending)) => {
@@ -281,7 +284,7 @@ impl Flow {
                     bound,
                 },
                 E::Fetched(fetched),
-            ) => self.registration_answered(plan, *registration, bound, fetched),
+            ) => self.registration_answered(plan, *registration, bound, fetched, now),
             (
                 S::SavingClient {
                     plan,

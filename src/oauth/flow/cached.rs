@@ -1,12 +1,14 @@
 //! The part of the flow that needs nobody: using, adopting and refreshing what the cache holds.
 
-use super::{Action, Flow, FlowError, Goal, Move, Note, RefreshReason, State, done, fail};
+use super::{
+    Action, Amendment, Flow, FlowError, Goal, Move, Note, RefreshReason, State, done, fail,
+};
 use crate::ids::Issuer;
 use crate::oauth::registration::Client;
 use crate::oauth::scope;
 use crate::oauth::sign_in::SignIn;
 use crate::oauth::token::{Freshness, Grant, TokenSet};
-use crate::oauth::token_endpoint::{GrantRequest, Refusal, TokenError, TokenRequest};
+use crate::oauth::token_endpoint::{Cause, GrantRequest, Refusal, TokenError, TokenRequest};
 
 /// A token that was refreshed so recently, in seconds, and is refused all the same, is not mended
 /// by another refresh.
@@ -31,8 +33,7 @@ impl Flow {
             return Decision::Ask;
         };
         let reason = refresh_reason(grant, now);
-        let can_refresh = grant.tokens.refresh_token.is_some()
-            && self.client_for(cached, &grant.issuer, now).is_some();
+        let can_refresh = self.can_refresh(cached, &grant.issuer, now);
         let use_it = || Decision::Use(grant.clone());
         match (&self.goal, reason) {
             // Without a way to refresh it the server may judge, whose clock is the one that counts.
@@ -154,7 +155,7 @@ impl Flow {
     /// only a server that no longer knows the client ends a registration's.
     pub(super) fn refresh_failed(
         &mut self,
-        mut cached: SignIn,
+        cached: SignIn,
         grant: Grant,
         request: Box<TokenRequest>,
         again: bool,
@@ -165,14 +166,12 @@ impl Flow {
             TokenError::GrantDead(refusal) => {
                 self.note(Note::GrantEnded(refusal));
                 self.grant_just_ended = true;
-                cached.grant = None;
-                forget(cached)
+                forget(cached, &request, None)
             }
             TokenError::ClientDead(refusal) if request.client.registered => {
                 self.note(Note::ClientForgotten(refusal.to_string()));
-                cached.clients.remove(&grant.issuer);
-                cached.grant = None;
-                forget(cached)
+                let client_id = request.client.client_id.clone();
+                forget(cached, &request, Some((grant.issuer, client_id)))
             }
             TokenError::Unavailable(outage)
                 if !again && outage.retry_after.unwrap_or(1) <= LONGEST_PAUSE =>
@@ -197,6 +196,25 @@ impl Flow {
                 self.refresh_refused(cached, grant, refusal)
             }
             error => self.put_off(grant, FlowError::Token(error), now),
+        }
+    }
+
+    /// What was refused is forgotten. What could not be written is forgotten in this flow all the
+    /// same.
+    pub(super) fn forgotten(
+        &mut self,
+        cached: SignIn,
+        outcome: Result<SignIn, Cause>,
+        now: u64,
+    ) -> Move {
+        let cached = outcome.unwrap_or(cached);
+        match self.decide(&cached, now) {
+            Decision::Use(grant) => {
+                self.note(Note::Adopted);
+                done(Some(grant))
+            }
+            Decision::Refresh(grant, _) => (State::Locking { grant }, Action::Lock),
+            Decision::Ask => self.without_token(&cached, now),
         }
     }
 
@@ -261,6 +279,16 @@ impl Flow {
         }
     }
 
+    /// Whether the cache holds a grant of this issuer that can be refreshed.
+    pub(super) fn can_refresh(&self, cached: &SignIn, issuer: &Issuer, now: u64) -> bool {
+        let grant = cached
+            .grant
+            .as_ref()
+            .filter(|grant| grant.issuer == *issuer);
+        grant.is_some_and(|grant| grant.tokens.refresh_token.is_some())
+            && self.client_for(cached, issuer, now).is_some()
+    }
+
     /// The client that an issuer's tokens belong to, with the secret that the user configured.
     fn client_for(&self, cached: &SignIn, issuer: &Issuer, now: u64) -> Option<Client> {
         let known = &cached.clients.get(issuer)?.client;
@@ -276,8 +304,18 @@ impl Flow {
     }
 }
 
-fn forget(cached: SignIn) -> Move {
-    let action = Action::Save(Box::new(cached.clone()));
+/// Forgets what was refused, if it is still what the cache holds: where files have no locks, or for
+/// a program that does not ask for them, another process may have renewed it meanwhile.
+fn forget(mut cached: SignIn, request: &TokenRequest, client: Option<(Issuer, String)>) -> Move {
+    let GrantRequest::RefreshToken { refresh_token } = &request.grant else {
+        return (State::Unlocking { cached }, Action::Unlock);
+    };
+    let amendment = Amendment::DropGrant {
+        refresh_token: refresh_token.clone(),
+        client,
+    };
+    amendment.apply(&mut cached);
+    let action = Action::Amend(Box::new(amendment));
     (State::Forgetting { cached }, action)
 }
 
@@ -302,7 +340,7 @@ fn helps_no_more(grant: &Grant, now: u64) -> bool {
 }
 
 /// Whether a refusal of another kind is the server's own word, so that a person may help; a page
-/// from something in between is a fault of the network.
+/// from something in between is a fault of the network. RFC 6749 §5.2: 401 is about the client.
 fn needs_person(refusal: &Refusal) -> bool {
-    refusal.error.is_some() || matches!(refusal.status, 404 | 405 | 410)
+    refusal.error.is_some() || matches!(refusal.status, 401 | 404 | 405 | 410)
 }

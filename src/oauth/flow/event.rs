@@ -58,7 +58,7 @@ pub enum Action {
     Save(Box<SignIn>),
     /// Let go of that lock. \[`Unlocked`\]
     Unlock,
-    /// Lock the tokens, read them, apply this, write them, let go. \[`Amended`\]
+    /// Lock the tokens unless they are, read them, apply this, write them, let go. \[`Amended`\]
     Amend(Box<Amendment>),
     /// Ask the token endpoint. \[`TokenAnswer`\]
     RequestToken {

@@ -282,7 +282,8 @@ impl Flow {
         }
         if let Some(known) = clients.get(issuer)
             && known.client.registered
-            && !known.client.has_lapsed(now)
+            // The code comes when the person is done, and is bound to the client.
+            && !known.client.has_lapsed(now.saturating_add(self.settings.auth_timeout))
             && let Some(uri) = &known.client.redirect_uri
             && let Some(port) = self.settings.redirect.port_of(uri)
         {
@@ -335,15 +336,22 @@ impl Flow {
 
     pub(super) fn registration_answered(
         &mut self,
-        plan: Plan,
+        mut plan: Plan,
         registration: Registration,
         bound: Bound,
         fetched: Fetched,
+        now: u64,
     ) -> Move {
         match registration.judge(fetched, &self.settings.server) {
             registration::Step::Registered(client) => {
-                let known = known(&plan.server, &client);
-                let amendment = Amendment::PutClient(plan.server.issuer.clone(), known);
+                let issuer = plan.server.issuer.clone();
+                let in_use = self.can_refresh(&plan.task.cached, &issuer, now);
+                let amendment = Amendment::PutClient(issuer, known(&plan.server, &client));
+                // Until the person has signed in, the client whose tokens are in use is worth more.
+                if in_use {
+                    amendment.apply(&mut plan.task.cached);
+                    return self.ask(plan, client, &bound, false, now);
+                }
                 let state = State::SavingClient {
                     plan,
                     client,

@@ -3,6 +3,7 @@
 
 mod cached;
 mod chaos;
+mod lapsed;
 mod sign_in;
 mod step_up;
 
@@ -70,6 +71,8 @@ struct World {
     taken: Vec<u16>,
     /// What a sibling writes while we wait for the lock.
     sibling_refreshes: Option<SignIn>,
+    /// What a process writes, lock or no lock, before the next amendment.
+    intruder_writes: Option<SignIn>,
     /// What siblings write while we wait for our turn.
     siblings_sign_in: VecDeque<SignIn>,
     /// What a process that died left open.
@@ -112,6 +115,7 @@ impl World {
             visits: VecDeque::new(),
             taken: Vec::new(),
             sibling_refreshes: None,
+            intruder_writes: None,
             siblings_sign_in: VecDeque::new(),
             pending: None,
             lock_fails: false,
@@ -258,10 +262,14 @@ impl World {
                 self.locked = false;
                 Event::Unlocked
             }
-            Action::Amend(amendment) => Event::Amended(written().map(|()| {
-                amendment.apply(&mut self.cache);
-                self.cache.clone()
-            })),
+            Action::Amend(amendment) => {
+                self.locked = false;
+                self.cache = self.intruder_writes.take().unwrap_or(self.cache.clone());
+                Event::Amended(written().map(|()| {
+                    amendment.apply(&mut self.cache);
+                    self.cache.clone()
+                }))
+            }
             Action::RequestToken { request, .. } => {
                 self.requests.push(*request);
                 let answer = self.answers.pop_front();
@@ -301,7 +309,7 @@ impl World {
                     assert!(self.turn && !self.locked, "{:?}", self.log);
                 }
             },
-            Action::ReadCache => {}
+            Action::ReadCache | Action::Amend(_) => {}
             Action::OpenBrowser { .. } | Action::AwaitCallback { .. } => {
                 let ready = self.turn && self.bound.is_some() && !self.locked;
                 assert!(ready, "{:?}", self.log);
@@ -418,6 +426,7 @@ fn describe(action: &Action) -> String {
         Action::Unlock => "unlock".to_owned(),
         Action::Amend(amendment) => match **amendment {
             Amendment::PutClient(..) => "put client".to_owned(),
+            Amendment::DropGrant { .. } => "drop grant".to_owned(),
             Amendment::DropClient(..) => "drop client".to_owned(),
             Amendment::PutGrant(..) => "put grant".to_owned(),
         },
@@ -522,6 +531,7 @@ fn siblings(token: &str) -> SignIn {
     let mut sign_in = sign_in(3600);
     let grant = sign_in.grant.as_mut().unwrap();
     grant.tokens.access_token = secret(token);
+    grant.tokens.refresh_token = Some(secret("SIBLINGS_REFRESH"));
     grant.granted_at = NOW + 1;
     sign_in
 }
