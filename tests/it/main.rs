@@ -6,6 +6,7 @@ mod cli;
 mod commands;
 mod concurrency;
 mod faults;
+mod healing;
 mod peers;
 mod refresh;
 mod relay;
