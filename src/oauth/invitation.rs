@@ -6,6 +6,7 @@ use std::fmt;
 use url::form_urlencoded;
 
 use super::authorize::{Attempt, AuthorizationUrl};
+use super::device::DeviceAttempt;
 use crate::secret::Secret;
 
 /// Longest text that is looked at when something is pasted, in bytes. No browser keeps longer
@@ -48,8 +49,11 @@ impl Standing {
 pub struct Invitation {
     /// The address to open in a browser.
     pub address: AuthorizationUrl,
-    /// The code to enter or to compare there, where the browser is not sent back (RFC 8628 §3.3).
+    /// The code to enter there, where the browser is not sent back (RFC 8628 §3.3).
     pub user_code: Option<String>,
+    /// Where the code can be entered by hand, if `address` has it in it already; then it is only
+    /// to be compared there (RFC 8628 §3.3.1).
+    pub entry: Option<AuthorizationUrl>,
     /// When it lapses, in seconds since the epoch.
     pub lapses_at: u64,
 }
@@ -67,7 +71,71 @@ impl From<&Attempt> for Invitation {
         Self {
             address: attempt.address.clone(),
             user_code: None,
+            entry: None,
             lapses_at: attempt.lapses_at,
+        }
+    }
+}
+
+impl From<&DeviceAttempt> for Invitation {
+    fn from(attempt: &DeviceAttempt) -> Self {
+        let plain = attempt.verification_uri.clone();
+        let (address, entry) = match attempt.verification_uri_complete.clone() {
+            Some(complete) => (complete, Some(plain)),
+            None => (plain, None),
+        };
+        Self {
+            address,
+            user_code: Some(attempt.user_code.clone()),
+            entry,
+            lapses_at: attempt.lapses_at(),
+        }
+    }
+}
+
+/// What a person does. Shows the address whole, so it is for them and not for a log.
+impl fmt::Display for Invitation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = &self.address.0;
+        match (&self.user_code, &self.entry) {
+            (None, _) => write!(f, "open this address: {address}"),
+            (Some(code), None) => write!(
+                f,
+                "open {address} in a browser on any device and enter the code {code}"
+            ),
+            (Some(code), Some(entry)) => write!(
+                f,
+                "open {address} in a browser on any device and check that it shows the code {code}, or open {} and enter that code",
+                entry.0
+            ),
+        }
+    }
+}
+
+/// A sign-in that waits for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Open {
+    /// In a browser that is sent back to this machine.
+    Browser(Box<Attempt>),
+    /// In a browser on any device.
+    Device(Box<DeviceAttempt>),
+}
+
+impl Open {
+    /// The attempt, if a browser is sent back for it.
+    pub fn browser(&self) -> Option<&Attempt> {
+        match self {
+            Self::Browser(attempt) => Some(attempt),
+            Self::Device(_) => None,
+        }
+    }
+}
+
+impl From<&Open> for Invitation {
+    fn from(open: &Open) -> Self {
+        match open {
+            Open::Browser(attempt) => (&**attempt).into(),
+            Open::Device(attempt) => (&**attempt).into(),
         }
     }
 }
