@@ -197,7 +197,49 @@ pub fn pasted_query(text: &str) -> Result<Secret, PasteError> {
 
 #[cfg(test)]
 mod tests {
+    use url::Url;
+
     use super::*;
+    use crate::ids::Issuer;
+
+    fn attempt(complete: Option<&str>) -> DeviceAttempt {
+        let url = |text: &str| Url::parse(text).unwrap();
+        DeviceAttempt {
+            device_code: Secret::new("DEVICE_CODE_1"),
+            user_code: "WDJB-MJHT".to_owned(),
+            verification_uri: AuthorizationUrl(url("https://as.example/device")),
+            verification_uri_complete: complete.map(|text| AuthorizationUrl(url(text))),
+            interval: 5,
+            issuer: Issuer::new("https://as.example"),
+            client_id: "CLIENT_1".to_owned(),
+            resource: None,
+            scopes: Vec::new(),
+            token_endpoint: url("https://as.example/token"),
+            begun_at: 1000,
+            until: 1600,
+            expires_at: 1900,
+        }
+    }
+
+    #[test]
+    fn a_code_is_entered_or_only_compared() {
+        let plain = Invitation::from(&attempt(None));
+        assert_eq!(
+            plain.to_string(),
+            "open https://as.example/device in a browser on any device and enter the code WDJB-MJHT"
+        );
+        assert_eq!(plain.lapses_at, 1600);
+        let complete = Invitation::from(&attempt(Some("https://as.example/device?c=WDJB-MJHT")));
+        assert_eq!(complete.address.0.query(), Some("c=WDJB-MJHT"));
+        assert_eq!(complete.entry, Some(plain.address.clone()));
+        let text = complete.to_string();
+        assert!(text.contains("https://as.example/device?c=WDJB-MJHT in a browser on any device"));
+        assert!(text.contains("shows the code WDJB-MJHT"), "{text}");
+        assert!(text.ends_with("or open https://as.example/device and enter that code"));
+        for invitation in [plain, complete] {
+            assert!(!invitation.takes_callback());
+        }
+    }
 
     #[test]
     fn an_address_is_read_however_it_was_copied() {
