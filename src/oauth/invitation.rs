@@ -105,7 +105,7 @@ impl fmt::Display for Invitation {
             ),
             (Some(code), Some(entry)) => write!(
                 f,
-                "open {address} in a browser on any device and check that it shows the code {code}, or open {} and enter that code",
+                "open {} in a browser on any device and enter the code {code}, or open {address} and check that it shows the same code",
                 entry.0
             ),
         }
@@ -233,9 +233,12 @@ mod tests {
         assert_eq!(complete.address.0.query(), Some("c=WDJB-MJHT"));
         assert_eq!(complete.entry, Some(plain.address.clone()));
         let text = complete.to_string();
-        assert!(text.contains("https://as.example/device?c=WDJB-MJHT in a browser on any device"));
-        assert!(text.contains("shows the code WDJB-MJHT"), "{text}");
-        assert!(text.ends_with("or open https://as.example/device and enter that code"));
+        let first = format!("{plain}, or open https://as.example/device?c=WDJB-MJHT ");
+        assert!(text.starts_with(&first), "{text}");
+        assert!(
+            text.ends_with("check that it shows the same code"),
+            "{text}"
+        );
         for invitation in [plain, complete] {
             assert!(!invitation.takes_callback());
         }

@@ -30,7 +30,7 @@ impl Hands {
             )),
         }
         if how != Show::Slower {
-            let left = remaining(lapses_at).as_secs();
+            let left = remaining(lapses_at).as_secs_f64().ceil();
             diag.note(format_args!(
                 "waiting for the code to be confirmed, at most {left} s"
             ));
