@@ -54,6 +54,8 @@ pub struct Invitation {
     /// Where the code can be entered by hand, if `address` has it in it already; then it is only
     /// to be compared there (RFC 8628 §3.3.1).
     pub entry: Option<AuthorizationUrl>,
+    /// Whether a browser was opened with it here.
+    pub browser_opened: bool,
     /// When it lapses, in seconds since the epoch.
     pub lapses_at: u64,
 }
@@ -72,6 +74,7 @@ impl From<&Attempt> for Invitation {
             address: attempt.address.clone(),
             user_code: None,
             entry: None,
+            browser_opened: false,
             lapses_at: attempt.lapses_at,
         }
     }
@@ -88,6 +91,7 @@ impl From<&DeviceAttempt> for Invitation {
             address,
             user_code: Some(attempt.user_code.clone()),
             entry,
+            browser_opened: false,
             lapses_at: attempt.lapses_at(),
         }
     }
