@@ -27,7 +27,7 @@ export function requestLog(file) {
   const logged = (req, res, next) => {
     requests += 1;
     const n = requests;
-    const body = req.body ?? {};
+    const body = (typeof req.body === 'string' ? Object.fromEntries(new URLSearchParams(req.body)) : req.body) ?? {};
     const messages = [body].flat().filter(message => message.jsonrpc);
     log({
       n,
