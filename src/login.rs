@@ -8,12 +8,13 @@
 
 mod error;
 mod rim;
+mod visitor;
 
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use reqwest::Client as Http;
@@ -23,8 +24,10 @@ use tokio::time::Instant;
 
 use crate::config::{Config, Resource};
 use crate::diag::Diag;
+use crate::net::callback::Page;
 use crate::oauth::challenge::Challenge;
 use crate::oauth::flow::{ConfiguredClient, Goal, Redirect, ResourceChoice, Settings};
+use crate::oauth::invitation::{Invitation, Standing, pasted_query};
 use crate::oauth::scope::History;
 use crate::oauth::token::{Freshness, Grant};
 use crate::secret::Secret;
@@ -33,9 +36,17 @@ use crate::store::{Store, StoreError};
 pub use error::LoginError;
 pub use rim::OpenBrowser;
 use rim::{Outcome, Rim, now};
+pub use visitor::BringError;
+use visitor::Pasted;
 
 /// Requests to the task that may wait.
 const QUEUE: usize = 64;
+
+/// Pasted addresses that may wait to be looked at.
+const PASTES: usize = 4;
+
+/// How long after the end of a sign-in those who brought something may still be told of it.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// How long after a refresh that failed in the background the next one is tried, in seconds.
 const REFRESH_AGAIN: u64 = 30;
@@ -52,6 +63,10 @@ type Reply = oneshot::Sender<Result<Option<Grant>, LoginError>>;
 pub struct Login {
     commands: mpsc::Sender<Command>,
     grant: watch::Receiver<Option<Grant>>,
+    standing: watch::Receiver<Standing>,
+    pasted: mpsc::Sender<Pasted>,
+    needed_since: Arc<std::sync::Mutex<Option<Instant>>>,
+    shown_elsewhere: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Login {
@@ -99,6 +114,10 @@ impl Login {
         diag: Diag,
         browser: Option<OpenBrowser>,
     ) -> Result<(Self, Task), StoreError> {
+        let (standing_published, standing) = watch::channel(Standing::Quiet);
+        let (pasted, pastes) = mpsc::channel(PASTES);
+        let shown_elsewhere = Arc::new(AtomicBool::new(false));
+        let needed_since = Arc::new(std::sync::Mutex::new(None));
         let rim = Arc::new(Rim {
             settings: Arc::new(settings(config)),
             key: config.key.clone(),
@@ -107,6 +126,10 @@ impl Login {
             headers: config.headers.clone(),
             diag,
             browser,
+            shown_elsewhere: shown_elsewhere.clone(),
+            standing: standing_published,
+            needed_since: needed_since.clone(),
+            pastes: Mutex::new(pastes),
             refreshing: Arc::new(Mutex::new(())),
             busy: AtomicBool::new(false),
             told_unreadable: AtomicBool::new(false),
@@ -127,7 +150,65 @@ impl Login {
             refresh_at: None,
         };
         let task = Task(tokio::spawn(owner.run()));
-        Ok((Self { commands, grant }, task))
+        let login = Self {
+            commands,
+            grant,
+            standing,
+            pasted,
+            needed_since,
+            shown_elsewhere,
+        };
+        Ok((login, task))
+    }
+
+    /// What a person has to do now, and every change of it.
+    pub fn standing(&self) -> watch::Receiver<Standing> {
+        self.standing.clone()
+    }
+
+    /// How long a person has been needed without a break; zero if none is.
+    pub fn person_needed_for(&self) -> Duration {
+        let since = self.needed_since.lock();
+        let since = since.unwrap_or_else(PoisonError::into_inner);
+        since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// Whether somebody else puts addresses before the user, so that no browser is opened here.
+    pub fn show_elsewhere(&self, elsewhere: bool) {
+        self.shown_elsewhere.store(elsewhere, Ordering::Relaxed);
+    }
+
+    /// Finishes the open sign-in with the address that the browser ended on, as a person copied
+    /// it. Returns when the tokens are there.
+    pub async fn bring(&self, text: &str) -> Result<(), BringError> {
+        let query = pasted_query(text).map_err(BringError::Paste)?;
+        let mut standing = self.standing.clone();
+        let takes_callback =
+            |now: &Standing| now.invitation().is_some_and(Invitation::takes_callback);
+        if !takes_callback(&standing.borrow()) {
+            return Err(BringError::NothingOpen);
+        }
+        let (verdict, mut page) = oneshot::channel();
+        let pasted = Pasted { query, verdict };
+        let sent = self.pasted.send(pasted).await;
+        sent.map_err(|_| BringError::NothingOpen)?;
+        // A sign-in that ended meanwhile may never have seen it.
+        let ended = async {
+            let ended = |now: &Standing| !takes_callback(now);
+            // It fails when the task is gone, which ends everything, too.
+            let _ = standing.wait_for(ended).await.map(drop);
+            tokio::time::sleep(LAST_WORD).await;
+        };
+        let page = tokio::select! {
+            page = &mut page => page,
+            () = ended => return Err(BringError::NothingOpen),
+        };
+        match page {
+            Ok(Page::Connected { .. }) => Ok(()),
+            Ok(Page::Failed { reason, .. }) => Err(BringError::Failed(reason)),
+            Ok(Page::NotExpected) => Err(BringError::NotExpected),
+            Err(_) => Err(BringError::NothingOpen),
+        }
     }
 
     /// The token to send with a request, refreshed first if it has ended; `None` if nobody is

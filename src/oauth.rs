@@ -5,6 +5,7 @@ pub mod challenge;
 pub mod discovery;
 pub mod document;
 pub mod flow;
+pub mod invitation;
 pub mod registration;
 pub mod scope;
 pub mod sign_in;

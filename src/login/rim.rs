@@ -1,7 +1,7 @@
 //! Performs the actions of one flow and says what came of them.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderValue, header};
@@ -9,20 +9,23 @@ use rand::RngCore;
 use rand::rngs::OsRng;
 use reqwest::Client as Http;
 use serde_json::Value;
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use url::Url;
 
+use super::visitor::{Pasted, Visitor};
 use crate::browser::BrowserError;
 use crate::diag::Diag;
 use crate::ids::{ServerKey, same_origin};
 use crate::mcp::revision::INITIALIZE_REVISIONS;
-use crate::net::callback::{Listener, Page, Responder};
+use crate::net::callback::{Listener, Page};
 use crate::net::http::{self as net_http, Document, FetchError};
 use crate::net::token_endpoint;
 use crate::oauth::authorize::{Attempt, Randomness};
 use crate::oauth::discovery::{FetchFault, Fetched, Reply};
 use crate::oauth::flow::{Action, Amendment, Event, Flow, FlowError, Goal, Settings};
+use crate::oauth::invitation::{Invitation, Standing};
 use crate::oauth::scope::History;
 use crate::oauth::sign_in::SignIn;
 use crate::oauth::token::Grant;
@@ -50,6 +53,14 @@ pub struct Rim {
     pub diag: Diag,
     /// `None` if the user wants none to be opened.
     pub browser: Option<OpenBrowser>,
+    /// Whether somebody else puts addresses before the user.
+    pub shown_elsewhere: Arc<AtomicBool>,
+    /// What a person has to do now.
+    pub standing: watch::Sender<Standing>,
+    /// Since when a person has been needed.
+    pub needed_since: Arc<std::sync::Mutex<Option<Instant>>>,
+    /// Answers that a person copied from the browser.
+    pub pastes: Mutex<mpsc::Receiver<Pasted>>,
     /// Held while this process refreshes, where files have no locks.
     pub refreshing: Arc<Mutex<()>>,
     /// Whether a request is under way whose answer must not be lost.
@@ -72,8 +83,10 @@ struct Hands {
     lock: Option<(Lock, OwnedMutexGuard<()>)>,
     turn: Option<SignInLock>,
     listener: Option<Listener>,
-    /// A browser that waits for its page.
-    visitor: Option<Responder>,
+    /// Who waits to be told what came of the answer that they brought.
+    visitor: Option<Visitor>,
+    /// Whether a person was asked for.
+    asks: bool,
     /// What was last read from the cache.
     seen: SignIn,
     pages: JoinSet<()>,
@@ -95,6 +108,7 @@ pub async fn run(rim: Arc<Rim>, goal: Goal, history: History) -> Outcome {
         turn: None,
         listener: None,
         visitor: None,
+        asks: false,
         seen: SignIn::default(),
         pages: JoinSet::new(),
     };
@@ -237,6 +251,8 @@ impl Hands {
         let rim = self.rim.clone();
         let waited = remaining(until);
         let mut announced = false;
+        self.asks = true;
+        self.publish(Standing::Preparing);
         loop {
             match rim.store.try_lock_sign_in(&rim.key) {
                 Ok(Some(turn)) => {
@@ -264,10 +280,35 @@ impl Hands {
                 let name = rim.key.to_string();
                 return Event::NoTurn(cause(LockError::Busy { name, waited }));
             }
+            let attempt = rim.store.peek_attempt(&rim.key);
+            let open = attempt.as_ref().map(Invitation::from);
+            self.publish(open.map_or(Standing::Preparing, Standing::Elsewhere));
             // The random part keeps many waiters from moving in step.
             let wait = TURN_POLL.mul_f64(1.0 + rand::random::<f64>());
-            tokio::time::sleep(wait.min(remaining(until))).await;
+            let mut pastes = rim.pastes.lock().await;
+            tokio::select! {
+                () = tokio::time::sleep(wait.min(remaining(until))) => {}
+                Some(pasted) = pastes.recv() => {
+                    let redirect_uri = attempt.map(|attempt| attempt.redirect_uri);
+                    self.pages.spawn(hand_on(rim.http.clone(), redirect_uri, pasted));
+                }
+            }
         }
+    }
+
+    /// Says what a person has to do, if that has changed.
+    fn publish(&self, standing: Standing) {
+        let since = self.rim.needed_since.lock();
+        let mut since = since.unwrap_or_else(PoisonError::into_inner);
+        *since = match standing.needs_person() {
+            true => since.or_else(|| Some(Instant::now())),
+            false => None,
+        };
+        self.rim.standing.send_if_modified(|published| {
+            let changed = *published != standing;
+            *published = standing;
+            changed
+        });
     }
 
     async fn fetch(&self, url: Url) -> Fetched {
@@ -324,8 +365,10 @@ impl Hands {
                 "the open sign-in cannot be noted, so no other process can finish it: {error}"
             ));
         }
+        self.publish(Standing::Open(attempt.into()));
         let address = attempt.address.0.as_str();
-        match (&rim.browser, resumed) {
+        let elsewhere = rim.shown_elsewhere.load(Ordering::Relaxed);
+        match (rim.browser.as_ref().filter(|_| !elsewhere), resumed) {
             (_, true) => rim.diag.always(format_args!(
                 "finish the sign-in in the browser tab that is open already, or here: {address}"
             )),
@@ -350,16 +393,17 @@ impl Hands {
         let Some(listener) = &mut self.listener else {
             return Event::CallbackTimedOut;
         };
-        match tokio::time::timeout(remaining(until), listener.next()).await {
-            Ok(visit) => {
-                self.visitor = Some(visit.responder);
-                Event::Visited(Secret::new(visit.query))
-            }
-            Err(_) => Event::CallbackTimedOut,
-        }
+        let mut pastes = self.rim.pastes.lock().await;
+        let (visitor, query) = tokio::select! {
+            visit = listener.next() => (Visitor::Browser(visit.responder), Secret::new(visit.query)),
+            Some(pasted) = pastes.recv() => (Visitor::Person(pasted.verdict), pasted.query),
+            () = tokio::time::sleep(remaining(until)) => return Event::CallbackTimedOut,
+        };
+        self.visitor = Some(visitor);
+        Event::Visited(query)
     }
 
-    /// Lets a browser that waits go on, with this page.
+    /// Lets who waits go on, with this page.
     fn dismiss(&mut self, page: Page) {
         if let Some(visitor) = self.visitor.take() {
             self.pages.spawn(visitor.finish(page));
@@ -383,7 +427,39 @@ impl Hands {
             // Failing to, it lapses by itself.
             let _ = self.rim.store.remove_attempt(&turn);
         }
+        if self.asks {
+            self.publish(match result {
+                Ok(_) => Standing::SignedIn,
+                Err(_) => Standing::Quiet,
+            });
+            // Whoever pasted too late learns it from the closed way back.
+            if let Ok(mut pastes) = self.rim.pastes.try_lock() {
+                while pastes.try_recv().is_ok() {}
+            }
+        }
     }
+}
+
+/// Brings a pasted answer to the process that waits for it, the way a browser would.
+async fn hand_on(http: Http, redirect_uri: Option<String>, pasted: Pasted) {
+    let Some(mut url) = redirect_uri.and_then(|uri| Url::parse(&uri).ok()) else {
+        return;
+    };
+    url.set_query(Some(pasted.query.expose()));
+    let server = url.host_str().unwrap_or_default().to_owned();
+    let page = match net_http::fetch(&http, url, HeaderMap::new()).await {
+        Ok(answer) if answer.status == 200 => Page::Connected { server },
+        Ok(_) => Page::Failed {
+            server,
+            reason: "the process that began the sign-in does not take this address".to_owned(),
+        },
+        Err(_) => Page::Failed {
+            server,
+            reason: "the process that began the sign-in cannot be reached".to_owned(),
+        },
+    };
+    // Whoever pasted may have gone.
+    let _ = pasted.verdict.send(page);
 }
 
 async fn pause(seconds: u64) {

@@ -14,6 +14,7 @@ use crate::diag::{Captured, Level};
 use crate::ids::ServerKey;
 use crate::net::http::{self as net_http, HttpSettings};
 use crate::oauth::flow::FlowError;
+use crate::oauth::invitation::PasteError;
 use crate::oauth::sign_in::SignIn;
 use crate::store::Cached;
 
@@ -474,4 +475,60 @@ async fn an_address_is_printed_where_no_browser_can_be_opened() {
     let address = text[at..].split_whitespace().next().unwrap().to_owned();
     assert_eq!(visit(address, Manner::Approve).await, 200);
     caller.await.unwrap().unwrap();
+}
+
+/// Where the browser ends on after the sign-in, which it cannot reach.
+async fn ends_on(address: String) -> String {
+    let visited = tokio::task::spawn_blocking(move || browse(&address, Manner::Abandon));
+    visited.await.unwrap().unwrap().url.to_string()
+}
+
+async fn open_address(process: &Process) -> String {
+    let mut standing = process.login.standing();
+    let open = |now: &Standing| now.invitation().is_some();
+    let standing = standing.wait_for(open).await.unwrap();
+    standing.invitation().unwrap().address.0.to_string()
+}
+
+#[tokio::test]
+async fn a_pasted_address_finishes_the_sign_in() {
+    let scene = Scene::new();
+    let process = scene.process_with(&["--no-browser"]);
+    let caller = tokio::spawn(challenged(process.login.clone(), None));
+    let address = open_address(&process).await;
+    let bring = |text: String| {
+        let login = process.login.clone();
+        async move { login.bring(&text).await }
+    };
+    let begins = BringError::Paste(PasteError::BeginsThere);
+    assert_eq!(bring(address.clone()).await, Err(begins));
+    let stray = "http://localhost:1/?code=CODE_1&state=STATE_1".to_owned();
+    assert_eq!(bring(stray).await, Err(BringError::NotExpected));
+    let end = ends_on(address).await;
+    assert_eq!(bring(end.clone()).await, Ok(()));
+    let token = caller.await.unwrap().unwrap();
+    assert_eq!(scene.cached().grant.unwrap().tokens.access_token, token);
+    assert_eq!(bring(end).await, Err(BringError::NothingOpen));
+    assert_eq!(*process.login.standing().borrow(), Standing::SignedIn);
+    process.close().await;
+}
+
+#[tokio::test]
+async fn an_address_pasted_into_a_sibling_finishes_the_sign_in_of_both() {
+    let scene = Scene::new();
+    let (first, second) = (
+        scene.process_with(&["--no-browser"]),
+        scene.process_with(&["--no-browser"]),
+    );
+    let one = tokio::spawn(challenged(first.login.clone(), None));
+    let address = open_address(&first).await;
+    let other = tokio::spawn(challenged(second.login.clone(), None));
+    assert_eq!(open_address(&second).await, address);
+    let end = ends_on(address).await;
+    assert_eq!(second.login.bring(&end).await, Ok(()));
+    let tokens = (one.await.unwrap().unwrap(), other.await.unwrap().unwrap());
+    assert_eq!(tokens.0, tokens.1);
+    assert_eq!(scene.playground.code_exchanges(), 1);
+    first.close().await;
+    second.close().await;
 }

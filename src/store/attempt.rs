@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::error::StoreError;
 use super::lock::SignInLock;
 use super::tokens::{Content, Store};
-use crate::ids::{Issuer, ResourceId};
+use crate::ids::{Issuer, ResourceId, ServerKey};
 use crate::oauth::authorize::{Attempt, AuthorizationUrl};
 use crate::secret::Secret;
 
@@ -37,6 +37,14 @@ impl Store {
         match self.content(&self.path(lock.key(), "signin.json"))? {
             Content::Bytes(bytes) => Ok(parse(&bytes)),
             Content::Absent | Content::Unusable(_) => Ok(None),
+        }
+    }
+
+    /// The attempt that another process has open now, as far as it can be told without its lock.
+    pub fn peek_attempt(&self, key: &ServerKey) -> Option<Attempt> {
+        match self.content(&self.path(key, "signin.json")) {
+            Ok(Content::Bytes(bytes)) => parse(&bytes),
+            _ => None,
         }
     }
 
@@ -99,7 +107,6 @@ fn to_bytes(attempt: &Attempt) -> Zeroizing<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::ServerKey;
 
     fn attempt() -> Attempt {
         let url = |text: &str| Url::parse(text).expect("url");
