@@ -270,8 +270,17 @@ fn node_folder() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         const NEEDED: &str =
-            "install Node.js 18 or newer with npm (Debian: apt-get install nodejs npm)";
+            "install Node.js 20.19 or newer with npm (Debian 13: apt-get install nodejs npm)";
         let version = version("node", NEEDED);
+        let numbers: Vec<u32> = version
+            .trim_start_matches('v')
+            .split('.')
+            .map_while(|number| number.parse().ok())
+            .collect();
+        assert!(
+            numbers[..] >= [20, 19][..],
+            "tests against real peers need another Node.js than {version}: {NEEDED}"
+        );
         let sources = sources().join("node");
         let manifest = sources.join("package.json");
         install("node", &manifest, &version, |folder| {

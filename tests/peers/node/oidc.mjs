@@ -23,7 +23,6 @@
 //   /release                       held token requests go on
 //   /clear-faults                  no more of them; held requests go on
 
-import './webcrypto.mjs';
 import { parseArgs } from 'node:util';
 import express from 'express';
 import { InvalidTokenError } from '@modelcontextprotocol/sdk/server/auth/errors.js';

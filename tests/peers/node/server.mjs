@@ -10,7 +10,6 @@
 //   /forget-clients          registered clients are unknown
 //   /restart                 the MCP server's connections are cut and its sessions forgotten
 
-import './webcrypto.mjs';
 import { parseArgs } from 'node:util';
 import express from 'express';
 import { createOAuthMetadata, mcpAuthMetadataRouter, mcpAuthRouter } from '@modelcontextprotocol/sdk/server/auth/router.js';
