@@ -1,5 +1,6 @@
 //! The peer with the certified authorization server oidc-provider: what it counted, and what it can be made to do.
 
+use std::fmt;
 use std::ops::{Deref, Sub};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -82,7 +83,7 @@ pub enum Fault {
     CutBefore,
     /// The connection is cut after the tokens were issued.
     CutAfter,
-    /// It waits for [`OidcProvider::release`] and is then done.
+    /// It waits for [`OidcProvider::release`] and is then done, even if nobody waits for the answer any more.
     HeldBefore,
     /// It is done, and the answer waits for [`OidcProvider::release`].
     HeldAfter,
@@ -118,16 +119,13 @@ impl OidcProvider {
     }
 
     /// Waits until what is going on is as wanted; fails after a while.
-    pub fn wait_for(&self, wanted: impl Fn(&Pending) -> bool) {
-        let end = Instant::now() + Duration::from_secs(60);
-        loop {
-            let pending = self.pending();
-            if wanted(&pending) {
-                return;
-            }
-            assert!(Instant::now() < end, "waited in vain: {pending:?}");
-            thread::sleep(Duration::from_millis(5));
-        }
+    pub fn wait_for(&self, wanted: impl Fn(&Pending) -> bool) -> Pending {
+        wait(|| self.pending(), wanted)
+    }
+
+    /// Waits until it has counted what is wanted; fails after a while.
+    pub fn wait_for_counts(&self, wanted: impl Fn(&Counts) -> bool) -> Counts {
+        wait(|| self.counts(), wanted)
     }
 
     /// How long access tokens live that are issued from now on.
@@ -202,5 +200,17 @@ impl Deref for OidcProvider {
 
     fn deref(&self) -> &Server {
         &self.0
+    }
+}
+
+fn wait<T: fmt::Debug>(look: impl Fn() -> T, wanted: impl Fn(&T) -> bool) -> T {
+    let end = Instant::now() + Duration::from_secs(60);
+    loop {
+        let seen = look();
+        if wanted(&seen) {
+            return seen;
+        }
+        assert!(Instant::now() < end, "waited in vain: {seen:?}");
+        thread::sleep(Duration::from_millis(5));
     }
 }

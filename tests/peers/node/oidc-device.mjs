@@ -21,5 +21,5 @@ export async function approveDevice(issuer, userCode) {
   const [, xsrf] = /name="xsrf" value="([^"]*)"/.exec(page);
   await visit('/device', { xsrf, user_code: userCode });
   const end = await visit('/device', { xsrf, user_code: userCode, confirm: 'yes' });
-  if (!end.includes('Sign-in Success')) throw new Error(`the device was not approved: ${end}`);
+  if (!end.includes('Sign-in Success')) throw new Error(`not approved: ${/<p[^>]*>(.*?)<\/p>/s.exec(end)?.[1]}`);
 }
