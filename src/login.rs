@@ -65,8 +65,7 @@ pub struct Login {
     grant: watch::Receiver<Option<Grant>>,
     standing: watch::Receiver<Standing>,
     pasted: mpsc::Sender<Pasted>,
-    needed_since: Arc<std::sync::Mutex<Option<Instant>>>,
-    shown_elsewhere: Arc<AtomicBool>,
+    rim: Arc<Rim>,
 }
 
 impl std::fmt::Debug for Login {
@@ -116,8 +115,6 @@ impl Login {
     ) -> Result<(Self, Task), StoreError> {
         let (standing_published, standing) = watch::channel(Standing::Quiet);
         let (pasted, pastes) = mpsc::channel(PASTES);
-        let shown_elsewhere = Arc::new(AtomicBool::new(false));
-        let needed_since = Arc::new(std::sync::Mutex::new(None));
         let rim = Arc::new(Rim {
             settings: Arc::new(settings(config)),
             key: config.key.clone(),
@@ -126,9 +123,8 @@ impl Login {
             headers: config.headers.clone(),
             diag,
             browser,
-            shown_elsewhere: shown_elsewhere.clone(),
             standing: standing_published,
-            needed_since: needed_since.clone(),
+            needed_since: std::sync::Mutex::new(None),
             pastes: Mutex::new(pastes),
             refreshing: Arc::new(Mutex::new(())),
             busy: AtomicBool::new(false),
@@ -137,7 +133,7 @@ impl Login {
         let (commands, received) = mpsc::channel(QUEUE);
         let (published, grant) = watch::channel(None);
         let owner = Owner {
-            rim,
+            rim: rim.clone(),
             commands: received,
             grant: published,
             silent: None,
@@ -155,8 +151,7 @@ impl Login {
             grant,
             standing,
             pasted,
-            needed_since,
-            shown_elsewhere,
+            rim,
         };
         Ok((login, task))
     }
@@ -168,14 +163,9 @@ impl Login {
 
     /// How long a person has been needed without a break; zero if none is.
     pub fn person_needed_for(&self) -> Duration {
-        let since = self.needed_since.lock();
+        let since = self.rim.needed_since.lock();
         let since = since.unwrap_or_else(PoisonError::into_inner);
         since.map_or(Duration::ZERO, |since| since.elapsed())
-    }
-
-    /// Whether somebody else puts addresses before the user, so that no browser is opened here.
-    pub fn show_elsewhere(&self, elsewhere: bool) {
-        self.shown_elsewhere.store(elsewhere, Ordering::Relaxed);
     }
 
     /// Finishes the open sign-in with the address that the browser ended on, as a person copied
