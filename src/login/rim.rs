@@ -67,6 +67,16 @@ pub struct Rim {
     pub told_unreadable: AtomicBool,
 }
 
+impl Rim {
+    /// The grant in the cache, if it can be read.
+    pub fn cached_grant(&self) -> Option<Grant> {
+        match self.store.read(&self.key) {
+            Ok(Cached::Present(sign_in)) => sign_in.grant,
+            _ => None,
+        }
+    }
+}
+
 /// The end of a flow.
 pub struct Outcome {
     pub result: Result<Option<Grant>, FlowError>,

@@ -44,6 +44,16 @@ fn auth_failure() -> Failure {
 }
 
 impl Scene {
+    /// The next effect, which must be the look-out for tokens of other processes.
+    fn watched(&mut self) -> u64 {
+        let watch = |effect: &Effect| match effect {
+            Effect::AwaitTokens(watch) => Some(*watch),
+            _ => None,
+        };
+        let watched = self.effects.iter().find_map(watch);
+        watched.expect("nobody looks out for tokens")
+    }
+
     fn stands(&mut self, standing: SignInStanding) {
         self.relay.sign_in_stands(standing, self.now);
         self.effects.extend(self.relay.take_effects());
@@ -81,6 +91,10 @@ impl Scene {
         assert_eq!(body, INITIALIZED);
         self.remote(announced, Event::Accepted);
         let standing = self.standing();
+        // The look-out for tokens, if there was one.
+        if matches!(self.effects.front(), Some(Effect::Abort(_))) {
+            self.aborted();
+        }
         for kind in ["tools", "prompts", "resources"] {
             assert_eq!(self.told(), list_changed(kind));
         }
@@ -390,6 +404,30 @@ fn a_sign_in_by_another_process_is_found_by_the_next_request() {
 }
 
 #[test]
+fn a_sign_in_by_another_process_is_found_without_a_request() {
+    let (mut scene, first) = Scene::promised();
+    scene.host(LIST);
+    scene.stands(SignInStanding::Quiet);
+    scene.remote(first, Event::Failed(auth_failure()));
+    let watch = scene.watched();
+    scene.is_sign_in_list();
+    // A change that does not help, and the next one, which does.
+    scene.remote(watch, Event::TokensChanged);
+    let (quiet, _) = scene.sent();
+    scene.remote(quiet, Event::Failed(auth_failure()));
+    let again = scene.watched();
+    scene.remote(watch, Event::TokensChanged);
+    scene.nothing();
+    scene.remote(again, Event::TokensChanged);
+    let Some(Effect::Send(quiet)) = scene.next() else {
+        panic!("nothing was tried");
+    };
+    assert!(!quiet.asks);
+    scene.session_opens(quiet.exchange, TOOLS);
+    scene.nothing();
+}
+
+#[test]
 fn the_user_asks_while_it_is_looked_whether_somebody_has_signed_in() {
     let (mut scene, first) = Scene::promised();
     scene.stands(SignInStanding::Quiet);
@@ -414,6 +452,10 @@ impl Scene {
         assert_eq!(self.told_value()["id"], "s");
         self.remote(announced, Event::Accepted);
         let standing = self.standing();
+        // The look-out for tokens, if there was one.
+        if matches!(self.effects.front(), Some(Effect::Abort(_))) {
+            self.aborted();
+        }
         for kind in ["tools", "prompts", "resources"] {
             assert_eq!(self.told(), list_changed(kind));
         }
