@@ -50,10 +50,10 @@ export function requestLog(file) {
 }
 
 /**
- * Listens on `port`, any for 0, and gives { url, protect, restart }. It serves once `protect` has told who checks tokens, as the
+ * Listens on `port`, any for 0, with the middleware `watch` before all else, and gives { url, protect, restart }. It serves once `protect` has told who checks tokens, as the
  * authorization server may want to know the address first. `restart` cuts the connections and forgets the sessions.
  */
-export async function mcpEndpoint({ port, event, logged }) {
+export async function mcpEndpoint({ port, event, watch }) {
   let app;
   let listener = await listen((req, res) => app(req, res), port);
   const url = new URL(`http://localhost:${listener.address().port}/mcp`);
@@ -63,7 +63,7 @@ export async function mcpEndpoint({ port, event, logged }) {
     /** `metadata` serves the metadata of the protected resource; `verifier` and `requiredScopes` are those of requireBearerAuth. */
     protect({ metadata, verifier, requiredScopes }) {
       app = createMcpExpressApp();
-      app.use(logged);
+      app.use(watch);
       app.use(metadata);
       app.use(
         url.pathname,

@@ -51,7 +51,7 @@ const { values: options } = parseArgs({
 async function main() {
   const counts = newCounts();
   const { event, logged } = requestLog(options.log);
-  const endpoint = await mcpEndpoint({ port: options.port, event, logged });
+  const endpoint = await mcpEndpoint({ port: options.port, event, watch: [logged, countRefusals(counts)] });
   const resource = endpoint.url.href;
 
   let authHandler;
@@ -73,12 +73,8 @@ async function main() {
   endpoint.protect({
     metadata: express.Router().use(
       `/.well-known/oauth-protected-resource${endpoint.url.pathname}`,
-      metadataHandler({
-        resource,
-        authorization_servers: [issuer],
-        scopes_supported: ['openid', 'email', 'profile', SCOPE],
-      }),
-    ).use(countRefusals(counts)),
+      metadataHandler({ resource, authorization_servers: [issuer], scopes_supported: ['openid', 'email', 'profile', SCOPE] }),
+    ),
     verifier: { verifyAccessToken: token => verify(provider, endpoint.url, token) },
     // Not told in the challenge, so that the scopes of the metadata are asked for and an ID token is given.
     requiredScopes: [],
@@ -118,14 +114,8 @@ async function verify(provider, url, token) {
   const known = await provider.AccessToken.find(token);
   const grant = known && (await provider.Grant.find(known.grantId));
   if (!grant) throw new InvalidTokenError('unknown token');
-  if (!known.scopes.has(SCOPE)) throw new InvalidTokenError(`not for ${SCOPE}`);
-  return {
-    token,
-    clientId: known.clientId,
-    scopes: [...known.scopes],
-    expiresAt: known.exp,
-    resource: new URL(known.aud),
-  };
+  if (known.aud !== url.href || !known.scopes.has(SCOPE)) throw new InvalidTokenError('a token for something else');
+  return { token, clientId: known.clientId, scopes: [...known.scopes], expiresAt: known.exp, resource: url };
 }
 
 function wholeSeconds(text) {

@@ -33,7 +33,7 @@ const { values: options } = parseArgs({
 
 async function main() {
   const { event, logged } = requestLog(options.log);
-  const endpoint = await mcpEndpoint({ port: options.port, event, logged });
+  const endpoint = await mcpEndpoint({ port: options.port, event, watch: logged });
 
   // Its port must be known before the addresses that the metadata tells.
   let authHandler;
