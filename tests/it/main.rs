@@ -6,6 +6,7 @@ mod commands;
 mod concurrency;
 mod device;
 mod faults;
+mod oidc;
 mod peers;
 mod refresh;
 mod relay;

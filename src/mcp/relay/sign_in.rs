@@ -230,7 +230,7 @@ impl Relay {
     }
 
     /// Whether requests wait for a session that waits for a person.
-    fn is_awaiting_person(&self) -> bool {
+    pub(super) fn is_awaiting_person(&self) -> bool {
         let waits = match self.phase {
             Phase::Opening { .. } => self.sign_in.promised,
             Phase::Reopening { .. } => true,
@@ -305,7 +305,7 @@ impl Relay {
     }
 
     /// What is said to a request that cannot be carried out before somebody signs in.
-    fn sign_in_needed(&self) -> Failure {
+    pub(super) fn sign_in_needed(&self) -> Failure {
         let server = &self.server_name;
         let detail = match (&self.sign_in.failure, self.invitation_text()) {
             (_, Some(text)) => text,

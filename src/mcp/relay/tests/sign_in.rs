@@ -596,6 +596,18 @@ fn the_tool_begins_again_what_failed_in_a_session_that_is_open() {
     }
 }
 
+#[test]
+fn what_waits_for_the_person_at_the_end_is_told_so() {
+    let (mut scene, first) = Scene::promised();
+    scene.stands(open());
+    scene.host(LIST);
+    scene.relay.close();
+    scene.effects.extend(scene.relay.take_effects());
+    assert_eq!(scene.aborted(), first);
+    assert_eq!(scene.aborted(), first + 1);
+    assert!(scene.told().contains(ADDRESS));
+}
+
 const SHOWS: &str = r#"{"elicitation":{"url":{}}}"#;
 
 #[test]
