@@ -26,7 +26,7 @@ use crate::config::{Config, Resource};
 use crate::diag::Diag;
 use crate::net::callback::Page;
 use crate::oauth::challenge::Challenge;
-use crate::oauth::flow::{ConfiguredClient, Goal, Redirect, ResourceChoice, Settings};
+use crate::oauth::flow::{ConfiguredClient, Goal, Redirect, ResourceChoice, Settings, Way};
 use crate::oauth::invitation::{Invitation, Standing, pasted_query};
 use crate::oauth::schedule::{Moment, Next, Schedule};
 use crate::oauth::scope::History;
@@ -45,6 +45,9 @@ const QUEUE: usize = 64;
 
 /// Pasted addresses that may wait to be looked at.
 const PASTES: usize = 4;
+
+/// How often it is looked whether another process has signed in.
+const CACHE_POLL: Duration = Duration::from_secs(1);
 
 /// How long after the end of a sign-in those who brought something may still be told of it.
 const LAST_WORD: Duration = Duration::from_secs(1);
@@ -158,6 +161,18 @@ impl Login {
     /// What a person has to do now, and every change of it.
     pub fn standing(&self) -> watch::Receiver<Standing> {
         self.standing.clone()
+    }
+
+    /// Returns when the cache holds other tokens than now.
+    pub async fn changed_elsewhere(&self) {
+        let before = self.rim.cached_grant();
+        loop {
+            tokio::time::sleep(CACHE_POLL).await;
+            let now = self.rim.cached_grant();
+            if now.is_some() && now != before {
+                return;
+            }
+        }
     }
 
     /// How long a person has been needed without a break; zero if none is.
@@ -293,6 +308,10 @@ fn settings(config: &Config) -> Settings {
         },
         scopes: config.scopes.clone(),
         authorize_params: config.authorize_params.clone(),
+        way: match config.device_code {
+            true => Way::Device,
+            false => Way::Browser,
+        },
         redirect: Redirect {
             host: config.callback.host.clone(),
             port: config.callback.port,

@@ -2,5 +2,6 @@
 
 pub mod bridge;
 pub mod machine;
+pub mod oidc;
 pub mod peers;
 pub mod scene;
