@@ -6,6 +6,7 @@ pub mod device;
 pub mod discovery;
 pub mod document;
 pub mod flow;
+pub mod id_token;
 pub mod invitation;
 pub mod registration;
 pub mod schedule;

@@ -10,6 +10,7 @@ use crate::config::{Status, StatusTarget};
 use crate::diag::{Diag, clean, clean_to};
 use crate::error::Error;
 use crate::ids::{ServerKey, ServerUrl};
+use crate::oauth::id_token::Account;
 use crate::oauth::sign_in::SignIn;
 use crate::store::{Cached, Store};
 
@@ -31,6 +32,8 @@ struct Entry {
     name: String,
     /// The server's address, without query values.
     server: Option<String>,
+    /// Whose sign-in it is, as the ID token tells, where there is one.
+    account: Option<Account>,
     /// How requests are authorized: `oauth`.
     mode: Option<&'static str>,
     /// The authorization server.
@@ -144,6 +147,7 @@ impl Entry {
         let mut entry = Self {
             name: key.to_string(),
             server: None,
+            account: None,
             mode: None,
             issuer: None,
             client_id: None,
@@ -174,6 +178,7 @@ impl Entry {
 
     fn fill(&mut self, sign_in: &SignIn, now: u64) {
         self.server = Some(shown_address(&sign_in.server));
+        self.account = sign_in.account();
         self.mode = Some("oauth");
         let issuer = match &sign_in.grant {
             Some(grant) => Some(&grant.issuer),
@@ -253,6 +258,8 @@ fn lines(entry: &Entry, now: u64) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
     let mut add = |label, value: Option<String>| lines.extend(value.map(|value| (label, value)));
     add("server", entry.server.clone());
+    let account = entry.account.as_ref().and_then(Account::label);
+    add("account", account.map(str::to_owned));
     let client = entry.client.map(|origin| match origin {
         ClientOrigin::Registered => "registered client",
         ClientOrigin::Configured => "configured client",

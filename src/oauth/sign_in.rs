@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use url::Url;
 
+use super::id_token::Account;
 use super::registration::Client;
 use super::token::Grant;
 use crate::ids::Issuer;
@@ -17,6 +18,16 @@ pub struct SignIn {
     pub grant: Option<Grant>,
     /// The clients, by the authorization server that knows them.
     pub clients: BTreeMap<Issuer, KnownClient>,
+}
+
+impl SignIn {
+    /// Whose grant it is, as far as the authorization server told.
+    pub fn account(&self) -> Option<Account> {
+        let grant = self.grant.as_ref()?;
+        let known = self.clients.get(&grant.issuer)?;
+        let id_token = grant.tokens.id_token.as_ref()?;
+        Account::read(id_token, &grant.issuer, &known.client.client_id)
+    }
 }
 
 /// A client together with the endpoints that a warm start needs, so that a refresh asks for no

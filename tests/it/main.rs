@@ -1,5 +1,6 @@
 //! End to end: the built binary, talked to as hosts and servers talk to it.
 
+mod accounts;
 mod ahead;
 mod cache;
 mod cli;
