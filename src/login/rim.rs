@@ -1,6 +1,6 @@
 //! Performs the actions of one flow and says what came of them.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -63,8 +63,8 @@ pub struct Rim {
     pub pastes: Mutex<mpsc::Receiver<Pasted>>,
     /// Held while this process refreshes, where files have no locks.
     pub refreshing: Arc<Mutex<()>>,
-    /// Whether a request is under way whose answer must not be lost.
-    pub busy: AtomicBool,
+    /// How many requests are under way whose answers must not be lost.
+    pub busy: AtomicUsize,
     /// Whether the user was told that the cache is unreadable.
     pub told_unreadable: AtomicBool,
 }
@@ -87,9 +87,26 @@ struct Hands {
     visitor: Option<Visitor>,
     /// Whether a person was asked for.
     asks: bool,
+    busy: Option<Busy>,
     /// What was last read from the cache.
     seen: SignIn,
     pages: JoinSet<()>,
+}
+
+/// A flow that has spent a refresh token or a code and has not saved what it got for it.
+struct Busy(Arc<Rim>);
+
+impl Busy {
+    fn new(rim: &Arc<Rim>) -> Self {
+        rim.busy.fetch_add(1, Ordering::Relaxed);
+        Self(rim.clone())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.busy.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The time, in seconds since the epoch.
@@ -109,6 +126,7 @@ pub async fn run(rim: Arc<Rim>, goal: Goal, history: History) -> Outcome {
         listener: None,
         visitor: None,
         asks: false,
+        busy: None,
         seen: SignIn::default(),
         pages: JoinSet::new(),
     };
@@ -142,7 +160,7 @@ impl Hands {
             Action::Lock => Event::Locked(self.lock().await),
             Action::Save(sign_in) => {
                 let outcome = self.save(*sign_in).await;
-                self.rim.busy.store(false, Ordering::Relaxed);
+                self.busy = None;
                 Event::Saved(outcome)
             }
             Action::Unlock => {
@@ -152,7 +170,7 @@ impl Hands {
             Action::Amend(amendment) => {
                 let outcome = self.amend(&amendment).await;
                 self.lock = None;
-                self.rim.busy.store(false, Ordering::Relaxed);
+                self.busy = None;
                 Event::Amended(outcome)
             }
             Action::RequestToken { request, after } => self.request_token(&request, after).await,
@@ -236,13 +254,13 @@ impl Hands {
         Ok(sign_in)
     }
 
-    async fn request_token(&self, request: &TokenRequest, after: u64) -> Event {
+    async fn request_token(&mut self, request: &TokenRequest, after: u64) -> Event {
         pause(after).await;
         // Until the answer is saved: a refresh token is spent, or a code.
-        self.rim.busy.store(true, Ordering::Relaxed);
+        self.busy = Some(Busy::new(&self.rim));
         let answer = token_endpoint::request(&self.rim.http, request, now()).await;
         if answer.is_err() {
-            self.rim.busy.store(false, Ordering::Relaxed);
+            self.busy = None;
         }
         Event::TokenAnswer(answer)
     }
@@ -420,7 +438,7 @@ impl Hands {
                 reason: error.to_string(),
             },
         });
-        self.rim.busy.store(false, Ordering::Relaxed);
+        self.busy = None;
         self.listener = None;
         self.lock = None;
         if let Some(turn) = self.turn.take() {

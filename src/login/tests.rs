@@ -353,6 +353,36 @@ async fn a_refresh_under_way_reaches_the_disk_before_the_end() {
 }
 
 #[tokio::test]
+async fn a_refresh_under_way_reaches_the_disk_although_another_flow_has_ended() {
+    let scene = Arc::new(Scene::new());
+    let old = scene.signed_in(-10).await;
+    let process = scene.process();
+    scene
+        .playground
+        .fault(Fault::token("refresh_token").then(Then::Hold));
+    let caller = {
+        let login = process.login.clone();
+        tokio::spawn(async move { login.bearer().await })
+    };
+    refresh_arrived(&scene).await;
+    caller.abort();
+    let _ = caller.await;
+    // What is asked for was granted already, so this ends at once.
+    let stepping_up = process
+        .login
+        .insufficient_scope(old.clone(), asking_for("tools"));
+    stepping_up.await.unwrap_err();
+    let ending = tokio::spawn(process.close());
+    // Whoever does not wait for the refresh has ended by then.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    scene.playground.release_held();
+    ending.await.unwrap();
+    assert_ne!(scene.cached().grant.unwrap().tokens.access_token, old);
+}
+
+#[tokio::test]
 async fn an_outage_opens_no_browser_and_says_that_it_may_pass() {
     let scene = Scene::new();
     let old = scene.signed_in(-10).await;
