@@ -29,7 +29,7 @@ use crate::oauth::invitation::{Invitation, Standing};
 use crate::oauth::scope::History;
 use crate::oauth::sign_in::SignIn;
 use crate::oauth::token::Grant;
-use crate::oauth::token_endpoint::{Cause, TokenRequest};
+use crate::oauth::token_endpoint::{Cause, GrantRequest, TokenRequest};
 use crate::secret::Secret;
 use crate::store::{Cached, Lock, LockError, SignInLock, Store, StoreError};
 
@@ -256,6 +256,11 @@ impl Hands {
 
     async fn request_token(&mut self, request: &TokenRequest, after: u64) -> Event {
         pause(after).await;
+        if let (GrantRequest::AuthorizationCode { .. }, Some(turn)) = (&request.grant, &self.turn) {
+            // Whoever takes over now must not wait for a tab that has done its part. If it cannot be
+            // removed, the attempt lapses by itself.
+            let _ = self.rim.store.remove_attempt(turn);
+        }
         // Until the answer is saved: a refresh token is spent, or a code.
         self.busy = Some(Busy::new(&self.rim));
         let answer = token_endpoint::request(&self.rim.http, request, now()).await;
@@ -376,14 +381,6 @@ impl Hands {
             server: rim.settings.server.host(),
             reason: "The sign-in has to be done once more, in another tab.".to_owned(),
         });
-        if let Some(turn) = &self.turn
-            && let Err(error) = rim.store.write_attempt(turn, attempt)
-        {
-            rim.diag.debug(format_args!(
-                "the open sign-in cannot be noted, so no other process can finish it: {error}"
-            ));
-        }
-        self.publish(Standing::Open(attempt.into()));
         let address = attempt.address.0.as_str();
         let elsewhere = rim.shown_elsewhere.load(Ordering::Relaxed);
         match (rim.browser.as_ref().filter(|_| !elsewhere), resumed) {
@@ -403,6 +400,15 @@ impl Hands {
                 }
             }
         }
+        // Not before: a successor does not open what the note says to be open.
+        if let Some(turn) = &self.turn
+            && let Err(error) = rim.store.write_attempt(turn, attempt)
+        {
+            rim.diag.debug(format_args!(
+                "the open sign-in cannot be noted, so no other process can finish it: {error}"
+            ));
+        }
+        self.publish(Standing::Open(attempt.into()));
         Event::BrowserOpened
     }
 

@@ -191,10 +191,14 @@ async fn blocking<T: Send + 'static>(
 }
 
 async fn refresh_arrived(scene: &Arc<Scene>) {
-    blocking(scene, |playground| {
+    request_arrived(scene, "refresh_token").await;
+}
+
+async fn request_arrived(scene: &Arc<Scene>, grant_type: &'static str) {
+    blocking(scene, move |playground| {
         playground.wait_for(|requests| {
             let is_it = |request: &&playground::Request| {
-                request.parameter("grant_type").as_deref() == Some("refresh_token")
+                request.parameter("grant_type").as_deref() == Some(grant_type)
             };
             requests.iter().find(is_it).map(|_| ())
         });
@@ -450,6 +454,54 @@ async fn a_successor_finishes_with_the_tab_that_is_open() {
     assert_eq!(visit(address, Manner::Approve).await, 200);
     caller.await.unwrap().unwrap();
     assert_eq!((second.unseen(), scene.playground.registrations()), (0, 1));
+}
+
+#[tokio::test]
+async fn a_successor_does_not_wait_for_a_tab_that_has_done_its_part() {
+    let scene = Arc::new(Scene::new());
+    let mut first = scene.process();
+    scene
+        .playground
+        .fault(Fault::token("authorization_code").then(Then::Hold));
+    let caller = tokio::spawn(challenged(first.login.clone(), None));
+    let tab = tokio::spawn(visit(first.address().await, Manner::Approve));
+    request_arrived(&scene, "authorization_code").await;
+    // Killed, with nothing tidied up.
+    first.task.0.abort();
+    caller.await.unwrap().unwrap_err();
+    tab.await.unwrap();
+
+    let mut second = scene.process();
+    let caller = tokio::spawn(challenged(second.login.clone(), None));
+    second.approve().await;
+    caller.await.unwrap().unwrap();
+    assert_eq!(scene.playground.registrations(), 1);
+}
+
+#[tokio::test]
+async fn a_tab_is_noted_as_open_only_when_it_is() {
+    let scene = Scene::new();
+    let config = scene.config(&[]);
+    let (diag, _) = Diag::captured(Level::Debug);
+    let http = net_http::build(&HttpSettings::default()).unwrap();
+    let note = scene
+        .folder
+        .path()
+        .join("cache")
+        .join(format!("{}.signin.json", config.key));
+    let (noted, mut was_noted) = unbounded_channel();
+    let browser: OpenBrowser = {
+        let note = note.clone();
+        Arc::new(move |_| {
+            let _ = noted.send(note.exists());
+            Ok(())
+        })
+    };
+    let (login, _task) = Login::start_with(&config, http, diag, Some(browser)).unwrap();
+    let caller = tokio::spawn(challenged(login, None));
+    assert_eq!(was_noted.recv().await, Some(false));
+    assert!(note.exists());
+    caller.abort();
 }
 
 #[tokio::test]
