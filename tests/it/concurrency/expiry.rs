@@ -1,0 +1,136 @@
+//! Processes whose access token ends: one refresh each time, however many there are.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use playground::{Playground, Settings};
+use serde_json::json;
+
+use super::{MANY, counted, expire, initialize, list_tools, sign_in, start, tell};
+use crate::support::authority::{Authority, Grant, is_grant};
+use crate::support::bridge::Bridge;
+use crate::support::machine::Machine;
+
+#[test]
+fn processes_that_meet_an_expired_token_refresh_it_once() {
+    refresh_once(&Playground::start(Settings::default()));
+}
+
+fn refresh_once(server: &dyn Authority) {
+    let machine = Machine::new();
+    sign_in(&machine, server);
+    expire(&machine, server);
+    let mut bridges = start(&machine, server, MANY);
+    initialize(&mut bridges);
+    list_tools(&mut bridges);
+    assert_eq!(counted(server), [1, 1, 1, 0], "{}", server.story());
+
+    // The grant has survived: it is good for another refresh, by processes in the middle of their
+    // sessions this time.
+    expire(&machine, server);
+    list_tools(&mut bridges);
+    assert_eq!(counted(server), [1, 1, 2, 0], "{}", server.story());
+    assert_eq!(machine.opened().len(), 1, "{}", server.story());
+}
+
+#[test]
+fn processes_whose_sessions_meet_a_refused_token_refresh_it_once() {
+    let (playground, machine) = (Playground::start(Settings::default()), Machine::new());
+    sign_in(&machine, &playground);
+    let mut bridges = start(&machine, &playground, MANY);
+    initialize(&mut bridges);
+    list_tools(&mut bridges);
+    // Only the server knows that it has ended.
+    playground.expire_access_tokens();
+    list_tools(&mut bridges);
+    assert_eq!(
+        counted(&playground),
+        [1, 1, 1, 0],
+        "{}",
+        playground.printed_log()
+    );
+    assert_eq!(machine.opened().len(), 1);
+}
+
+/// Lifetime of an access token in seconds.
+const LIFETIME: u64 = 5;
+
+#[test]
+fn a_minute_of_five_second_tokens_under_load_has_one_refresh_for_each() {
+    let server = |one_access_token| {
+        Playground::start(Settings {
+            token_lifetime: Some(LIFETIME),
+            one_access_token,
+            ..Settings::default()
+        })
+    };
+    // One of the servers ends the token that the others use at each refresh.
+    thread::scope(|scope| {
+        for one_access_token in [false, true] {
+            let minute = Duration::from_secs(60);
+            scope.spawn(move || short_lived(&server(one_access_token), minute));
+        }
+    });
+}
+
+/// Several processes at work for so long. This time passes for real: lifetimes count in whole
+/// seconds of the system's clock, on both sides. The pace is the server's, whose answers take a
+/// while.
+fn short_lived(server: &Playground, how_long: Duration) {
+    const AT_WORK: usize = 6;
+    let machine = Machine::new();
+    sign_in(&machine, server);
+    let mut bridges = start(&machine, server, AT_WORK);
+    initialize(&mut bridges);
+    let begin = Instant::now();
+    let work = |mut bridge: Bridge| {
+        let mut calls = 0;
+        while begin.elapsed() < how_long {
+            // The host sees neither a 401 nor anything else but the result.
+            let result = bridge.tool("slow", json!({ "steps": 1, "delay_ms": 150 }));
+            assert!(result.get("isError").is_none(), "{result}");
+            calls += 1;
+        }
+        calls
+    };
+    let calls: usize = thread::scope(|scope| {
+        let workers: Vec<_> = bridges
+            .into_iter()
+            .map(|bridge| scope.spawn(move || work(bridge)))
+            .collect();
+        workers.into_iter().map(|at| at.join().unwrap()).sum()
+    });
+    let seconds = begin.elapsed().as_secs_f64();
+
+    let requests = server.requests();
+    let is_refresh = |request: &&playground::Request| is_grant(request, Grant::Refresh);
+    let refreshes: Vec<_> = requests.iter().filter(is_refresh).collect();
+    let refused = requests.iter().filter(|r| r.status == Some(401)).count();
+    tell(format_args!(
+        "{calls} calls in {seconds:.0} s with tokens of {LIFETIME} s: {} refreshes, {refused} answers 401, {} reuses",
+        refreshes.len(),
+        server.reuses(),
+    ));
+    // One refresh for each token: none was tried twice, none came a second time.
+    let mut spent: Vec<_> = refreshes
+        .iter()
+        .map(|request| request.parameter("refresh_token"))
+        .collect();
+    spent.sort();
+    spent.dedup();
+    assert_eq!(spent.len(), refreshes.len());
+    assert_eq!(
+        counted(server),
+        [1, 1, refreshes.len(), 0],
+        "{}",
+        server.printed_log()
+    );
+    assert_eq!(machine.opened().len(), 1);
+    // The calls were answered without a gap, and no token answers for longer than its lifetime: so
+    // many tokens there must have been, of which the first came from the sign-in.
+    let lifetime = LIFETIME as f64;
+    assert!(refreshes.len() as f64 >= seconds / lifetime - 2.0);
+    // A token is renewed when a fifth of its life is left, which is after 4 s by a clock that counts
+    // whole seconds, so after more than 3 s.
+    assert!(refreshes.len() as f64 <= seconds / 3.0 + 1.0);
+}
