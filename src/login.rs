@@ -45,6 +45,9 @@ const QUEUE: usize = 64;
 /// Pasted addresses that may wait to be looked at.
 const PASTES: usize = 4;
 
+/// How often it is looked whether another process has signed in.
+const CACHE_POLL: Duration = Duration::from_secs(1);
+
 /// How long after the end of a sign-in those who brought something may still be told of it.
 const LAST_WORD: Duration = Duration::from_secs(1);
 
@@ -65,8 +68,7 @@ pub struct Login {
     grant: watch::Receiver<Option<Grant>>,
     standing: watch::Receiver<Standing>,
     pasted: mpsc::Sender<Pasted>,
-    needed_since: Arc<std::sync::Mutex<Option<Instant>>>,
-    shown_elsewhere: Arc<AtomicBool>,
+    rim: Arc<Rim>,
 }
 
 impl std::fmt::Debug for Login {
@@ -116,8 +118,6 @@ impl Login {
     ) -> Result<(Self, Task), StoreError> {
         let (standing_published, standing) = watch::channel(Standing::Quiet);
         let (pasted, pastes) = mpsc::channel(PASTES);
-        let shown_elsewhere = Arc::new(AtomicBool::new(false));
-        let needed_since = Arc::new(std::sync::Mutex::new(None));
         let rim = Arc::new(Rim {
             settings: Arc::new(settings(config)),
             key: config.key.clone(),
@@ -126,9 +126,8 @@ impl Login {
             headers: config.headers.clone(),
             diag,
             browser,
-            shown_elsewhere: shown_elsewhere.clone(),
             standing: standing_published,
-            needed_since: needed_since.clone(),
+            needed_since: std::sync::Mutex::new(None),
             pastes: Mutex::new(pastes),
             refreshing: Arc::new(Mutex::new(())),
             busy: AtomicUsize::new(0),
@@ -137,7 +136,7 @@ impl Login {
         let (commands, received) = mpsc::channel(QUEUE);
         let (published, grant) = watch::channel(None);
         let owner = Owner {
-            rim,
+            rim: rim.clone(),
             commands: received,
             grant: published,
             silent: None,
@@ -155,8 +154,7 @@ impl Login {
             grant,
             standing,
             pasted,
-            needed_since,
-            shown_elsewhere,
+            rim,
         };
         Ok((login, task))
     }
@@ -166,16 +164,23 @@ impl Login {
         self.standing.clone()
     }
 
-    /// How long a person has been needed without a break; zero if none is.
-    pub fn person_needed_for(&self) -> Duration {
-        let since = self.needed_since.lock();
-        let since = since.unwrap_or_else(PoisonError::into_inner);
-        since.map_or(Duration::ZERO, |since| since.elapsed())
+    /// Returns when the cache holds other tokens than now.
+    pub async fn changed_elsewhere(&self) {
+        let before = self.rim.cached_grant();
+        loop {
+            tokio::time::sleep(CACHE_POLL).await;
+            let now = self.rim.cached_grant();
+            if now.is_some() && now != before {
+                return;
+            }
+        }
     }
 
-    /// Whether somebody else puts addresses before the user, so that no browser is opened here.
-    pub fn show_elsewhere(&self, elsewhere: bool) {
-        self.shown_elsewhere.store(elsewhere, Ordering::Relaxed);
+    /// How long a person has been needed without a break; zero if none is.
+    pub fn person_needed_for(&self) -> Duration {
+        let since = self.rim.needed_since.lock();
+        let since = since.unwrap_or_else(PoisonError::into_inner);
+        since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// Finishes the open sign-in with the address that the browser ended on, as a person copied

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::visitor::{Pasted, Visitor};
-use crate::browser::BrowserError;
+use crate::browser::{self, BrowserError};
 use crate::diag::Diag;
 use crate::ids::{ServerKey, same_origin};
 use crate::mcp::revision::INITIALIZE_REVISIONS;
@@ -53,12 +53,10 @@ pub struct Rim {
     pub diag: Diag,
     /// `None` if the user wants none to be opened.
     pub browser: Option<OpenBrowser>,
-    /// Whether somebody else puts addresses before the user.
-    pub shown_elsewhere: Arc<AtomicBool>,
     /// What a person has to do now.
     pub standing: watch::Sender<Standing>,
     /// Since when a person has been needed.
-    pub needed_since: Arc<std::sync::Mutex<Option<Instant>>>,
+    pub needed_since: std::sync::Mutex<Option<Instant>>,
     /// Answers that a person copied from the browser.
     pub pastes: Mutex<mpsc::Receiver<Pasted>>,
     /// Held while this process refreshes, where files have no locks.
@@ -67,6 +65,16 @@ pub struct Rim {
     pub busy: AtomicUsize,
     /// Whether the user was told that the cache is unreadable.
     pub told_unreadable: AtomicBool,
+}
+
+impl Rim {
+    /// The grant in the cache, if it can be read.
+    pub fn cached_grant(&self) -> Option<Grant> {
+        match self.store.read(&self.key) {
+            Ok(Cached::Present(sign_in)) => sign_in.grant,
+            _ => None,
+        }
+    }
 }
 
 /// The end of a flow.
@@ -381,25 +389,31 @@ impl Hands {
             server: rim.settings.server.host(),
             reason: "The sign-in has to be done once more, in another tab.".to_owned(),
         });
-        let address = attempt.address.0.as_str();
-        let elsewhere = rim.shown_elsewhere.load(Ordering::Relaxed);
-        match (rim.browser.as_ref().filter(|_| !elsewhere), resumed) {
-            (_, true) => rim.diag.always(format_args!(
-                "finish the sign-in in the browser tab that is open already, or here: {address}"
-            )),
-            (None, false) => rim
-                .diag
-                .always(format_args!("open this address to sign in: {address}")),
+        let address = &attempt.address.0;
+        let browser_opened = match (&rim.browser, resumed) {
+            (browser, true) => {
+                rim.diag.always(format_args!(
+                    "finish the sign-in in the browser tab that is open already, or here: {address}"
+                ));
+                browser.is_some() && browser::is_possible()
+            }
+            (None, false) => {
+                rim.diag
+                    .always(format_args!("open this address to sign in: {address}"));
+                false
+            }
             (Some(open), false) => {
                 rim.diag.always(format_args!(
                     "opening the browser to sign in; if none appears, open this address: {address}"
                 ));
-                if let Err(error) = open(&attempt.address.0) {
+                let opened = open(address);
+                if let Err(error) = &opened {
                     let hint = error.hint();
                     rim.diag.warn(format_args!("{error}; {hint}"));
                 }
+                opened.is_ok()
             }
-        }
+        };
         // Not before: a successor does not open what the note says to be open.
         if let Some(turn) = &self.turn
             && let Err(error) = rim.store.write_attempt(turn, attempt)
@@ -408,7 +422,10 @@ impl Hands {
                 "the open sign-in cannot be noted, so no other process can finish it: {error}"
             ));
         }
-        self.publish(Standing::Open(attempt.into()));
+        self.publish(Standing::Open(Invitation {
+            browser_opened,
+            ..attempt.into()
+        }));
         Event::BrowserOpened
     }
 

@@ -50,6 +50,8 @@ pub struct Invitation {
     pub address: AuthorizationUrl,
     /// The code to enter or to compare there, where the browser is not sent back (RFC 8628 §3.3).
     pub user_code: Option<String>,
+    /// Whether a browser was opened with it here.
+    pub browser_opened: bool,
     /// When it lapses, in seconds since the epoch.
     pub lapses_at: u64,
 }
@@ -67,6 +69,7 @@ impl From<&Attempt> for Invitation {
         Self {
             address: attempt.address.clone(),
             user_code: None,
+            browser_opened: false,
             lapses_at: attempt.lapses_at,
         }
     }

@@ -48,10 +48,14 @@ impl Asked {
 impl Flow {
     /// A server that has forgotten a client shows a page about it and never sends the browser back,
     /// so a client of which nothing was heard for long is tried first.
+    ///
+    /// One that it still knows it sends on to sign in. What the page there says is no word about the
+    /// client unless it names it: such a page may refuse us because we came without its cookie.
     pub(super) fn probed(&mut self, asked: Asked, fetched: &Fetched, now: u64) -> Move {
         if let Ok(reply) = fetched {
             let refusal = Refusal::read(reply.status, &reply.body);
-            let dead = matches!(reply.status, 400 | 404 | 422)
+            let sent_on = reply.url != asked.attempt.address.0;
+            let dead = !sent_on && matches!(reply.status, 400 | 404 | 422)
                 || (400..500).contains(&reply.status) && refusal.names_unknown_client();
             if dead && asked.can_replace_client() {
                 return self.replace_client(asked, &refusal.to_string());

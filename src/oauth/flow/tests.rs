@@ -63,7 +63,7 @@ struct World {
     answers: VecDeque<Result<TokenSet, TokenError>>,
     /// What the registration endpoint says, in order; then it registers.
     registrations: VecDeque<Fetched>,
-    /// What the authorization page says to a probe.
+    /// What the authorization page says to a probe, or the page that it sends on to.
     page: Fetched,
     visits: VecDeque<Visit>,
     /// Ports that others use.
@@ -270,7 +270,15 @@ impl World {
                 let prepared = self.registrations.pop_front();
                 Event::Fetched(prepared.unwrap_or_else(|| reply(&url, 201, &registered)))
             }
-            Action::Probe(_) => Event::Fetched(self.page.clone()),
+            Action::Probe(attempt) => {
+                let (mut page, address) = (self.page.clone(), attempt.address.0);
+                if let Ok(reply) = &mut page
+                    && reply.url.path() == address.path()
+                {
+                    reply.url = address;
+                }
+                Event::Fetched(page)
+            }
             Action::OpenBrowser { attempt, .. } => {
                 self.attempts.push(*attempt);
                 Event::BrowserOpened

@@ -3,5 +3,6 @@
 pub mod authority;
 pub mod bridge;
 pub mod machine;
+pub mod oidc;
 pub mod peers;
 pub mod scene;

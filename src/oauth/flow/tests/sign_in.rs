@@ -459,11 +459,13 @@ fn a_registration_not_heard_of_for_long_is_tried_before_the_browser_opens() {
 #[test]
 fn a_registration_that_the_server_forgot_is_replaced_before_the_browser_opens() {
     let url = Url::parse("https://as.example/authorize").unwrap();
+    let elsewhere = Url::parse("https://as.example/error").unwrap();
     for page in [
         reply(&url, 400, "<html>unknown client</html>"),
         reply(&url, 404, ""),
         reply(&url, 422, r#"{"message":"Unrecognized client_id"}"#),
         reply(&url, 401, r#"{"error":"invalid_client"}"#),
+        reply(&elsewhere, 400, r#"{"error":"invalid_client"}"#),
     ] {
         let end = signed_out().with(|world| world.page = page).challenged();
         assert_eq!(end.token(), Some("NEW_ACCESS_1"));
@@ -476,7 +478,10 @@ fn a_registration_that_the_server_forgot_is_replaced_before_the_browser_opens() 
 #[test]
 fn a_page_that_only_browsers_may_see_costs_no_registration() {
     let url = Url::parse("https://as.example/authorize").unwrap();
+    let elsewhere = Url::parse("https://as.example/login").unwrap();
     for page in [
+        reply(&elsewhere, 400, "<html>your session was not found</html>"),
+        reply(&elsewhere, 404, ""),
         reply(&url, 403, "<html>no robots</html>"),
         reply(&url, 401, "<html>log in</html>"),
         reply(&url, 500, ""),
