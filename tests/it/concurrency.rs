@@ -1,8 +1,8 @@
 //! Many processes, one person: they share one sign-in, whoever is killed on the way and whatever goes
 //! wrong at the token endpoint.
 //!
-//! What is written over `dyn Authority` is run against the playground and against authorization
-//! servers that other people wrote.
+//! What is written over `dyn Authority` is run against the playground and against oidc-provider,
+//! which other people wrote.
 
 mod expiry;
 mod killed;
@@ -54,8 +54,8 @@ fn list_tools(bridges: &mut [Bridge]) {
     let ids: Vec<u64> = bridges.iter_mut().map(ask).collect();
     for (bridge, id) in bridges.iter_mut().zip(ids) {
         let tools = bridge.tools_listed(id);
-        let has_echo = tools.iter().any(|tool| tool == "echo");
-        assert!(has_echo, "{tools:?}\n{}", bridge.story());
+        let has_add = tools.iter().any(|tool| tool == "add");
+        assert!(has_add, "{tools:?}\n{}", bridge.story());
     }
 }
 

@@ -10,10 +10,16 @@ use super::{MANY, counted, expire, initialize, list_tools, sign_in, start, tell}
 use crate::support::authority::{Authority, Grant, is_grant};
 use crate::support::bridge::Bridge;
 use crate::support::machine::Machine;
+use crate::support::oidc::OidcProvider;
 
 #[test]
 fn processes_that_meet_an_expired_token_refresh_it_once() {
     refresh_once(&Playground::start(Settings::default()));
+}
+
+#[test]
+fn processes_that_meet_an_expired_token_refresh_it_once_at_oidc_provider() {
+    refresh_once(&OidcProvider::start());
 }
 
 fn refresh_once(server: &dyn Authority) {

@@ -12,6 +12,7 @@ use super::{MANY, counted, expire, initialize, list_tools, sign_in, start, tell}
 use crate::support::authority::{Authority, Grant, Mishap};
 use crate::support::bridge::Bridge;
 use crate::support::machine::{Browser, Machine};
+use crate::support::oidc::OidcProvider;
 use crate::support::scene::{NEWEST, opening};
 
 /// What the process says that opens the browser.
@@ -91,6 +92,11 @@ fn another_takes_the_open_tab_over_from_the_process_that_opened_it() {
     takes_the_tab_over(&Playground::start(Settings::default()));
 }
 
+#[test]
+fn another_takes_the_open_tab_over_from_the_process_that_opened_it_at_oidc_provider() {
+    takes_the_tab_over(&OidcProvider::start());
+}
+
 fn takes_the_tab_over(server: &dyn Authority) {
     let machine = Machine::with(Browser::Waits);
     let (mut bridges, mut ids) = split(start_asking(&machine, server, MANY));
@@ -121,6 +127,13 @@ fn a_process_killed_with_the_code_in_its_hands_costs_one_more_browser() {
 #[test]
 fn a_process_killed_before_it_reads_its_first_tokens_costs_one_more_browser() {
     killed_while_exchanging(&Playground::start(Settings::default()), Mishap::HeldAfter);
+}
+
+#[test]
+fn a_process_killed_while_it_exchanges_its_code_costs_one_more_browser_at_oidc_provider() {
+    for mishap in [Mishap::Held, Mishap::HeldAfter] {
+        killed_while_exchanging(&OidcProvider::start(), mishap);
+    }
 }
 
 fn killed_while_exchanging(server: &dyn Authority, mishap: Mishap) {

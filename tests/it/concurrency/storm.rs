@@ -15,11 +15,8 @@ use playground::{Playground, Settings};
 use super::{counted, expire, initialize, list_tools, seed, sign_in, start, tell};
 use crate::support::authority::{Authority, Grant, Mishap};
 use crate::support::machine::Machine;
+use crate::support::oidc::OidcProvider;
 use world::World;
-
-/// How many servers, each with a machine of its own, have their rounds at the same time. Most of a
-/// round is waiting, as the product waits a second before it repeats a refresh.
-const WORLDS: usize = 16;
 
 /// What has happened.
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,31 +62,43 @@ enum Reuse {
     Fatal,
 }
 
-fn rounds() -> usize {
+/// How many rounds there are, if the environment does not say otherwise.
+fn rounds(usual: usize) -> usize {
     match std::env::var("STORM_ROUNDS") {
         Ok(given) => given.parse().expect("`STORM_ROUNDS` is a number"),
-        Err(_) => 500,
+        Err(_) => usual,
     }
 }
 
 #[test]
 fn whatever_goes_wrong_the_cache_stays_valid_and_nobody_is_asked_without_need() {
-    let rounds = rounds();
-    let in_world = |number: usize| {
+    let in_world = |number: usize, rounds: usize| {
         let reuse = [Reuse::Forgiven, Reuse::Fatal][number % 2];
         let server = Playground::start(Settings {
             retry_of_refresh: reuse == Reuse::Forgiven,
             ..Settings::default()
         });
-        let share = rounds / WORLDS + usize::from(number < rounds % WORLDS);
-        World::new(&server, reuse, seed().wrapping_add(number as u64)).live_through(share)
+        World::new(&server, reuse, seed().wrapping_add(number as u64)).live_through(rounds)
     };
     let all = thread::scope(|scope| {
         // These wait most of the time, so they need not wait for the rest.
         scope.spawn(nobody_is_left_waiting_for_an_answer_that_never_comes);
-        in_all_worlds(in_world)
+        in_worlds(16, rounds(500), in_world)
     });
     tell(format_args!("storm with seed {}: {all:?}", seed()));
+}
+
+#[test]
+fn whatever_goes_wrong_at_oidc_provider_nobody_is_asked_without_need() {
+    let in_world = |number: usize, rounds: usize| {
+        let server = OidcProvider::start();
+        World::new(&server, Reuse::Fatal, seed().wrapping_sub(number as u64)).live_through(rounds)
+    };
+    let all = in_worlds(3, rounds(45), in_world);
+    tell(format_args!(
+        "storm at oidc-provider with seed {}: {all:?}",
+        seed()
+    ));
 }
 
 /// A refresh that is never answered is tried once more. How long it is waited for is the product's
@@ -129,13 +138,22 @@ fn never_answered(reuse: Reuse, mishap: Mishap) {
     assert_eq!(counted(&server), counts, "{}", server.printed_log());
 }
 
-fn in_all_worlds(in_world: impl Fn(usize) -> Tally + Sync) -> Tally {
+/// Several servers, each with a machine of its own, have their rounds at the same time. Most of a
+/// round is waiting, as the product waits a second before it repeats a refresh.
+fn in_worlds(
+    worlds: usize,
+    rounds: usize,
+    in_world: impl Fn(usize, usize) -> Tally + Sync,
+) -> Tally {
     let mut all = Tally::default();
     thread::scope(|scope| {
         let in_world = &in_world;
-        let start = |number| scope.spawn(move || in_world(number));
-        let worlds: Vec<_> = (0..WORLDS).map(start).collect();
-        for world in worlds {
+        let start = |number| {
+            let share = rounds / worlds + usize::from(number < rounds % worlds);
+            scope.spawn(move || in_world(number, share))
+        };
+        let running: Vec<_> = (0..worlds).map(start).collect();
+        for world in running {
             match world.join() {
                 Ok(tally) => all += tally,
                 Err(panic) => std::panic::resume_unwind(panic),

@@ -5,10 +5,16 @@ use playground::{Playground, Settings};
 use super::{MANY, counted, initialize, list_tools, start};
 use crate::support::authority::Authority;
 use crate::support::machine::Machine;
+use crate::support::oidc::OidcProvider;
 
 #[test]
 fn processes_that_start_together_share_one_sign_in() {
     share_one_sign_in(&Playground::start(Settings::default()));
+}
+
+#[test]
+fn processes_that_start_together_share_one_sign_in_at_oidc_provider() {
+    share_one_sign_in(&OidcProvider::start());
 }
 
 fn share_one_sign_in(server: &dyn Authority) {

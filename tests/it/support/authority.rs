@@ -3,6 +3,8 @@
 
 use playground::{Fault, GrantState, Playground, Request, Then};
 
+use super::oidc::{self, OidcProvider};
+
 /// What an authorization server has done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -151,6 +153,76 @@ impl Authority for Playground {
 
     fn story(&self) -> String {
         self.printed_log()
+    }
+}
+
+impl Authority for OidcProvider {
+    fn mcp_url(&self) -> String {
+        self.url.to_string()
+    }
+
+    fn counts(&self) -> Counts {
+        let counted = self.counts();
+        let [registrations, exchanges, refreshes, reuses, ended] = [
+            counted.registrations,
+            counted.code_exchanges,
+            counted.refreshes,
+            counted.reuses,
+            counted.grants_revoked,
+        ]
+        .map(|count| usize::try_from(count).expect("a small count"));
+        Counts {
+            registrations,
+            exchanges,
+            refreshes,
+            reuses,
+            ended,
+        }
+    }
+
+    fn expire_access_tokens(&self) {
+        self.expire_access_tokens();
+    }
+
+    fn mishap(&self, grant: Grant, mishap: Mishap) {
+        let fault = match mishap {
+            Mishap::Fails | Mishap::Busy => oidc::Fault::FailsBefore,
+            Mishap::FailsAfter => oidc::Fault::FailsAfter,
+            Mishap::Cut => oidc::Fault::CutBefore,
+            Mishap::CutAfter | Mishap::CutWithin => oidc::Fault::CutAfter,
+            Mishap::Held => oidc::Fault::HeldBefore,
+            Mishap::HeldAfter => oidc::Fault::HeldAfter,
+        };
+        self.fault(fault, 1, Some(grant.name()));
+    }
+
+    fn clear_mishaps(&self) {
+        self.clear_faults();
+    }
+
+    fn release(&self) {
+        self.release();
+    }
+
+    fn unused(&self) -> Option<usize> {
+        None
+    }
+
+    fn takes(&self, _token: &str) -> Option<bool> {
+        None
+    }
+
+    fn wait_for_held(&self, count: usize) {
+        self.wait_for(|pending| pending.held >= count as u64);
+    }
+
+    fn story(&self) -> String {
+        let lines: Vec<String> = self
+            .requests()
+            .iter()
+            .map(|request| format!("{request:?}"))
+            .collect();
+        lines.join("\n")
     }
 }
 

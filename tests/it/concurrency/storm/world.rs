@@ -346,7 +346,7 @@ impl Process {
             self.ask();
             return None;
         }
-        assert!(has("echo"), "{answer}");
+        assert!(has("add"), "{answer}");
         None
     }
 }
