@@ -198,6 +198,14 @@ pub struct ServerArgs {
     #[arg(long)]
     pub no_browser: bool,
 
+    /// Sign in by a code entered on another device
+    ///
+    /// For machines without a browser: the code is confirmed in a browser anywhere, and no browser
+    /// has to return to this machine (RFC 8628). The authorization server must offer it. What
+    /// --authorize-param sets goes with the request for the code.
+    #[arg(long)]
+    pub device_code: bool,
+
     #[command(flatten)]
     #[allow(missing_docs)]
     pub common: CommonOptions,

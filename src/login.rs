@@ -26,7 +26,7 @@ use crate::config::{Config, Resource};
 use crate::diag::Diag;
 use crate::net::callback::Page;
 use crate::oauth::challenge::Challenge;
-use crate::oauth::flow::{ConfiguredClient, Goal, Redirect, ResourceChoice, Settings};
+use crate::oauth::flow::{ConfiguredClient, Goal, Redirect, ResourceChoice, Settings, Way};
 use crate::oauth::invitation::{Invitation, Standing, pasted_query};
 use crate::oauth::scope::History;
 use crate::oauth::token::{Freshness, Grant};
@@ -309,6 +309,10 @@ fn settings(config: &Config) -> Settings {
         },
         scopes: config.scopes.clone(),
         authorize_params: config.authorize_params.clone(),
+        way: match config.device_code {
+            true => Way::Device,
+            false => Way::Browser,
+        },
         redirect: Redirect {
             host: config.callback.host.clone(),
             port: config.callback.port,

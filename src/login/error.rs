@@ -59,13 +59,17 @@ impl LoginError {
         };
         let of_a_server = matches!(
             **error,
-            FlowError::Discovery(_) | FlowError::Registration(_) | FlowError::Token(_)
+            FlowError::Discovery(_)
+                | FlowError::Registration(_)
+                | FlowError::Device(_)
+                | FlowError::Token(_)
         );
         of_a_server && error.is_transient()
     }
 
     /// Whether a person has to sign in and could not: nobody did in time, the browser could not
-    /// come back to this machine, or another process has the sign-in.
+    /// come back to this machine, the server does not have the way that was wanted, or another
+    /// process has the sign-in.
     pub fn needs_person(&self) -> bool {
         let Self::Flow { error, .. } = self else {
             return false;
@@ -73,6 +77,8 @@ impl LoginError {
         matches!(
             **error,
             FlowError::TimedOut(_)
+                | FlowError::NotConfirmed(_)
+                | FlowError::NoDeviceGrant(_)
                 | FlowError::TooManyAttempts
                 | FlowError::Callback(_)
                 | FlowError::SignInLock(_)

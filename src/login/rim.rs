@@ -1,5 +1,7 @@
 //! Performs the actions of one flow and says what came of them.
 
+mod device;
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -25,7 +27,7 @@ use crate::net::token_endpoint;
 use crate::oauth::authorize::{Attempt, Randomness};
 use crate::oauth::discovery::{FetchFault, Fetched, Reply};
 use crate::oauth::flow::{Action, Amendment, Event, Flow, FlowError, Goal, Settings};
-use crate::oauth::invitation::{Invitation, Standing};
+use crate::oauth::invitation::{Invitation, Open, Standing};
 use crate::oauth::scope::History;
 use crate::oauth::sign_in::SignIn;
 use crate::oauth::token::Grant;
@@ -192,6 +194,8 @@ impl Hands {
             Action::Probe(attempt) => Event::Fetched(self.probe(attempt.address.0.clone()).await),
             Action::OpenBrowser { attempt, resumed } => self.open_browser(&attempt, resumed),
             Action::AwaitCallback { until } => self.await_callback(until).await,
+            Action::RequestCode { request, after } => self.request_code(&request, after).await,
+            Action::ShowCode { attempt, how } => self.show_code(attempt, how),
             // The loop around this ends with them.
             Action::Done(_) | Action::Fail(_) => Event::Unlocked,
         }
@@ -282,6 +286,7 @@ impl Hands {
         let rim = self.rim.clone();
         let waited = remaining(until);
         let mut announced = false;
+        let mut shown = None;
         self.asks = true;
         self.publish(Standing::Preparing);
         loop {
@@ -290,16 +295,15 @@ impl Hands {
                     // What cannot be read is begun anew.
                     let pending = rim.store.read_attempt(&turn).ok().flatten();
                     self.turn = Some(turn);
-                    return Event::Turn(pending.map(Box::new));
+                    return Event::Turn(pending);
                 }
                 Ok(None) => {}
                 Err(error) => return Event::NoTurn(cause(error)),
             }
             if !announced {
                 announced = true;
-                rim.diag.note(
-                    "another bridge is signing in; waiting for its browser tab to be finished",
-                );
+                rim.diag
+                    .note("another bridge is signing in; waiting for that to be finished");
             }
             let before = self.seen.clone();
             if let Ok(now) = self.read()
@@ -311,16 +315,18 @@ impl Hands {
                 let name = rim.key.to_string();
                 return Event::NoTurn(cause(LockError::Busy { name, waited }));
             }
-            let attempt = rim.store.peek_attempt(&rim.key);
-            let open = attempt.as_ref().map(Invitation::from);
-            self.publish(open.map_or(Standing::Preparing, Standing::Elsewhere));
+            let open = rim.store.peek_attempt(&rim.key);
+            let invitation = open.as_ref().map(Invitation::from);
+            self.pass_on_code(invitation.as_ref(), &mut shown);
+            self.publish(invitation.map_or(Standing::Preparing, Standing::Elsewhere));
             // The random part keeps many waiters from moving in step.
             let wait = TURN_POLL.mul_f64(1.0 + rand::random::<f64>());
             let mut pastes = rim.pastes.lock().await;
             tokio::select! {
                 () = tokio::time::sleep(wait.min(remaining(until))) => {}
                 Some(pasted) = pastes.recv() => {
-                    let redirect_uri = attempt.map(|attempt| attempt.redirect_uri);
+                    let attempt = open.as_ref().and_then(Open::browser);
+                    let redirect_uri = attempt.map(|attempt| attempt.redirect_uri.clone());
                     self.pages.spawn(hand_on(rim.http.clone(), redirect_uri, pasted));
                 }
             }
@@ -415,13 +421,7 @@ impl Hands {
             }
         };
         // Not before: a successor does not open what the note says to be open.
-        if let Some(turn) = &self.turn
-            && let Err(error) = rim.store.write_attempt(turn, attempt)
-        {
-            rim.diag.debug(format_args!(
-                "the open sign-in cannot be noted, so no other process can finish it: {error}"
-            ));
-        }
+        self.note_attempt(&Open::Browser(Box::new(attempt.clone())));
         self.publish(Standing::Open(Invitation {
             browser_opened,
             ..attempt.into()

@@ -41,6 +41,23 @@
 //!                                          SavingGrant ─► Done
 //! ```
 //!
+//! Where the user wants a code for another device in place of a browser here (RFC 8628), the way
+//! from `FindingServer` to `SavingGrant` is this one:
+//!
+//! ```text
+//! FindingServer ──────────────────────────────────┐
+//!   │ no client yet            │ known            │ another process has shown a code
+//!   ▼                          ▼                  │
+//! Registering ► SavingClient ► RequestingCode ──┐ │   client dead, scope refused (once each):
+//!                              ▲                ▼ ▼   Registering or ForgettingClient, and on
+//!                              │            ShowingCode ◄─slow down─┐
+//!                              │                ▼                   │
+//!                              └─expired (once)─ Polling ───────────┘
+//!                                                 │   └─pending, network─► Polling
+//!                                                 ▼
+//!                                                SavingGrant ─► Done
+//! ```
+//!
 //! The lock of the tokens is held from `Locking` to `SavingRefresh` or `Unlocking`, which takes as
 //! long as two requests; never while a person is in the browser. The lock of the sign-in is held
 //! from `RereadingTurn` to the end.
@@ -48,6 +65,7 @@
 mod amend;
 mod answer;
 mod cached;
+mod device;
 mod error;
 mod event;
 mod settings;
@@ -57,14 +75,15 @@ use std::sync::Arc;
 
 pub use amend::Amendment;
 use answer::{Asked, await_callback};
+use device::{Caller, Shown};
 pub use error::{FlowError, Note, RefreshReason};
-pub use event::{Action, Event, Goal};
-pub use settings::{ConfiguredClient, Redirect, ResourceChoice, Settings};
+pub use event::{Action, Event, Goal, Show};
+pub use settings::{ConfiguredClient, Redirect, ResourceChoice, Settings, Way};
 use sign_in::{Bound, Choice, Plan, Task};
 
-use super::authorize::Attempt;
 use super::discovery::resource::{ResourceMetadata, ResourceSearch};
 use super::discovery::server::ServerSearch;
+use super::invitation::Open;
 use super::registration::{Client, Registration};
 use super::scope::History;
 use super::sign_in::SignIn;
@@ -99,7 +118,7 @@ enum State {
         until: u64,
     },
     RereadingTurn {
-        pending: Option<Box<Attempt>>,
+        pending: Option<Open>,
     },
     FindingResource {
         task: Task,
@@ -118,12 +137,12 @@ enum State {
     Registering {
         plan: Plan,
         registration: Box<Registration>,
-        bound: Bound,
+        bound: Option<Bound>,
     },
     SavingClient {
         plan: Plan,
         client: Client,
-        bound: Bound,
+        bound: Option<Bound>,
     },
     ForgettingClient {
         plan: Plan,
@@ -135,6 +154,12 @@ enum State {
         request: Box<TokenRequest>,
         again: bool,
     },
+    RequestingCode {
+        caller: Caller,
+        again: bool,
+    },
+    ShowingCode(Shown),
+    Polling(Shown),
     SavingGrant {
         grant: Box<Grant>,
     },
@@ -163,6 +188,9 @@ impl State {
             Self::OpeningBrowser(_) => "opening the browser",
             Self::AwaitingCallback(_) => "waiting for the browser",
             Self::Exchanging { .. } => "exchanging the code",
+            Self::RequestingCode { .. } => "asking for a code",
+            Self::ShowingCode(_) => "showing a code",
+            Self::Polling(_) => "waiting for the code to be confirmed",
             Self::SavingGrant { .. } => "saving a sign-in",
             Self::Ended => "nothing was awaited",
         }
@@ -311,6 +339,11 @@ impl Flow {
                 Ok(tokens) => self.exchanged(&asked, tokens, now),
                 Err(error) => self.exchange_failed(asked, request, again, error, now),
             },
+            (S::RequestingCode { caller, again }, E::Fetched(fetched)) => {
+                self.code_answered(caller, again, fetched, now)
+            }
+            (S::ShowingCode(shown), E::CodeShown) => self.code_shown(shown, now),
+            (S::Polling(shown), E::TokenAnswer(answer)) => self.polled(shown, answer, now),
             (S::SavingGrant { grant }, E::Amended(outcome)) => self.saved(*grant, outcome.err()),
 
             (state, event) => fail(FlowError::Unexpected {

@@ -4,6 +4,7 @@ mod cache;
 mod cli;
 mod commands;
 mod concurrency;
+mod device;
 mod faults;
 mod oidc;
 mod peers;

@@ -86,6 +86,8 @@ pub trait Authority {
     fn release(&self);
     /// Grants of which no token has been used, if it knows that.
     fn unused(&self) -> Option<usize>;
+    /// Requests to the MCP server whose token was refused.
+    fn tokens_refused(&self) -> usize;
     /// Whether it would take this access token or refresh token now, if it knows that without.
     fn takes(&self, token: &str) -> Option<bool>;
     /// Waits until so many token requests are held.
@@ -141,6 +143,12 @@ impl Authority for Playground {
     fn unused(&self) -> Option<usize> {
         let unused = |state: &GrantState| *state == GrantState::Unused;
         Some(self.grants().into_iter().filter(unused).count())
+    }
+
+    fn tokens_refused(&self) -> usize {
+        let refused =
+            |request: &&Request| request.status == Some(401) && request.bearer().is_some();
+        self.requests().iter().filter(refused).count()
     }
 
     fn takes(&self, token: &str) -> Option<bool> {
@@ -206,6 +214,10 @@ impl Authority for OidcProvider {
 
     fn unused(&self) -> Option<usize> {
         None
+    }
+
+    fn tokens_refused(&self) -> usize {
+        usize::try_from(self.counts().tokens_refused).expect("a small count")
     }
 
     fn takes(&self, _token: &str) -> Option<bool> {

@@ -600,7 +600,7 @@ fn a_tab_that_a_dead_process_left_open_finishes_the_sign_in() {
     let world = |ago: u64| {
         let mut world = World::new();
         world.cache = left.world.cache.clone();
-        world.pending = Some(Box::new(left.world.attempts[0].clone()));
+        world.pending = Some(Open::Browser(Box::new(left.world.attempts[0].clone())));
         world.now = NOW + ago;
         world
     };
