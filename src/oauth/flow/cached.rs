@@ -10,10 +10,6 @@ use crate::oauth::sign_in::{FailureNote, Failures, SignIn};
 use crate::oauth::token::{Freshness, Grant, TokenSet};
 use crate::oauth::token_endpoint::{GrantRequest, Refusal, TokenError, TokenRequest};
 
-/// A token that was refreshed so recently, in seconds, and is refused all the same, is not mended
-/// by another refresh.
-const JUST_REFRESHED: u64 = 60;
-
 /// Longest pause before a refresh is tried again, in seconds; the lock is held meanwhile.
 const LONGEST_PAUSE: u64 = 10;
 
@@ -48,7 +44,7 @@ impl Flow {
                 };
                 match reason {
                     None => use_it(),
-                    Some(RefreshReason::Refused) if helps_no_more(grant, now) => Decision::Ask,
+                    Some(RefreshReason::Refused) if self.helps_no_more(grant, now) => Decision::Ask,
                     Some(reason) if can_refresh => Decision::Refresh(grant.clone(), reason),
                     Some(RefreshReason::EndsIn(_)) => use_it(),
                     Some(_) => Decision::Ask,
@@ -67,6 +63,14 @@ impl Flow {
             (Goal::SignIn { since, .. }, _) if grant.granted_at > *since => use_it(),
             (Goal::SignIn { .. }, _) => Decision::Ask,
         }
+    }
+
+    /// Whether a refresh has not mended that tokens are refused. Only what this process did about a
+    /// refusal tells: a token that is new for another reason may be refused because a sibling is
+    /// replacing it at this moment, at a server that ends the old ones.
+    fn helps_no_more(&self, grant: &Grant, now: u64) -> bool {
+        let token = &grant.tokens.access_token;
+        grant.freshness(now) != Freshness::Expired && self.history.is_replacement(token, now)
     }
 
     pub(super) fn cache_read(&mut self, cached: SignIn, now: u64) -> Move {
@@ -132,7 +136,13 @@ impl Flow {
         tokens: TokenSet,
         now: u64,
     ) -> Move {
+        let refused = matches!(&self.goal, Goal::Challenged { rejected: Some(token), .. }
+            if *token == grant.tokens.access_token);
         let grant = grant.refreshed(tokens, now);
+        if refused {
+            let token = grant.tokens.access_token.clone();
+            self.history.replaced(token, now);
+        }
         cached.grant = Some(grant.clone());
         cached.failures = Failures::default();
         (
@@ -328,14 +338,6 @@ fn refresh_reason(grant: &Grant, now: u64) -> Option<RefreshReason> {
         Freshness::Due => Some(RefreshReason::EndsIn(expires_at.saturating_sub(now))),
         Freshness::Expired => Some(RefreshReason::Ended(now.saturating_sub(expires_at))),
     }
-}
-
-/// Whether a refused token is so new that refreshing it again would only go round in circles.
-fn helps_no_more(grant: &Grant, now: u64) -> bool {
-    grant.freshness(now) != Freshness::Expired
-        && grant
-            .refreshed_at
-            .is_some_and(|at| now.saturating_sub(at) < JUST_REFRESHED)
 }
 
 /// Whether a refusal of another kind is the server's own word, so that a person may help; a page
