@@ -137,6 +137,16 @@ enum Waiting {
     Notification(Message),
 }
 
+impl Waiting {
+    /// The number, if it is a request.
+    fn request(&self) -> Option<u64> {
+        match self {
+            Self::Request(number) => Some(*number),
+            Self::Notification(_) => None,
+        }
+    }
+}
+
 impl Relay {
     /// A relay for a server with this name (its host, for messages).
     pub fn new(server_name: impl Into<String>) -> Self {

@@ -140,12 +140,14 @@ impl Relay {
         let restoring = matches!(self.phase, Phase::Reopening { .. });
         self.deliver(asked.owner, |id| answer.with_id(id));
         self.phase = Phase::AwaitingHost;
-        // A request that waits shows that the client went on, with or without
-        // `notifications/initialized`.
-        let went_on = self
-            .waiting
-            .iter()
-            .any(|waiting| matches!(waiting, Waiting::Request(_)));
+        // A request, waiting or answered without the server, shows that the client went on, with
+        // or without `notifications/initialized`.
+        let waits = || {
+            self.waiting
+                .iter()
+                .any(|waiting| waiting.request().is_some())
+        };
+        let went_on = self.sign_in.offered() || waits();
         if restoring || went_on || self.host.initialized.is_some() {
             self.announce(restoring);
         }
@@ -333,7 +335,7 @@ impl Relay {
         if restoring {
             self.restore();
         }
-        self.promise_kept();
+        self.promise_kept(restoring);
         self.pump(now);
     }
 

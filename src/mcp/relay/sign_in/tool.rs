@@ -76,8 +76,10 @@ impl Relay {
             .insert(call, now.saturating_add(ADDRESS_LIMIT));
         match self.phase {
             Phase::Unopened => self.open_again(true, now),
+            Phase::Lost => self.reopen(now),
+            _ if self.sign_in.standing.needs_person() => {}
             Phase::AwaitingHost | Phase::Announcing { .. } => self.sign_in_served(),
-            Phase::Open if !self.sign_in.standing.needs_person() => self.probe_sign_in(now),
+            Phase::Open => self.probe_sign_in(now),
             _ => {}
         }
     }
