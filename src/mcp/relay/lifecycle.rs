@@ -42,8 +42,9 @@ impl Relay {
                 None,
             ));
         }
-        if !matches!(self.phase, Phase::Idle) {
-            self.start_afresh();
+        match self.phase {
+            Phase::Idle => self.sign_in_afresh(),
+            _ => self.start_afresh(),
         }
         let revision = revision_for(version.as_deref().unwrap_or_default());
         // A revision we do not know is not asked for: the answer could be one we cannot carry.

@@ -147,3 +147,21 @@ fn a_client_that_never_said_it_is_ready_is_told_of_the_tools_all_the_same() {
     scene.is_sign_in_list();
     scene.session_opens(first, TOOLS);
 }
+
+#[test]
+fn an_initialize_after_one_that_failed_gets_its_own_time() {
+    let mut scene = Scene::new();
+    scene.host(&initialize(0, "2025-11-25", "{}"));
+    let (first, _) = scene.sent();
+    scene.stands(SignInStanding::Preparing);
+    scene.remote(first, Event::SigningIn);
+    scene.passes(500);
+    scene.stands(SignInStanding::Quiet);
+    scene.remote(first, Event::Failed(auth_failure()));
+    assert_eq!(code(&scene.told()), -32603);
+    scene.host(&initialize(1, "2025-11-25", "{}"));
+    scene.sent();
+    assert_eq!(scene.relay.deadline(), None);
+    scene.passes(5000);
+    scene.nothing();
+}
