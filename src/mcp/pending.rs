@@ -127,6 +127,11 @@ impl Pending {
         Some(owner)
     }
 
+    /// Whether the AI client waits for an answer.
+    pub fn is_awaited(&self) -> bool {
+        !self.by_host_id.is_empty()
+    }
+
     /// The numbers of all requests in flight, oldest first.
     pub fn numbers(&self) -> Vec<u64> {
         self.asked.keys().copied().collect()

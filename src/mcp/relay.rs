@@ -224,7 +224,7 @@ impl Relay {
 
     /// Whether requests of the AI client still wait for an answer.
     pub fn is_busy(&self) -> bool {
-        !self.pending.numbers().is_empty()
+        self.pending.is_awaited()
     }
 
     /// The AI client is gone or the process ends: cancels what is in flight, ends the session.

@@ -165,3 +165,11 @@ fn an_initialize_after_one_that_failed_gets_its_own_time() {
     scene.passes(5000);
     scene.nothing();
 }
+
+#[test]
+fn at_the_end_nobody_waits_for_what_only_the_bridge_awaits() {
+    let (mut scene, _) = Scene::promised();
+    assert!(!scene.relay.is_busy());
+    scene.host(LIST);
+    assert!(scene.relay.is_busy());
+}
