@@ -280,6 +280,7 @@ impl Relay {
                 self.fail(number, failure);
             }
         }
+        self.answer_calls(&Err(failure.detail.clone()));
     }
 
     /// The AI client has seen the result. The server is told once a session.

@@ -333,8 +333,11 @@ impl Relay {
                     "a sign-in to `{server}` is needed and being prepared; try again in a moment"
                 )
             }
-            _ => format!(
+            _ if self.has_tool() => format!(
                 "a sign-in to `{server}` is needed; call the tool `sign_in`, or run `mcp-drawbridge login` in a terminal"
+            ),
+            _ => format!(
+                "a sign-in to `{server}` is needed; run `mcp-drawbridge login` in a terminal"
             ),
         };
         Failure::new(Stage::Auth, true, detail)

@@ -167,6 +167,71 @@ fn an_initialize_after_one_that_failed_gets_its_own_time() {
 }
 
 #[test]
+fn a_probe_that_nobody_signed_in_for_is_made_again() {
+    let mut scene = Scene::open();
+    scene.host(LIST);
+    let (exchange, _) = scene.sent();
+    scene.stands(open());
+    scene.remote(exchange, Event::NotSignedIn);
+    scene.is_sign_in_list();
+    scene.stands(SignInStanding::Quiet);
+    for _ in 0..2 {
+        scene.host(&sign_in_call("{}"));
+        let (probe, body) = scene.sent();
+        assert!(body.contains("ping"), "{body}");
+        scene.stands(open());
+        assert!(scene.told().contains(ADDRESS));
+        scene.remote(probe, Event::NotSignedIn);
+        scene.stands(SignInStanding::Quiet);
+        scene.nothing();
+    }
+}
+
+#[test]
+fn the_tool_opens_a_session_that_was_lost() {
+    let mut scene = Scene::open();
+    scene.host(LIST);
+    let (exchange, _) = scene.sent();
+    scene.remote(exchange, Event::SessionLost);
+    scene.aborted();
+    let (again, _) = scene.sent();
+    scene.stands(open());
+    scene.passes(PATIENCE_MS);
+    scene.is_sign_in_list();
+    scene.stands(SignInStanding::Quiet);
+    scene.remote(again, Event::Failed(auth_failure()));
+    scene.host(&sign_in_call("{}"));
+    let (again, body) = scene.sent();
+    assert!(body.contains("initialize"), "{body}");
+    scene.remote(again, Event::Failed(auth_failure()));
+    assert_eq!(scene.told_value()["result"]["isError"], true);
+    scene.nothing();
+}
+
+#[test]
+fn a_client_without_the_tool_is_not_sent_to_it() {
+    let mut scene = Scene::open();
+    scene.host(&call("6"));
+    let (exchange, _) = scene.sent();
+    scene.stands(open());
+    scene.remote(exchange, Event::NotSignedIn);
+    let told = scene.told();
+    assert!(
+        told.contains(ADDRESS) && !told.contains("callback_url"),
+        "{told}"
+    );
+    scene.host(&call("7"));
+    let (exchange, _) = scene.sent();
+    scene.stands(SignInStanding::Quiet);
+    scene.remote(exchange, Event::NotSignedIn);
+    let told = scene.told();
+    assert!(
+        told.contains("mcp-drawbridge login") && !told.contains("`sign_in`"),
+        "{told}"
+    );
+}
+
+#[test]
 fn at_the_end_nobody_waits_for_what_only_the_bridge_awaits() {
     let (mut scene, _) = Scene::promised();
     assert!(!scene.relay.is_busy());
