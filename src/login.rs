@@ -189,13 +189,19 @@ impl Login {
         let mut standing = self.standing.clone();
         let takes_callback =
             |now: &Standing| now.invitation().is_some_and(Invitation::takes_callback);
+        // The browser, or another who pasted, may have been faster.
+        let too_late = || match *self.standing.borrow() {
+            Standing::SignedIn => Ok(()),
+            _ => Err(BringError::NothingOpen),
+        };
         if !takes_callback(&standing.borrow()) {
-            return Err(BringError::NothingOpen);
+            return too_late();
         }
         let (verdict, mut page) = oneshot::channel();
         let pasted = Pasted { query, verdict };
-        let sent = self.pasted.send(pasted).await;
-        sent.map_err(|_| BringError::NothingOpen)?;
+        if self.pasted.send(pasted).await.is_err() {
+            return too_late();
+        }
         // A sign-in that ended meanwhile may never have seen it.
         let ended = async {
             let ended = |now: &Standing| !takes_callback(now);
@@ -205,13 +211,13 @@ impl Login {
         };
         let page = tokio::select! {
             page = &mut page => page,
-            () = ended => return Err(BringError::NothingOpen),
+            () = ended => return too_late(),
         };
         match page {
             Ok(Page::Connected { .. }) => Ok(()),
             Ok(Page::Failed { reason, .. }) => Err(BringError::Failed(reason)),
             Ok(Page::NotExpected) => Err(BringError::NotExpected),
-            Err(_) => Err(BringError::NothingOpen),
+            Err(_) => too_late(),
         }
     }
 

@@ -670,7 +670,8 @@ async fn a_pasted_address_finishes_the_sign_in() {
     assert_eq!(bring(end.clone()).await, Ok(()));
     let token = caller.await.unwrap().unwrap();
     assert_eq!(scene.cached().grant.unwrap().tokens.access_token, token);
-    assert_eq!(bring(end).await, Err(BringError::NothingOpen));
+    // Brought once more, it is too late and no loss.
+    assert_eq!(bring(end).await, Ok(()));
     assert_eq!(*process.login.standing().borrow(), Standing::SignedIn);
     process.close().await;
 }
