@@ -13,7 +13,7 @@ mod visitor;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -128,7 +128,7 @@ impl Login {
             needed_since: std::sync::Mutex::new(None),
             pastes: Mutex::new(pastes),
             refreshing: Arc::new(Mutex::new(())),
-            busy: AtomicBool::new(false),
+            busy: AtomicUsize::new(0),
             told_unreadable: AtomicBool::new(false),
         });
         let (commands, received) = mpsc::channel(QUEUE);
@@ -189,13 +189,19 @@ impl Login {
         let mut standing = self.standing.clone();
         let takes_callback =
             |now: &Standing| now.invitation().is_some_and(Invitation::takes_callback);
+        // The browser, or another who pasted, may have been faster.
+        let too_late = || match *self.standing.borrow() {
+            Standing::SignedIn => Ok(()),
+            _ => Err(BringError::NothingOpen),
+        };
         if !takes_callback(&standing.borrow()) {
-            return Err(BringError::NothingOpen);
+            return too_late();
         }
         let (verdict, mut page) = oneshot::channel();
         let pasted = Pasted { query, verdict };
-        let sent = self.pasted.send(pasted).await;
-        sent.map_err(|_| BringError::NothingOpen)?;
+        if self.pasted.send(pasted).await.is_err() {
+            return too_late();
+        }
         // A sign-in that ended meanwhile may never have seen it.
         let ended = async {
             let ended = |now: &Standing| !takes_callback(now);
@@ -205,13 +211,13 @@ impl Login {
         };
         let page = tokio::select! {
             page = &mut page => page,
-            () = ended => return Err(BringError::NothingOpen),
+            () = ended => return too_late(),
         };
         match page {
             Ok(Page::Connected { .. }) => Ok(()),
             Ok(Page::Failed { reason, .. }) => Err(BringError::Failed(reason)),
             Ok(Page::NotExpected) => Err(BringError::NotExpected),
-            Err(_) => Err(BringError::NothingOpen),
+            Err(_) => too_late(),
         }
     }
 
@@ -368,7 +374,7 @@ impl Owner {
     }
 
     async fn finish(&mut self) {
-        while self.rim.busy.load(Ordering::Relaxed) {
+        while self.rim.busy.load(Ordering::Relaxed) > 0 {
             tokio::select! {
                 outcome = finished(&mut self.silent) => self.silent_ended(outcome),
                 outcome = finished(&mut self.asking) => self.asking_ended(outcome),

@@ -122,7 +122,14 @@ impl Pending {
         if let Owner::Host(id) | Owner::HostBatch(id, _) = &owner {
             self.by_host_id.remove(id);
         }
+        // MCP 2025-11-25, Progress: none is told of what was answered already.
+        self.by_progress_token.retain(|_, owner| *owner != number);
         Some(owner)
+    }
+
+    /// Whether the AI client waits for an answer.
+    pub fn is_awaited(&self) -> bool {
+        !self.by_host_id.is_empty()
     }
 
     /// The numbers of all requests in flight, oldest first.

@@ -137,6 +137,16 @@ enum Waiting {
     Notification(Message),
 }
 
+impl Waiting {
+    /// The number, if it is a request.
+    fn request(&self) -> Option<u64> {
+        match self {
+            Self::Request(number) => Some(*number),
+            Self::Notification(_) => None,
+        }
+    }
+}
+
 impl Relay {
     /// A relay for a server with this name (its host, for messages).
     pub fn new(server_name: impl Into<String>) -> Self {
@@ -214,7 +224,7 @@ impl Relay {
 
     /// Whether requests of the AI client still wait for an answer.
     pub fn is_busy(&self) -> bool {
-        !self.pending.numbers().is_empty()
+        self.pending.is_awaited()
     }
 
     /// The AI client is gone or the process ends: cancels what is in flight, ends the session.

@@ -42,8 +42,9 @@ impl Relay {
                 None,
             ));
         }
-        if !matches!(self.phase, Phase::Idle) {
-            self.start_afresh();
+        match self.phase {
+            Phase::Idle => self.sign_in_afresh(),
+            _ => self.start_afresh(),
         }
         let revision = revision_for(version.as_deref().unwrap_or_default());
         // A revision we do not know is not asked for: the answer could be one we cannot carry.
@@ -140,12 +141,14 @@ impl Relay {
         let restoring = matches!(self.phase, Phase::Reopening { .. });
         self.deliver(asked.owner, |id| answer.with_id(id));
         self.phase = Phase::AwaitingHost;
-        // A request that waits shows that the client went on, with or without
-        // `notifications/initialized`.
-        let went_on = self
-            .waiting
-            .iter()
-            .any(|waiting| matches!(waiting, Waiting::Request(_)));
+        // A request, waiting or answered without the server, shows that the client went on, with
+        // or without `notifications/initialized`.
+        let waits = || {
+            self.waiting
+                .iter()
+                .any(|waiting| waiting.request().is_some())
+        };
+        let went_on = self.sign_in.offered() || waits();
         if restoring || went_on || self.host.initialized.is_some() {
             self.announce(restoring);
         }
@@ -277,6 +280,7 @@ impl Relay {
                 self.fail(number, failure);
             }
         }
+        self.answer_calls(&Err(failure.detail.clone()));
     }
 
     /// The AI client has seen the result. The server is told once a session.
@@ -333,7 +337,7 @@ impl Relay {
         if restoring {
             self.restore();
         }
-        self.promise_kept();
+        self.promise_kept(restoring);
         self.pump(now);
     }
 

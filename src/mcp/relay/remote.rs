@@ -1,6 +1,6 @@
 //! What the remote server says.
 
-use super::{Event, Phase, QUESTION_LIMIT, Relay, Standing, question_id};
+use super::{Event, Phase, QUESTION_LIMIT, Relay, Standing, Waiting, question_id};
 use crate::mcp::failure::{Failure, Stage};
 use crate::mcp::jsonrpc::{self, Id, Kind, METHOD_NOT_FOUND, Message};
 use crate::mcp::pending::{Owner, Question};
@@ -219,11 +219,27 @@ impl Relay {
         }
     }
 
-    /// Clients that extend their time limit on progress do not give up while a person signs in.
+    /// Clients that extend their time limit on progress do not give up while a person signs in: for
+    /// this exchange, and for what waits until it is done.
     fn report_sign_in(&mut self, exchange: u64) {
-        let Some(asked) = self.pending.asked(exchange) else {
+        self.report_waiting(exchange);
+        let announces =
+            matches!(self.phase, Phase::Announcing { exchange: ours, .. } if ours == exchange);
+        if announces || self.is_opening(exchange) {
+            let waiting: Vec<u64> = self.waiting.iter().filter_map(Waiting::request).collect();
+            for number in waiting {
+                self.report_waiting(number);
+            }
+        }
+    }
+
+    fn report_waiting(&mut self, number: u64) {
+        let Some(asked) = self.pending.asked(number) else {
             return;
         };
+        if asked.owner == Owner::Restore {
+            return;
+        }
         let Some(token) = asked.message.progress_token().map(str::to_owned) else {
             return;
         };
@@ -237,9 +253,13 @@ impl Relay {
         if !self.pending.accept_progress(&token, progress) {
             return;
         }
+        let message = match self.host.revision {
+            Some(revision) if !revision.progress_message => "",
+            _ => ",\"message\":\"waiting for sign-in in the browser\"",
+        };
         self.tell_host(
             format!(
-                "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{{\"progressToken\":{token},\"progress\":{progress:.6},\"message\":\"waiting for sign-in in the browser\"}}}}"
+                "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{{\"progressToken\":{token},\"progress\":{progress:.6}{message}}}}}"
             )
             .into(),
         );

@@ -65,6 +65,11 @@ impl SignIn {
     pub(super) fn promised(&self) -> bool {
         self.promised
     }
+
+    /// Whether the AI client was given lists that hold for the sign-in only.
+    pub(super) fn offered(&self) -> bool {
+        self.offered
+    }
 }
 
 impl Relay {
@@ -109,9 +114,15 @@ impl Relay {
     }
 
     pub(super) fn sign_in_deadline(&self) -> Option<u64> {
-        let patience = match self.waiting.is_empty() || !self.is_awaiting_person() {
-            true => None,
-            false => self.sign_in.patience_until,
+        // Notifications may wait for as long as it takes.
+        let requests = || {
+            self.waiting
+                .iter()
+                .any(|waiting| waiting.request().is_some())
+        };
+        let patience = match self.is_awaiting_person() && requests() {
+            true => self.sign_in.patience_until,
+            false => None,
         };
         let calls = self.sign_in.calls.values().min().copied();
         [self.sign_in.answer_by, patience, calls]
@@ -162,11 +173,15 @@ impl Relay {
         self.detail("a person has to sign in; the client was answered without the server");
     }
 
-    /// The session that was promised is open.
-    pub(super) fn promise_kept(&mut self) {
-        if std::mem::take(&mut self.sign_in.promised) {
+    /// The session is open: what the AI client was told meanwhile holds no longer. `restored`: it
+    /// was told already that its lists have changed.
+    pub(super) fn promise_kept(&mut self, restored: bool) {
+        let promised = std::mem::take(&mut self.sign_in.promised);
+        if promised {
             self.sign_in.failure = None;
             self.end_watch();
+        }
+        if promised || self.sign_in.offered && !restored {
             self.lists_changed();
         }
     }
@@ -233,7 +248,8 @@ impl Relay {
     pub(super) fn is_awaiting_person(&self) -> bool {
         let waits = match self.phase {
             Phase::Opening { .. } => self.sign_in.promised,
-            Phase::Reopening { .. } => true,
+            // Some servers want a token only for what follows `initialize`.
+            Phase::Announcing { .. } | Phase::Reopening { .. } => true,
             _ => false,
         };
         waits && self.sign_in.standing.needs_person()
@@ -317,8 +333,11 @@ impl Relay {
                     "a sign-in to `{server}` is needed and being prepared; try again in a moment"
                 )
             }
-            _ => format!(
+            _ if self.has_tool() => format!(
                 "a sign-in to `{server}` is needed; call the tool `sign_in`, or run `mcp-drawbridge login` in a terminal"
+            ),
+            _ => format!(
+                "a sign-in to `{server}` is needed; run `mcp-drawbridge login` in a terminal"
             ),
         };
         Failure::new(Stage::Auth, true, detail)

@@ -6,13 +6,9 @@ use super::{
 use crate::ids::Issuer;
 use crate::oauth::registration::Client;
 use crate::oauth::scope;
-use crate::oauth::sign_in::SignIn;
+use crate::oauth::sign_in::{FailureNote, Failures, SignIn};
 use crate::oauth::token::{Freshness, Grant, TokenSet};
 use crate::oauth::token_endpoint::{Cause, GrantRequest, Refusal, TokenError, TokenRequest};
-
-/// A token that was refreshed so recently, in seconds, and is refused all the same, is not mended
-/// by another refresh.
-const JUST_REFRESHED: u64 = 60;
 
 /// Longest pause before a refresh is tried again, in seconds; the lock is held meanwhile.
 const LONGEST_PAUSE: u64 = 10;
@@ -56,7 +52,7 @@ impl Flow {
                 };
                 match reason {
                     None => use_it(),
-                    Some(RefreshReason::Refused) if helps_no_more(grant, now) => Decision::Ask,
+                    Some(RefreshReason::Refused) if self.helps_no_more(grant, now) => Decision::Ask,
                     Some(reason) if can_refresh => Decision::Refresh(grant.clone(), reason),
                     Some(RefreshReason::EndsIn(_)) => use_it(),
                     Some(_) => Decision::Ask,
@@ -77,7 +73,16 @@ impl Flow {
         }
     }
 
+    /// Whether a refresh has not mended that tokens are refused. Only what this process did about a
+    /// refusal tells: a token that is new for another reason may be refused because a sibling is
+    /// replacing it at this moment, at a server that ends the old ones.
+    fn helps_no_more(&self, grant: &Grant, now: u64) -> bool {
+        let token = &grant.tokens.access_token;
+        grant.freshness(now) != Freshness::Expired && self.history.is_replacement(token, now)
+    }
+
     pub(super) fn cache_read(&mut self, cached: SignIn, now: u64) -> Move {
+        self.known_failures = cached.failures.clone();
         match self.decide(&cached, now) {
             Decision::Use(grant) => {
                 if self.is_news(&grant) {
@@ -102,7 +107,13 @@ impl Flow {
                 self.note(Note::Adopted);
                 done(Some(grant))
             }
-            Decision::Refresh(grant, reason) => self.refresh(cached, grant, reason, now),
+            Decision::Refresh(grant, reason) => {
+                let known = &self.known_failures.refresh;
+                match new_failure(known, &cached.failures.refresh) {
+                    Some(note) => self.put_off(grant, FlowError::RefreshElsewhere(note), now),
+                    None => self.refresh(cached, grant, reason, now),
+                }
+            }
             Decision::Ask => (State::Unlocking { cached }, Action::Unlock),
         }
     }
@@ -143,8 +154,15 @@ impl Flow {
         tokens: TokenSet,
         now: u64,
     ) -> Move {
+        let refused = matches!(&self.goal, Goal::Challenged { rejected: Some(token), .. }
+            if *token == grant.tokens.access_token);
         let grant = grant.refreshed(tokens, now);
+        if refused {
+            let token = grant.tokens.access_token.clone();
+            self.history.replaced(token, now);
+        }
         cached.grant = Some(grant.clone());
+        cached.failures = Failures::default();
         (
             State::SavingRefresh { grant },
             Action::Save(Box::new(cached)),
@@ -155,12 +173,11 @@ impl Flow {
     /// only a server that no longer knows the client ends a registration's.
     pub(super) fn refresh_failed(
         &mut self,
-        cached: SignIn,
+        mut cached: SignIn,
         grant: Grant,
         request: Box<TokenRequest>,
         again: bool,
         error: TokenError,
-        now: u64,
     ) -> Move {
         match error {
             TokenError::GrantDead(refusal) => {
@@ -195,7 +212,14 @@ impl Flow {
             {
                 self.refresh_refused(cached, grant, refusal)
             }
-            error => self.put_off(grant, FlowError::Token(error), now),
+            error => {
+                let error = FlowError::Token(error);
+                let last = &mut cached.failures.refresh;
+                let (reason, transient) = (error.to_string(), error.is_transient());
+                *last = Some(FailureNote::after(last.as_ref(), reason, transient));
+                let action = Action::Save(Box::new(cached));
+                (State::NotingOutage { grant, error }, action)
+            }
         }
     }
 
@@ -251,6 +275,7 @@ impl Flow {
                 if let Err(error) = self.may_ask(cached, now) {
                     return fail(error);
                 }
+                self.known_failures = cached.failures.clone();
                 let until = now.saturating_add(self.settings.auth_timeout);
                 (State::AwaitingTurn { until }, Action::AwaitTurn { until })
             }
@@ -264,11 +289,47 @@ impl Flow {
                 self.note(Note::Adopted);
                 done(Some(grant))
             }
-            // It may have been its registration.
-            Decision::Refresh(..) | Decision::Ask => {
-                (State::AwaitingTurn { until }, Action::AwaitTurn { until })
-            }
+            Decision::Refresh(..) | Decision::Ask => match self.failed_elsewhere(cached) {
+                Some(error) => fail(error),
+                // It may have been its registration.
+                None => (State::AwaitingTurn { until }, Action::AwaitTurn { until }),
+            },
         }
+    }
+
+    /// Whether the sign-in that was waited for has failed. Who needs other scopes than that was for
+    /// asks by itself.
+    pub(super) fn failed_elsewhere(&self, cached: &SignIn) -> Option<FlowError> {
+        if matches!(self.goal, Goal::StepUp { .. }) {
+            return None;
+        }
+        let known = &self.known_failures.sign_in;
+        new_failure(known, &cached.failures.sign_in).map(FlowError::SignInElsewhere)
+    }
+
+    /// Whether those that wait for this sign-in are to learn of its failure. What only this process
+    /// or only its request suffers from is its own affair.
+    pub(super) fn concerns_others(&self, error: &FlowError) -> bool {
+        let own = matches!(
+            error,
+            FlowError::Store(_)
+                | FlowError::SignInElsewhere(_)
+                | FlowError::TooManyAttempts
+                | FlowError::Unexpected { .. }
+        );
+        self.has_turn && !own && !matches!(self.goal, Goal::StepUp { .. })
+    }
+
+    pub(super) fn note_failure(&mut self, error: FlowError) -> Move {
+        self.has_turn = false;
+        let amendment = Amendment::NoteFailure {
+            reason: error.to_string(),
+            transient: error.is_transient(),
+        };
+        (
+            State::NotingFailure { error },
+            Action::Amend(Box::new(amendment)),
+        )
     }
 
     /// The token that will do, if the cache holds one.
@@ -304,6 +365,12 @@ impl Flow {
     }
 }
 
+/// The failure that was noted since.
+fn new_failure(known: &Option<FailureNote>, now: &Option<FailureNote>) -> Option<FailureNote> {
+    let count = |note: &Option<FailureNote>| note.as_ref().map(|note| note.count);
+    now.clone().filter(|_| count(now) != count(known))
+}
+
 /// Forgets what was refused, if it is still what the cache holds: where files have no locks, or for
 /// a program that does not ask for them, another process may have renewed it meanwhile.
 fn forget(mut cached: SignIn, request: &TokenRequest, client: Option<(Issuer, String)>) -> Move {
@@ -330,13 +397,6 @@ fn refresh_reason(grant: &Grant, now: u64) -> Option<RefreshReason> {
         Freshness::Due => Some(RefreshReason::EndsIn(ends_in(grant, now))),
         Freshness::Expired => Some(RefreshReason::Ended(now.saturating_sub(expires_at))),
     }
-}
-
-/// Whether a refused token is so new that refreshing it again would only go round in circles. One
-/// that was refreshed later than now is of unknown age, as the clock was set back.
-fn helps_no_more(grant: &Grant, now: u64) -> bool {
-    let age = grant.refreshed_at.and_then(|at| now.checked_sub(at));
-    grant.freshness(now) != Freshness::Expired && age.is_some_and(|age| age < JUST_REFRESHED)
 }
 
 /// Whether a refusal of another kind is the server's own word, so that a person may help; a page

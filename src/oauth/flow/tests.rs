@@ -5,6 +5,7 @@ mod cached;
 mod chaos;
 mod device;
 mod lapsed;
+mod shared;
 mod sign_in;
 mod step_up;
 
@@ -480,6 +481,7 @@ fn describe(action: &Action) -> String {
             Amendment::DropGrant { .. } => "drop grant".to_owned(),
             Amendment::DropClient(..) => "drop client".to_owned(),
             Amendment::PutGrant(..) => "put grant".to_owned(),
+            Amendment::NoteFailure { .. } => "note failure".to_owned(),
         },
         Action::RequestToken { request, after } => match request.grant {
             GrantRequest::DeviceCode { .. } => format!("poll after {after}"),
@@ -595,6 +597,7 @@ fn sign_in(ends_in: i64) -> SignIn {
         server: "https://m.example/mcp".to_owned(),
         grant: Some(grant(ends_in)),
         clients: BTreeMap::from([(Issuer::new(ISSUER), known(client("OLD_CLIENT")))]),
+        failures: Failures::default(),
     }
 }
 

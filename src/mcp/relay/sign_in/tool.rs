@@ -39,11 +39,16 @@ pub(super) fn definition(server: &str) -> String {
 }
 
 impl Relay {
-    /// Whether this is a call of our tool. Once the client has the server's own list of tools, a
-    /// tool of this name would be the server's.
+    /// Whether the client can call our tool. Once it has the server's own list of tools, a tool of
+    /// this name would be the server's.
+    pub(super) fn has_tool(&self) -> bool {
+        self.sign_in.promised || self.sign_in.offered
+    }
+
+    /// Whether this is a call of our tool.
     pub(in crate::mcp::relay) fn is_sign_in_call(&self, message: &Message) -> bool {
-        let ours = self.sign_in.promised || self.sign_in.offered;
-        ours && message.method() == "tools/call"
+        self.has_tool()
+            && message.method() == "tools/call"
             && message
                 .body_member("name")
                 .and_then(jsonrpc::string)
@@ -76,8 +81,10 @@ impl Relay {
             .insert(call, now.saturating_add(ADDRESS_LIMIT));
         match self.phase {
             Phase::Unopened => self.open_again(true, now),
+            Phase::Lost => self.reopen(now),
+            _ if self.sign_in.standing.needs_person() => {}
             Phase::AwaitingHost | Phase::Announcing { .. } => self.sign_in_served(),
-            Phase::Open if !self.sign_in.standing.needs_person() => self.probe_sign_in(now),
+            Phase::Open => self.probe_sign_in(now),
             _ => {}
         }
     }
@@ -90,7 +97,8 @@ impl Relay {
 
     /// Asks the server for a sign of life: it refuses it if a sign-in is needed, which begins one.
     fn probe_sign_in(&mut self, now: u64) {
-        if self.sign_in.probe.is_some() {
+        let under_way = |number| self.pending.asked(number).is_some();
+        if self.sign_in.probe.is_some_and(under_way) {
             return;
         }
         let ping = r#"{"jsonrpc":"2.0","id":0,"method":"ping"}"#;
@@ -135,7 +143,8 @@ impl Relay {
         }
     }
 
-    pub(super) fn answer_calls(&mut self, outcome: &Outcome) {
+    /// Answers the calls that wait for an address.
+    pub(in crate::mcp::relay) fn answer_calls(&mut self, outcome: &Outcome) {
         for call in std::mem::take(&mut self.sign_in.calls).into_keys() {
             self.answer_call(call, outcome);
         }
@@ -192,10 +201,11 @@ impl Relay {
                 "\nThe page has to show this code: {code}\nIt can be entered by hand, too, at: {}",
                 entry.0
             )),
-            (None, _) => text.push_str(
+            (None, _) if self.has_tool() => text.push_str(
                 "\nIf the browser ends on a page that it cannot open, copy the address of that page \
                  and call the tool `sign_in` with it as `callback_url`.",
             ),
+            (None, _) => {}
         }
         Some(text)
     }

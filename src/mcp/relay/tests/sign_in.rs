@@ -1,5 +1,7 @@
 //! A person has to sign in while the AI client waits.
 
+mod hosts;
+
 use serde_json::{Value, json};
 use url::Url;
 
