@@ -3,6 +3,7 @@
 //! Everything from outside arrives in [`Surroundings`], so that a test needs no process
 //! environment and no files. Precedence: flag, environment variable, default.
 
+mod again;
 mod given;
 mod headers;
 mod oauth;
@@ -10,6 +11,7 @@ mod which;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,6 +23,7 @@ use crate::diag::Level;
 use crate::ids::{Issuer, ResourceId, ServerKey, ServerUrl};
 use crate::oauth::registration::AuthMethod;
 use crate::secret::Secret;
+pub use again::Again;
 use given::{Given, Lookup};
 use which::{Which, cached_name, is_address, server};
 
@@ -122,6 +125,8 @@ pub struct Config {
     pub allow_missing_pkce_metadata: bool,
     /// Whether a browser may be opened.
     pub browser: bool,
+    /// How a person says the same in a terminal.
+    pub again: Again,
 }
 
 /// How requests to the remote server are authorized.
@@ -142,6 +147,8 @@ pub struct Callback {
     pub port: Option<u16>,
     /// The path; begins with `/`.
     pub path: String,
+    /// The address to listen on instead of loopback.
+    pub bind: Option<IpAddr>,
 }
 
 impl Callback {
@@ -272,9 +279,11 @@ impl Config {
         {
             base.warnings.push("`--authorize-param resource=…` changes only the authorization address; `--resource` changes every request".to_owned());
         }
+        let callback = callback(args, &lookup)?;
         Ok(Self {
             key: which.key(&server)?,
-            callback: callback(args, &lookup)?,
+            again: Again::new(args, &server, callback.port, around, &lookup)?,
+            callback,
             auth_timeout: match lookup.text("auth-timeout", &args.auth_timeout) {
                 Some(given) => given.whole_seconds()?,
                 None => AUTH_TIMEOUT,
@@ -435,6 +444,10 @@ fn callback(args: &ServerArgs, lookup: &Lookup<'_>) -> Result<Callback, UsageErr
         path: match lookup.text("callback-path", &args.callback_path) {
             Some(given) => given.path()?,
             None => CALLBACK_PATH.to_owned(),
+        },
+        bind: match lookup.text("bind-host", &args.bind_host) {
+            Some(given) => Some(given.address()?),
+            None => None,
         },
     })
 }

@@ -6,15 +6,17 @@
 //! others need. Two flows may be under way at a time: one that asks nobody, and one that may open a
 //! browser, so that requests whose token is good do not wait for a person.
 
+mod door;
 mod error;
+mod guide;
 mod rim;
 mod visitor;
 
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::Client as Http;
@@ -24,7 +26,7 @@ use tokio::time::Instant;
 
 use crate::config::{Config, Resource};
 use crate::diag::Diag;
-use crate::net::callback::Page;
+use crate::net::callback::{Listener, Page};
 use crate::oauth::challenge::Challenge;
 use crate::oauth::flow::{ConfiguredClient, Goal, Redirect, ResourceChoice, Settings};
 use crate::oauth::invitation::{Standing, pasted_query};
@@ -34,8 +36,9 @@ use crate::secret::Secret;
 use crate::store::{Store, StoreError};
 
 pub use error::LoginError;
+pub use guide::Audience;
 pub use rim::OpenBrowser;
-use rim::{Outcome, Rim, now};
+use rim::{Machine, Outcome, Rim, now};
 pub use visitor::BringError;
 use visitor::Pasted;
 
@@ -66,6 +69,7 @@ pub struct Login {
     standing: watch::Receiver<Standing>,
     pasted: mpsc::Sender<Pasted>,
     shown_elsewhere: Arc<AtomicBool>,
+    audience: Arc<OnceLock<Audience>>,
 }
 
 impl std::fmt::Debug for Login {
@@ -103,7 +107,11 @@ impl Login {
             true => Some(Arc::new(crate::browser::open)),
             false => None,
         };
-        Self::start_with(config, http, diag, browser)
+        let machine = Machine {
+            place: crate::browser::place,
+            ..machine(config, browser)
+        };
+        Self::start_on(machine, config, http, diag)
     }
 
     /// The same with another way to open addresses; `None` opens none and only prints them.
@@ -113,9 +121,19 @@ impl Login {
         diag: Diag,
         browser: Option<OpenBrowser>,
     ) -> Result<(Self, Task), StoreError> {
+        Self::start_on(machine(config, browser), config, http, diag)
+    }
+
+    fn start_on(
+        machine: Machine,
+        config: &Config,
+        http: Http,
+        diag: Diag,
+    ) -> Result<(Self, Task), StoreError> {
         let (standing_published, standing) = watch::channel(Standing::Quiet);
         let (pasted, pastes) = mpsc::channel(PASTES);
         let shown_elsewhere = Arc::new(AtomicBool::new(false));
+        let audience = Arc::new(OnceLock::new());
         let rim = Arc::new(Rim {
             settings: Arc::new(settings(config)),
             key: config.key.clone(),
@@ -123,7 +141,9 @@ impl Login {
             http,
             headers: config.headers.clone(),
             diag,
-            browser,
+            machine,
+            again: config.again.clone(),
+            audience: audience.clone(),
             shown_elsewhere: shown_elsewhere.clone(),
             standing: standing_published,
             pastes: Mutex::new(pastes),
@@ -153,6 +173,7 @@ impl Login {
             standing,
             pasted,
             shown_elsewhere,
+            audience,
         };
         Ok((login, task))
     }
@@ -165,6 +186,12 @@ impl Login {
     /// Whether somebody else puts addresses before the user, so that no browser is opened here.
     pub fn show_elsewhere(&self, elsewhere: bool) {
         self.shown_elsewhere.store(elsewhere, Ordering::Relaxed);
+    }
+
+    /// Says who reads what is printed, if it is not the user of an AI client. To be called before
+    /// anything is asked for; the first call counts.
+    pub fn speak_to(&self, audience: Audience) {
+        let _ = self.audience.set(audience);
     }
 
     /// Finishes the open sign-in with the address that the browser ended on, as a person copied
@@ -271,6 +298,19 @@ impl Login {
         let grant = self.grant.borrow();
         let grant = grant.as_ref()?;
         Some((grant.tokens.access_token.clone(), grant.freshness(now())))
+    }
+}
+
+/// A machine whose screen somebody looks at.
+fn machine(config: &Config, browser: Option<OpenBrowser>) -> Machine {
+    let callback = config.callback.clone();
+    Machine {
+        browser,
+        place: || None,
+        open_to_network: callback.bind.is_some_and(|address| !address.is_loopback()),
+        listen: Arc::new(move |port| {
+            Listener::bind(&callback.host, callback.bind, port, &callback.path)
+        }),
     }
 }
 

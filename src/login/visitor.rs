@@ -4,9 +4,13 @@
 use std::error::Error;
 use std::fmt;
 
+use http::HeaderMap;
+use reqwest::Client as Http;
 use tokio::sync::oneshot;
+use url::Url;
 
 use crate::net::callback::{Page, Responder};
+use crate::net::http as net_http;
 use crate::oauth::invitation::PasteError;
 use crate::secret::Secret;
 
@@ -37,6 +41,28 @@ pub struct Pasted {
     pub query: Secret,
     /// The way to tell them what came of it.
     pub verdict: oneshot::Sender<Page>,
+}
+
+/// Brings a pasted answer to the process that waits for it, the way a browser would.
+pub async fn hand_on(http: Http, redirect_uri: Option<String>, pasted: Pasted) {
+    let Some(mut url) = redirect_uri.and_then(|uri| Url::parse(&uri).ok()) else {
+        return;
+    };
+    url.set_query(Some(pasted.query.expose()));
+    let server = url.host_str().unwrap_or_default().to_owned();
+    let page = match net_http::fetch(&http, url, HeaderMap::new()).await {
+        Ok(answer) if answer.status == 200 => Page::Connected { server },
+        Ok(_) => Page::Failed {
+            server,
+            reason: "the process that began the sign-in does not take this address".to_owned(),
+        },
+        Err(_) => Page::Failed {
+            server,
+            reason: "the process that began the sign-in cannot be reached".to_owned(),
+        },
+    };
+    // Whoever pasted may have gone.
+    let _ = pasted.verdict.send(page);
 }
 
 /// Why a pasted address did not finish the sign-in.
