@@ -5,6 +5,7 @@
 //! does not read stops the reading of the server.
 
 mod exchange;
+mod memory;
 mod signals;
 mod standing;
 
@@ -13,14 +14,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+pub use memory::Memory;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::diag::Diag;
 use crate::login::Login;
-use crate::mcp::relay::{Effect, Event, Note, Outgoing, OutgoingKind, Relay};
+use crate::mcp::relay::{Effect, Event, Note, Outgoing, Relay};
 use crate::mcp::session::Session;
 use crate::net::remote::{Carried, Remote};
+use crate::oauth::invitation::Standing;
+use crate::secret::Secret;
 use crate::stdio::{Input, Output};
 
 /// Events that wait for the relay before the streams they come from have to.
@@ -38,6 +42,8 @@ pub struct Wire {
     pub remote: Remote,
     /// Who gets tokens; `None` if the user configured an `Authorization` header.
     pub login: Option<Login>,
+    /// What is known of the server from earlier; `None` if nothing is kept.
+    pub memory: Option<Memory>,
     /// The server's name, for messages.
     pub server: String,
     /// Where remarks go.
@@ -56,8 +62,10 @@ pub enum Ending {
 /// Runs until the AI client goes away or the process is told to end.
 pub async fn run(wire: Wire, lines: mpsc::Receiver<Input>, output: Output) -> Ending {
     let (events, incoming) = mpsc::channel(EVENTS);
+    let record = wire.memory.as_ref().and_then(Memory::recall);
     let bridge = Bridge {
-        relay: Relay::new(wire.server.clone()),
+        relay: Relay::new(wire.server.clone()).remembering(record),
+        standing: wire.login.as_ref().map(Login::standing),
         wire: Arc::new(wire),
         start: Instant::now(),
         events,
@@ -70,6 +78,8 @@ pub async fn run(wire: Wire, lines: mpsc::Receiver<Input>, output: Output) -> En
 
 struct Bridge {
     relay: Relay,
+    /// How the sign-in stands.
+    standing: Option<watch::Receiver<Standing>>,
     wire: Arc<Wire>,
     start: Instant,
     events: mpsc::Sender<(u64, Event)>,
@@ -96,6 +106,7 @@ impl Bridge {
                     Some(input) => self.take_input(input),
                     None => break Ending::ClientGone,
                 },
+                standing = changed(&mut self.standing) => self.relay.sign_in_stands(standing, self.now()),
                 () = sleep_until(deadline), if deadline.is_some() => self.relay.on_time(self.now()),
             }
             // A client that does not read may hold this up for as long as it likes.
@@ -166,6 +177,15 @@ impl Bridge {
                     let (wire, exchange) = (self.wire.clone(), 0);
                     self.spawn(exchange, async move { end_session(&wire, &session).await });
                 }
+                Effect::Remember(record) => {
+                    if let Some(memory) = &self.wire.memory {
+                        memory.keep(*record, self.wire.diag.clone());
+                    }
+                }
+                Effect::Bring { call, text } => {
+                    let (wire, events) = (self.wire.clone(), self.events.clone());
+                    self.spawn(call, bring(wire, call, text, events));
+                }
                 Effect::Note(Note::Notable(text)) => self.wire.diag.note(text),
                 Effect::Note(Note::Detail(text)) => self.wire.diag.debug(text),
             }
@@ -179,9 +199,8 @@ impl Bridge {
 
     fn send(&mut self, outgoing: Outgoing) {
         let exchange = outgoing.exchange;
-        let quiet = matches!(&outgoing.kind, OutgoingKind::Notification(method) if &**method == "notifications/cancelled");
         let (wire, events) = (self.wire.clone(), self.events.clone());
-        self.spawn(exchange, exchange::run(wire, outgoing, events, quiet));
+        self.spawn(exchange, exchange::run(wire, outgoing, events));
     }
 
     fn spawn(&mut self, exchange: u64, task: impl Future<Output = ()> + Send + 'static) {
@@ -219,7 +238,7 @@ impl Bridge {
             match effect {
                 Effect::Send(outgoing) => {
                     let (wire, events) = (self.wire.clone(), self.events.clone());
-                    farewells.spawn(exchange::run(wire, outgoing, events, true));
+                    farewells.spawn(exchange::run(wire, outgoing, events));
                 }
                 Effect::Abort(exchange) => {
                     if let Some(handle) = self.handles.remove(&exchange) {
@@ -233,7 +252,10 @@ impl Bridge {
                     client_reads = written.is_ok();
                 }
                 Effect::ToHost(_) => {}
-                Effect::OpenStanding { .. } | Effect::Note(_) => {}
+                Effect::OpenStanding { .. }
+                | Effect::Remember(_)
+                | Effect::Bring { .. }
+                | Effect::Note(_) => {}
             }
         }
         let farewell = async {
@@ -269,6 +291,27 @@ async fn end_session(wire: &Wire, session: &Session) {
             broken.cause
         ));
     }
+}
+
+/// Finishes the sign-in with what the user pasted.
+async fn bring(wire: Arc<Wire>, call: u64, text: Secret, events: mpsc::Sender<(u64, Event)>) {
+    let Some(login) = &wire.login else {
+        return;
+    };
+    let brought = login.bring(text.expose()).await;
+    let outcome = brought.map_err(|error| format!("{error}; {}", error.hint()));
+    // The bridge has ended when nobody listens.
+    let _ = events.send((call, Event::Brought(outcome))).await;
+}
+
+/// Waits for the sign-in to stand otherwise.
+async fn changed(standing: &mut Option<watch::Receiver<Standing>>) -> Standing {
+    if let Some(watched) = standing
+        && watched.changed().await.is_ok()
+    {
+        return watched.borrow_and_update().clone();
+    }
+    std::future::pending().await
 }
 
 async fn sleep_until(deadline: Option<Instant>) {

@@ -83,6 +83,11 @@ pub fn place() -> Option<Place> {
     (!around.seen).then_some(around.place)
 }
 
+/// Whether a browser that is opened here would be seen by somebody.
+pub fn is_possible() -> bool {
+    plan(&Surroundings::look(), "", |name| Path::new(name).is_file()).is_ok()
+}
+
 /// The address as it is handed over, if it may be opened at all. The browser acts on whatever it
 /// is given, and on some systems scripts pass it on.
 fn checked(url: &Url) -> Result<String, &'static str> {

@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use reqwest::Client as Http;
@@ -29,7 +29,7 @@ use crate::diag::Diag;
 use crate::net::callback::{Listener, Page};
 use crate::oauth::challenge::Challenge;
 use crate::oauth::flow::{ConfiguredClient, Goal, Redirect, ResourceChoice, Settings};
-use crate::oauth::invitation::{Standing, pasted_query};
+use crate::oauth::invitation::{Invitation, Standing, pasted_query};
 use crate::oauth::scope::History;
 use crate::oauth::token::{Freshness, Grant};
 use crate::secret::Secret;
@@ -68,8 +68,7 @@ pub struct Login {
     grant: watch::Receiver<Option<Grant>>,
     standing: watch::Receiver<Standing>,
     pasted: mpsc::Sender<Pasted>,
-    shown_elsewhere: Arc<AtomicBool>,
-    audience: Arc<OnceLock<Audience>>,
+    rim: Arc<Rim>,
 }
 
 impl std::fmt::Debug for Login {
@@ -132,8 +131,6 @@ impl Login {
     ) -> Result<(Self, Task), StoreError> {
         let (standing_published, standing) = watch::channel(Standing::Quiet);
         let (pasted, pastes) = mpsc::channel(PASTES);
-        let shown_elsewhere = Arc::new(AtomicBool::new(false));
-        let audience = Arc::new(OnceLock::new());
         let rim = Arc::new(Rim {
             settings: Arc::new(settings(config)),
             key: config.key.clone(),
@@ -143,9 +140,9 @@ impl Login {
             diag,
             machine,
             again: config.again.clone(),
-            audience: audience.clone(),
-            shown_elsewhere: shown_elsewhere.clone(),
+            audience: OnceLock::new(),
             standing: standing_published,
+            needed_since: std::sync::Mutex::new(None),
             pastes: Mutex::new(pastes),
             refreshing: Arc::new(Mutex::new(())),
             busy: AtomicBool::new(false),
@@ -154,7 +151,7 @@ impl Login {
         let (commands, received) = mpsc::channel(QUEUE);
         let (published, grant) = watch::channel(None);
         let owner = Owner {
-            rim,
+            rim: rim.clone(),
             commands: received,
             grant: published,
             silent: None,
@@ -172,8 +169,7 @@ impl Login {
             grant,
             standing,
             pasted,
-            shown_elsewhere,
-            audience,
+            rim,
         };
         Ok((login, task))
     }
@@ -183,32 +179,36 @@ impl Login {
         self.standing.clone()
     }
 
-    /// Whether somebody else puts addresses before the user, so that no browser is opened here.
-    pub fn show_elsewhere(&self, elsewhere: bool) {
-        self.shown_elsewhere.store(elsewhere, Ordering::Relaxed);
+    /// How long a person has been needed without a break; zero if none is.
+    pub fn person_needed_for(&self) -> Duration {
+        let since = self.rim.needed_since.lock();
+        let since = since.unwrap_or_else(PoisonError::into_inner);
+        since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// Says who reads what is printed, if it is not the user of an AI client. To be called before
     /// anything is asked for; the first call counts.
     pub fn speak_to(&self, audience: Audience) {
-        let _ = self.audience.set(audience);
+        let _ = self.rim.audience.set(audience);
     }
 
     /// Finishes the open sign-in with the address that the browser ended on, as a person copied
     /// it. Returns when the tokens are there.
     pub async fn bring(&self, text: &str) -> Result<(), BringError> {
         let query = pasted_query(text).map_err(BringError::Paste)?;
-        if !matches!(&*self.standing.borrow(), Standing::Open(open) if open.takes_callback()) {
+        let mut standing = self.standing.clone();
+        let takes_callback =
+            |now: &Standing| now.invitation().is_some_and(Invitation::takes_callback);
+        if !takes_callback(&standing.borrow()) {
             return Err(BringError::NothingOpen);
         }
-        let mut standing = self.standing.clone();
         let (verdict, mut page) = oneshot::channel();
         let pasted = Pasted { query, verdict };
         let sent = self.pasted.send(pasted).await;
         sent.map_err(|_| BringError::NothingOpen)?;
         // A sign-in that ended meanwhile may never have seen it.
         let ended = async {
-            let ended = |now: &Standing| !matches!(now, Standing::Open(_));
+            let ended = |now: &Standing| !takes_callback(now);
             // It fails when the task is gone, which ends everything, too.
             let _ = standing.wait_for(ended).await.map(drop);
             tokio::time::sleep(LAST_WORD).await;

@@ -5,6 +5,7 @@ pub mod capability;
 pub mod failure;
 pub mod jsonrpc;
 pub mod pending;
+pub mod record;
 pub mod relay;
 pub mod revision;
 pub mod session;

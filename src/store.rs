@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `<name>.token.json` | tokens and clients | the holder of [`Lock`] |
 //! | `<name>.signin.json` | the sign-in that is open in a browser | the holder of [`SignInLock`] |
+//! | `<name>.server.json` | what the server said of itself, a hint | anybody |
 //! | `<name>.lock`, `<name>.signin.lock` | empty, locked, never deleted | nobody |
 //!
 //! Reading takes no lock, because a file is only ever replaced as a whole.
@@ -12,6 +13,7 @@ mod attempt;
 mod error;
 mod lock;
 mod platform;
+mod server;
 mod tokens;
 mod wire;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::bridge::{self, Wire};
+use crate::bridge::{self, Memory, Wire};
 use crate::config::{AuthMode, Config};
 use crate::diag::Diag;
 use crate::error::Error;
@@ -10,6 +10,7 @@ use crate::login::Login;
 use crate::net::http::{self as http_client, HttpSettings};
 use crate::net::remote::Remote;
 use crate::stdio::{Output, read_lines};
+use crate::store::Store;
 
 /// How long the end waits for tokens that are on their way, and for browsers to take their page.
 const LAST_TOKENS: Duration = Duration::from_secs(2);
@@ -24,16 +25,22 @@ pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
         ca_file: config.base.ca_file.clone(),
     })
     .map_err(Error::Http)?;
-    let (login, task) = match config.auth {
-        AuthMode::Bearer => (None, None),
+    let (login, task, memory) = match config.auth {
+        AuthMode::Bearer => (None, None, None),
         AuthMode::OAuth => {
             let (login, task) = Login::start(config, http.clone(), diag.clone())?;
-            (Some(login), Some(task))
+            let memory = Memory {
+                store: Store::open(config.base.dir.clone())?,
+                key: config.key.clone(),
+                server: config.server.clone(),
+            };
+            (Some(login), Some(task), Some(memory))
         }
     };
     let wire = Wire {
         remote: Remote::new(http, &config.server, config.headers.clone()),
         login,
+        memory,
         server: config.server.host(),
         diag,
     };

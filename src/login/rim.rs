@@ -14,6 +14,7 @@ use serde_json::Value;
 use show::Said;
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use url::Url;
 
 use super::door::{self, Door, Listen};
@@ -73,11 +74,11 @@ pub struct Rim {
     /// How the user repeats the sign-in in a terminal.
     pub again: Again,
     /// Who reads what is said.
-    pub audience: Arc<OnceLock<Audience>>,
-    /// Whether somebody else puts addresses before the user.
-    pub shown_elsewhere: Arc<AtomicBool>,
+    pub audience: OnceLock<Audience>,
     /// What a person has to do now.
     pub standing: watch::Sender<Standing>,
+    /// Since when a person has been needed.
+    pub needed_since: std::sync::Mutex<Option<Instant>>,
     /// Answers that a person copied from the browser.
     pub pastes: Mutex<mpsc::Receiver<Pasted>>,
     /// Held while this process refreshes, where files have no locks.
@@ -378,7 +379,10 @@ impl Hands {
             let _ = self.rim.store.remove_attempt(&turn);
         }
         if self.asks {
-            self.publish(Standing::Quiet);
+            self.publish(match result {
+                Ok(_) => Standing::SignedIn,
+                Err(_) => Standing::Quiet,
+            });
             // Whoever pasted too late learns it from the closed way back.
             if let Ok(mut pastes) = self.rim.pastes.try_lock() {
                 while pastes.try_recv().is_ok() {}

@@ -494,11 +494,9 @@ async fn ends_on(address: String) -> String {
 
 async fn open_address(process: &Process) -> String {
     let mut standing = process.login.standing();
-    let open = |now: &Standing| matches!(now, Standing::Open(_));
-    match &*standing.wait_for(open).await.unwrap() {
-        Standing::Open(open) => open.address.0.to_string(),
-        other => panic!("{other:?}"),
-    }
+    let open = |now: &Standing| now.invitation().is_some();
+    let standing = standing.wait_for(open).await.unwrap();
+    standing.invitation().unwrap().address.0.to_string()
 }
 
 #[tokio::test]
@@ -520,7 +518,7 @@ async fn a_pasted_address_finishes_the_sign_in() {
     let token = caller.await.unwrap().unwrap();
     assert_eq!(scene.cached().grant.unwrap().tokens.access_token, token);
     assert_eq!(bring(end).await, Err(BringError::NothingOpen));
-    assert_eq!(*process.login.standing().borrow(), Standing::Quiet);
+    assert_eq!(*process.login.standing().borrow(), Standing::SignedIn);
     process.close().await;
 }
 

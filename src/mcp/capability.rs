@@ -28,6 +28,13 @@ impl HostCapabilities {
         }
     }
 
+    /// Whether it can be asked to put an address before the user (MCP 2025-11-25, Elicitation, URL
+    /// Mode).
+    pub fn shows_addresses(&self) -> bool {
+        let elicitation = self.0.get("elicitation");
+        elicitation.is_some_and(|elicitation| elicitation.get("url").is_some())
+    }
+
     fn allow_sampling(&self, request: &Message, revision: &Revision) -> bool {
         let Some(sampling) = self.0.get("sampling") else {
             return false;

@@ -13,7 +13,7 @@ pub enum Owner {
     Host(Id),
     /// The AI client, under this id, inside a batch.
     HostBatch(Id, u64),
-    /// The bridge itself, which restores the state of a lost session.
+    /// The bridge itself, which opens a session or restores the state of a lost one.
     Restore,
 }
 
@@ -112,6 +112,17 @@ impl Pending {
             self.by_progress_token.remove(token);
         }
         Some(asked)
+    }
+
+    /// Takes a request's owner away: it was answered without the server, and whatever comes now is
+    /// the bridge's own affair.
+    pub fn disown(&mut self, number: u64) -> Option<Owner> {
+        let asked = self.asked.get_mut(&number)?;
+        let owner = std::mem::replace(&mut asked.owner, Owner::Restore);
+        if let Owner::Host(id) | Owner::HostBatch(id, _) = &owner {
+            self.by_host_id.remove(id);
+        }
+        Some(owner)
     }
 
     /// The numbers of all requests in flight, oldest first.
@@ -227,6 +238,18 @@ mod tests {
         assert!(pending.settle(100).is_some());
         assert!(pending.settle(100).is_none());
         assert!(!pending.has_host_id(&id));
+    }
+
+    #[test]
+    fn a_request_without_its_owner_still_waits() {
+        let mut pending = Pending::default();
+        let id = Id::from_number(7);
+        pending.ask(100, Owner::Host(id.clone()), request(7, None));
+        assert_eq!(pending.disown(100), Some(Owner::Host(id.clone())));
+        assert!(!pending.has_host_id(&id));
+        pending.ask(101, Owner::Host(id.clone()), request(7, None));
+        assert_eq!(pending.settle(100).unwrap().owner, Owner::Restore);
+        assert!(pending.has_host_id(&id));
     }
 
     #[test]

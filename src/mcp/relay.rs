@@ -1,6 +1,9 @@
 //! The relay between the two sides, for an AI client and a server that both open with
 //! `initialize`: messages and events in, effects out, no IO.
 //!
+//! While a person has to sign in, the AI client gets its answer to `initialize` without the server
+//! (see `sign_in`): from then on `Opening` waits for the person, and `Unopened` for the user's word.
+//!
 //! ```text
 //!            initialize             result               initialized            accepted
 //! Idle ───────────────▶ Opening ──────────▶ AwaitingHost ───────────▶ Announcing ───────────▶ Open
@@ -10,9 +13,11 @@
 //!                                           └── next request ──────────────▲
 //! ```
 
+mod exchange;
 mod host;
 mod lifecycle;
 mod remote;
+mod sign_in;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +25,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
+
+pub use exchange::{Effect, Event, Note, Outgoing, OutgoingKind};
+pub use sign_in::PATIENCE;
+use sign_in::SignIn;
 
 use super::answer;
 use super::capability::HostCapabilities;
@@ -42,93 +51,20 @@ const REOPEN_WINDOW: u64 = 60_000;
 /// Most requests that wait for a session to open.
 const WAITING_LIMIT: usize = 1024;
 
-/// What the relay wants done.
-#[derive(Debug)]
-pub enum Effect {
-    /// Write this line to the AI client.
-    ToHost(Bytes),
-    /// POST this message.
-    Send(Outgoing),
-    /// Stop an exchange: nobody waits for it any more.
-    Abort(u64),
-    /// Open the standing GET stream, as this exchange.
-    OpenStanding {
-        /// Its number.
-        exchange: u64,
-        /// The session it belongs to.
-        session: Arc<Session>,
-    },
-    /// Tell the server that the session is over.
-    EndSession(Arc<Session>),
-    /// Say something on stderr: for people, or for whoever debugs.
-    Note(Note),
-}
-
-/// A remark for stderr.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Note {
-    /// Worth a person's attention.
-    Notable(String),
-    /// For debugging.
-    Detail(String),
-}
-
-/// A message for the remote server.
-#[derive(Clone, Debug)]
-pub struct Outgoing {
-    /// The exchange; for requests also the JSON-RPC id.
-    pub exchange: u64,
-    /// The message.
-    pub body: Bytes,
-    /// What is to be expected in return.
-    pub kind: OutgoingKind,
-    /// The session; `None` for `initialize`.
-    pub session: Option<Arc<Session>>,
-}
-
-/// What kind of message goes to the remote server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OutgoingKind {
-    /// A request with this method.
-    Request(Box<str>),
-    /// A notification with this method.
-    Notification(Box<str>),
-    /// The answer to a request of the server.
-    Response,
-}
-
-/// What happened on an exchange.
-#[derive(Debug)]
-pub enum Event {
-    /// The answer to `initialize` came with these headers (before its message).
-    SessionHeader(Option<Secret>),
-    /// A message that came in a body or on a stream.
-    Message(Message),
-    /// The one answer to this exchange's request, whatever its id says.
-    Reply(Message),
-    /// The server took a notification or response; or a request, without answering it here.
-    Accepted,
-    /// The server no longer knows the session.
-    SessionLost,
-    /// The standing stream is open.
-    StandingOpen,
-    /// The standing stream was reopened and what came in between is lost.
-    StandingGap,
-    /// The server offers no standing stream.
-    StandingAbsent,
-    /// The exchange waits for a person to sign in.
-    SigningIn,
-    /// There will be no answer.
-    Failed(Failure),
-}
-
 /// Where the session stands.
 #[derive(Debug)]
 enum Phase {
     /// No `initialize` yet.
     Idle,
-    /// The AI client's `initialize` is on its way.
-    Opening { exchange: u64, refused_once: bool },
+    /// The AI client's `initialize` is on its way, since then.
+    Opening {
+        exchange: u64,
+        refused_once: bool,
+        since: u64,
+    },
+    /// The AI client was promised a session, but there is none, since the sign-in failed. The next
+    /// request tries anew; only the user asks for another sign-in.
+    Unopened,
     /// The AI client has the result; its `notifications/initialized` is to come.
     AwaitingHost,
     /// `notifications/initialized` is on its way.
@@ -173,6 +109,7 @@ pub struct Relay {
     batches: u64,
     next_number: u64,
     host: Host,
+    sign_in: SignIn,
     /// The AI client will say nothing more.
     host_ended: bool,
     effects: Vec<Effect>,
@@ -187,6 +124,8 @@ struct Host {
     initialized: Option<Message>,
     /// Server capabilities as told to the AI client, JSON text.
     told_capabilities: String,
+    /// The server's own, where the AI client was told others.
+    other_capabilities: Option<String>,
     log_level: Option<Message>,
     subscriptions: BTreeMap<String, Message>,
 }
@@ -216,6 +155,7 @@ impl Relay {
             batches: 0,
             next_number: 1,
             host: Host::default(),
+            sign_in: SignIn::default(),
             host_ended: false,
             effects: Vec::new(),
         }
@@ -232,14 +172,19 @@ impl Relay {
             Standing::Asked { until, .. } if !self.waiting.is_empty() => Some(until),
             _ => None,
         };
-        [standing, self.pending.first_deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            standing,
+            self.pending.first_deadline(),
+            self.sign_in_deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Time has passed: `now` in milliseconds of the caller's clock.
     pub fn on_time(&mut self, now: u64) {
+        self.sign_in_on_time(now);
         if let Standing::Asked { exchange, until } = self.standing
             && now >= until
         {
@@ -375,7 +320,7 @@ impl Relay {
                     };
                     if hold_calls && may_ask_back(asked.message.method()) {
                         held.push_back(waiting);
-                    } else {
+                    } else if !self.answer_empty_list(number) {
                         self.send_request(number);
                     }
                 }
@@ -388,6 +333,11 @@ impl Relay {
     }
 
     fn send_request(&mut self, number: u64) {
+        self.send_request_that(number, true);
+    }
+
+    /// `asks`: whether a person may be asked to sign in for it.
+    fn send_request_that(&mut self, number: u64, asks: bool) {
         let Some(asked) = self.pending.asked(number) else {
             return;
         };
@@ -403,6 +353,7 @@ impl Relay {
             body,
             kind,
             session,
+            asks,
         }));
     }
 
@@ -413,6 +364,7 @@ impl Relay {
             body: message.text().clone(),
             kind: OutgoingKind::Notification(message.method().into()),
             session: self.session.clone(),
+            asks: true,
         };
         let session = self.session.as_ref().map_or(0, |session| session.serial);
         self.notifications.insert(exchange, (message, session));
@@ -428,6 +380,7 @@ impl Relay {
             body,
             kind: OutgoingKind::Response,
             session,
+            asks: true,
         }));
     }
 
@@ -442,6 +395,7 @@ impl Relay {
             body: body.into(),
             kind: OutgoingKind::Notification("notifications/cancelled".into()),
             session: self.session.clone(),
+            asks: false,
         }));
     }
 

@@ -15,13 +15,32 @@ const PASTE_LIMIT: usize = 64 * 1024;
 /// Where the sign-in of one server stands, as far as a person has to do with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Standing {
-    /// Nobody has to do anything.
+    /// Nobody is asked for anything.
     #[default]
     Quiet,
     /// A person is needed; what they are to do is being prepared.
     Preparing,
-    /// A person is asked to do this.
+    /// This process asks a person to do this.
     Open(Invitation),
+    /// Another process asks a person to do this, which will serve this one, too.
+    Elsewhere(Invitation),
+    /// A person was needed, and there are tokens now.
+    SignedIn,
+}
+
+impl Standing {
+    /// Whether tokens wait for a person.
+    pub fn needs_person(&self) -> bool {
+        !matches!(self, Self::Quiet | Self::SignedIn)
+    }
+
+    /// What a person is asked to do, by whatever process.
+    pub fn invitation(&self) -> Option<&Invitation> {
+        match self {
+            Self::Open(invitation) | Self::Elsewhere(invitation) => Some(invitation),
+            _ => None,
+        }
+    }
 }
 
 /// What a person is asked to do.
@@ -31,6 +50,8 @@ pub struct Invitation {
     pub address: AuthorizationUrl,
     /// The code to enter or to compare there, where the browser is not sent back (RFC 8628 §3.3).
     pub user_code: Option<String>,
+    /// Whether a browser was opened with it here.
+    pub browser_opened: bool,
     /// When it lapses, in seconds since the epoch.
     pub lapses_at: u64,
 }
@@ -48,6 +69,7 @@ impl From<&Attempt> for Invitation {
         Self {
             address: attempt.address.clone(),
             user_code: None,
+            browser_opened: false,
             lapses_at: attempt.lapses_at,
         }
     }

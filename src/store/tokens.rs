@@ -130,6 +130,7 @@ impl Store {
     pub fn remove(&self, lock: &Lock) -> Result<(), StoreError> {
         let path = self.token_file(lock.key());
         self.replaceable(&path)?;
+        self.remove_server(lock.key())?;
         self.sweep(&path, lock.is_exclusive());
         self.delete(&path)
     }

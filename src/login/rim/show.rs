@@ -1,12 +1,14 @@
 //! What the person who is needed gets to see.
 
-use std::sync::atomic::Ordering;
+use std::sync::PoisonError;
 
+use tokio::time::Instant;
 use url::Url;
 
 use super::super::door::Door;
 use super::super::guide::{Guide, Line};
 use super::Hands;
+use crate::browser;
 use crate::net::callback::Page;
 use crate::oauth::authorize::{Attempt, AuthorizationUrl};
 use crate::oauth::flow::Event;
@@ -43,11 +45,17 @@ impl Hands {
         }
         said.waiting = true;
         let open = attempt.map(Invitation::from);
-        self.publish(open.map_or(Standing::Preparing, Standing::Open));
+        self.publish(open.map_or(Standing::Preparing, Standing::Elsewhere));
     }
 
     /// Says what a person has to do, if that has changed.
     pub(super) fn publish(&self, standing: Standing) {
+        let since = self.rim.needed_since.lock();
+        let mut since = since.unwrap_or_else(PoisonError::into_inner);
+        *since = match standing.needs_person() {
+            true => since.or_else(|| Some(Instant::now())),
+            false => None,
+        };
         self.rim.standing.send_if_modified(|published| {
             let changed = *published != standing;
             *published = standing;
@@ -68,18 +76,20 @@ impl Hands {
                 "the open sign-in cannot be noted, so no other process can finish it: {error}"
             ));
         }
-        self.publish(Standing::Open(attempt.into()));
-        self.show(attempt, resumed);
+        let browser_opened = self.show(attempt, resumed);
+        self.publish(Standing::Open(Invitation {
+            browser_opened,
+            ..attempt.into()
+        }));
         Event::BrowserOpened
     }
 
     /// Puts the address before a person, and says how to bring the answer here by hand where that
-    /// may be needed.
-    fn show(&self, attempt: &Attempt, resumed: bool) {
+    /// may be needed. Says whether they see it in a browser already.
+    fn show(&self, attempt: &Attempt, resumed: bool) -> bool {
         let rim = &self.rim;
         let address = attempt.address.0.as_str();
-        let elsewhere = rim.shown_elsewhere.load(Ordering::Relaxed);
-        let browser = rim.machine.browser.as_ref().filter(|_| !elsewhere);
+        let browser = rim.machine.browser.as_ref();
         let opened = browser
             .filter(|_| !resumed)
             .map(|open| open(&attempt.address.0));
@@ -108,6 +118,11 @@ impl Hands {
                 Line::Warning(text) => rim.diag.warn(text),
                 Line::Way(text) => rim.diag.note(text),
             }
+        }
+        match opened {
+            Some(opened) => opened.is_ok(),
+            // The tab is one of this machine's, if it can have any.
+            None => resumed && browser.is_some() && browser::is_possible(),
         }
     }
 

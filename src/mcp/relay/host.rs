@@ -158,6 +158,9 @@ impl Relay {
                 _ => self.refuse(&id, INVALID_PARAMS, "no `initialize` came before this request, and it has no `_meta` with `io.modelcontextprotocol/protocolVersion`", batch),
             };
         }
+        if self.is_sign_in_call(&message) {
+            return self.call_sign_in(message, id, batch, now);
+        }
         if self.waiting.len() >= WAITING_LIMIT {
             let failure = Failure::new(
                 Stage::Connect,
@@ -167,19 +170,27 @@ impl Relay {
             return self.answer_now(failure.response(&id), batch);
         }
         self.remember(&message);
+        let number = self.note_request(message, id, batch);
+        self.waiting.push_back(Waiting::Request(number));
+        match self.phase {
+            // The client went on without `notifications/initialized`; the server must have it first.
+            Phase::AwaitingHost => self.announce(false),
+            Phase::Lost => self.reopen(now),
+            Phase::Unopened => self.open_again(false, now),
+            _ => self.pump(now),
+        }
+        self.lose_patience(now);
+    }
+
+    /// Notes a request that the AI client waits for; gives our number for it.
+    pub(super) fn note_request(&mut self, message: Message, id: Id, batch: Option<u64>) -> u64 {
         let number = self.number();
         let owner = match batch {
             None => Owner::Host(id),
             Some(batch) => Owner::HostBatch(id, batch),
         };
         self.pending.ask(number, owner, message);
-        self.waiting.push_back(Waiting::Request(number));
-        match self.phase {
-            // The client went on without `notifications/initialized`; the server must have it first.
-            Phase::AwaitingHost => self.announce(false),
-            Phase::Lost => self.reopen(now),
-            _ => self.pump(now),
-        }
+        number
     }
 
     /// Keeps what a new session must be told again.
@@ -263,6 +274,9 @@ impl Relay {
 
     /// The AI client answers a request of the server.
     fn host_response(&mut self, message: &Message, id: &Id) {
+        if question_number(id).is_some_and(|number| self.prompt_answered(number, message)) {
+            return;
+        }
         let Some(question) =
             question_number(id).and_then(|number| self.pending.take_question(number))
         else {

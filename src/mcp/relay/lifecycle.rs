@@ -10,12 +10,13 @@ use crate::mcp::capability::HostCapabilities;
 use crate::mcp::failure::{Failure, Stage};
 use crate::mcp::jsonrpc::{self, INVALID_PARAMS, Id, Kind, Message};
 use crate::mcp::pending::Owner;
+use crate::mcp::record::{LISTED, ServerRecord};
 use crate::mcp::session::{self, Disagreement, Session};
 use crate::untrusted::{SHOWN, printable};
 
 impl Relay {
     /// The AI client opens a session; a second `initialize` starts afresh.
-    pub(super) fn host_initialize(&mut self, message: Message, id: Id, _now: u64) {
+    pub(super) fn host_initialize(&mut self, message: Message, id: Id, now: u64) {
         let version = message
             .body_member("protocolVersion")
             .and_then(jsonrpc::string);
@@ -55,13 +56,19 @@ impl Relay {
         self.host.revision = Some(revision);
         self.host.capabilities = HostCapabilities::of(&message);
         self.host.initialize = Some(message.clone());
+        self.open(Owner::Host(id), message, true, now);
+    }
+
+    /// Sends `initialize`. `asks`: whether a person may be asked to sign in for it.
+    pub(super) fn open(&mut self, owner: Owner, message: Message, asks: bool, now: u64) {
         let number = self.number();
-        self.pending.ask(number, Owner::Host(id), message);
+        self.pending.ask(number, owner, message);
         self.phase = Phase::Opening {
             exchange: number,
             refused_once: false,
+            since: now,
         };
-        self.send_request(number);
+        self.send_request_that(number, asks);
     }
 
     fn start_afresh(&mut self) {
@@ -81,6 +88,7 @@ impl Relay {
             self.effects.push(Effect::EndSession(session));
         }
         self.host = super::Host::default();
+        self.sign_in_afresh();
     }
 
     fn withdraw_questions(&mut self, reason: &str) {
@@ -119,10 +127,15 @@ impl Relay {
         let Some(asked) = self.pending.settle(number) else {
             return;
         };
-        self.host.told_capabilities = message
-            .body_member("capabilities")
-            .unwrap_or("{}")
-            .to_owned();
+        let capabilities = message.body_member("capabilities").unwrap_or("{}");
+        let told = self.sign_in.promised() || matches!(self.phase, Phase::Reopening { .. });
+        match told {
+            true => self.host.other_capabilities = Some(capabilities.to_owned()),
+            false => self.host.told_capabilities = capabilities.to_owned(),
+        }
+        if let Some(record) = ServerRecord::of(message) {
+            self.effects.push(Effect::Remember(Box::new(record)));
+        }
         let answer = self.result_for_host(message);
         let restoring = matches!(self.phase, Phase::Reopening { .. });
         self.deliver(asked.owner, |id| answer.with_id(id));
@@ -136,6 +149,7 @@ impl Relay {
         if restoring || went_on || self.host.initialized.is_some() {
             self.announce(restoring);
         }
+        self.sign_in_served();
     }
 
     /// The InitializeResult with the revision agreed on with the AI client, which is independent
@@ -192,6 +206,7 @@ impl Relay {
     fn initialize_refused(&mut self, number: u64, message: &Message, now: u64) {
         if let Phase::Opening {
             refused_once: false,
+            since,
             ..
         } = self.phase
             && let Some(revision) = session::offered_instead(message)
@@ -207,24 +222,17 @@ impl Relay {
             self.phase = Phase::Opening {
                 exchange: number,
                 refused_once: true,
+                since,
             };
             return self.send_request(number);
         }
         if matches!(self.phase, Phase::Reopening { .. }) {
-            let text = message
-                .body_member("message")
-                .and_then(jsonrpc::string)
-                .unwrap_or_default();
-            let detail = format!(
-                "`{}` refused a new session: {}",
-                self.server_name,
-                printable(&text, SHOWN)
-            );
-            return self.initialize_failed(
-                number,
-                &Failure::new(Stage::Protocol, true, detail),
-                now,
-            );
+            let failure = self.said_no(message);
+            return self.initialize_failed(number, &failure, now);
+        }
+        if self.sign_in.promised() {
+            let failure = self.said_no(message);
+            return self.promise_broken(number, &failure, now);
         }
         if let Some(asked) = self.pending.settle(number) {
             self.deliver(asked.owner, |id| message.with_id(id));
@@ -237,8 +245,24 @@ impl Relay {
         ));
     }
 
+    fn said_no(&self, message: &Message) -> Failure {
+        let text = message
+            .body_member("message")
+            .and_then(jsonrpc::string)
+            .unwrap_or_default();
+        let detail = format!(
+            "`{}` refused a new session: {}",
+            self.server_name,
+            printable(&text, SHOWN)
+        );
+        Failure::new(Stage::Protocol, true, detail)
+    }
+
     /// There will be no answer to `initialize`.
-    pub(super) fn initialize_failed(&mut self, number: u64, failure: &Failure, _now: u64) {
+    pub(super) fn initialize_failed(&mut self, number: u64, failure: &Failure, now: u64) {
+        if matches!(self.phase, Phase::Opening { .. }) && self.sign_in.promised() {
+            return self.promise_broken(number, failure, now);
+        }
         self.fail(number, failure);
         self.phase = match self.phase {
             Phase::Reopening { .. } => Phase::Lost,
@@ -247,7 +271,7 @@ impl Relay {
         self.fail_waiting(failure);
     }
 
-    fn fail_waiting(&mut self, failure: &Failure) {
+    pub(super) fn fail_waiting(&mut self, failure: &Failure) {
         for waiting in std::mem::take(&mut self.waiting) {
             if let Waiting::Request(number) = waiting {
                 self.fail(number, failure);
@@ -262,6 +286,7 @@ impl Relay {
         }
         if self.host.initialized.is_none() {
             self.host.initialized = Some(message);
+            self.prompt();
         }
         if matches!(self.phase, Phase::AwaitingHost) {
             self.announce(false);
@@ -308,6 +333,7 @@ impl Relay {
         if restoring {
             self.restore();
         }
+        self.promise_kept();
         self.pump(now);
     }
 
@@ -326,7 +352,7 @@ impl Relay {
 
     /// Tells the AI client to read the lists again that the server says may change.
     pub(super) fn lists_changed(&mut self) {
-        for kind in ["tools", "prompts", "resources"] {
+        for kind in LISTED {
             let announced = jsonrpc::member(&self.host.told_capabilities, kind)
                 .and_then(|capability| jsonrpc::member(capability, "listChanged"));
             if announced == Some("true") {

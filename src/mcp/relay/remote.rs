@@ -25,7 +25,12 @@ impl Relay {
                     self.standing_event(&event, exchange, now);
                 }
             }
-            Event::SigningIn => self.report_sign_in(exchange),
+            Event::SigningIn => {
+                self.person_needed(exchange, now);
+                self.report_sign_in(exchange);
+            }
+            Event::NotSignedIn => self.answer_unsigned(exchange),
+            Event::Brought(outcome) => self.brought(exchange, outcome),
             Event::Failed(failure) => self.failed(exchange, &failure, now),
         }
     }
@@ -39,7 +44,10 @@ impl Relay {
                 "`{}` was not delivered: {failure}",
                 message.method()
             )),
-            None => self.fail(exchange, failure),
+            None => {
+                self.fail(exchange, failure);
+                self.probe_failed(exchange, failure);
+            }
         }
         if matches!(self.phase, Phase::Announcing { exchange: ours, .. } if ours == exchange) {
             // Some servers refuse it and work all the same; the next request will tell.
@@ -108,6 +116,7 @@ impl Relay {
                 asked.message.method()
             ));
         }
+        self.sign_in_answered(number, asked.message.method());
         self.deliver(asked.owner, |id| match message.id() {
             Some(_) => message.with_id(id),
             // An error that came without an id still answers this request.

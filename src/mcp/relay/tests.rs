@@ -3,6 +3,7 @@ mod messages;
 mod opening;
 mod questions;
 mod sessions;
+mod sign_in;
 
 use super::*;
 
@@ -73,7 +74,7 @@ impl Scene {
     fn next(&mut self) -> Option<Effect> {
         loop {
             match self.effects.pop_front()? {
-                Effect::Note(_) => {}
+                Effect::Note(_) | Effect::Remember(_) => {}
                 effect => return Some(effect),
             }
         }
@@ -154,5 +155,6 @@ fn reopen(scene: &mut Scene) {
     let (announced, _) = scene.sent();
     scene.remote(announced, Event::Accepted);
     let standing = scene.standing();
+    assert!(scene.told().contains("tools/list_changed"));
     scene.remote(standing, Event::StandingOpen);
 }

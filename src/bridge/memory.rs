@@ -1,0 +1,40 @@
+//! Keeps what a server said of itself from one start to the next.
+
+use crate::diag::Diag;
+use crate::ids::{ServerKey, ServerUrl};
+use crate::mcp::record::ServerRecord;
+use crate::store::Store;
+
+/// The place in the cache for one server.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    /// The cache.
+    pub store: Store,
+    /// The name in it.
+    pub key: ServerKey,
+    /// The server.
+    pub server: ServerUrl,
+}
+
+impl Memory {
+    /// What the server said the last time, if that is known.
+    pub fn recall(&self) -> Option<ServerRecord> {
+        self.store.read_server(&self.key, &self.server)
+    }
+
+    /// Keeps what the server says now. Where it cannot be written, the next start knows less.
+    pub fn keep(&self, record: ServerRecord, diag: Diag) {
+        let memory = self.clone();
+        // The disk may be slow.
+        drop(tokio::task::spawn_blocking(move || {
+            let kept = memory
+                .store
+                .write_server(&memory.key, &memory.server, record);
+            if let Err(error) = kept {
+                diag.debug(format_args!(
+                    "the server's description is not kept: {error}"
+                ));
+            }
+        }));
+    }
+}

@@ -1,0 +1,108 @@
+//! What the relay wants done, and what it is told.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::mcp::failure::Failure;
+use crate::mcp::jsonrpc::Message;
+use crate::mcp::record::ServerRecord;
+use crate::mcp::session::Session;
+use crate::secret::Secret;
+
+/// What the relay wants done.
+#[derive(Debug)]
+pub enum Effect {
+    /// Write this line to the AI client.
+    ToHost(Bytes),
+    /// POST this message.
+    Send(Outgoing),
+    /// Stop an exchange: nobody waits for it any more.
+    Abort(u64),
+    /// Open the standing GET stream, as this exchange.
+    OpenStanding {
+        /// Its number.
+        exchange: u64,
+        /// The session it belongs to.
+        session: Arc<Session>,
+    },
+    /// Tell the server that the session is over.
+    EndSession(Arc<Session>),
+    /// Keep what the server said of itself for the next start.
+    Remember(Box<ServerRecord>),
+    /// Finish the sign-in with what the user pasted. [`Event::Brought`] says what came of it.
+    Bring {
+        /// The exchange to say it for.
+        call: u64,
+        /// What was pasted.
+        text: Secret,
+    },
+    /// Say something on stderr: for people, or for whoever debugs.
+    Note(Note),
+}
+
+/// A remark for stderr.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// Worth a person's attention.
+    Notable(String),
+    /// For debugging.
+    Detail(String),
+}
+
+/// A message for the remote server.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// The exchange; for requests also the JSON-RPC id.
+    pub exchange: u64,
+    /// The message.
+    pub body: Bytes,
+    /// What is to be expected in return.
+    pub kind: OutgoingKind,
+    /// The session; `None` for `initialize`.
+    pub session: Option<Arc<Session>>,
+    /// Whether a person may be asked to sign in for it.
+    pub asks: bool,
+}
+
+/// What kind of message goes to the remote server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OutgoingKind {
+    /// A request with this method.
+    Request(Box<str>),
+    /// A notification with this method.
+    Notification(Box<str>),
+    /// The answer to a request of the server.
+    Response,
+}
+
+/// What happened on an exchange.
+#[derive(Debug)]
+pub enum Event {
+    /// The answer to `initialize` came with these headers (before its message).
+    SessionHeader(Option<Secret>),
+    /// A message that came in a body or on a stream.
+    Message(Message),
+    /// The one answer to this exchange's request, whatever its id says.
+    Reply(Message),
+    /// The server took a notification or response; or a request, without answering it here.
+    Accepted,
+    /// The server no longer knows the session.
+    SessionLost,
+    /// The standing stream is open.
+    StandingOpen,
+    /// The standing stream was reopened and what came in between is lost.
+    StandingGap,
+    /// The server offers no standing stream.
+    StandingAbsent,
+    /// The exchange waits for a person to sign in. Said as soon as that is known, and again every
+    /// now and then.
+    SigningIn,
+    /// Nobody has signed in for as long as the AI client can be kept waiting ([`super::PATIENCE`]).
+    /// The server refused the request, which therefore had no effect.
+    NotSignedIn,
+    /// What came of the address that the user pasted; an error says why and what to do.
+    Brought(Result<(), String>),
+    /// There will be no answer.
+    Failed(Failure),
+}

@@ -1,0 +1,650 @@
+//! A person has to sign in while the AI client waits.
+
+use serde_json::{Value, json};
+use url::Url;
+
+use super::*;
+use crate::mcp::record::ServerRecord;
+use crate::oauth::authorize::AuthorizationUrl;
+use crate::oauth::invitation::{Invitation, Standing as SignInStanding};
+
+const ADDRESS: &str = "https://as.example/authorize?state=STATE_1";
+const LIST: &str = r#"{"jsonrpc":"2.0","id":5,"method":"tools/list"}"#;
+const PATIENCE_MS: u64 = 45_000;
+
+fn invitation(address: &str, user_code: Option<&str>) -> Invitation {
+    Invitation {
+        address: AuthorizationUrl(Url::parse(address).unwrap()),
+        user_code: user_code.map(str::to_owned),
+        browser_opened: false,
+        lapses_at: 1_800_000_000,
+    }
+}
+
+fn open() -> SignInStanding {
+    SignInStanding::Open(invitation(ADDRESS, None))
+}
+
+fn sign_in_call(arguments: &str) -> String {
+    format!(
+        r#"{{"jsonrpc":"2.0","id":"s","method":"tools/call","params":{{"name":"sign_in","arguments":{arguments}}}}}"#
+    )
+}
+
+fn value(line: &str) -> Value {
+    serde_json::from_str(line).unwrap()
+}
+
+fn list_changed(kind: &str) -> String {
+    format!(r#"{{"jsonrpc":"2.0","method":"notifications/{kind}/list_changed"}}"#)
+}
+
+fn auth_failure() -> Failure {
+    Failure::new(Stage::Auth, false, "the sign-in was declined")
+}
+
+impl Scene {
+    fn stands(&mut self, standing: SignInStanding) {
+        self.relay.sign_in_stands(standing, self.now);
+        self.effects.extend(self.relay.take_effects());
+    }
+
+    fn told_value(&mut self) -> Value {
+        value(&self.told())
+    }
+
+    /// The server wants a sign-in; the client has its answer to `initialize`. Gives the exchange.
+    fn promised() -> (Self, u64) {
+        Self::promised_to("{}")
+    }
+
+    fn promised_to(capabilities: &str) -> (Self, u64) {
+        let mut scene = Self::new();
+        scene.host(&initialize(0, "2025-11-25", capabilities));
+        let (first, _) = scene.sent();
+        scene.stands(SignInStanding::Preparing);
+        scene.remote(first, Event::SigningIn);
+        scene.passes(2000);
+        let told = scene.told_value();
+        assert_eq!((&told["id"], &told["error"]), (&json!(0), &Value::Null));
+        scene.host(INITIALIZED);
+        scene.nothing();
+        (scene, first)
+    }
+
+    /// The person is done: the session opens, with these capabilities of the server.
+    fn session_opens(&mut self, exchange: u64, capabilities: &str) {
+        self.stands(SignInStanding::SignedIn);
+        let answer = initialized_result(exchange, "2025-11-25", capabilities);
+        self.reply(exchange, &answer);
+        let (announced, body) = self.sent();
+        assert_eq!(body, INITIALIZED);
+        self.remote(announced, Event::Accepted);
+        let standing = self.standing();
+        for kind in ["tools", "prompts", "resources"] {
+            assert_eq!(self.told(), list_changed(kind));
+        }
+        self.remote(standing, Event::StandingOpen);
+    }
+
+    fn is_sign_in_list(&mut self) {
+        let tools = &self.told_value()["result"]["tools"];
+        assert_eq!(tools.as_array().map(Vec::len), Some(1), "{tools}");
+        assert_eq!(tools[0]["name"], "sign_in");
+        assert_eq!(tools[0]["inputSchema"]["type"], "object");
+    }
+}
+
+#[test]
+fn a_client_is_answered_after_two_seconds_although_nobody_has_signed_in() {
+    let mut scene = Scene::new();
+    scene.now = 500;
+    scene.host(&initialize(0, "2025-06-18", "{}"));
+    let (first, _) = scene.sent();
+    assert_eq!(scene.relay.deadline(), None);
+    scene.passes(300);
+    scene.stands(SignInStanding::Preparing);
+    scene.remote(first, Event::SigningIn);
+    assert_eq!(scene.relay.deadline(), Some(2500));
+    scene.passes(1699);
+    scene.nothing();
+    scene.passes(1);
+    let told = scene.told_value();
+    assert_eq!(told["id"], 0);
+    assert_eq!(told["result"]["protocolVersion"], "2025-06-18");
+    assert_eq!(told["result"]["serverInfo"]["name"], "mcp.example.com");
+    for kind in ["tools", "prompts", "resources"] {
+        assert_eq!(told["result"]["capabilities"][kind]["listChanged"], true);
+    }
+    scene.nothing();
+    assert_eq!(scene.relay.deadline(), None);
+}
+
+#[test]
+fn a_client_that_waits_longer_already_is_answered_at_once() {
+    let mut scene = Scene::new();
+    scene.host(&initialize(0, "2025-06-18", "{}"));
+    let (first, _) = scene.sent();
+    scene.passes(3000);
+    scene.stands(SignInStanding::Preparing);
+    scene.remote(first, Event::SigningIn);
+    assert_eq!(scene.told_value()["id"], 0);
+}
+
+#[test]
+fn a_sign_in_that_takes_a_moment_leaves_the_answer_to_the_server() {
+    let mut scene = Scene::new();
+    scene.host(&initialize(0, "2025-11-25", "{}"));
+    let (first, _) = scene.sent();
+    scene.stands(SignInStanding::Preparing);
+    scene.remote(first, Event::SigningIn);
+    scene.passes(1000);
+    scene.stands(SignInStanding::SignedIn);
+    scene.reply(first, &initialized_result(first, "2025-11-25", TOOLS));
+    assert_eq!(scene.told(), initialized_result(0, "2025-11-25", TOOLS));
+    scene.passes(10_000);
+    scene.nothing();
+}
+
+#[test]
+fn a_sign_in_that_fails_in_a_moment_fails_initialize() {
+    let mut scene = Scene::new();
+    scene.host(&initialize(0, "2025-11-25", "{}"));
+    let (first, _) = scene.sent();
+    scene.stands(SignInStanding::Preparing);
+    scene.remote(first, Event::SigningIn);
+    scene.stands(SignInStanding::Quiet);
+    scene.remote(first, Event::Failed(auth_failure()));
+    assert_eq!(code(&scene.told()), -32603);
+    scene.passes(10_000);
+    scene.nothing();
+}
+
+#[test]
+fn what_is_known_of_the_server_is_told_at_once() {
+    let said = initialized_result(1, "2025-11-25", r#"{"tools":{},"logging":{}}"#);
+    let record = ServerRecord::of(&message(&said));
+    let mut scene = Scene::new();
+    scene.relay = Relay::new("mcp.example.com").remembering(record);
+    scene.host(&initialize(0, "2025-11-25", "{}"));
+    let (first, _) = scene.sent();
+    scene.stands(SignInStanding::Preparing);
+    scene.remote(first, Event::SigningIn);
+    let told = scene.told_value();
+    let expected = json!({ "tools": { "listChanged": true }, "logging": {} });
+    assert_eq!(told["result"]["capabilities"], expected);
+    assert_eq!(
+        told["result"]["serverInfo"],
+        json!({ "name": "s", "version": "2" })
+    );
+}
+
+#[test]
+fn what_the_server_says_is_kept_for_the_next_start() {
+    let mut scene = Scene::new();
+    scene.host(&initialize(0, "2025-11-25", "{}"));
+    let (first, _) = scene.sent();
+    let answer = initialized_result(first, "2025-11-25", TOOLS);
+    scene.reply(first, &answer);
+    let kept = scene.effects.iter().find_map(|effect| match effect {
+        Effect::Remember(record) => Some((**record).clone()),
+        _ => None,
+    });
+    assert_eq!(kept, ServerRecord::of(&message(&answer)));
+}
+
+#[test]
+fn requests_wait_for_the_person_and_go_out_when_the_session_is_open() {
+    let (mut scene, first) = Scene::promised();
+    scene.host(LIST);
+    scene.host(&call("6"));
+    scene.passes(30_000);
+    scene.nothing();
+    scene.session_opens(first, TOOLS);
+    assert!(scene.sent().1.contains("tools/list"));
+    assert!(scene.sent().1.contains("tools/call"));
+    scene.nothing();
+}
+
+#[test]
+fn after_forty_five_seconds_there_is_one_tool_and_calls_get_the_address() {
+    let (mut scene, first) = Scene::promised();
+    scene.stands(open());
+    scene.host(LIST);
+    scene.host(&call("6"));
+    scene.host(r#"{"jsonrpc":"2.0","id":7,"method":"prompts/list"}"#);
+    scene.host(r#"{"jsonrpc":"2.0","id":8,"method":"resources/templates/list"}"#);
+    assert_eq!(scene.relay.deadline(), Some(PATIENCE_MS));
+    scene.passes(PATIENCE_MS - 2001);
+    scene.nothing();
+    scene.passes(1);
+    scene.is_sign_in_list();
+    let failed = scene.told_value();
+    assert_eq!(
+        (&failed["id"], &failed["error"]["code"]),
+        (&json!(6), &json!(-32603))
+    );
+    assert_eq!(failed["error"]["data"]["bridge"]["stage"], "auth");
+    let text = failed["error"]["message"].as_str().unwrap();
+    assert!(
+        text.contains(ADDRESS) && text.contains("callback_url"),
+        "{text}"
+    );
+    assert_eq!(scene.told_value()["result"], json!({ "prompts": [] }));
+    assert_eq!(
+        scene.told_value()["result"],
+        json!({ "resourceTemplates": [] })
+    );
+    // Who comes later does not wait once more.
+    scene.host(LIST);
+    scene.is_sign_in_list();
+    scene.host(&call("9"));
+    assert_eq!(code(&scene.told()), -32603);
+    scene.nothing();
+    scene.session_opens(first, TOOLS);
+    scene.host(LIST);
+    assert!(scene.sent().1.contains("tools/list"));
+}
+
+#[test]
+fn requests_of_a_batch_are_answered_together() {
+    let mut scene = Scene::new();
+    scene.host(&initialize(0, "2025-03-26", "{}"));
+    let (first, _) = scene.sent();
+    scene.stands(open());
+    scene.remote(first, Event::SigningIn);
+    scene.passes(2000);
+    scene.told();
+    scene.host(&format!("[{LIST},{}]", call("6")));
+    scene.passes(PATIENCE_MS);
+    let told = scene.told_value();
+    assert_eq!(told[0]["result"]["tools"][0]["name"], "sign_in");
+    assert_eq!(told[1]["error"]["code"], -32603);
+}
+
+#[test]
+fn a_kind_of_list_that_was_promised_and_is_not_there_is_empty() {
+    let (mut scene, first) = Scene::promised();
+    scene.session_opens(first, r#"{"tools":{}}"#);
+    scene.host(r#"{"jsonrpc":"2.0","id":7,"method":"prompts/list"}"#);
+    assert_eq!(scene.told_value()["result"], json!({ "prompts": [] }));
+    scene.host(r#"{"jsonrpc":"2.0","id":8,"method":"resources/list"}"#);
+    assert_eq!(scene.told_value()["result"], json!({ "resources": [] }));
+    scene.host(LIST);
+    assert!(scene.sent().1.contains("tools/list"));
+}
+
+#[test]
+fn the_tool_says_what_to_do_and_takes_the_address_where_the_browser_ended() {
+    let (mut scene, first) = Scene::promised();
+    scene.stands(open());
+    scene.host(&sign_in_call("{}"));
+    let text = scene.told_value()["result"]["content"][0]["text"].clone();
+    assert!(text.as_str().unwrap().contains(ADDRESS), "{text}");
+    scene.host(&sign_in_call(
+        r#"{"callback_url":"http://localhost:1/?code=c&state=s"}"#,
+    ));
+    let call = match scene.next() {
+        Some(Effect::Bring { call, text }) => {
+            assert!(text.matches("http://localhost:1/?code=c&state=s"));
+            call
+        }
+        other => panic!("{other:?}"),
+    };
+    scene.nothing();
+    scene.remote(
+        call,
+        Event::Brought(Err("this is not it; copy all of it".into())),
+    );
+    let told = scene.told_value();
+    assert_eq!(told["result"]["isError"], true);
+    assert_eq!(
+        told["result"]["content"][0]["text"],
+        "this is not it; copy all of it"
+    );
+    scene.host(&sign_in_call(
+        r#"{"callback_url":"http://localhost:1/?code=c&state=s"}"#,
+    ));
+    let Some(Effect::Bring { call, .. }) = scene.next() else {
+        panic!("nothing was brought");
+    };
+    scene.remote(call, Event::Brought(Ok(())));
+    assert_eq!(scene.told_value()["result"]["isError"], false);
+    scene.session_opens(first, TOOLS);
+}
+
+#[test]
+fn a_code_to_enter_is_told_with_its_address() {
+    let (mut scene, _) = Scene::promised();
+    scene.stands(SignInStanding::Open(invitation(ADDRESS, Some("BCDF-GHJK"))));
+    scene.host(&sign_in_call("{}"));
+    let text = scene.told();
+    assert!(
+        text.contains("BCDF-GHJK") && !text.contains("callback_url"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_call_of_the_tool_waits_until_there_is_an_address() {
+    let (mut scene, first) = Scene::promised();
+    scene.host(&sign_in_call("{}"));
+    scene.nothing();
+    scene.stands(SignInStanding::Elsewhere(invitation(ADDRESS, None)));
+    assert!(scene.told().contains(ADDRESS));
+    scene.stands(SignInStanding::Preparing);
+    scene.host(&sign_in_call("{}"));
+    scene.passes(20_000);
+    assert_eq!(scene.told_value()["result"]["isError"], true);
+    scene.host(&sign_in_call("{}"));
+    scene.stands(SignInStanding::SignedIn);
+    scene.reply(first, &initialized_result(first, "2025-11-25", TOOLS));
+    let (announced, _) = scene.sent();
+    let told = scene.told_value();
+    assert_eq!(told["result"]["isError"], false, "{told}");
+    // Called again by a client that has not read the list yet.
+    scene.host(&sign_in_call("{}"));
+    assert_eq!(scene.told_value()["result"]["isError"], false);
+    scene.remote(announced, Event::Accepted);
+}
+
+#[test]
+fn a_declined_sign_in_is_begun_again_only_when_the_user_asks() {
+    let (mut scene, first) = Scene::promised();
+    scene.stands(open());
+    scene.host(LIST);
+    scene.stands(SignInStanding::Quiet);
+    scene.remote(first, Event::Failed(auth_failure()));
+    scene.is_sign_in_list();
+    // Another request looks whether somebody else has signed in meanwhile, and asks nobody.
+    scene.host(&call("6"));
+    let Some(Effect::Send(quiet)) = scene.next() else {
+        panic!("nothing was tried");
+    };
+    assert!(!quiet.asks);
+    scene.remote(quiet.exchange, Event::Failed(auth_failure()));
+    let failed = scene.told();
+    assert!(
+        failed.contains("declined") && failed.contains("`sign_in`"),
+        "{failed}"
+    );
+    scene.host(&sign_in_call("{}"));
+    let Some(Effect::Send(asking)) = scene.next() else {
+        panic!("nothing was tried");
+    };
+    assert!(asking.asks);
+    scene.stands(open());
+    assert!(scene.told().contains(ADDRESS));
+    scene.session_opens(asking.exchange, TOOLS);
+}
+
+#[test]
+fn a_sign_in_by_another_process_is_found_by_the_next_request() {
+    let (mut scene, first) = Scene::promised();
+    scene.stands(SignInStanding::Quiet);
+    scene.remote(first, Event::Failed(auth_failure()));
+    scene.host(&call("6"));
+    let (quiet, _) = scene.sent();
+    scene.session_opens(quiet, TOOLS);
+    assert!(scene.sent().1.contains("tools/call"));
+}
+
+#[test]
+fn the_user_asks_while_it_is_looked_whether_somebody_has_signed_in() {
+    let (mut scene, first) = Scene::promised();
+    scene.stands(SignInStanding::Quiet);
+    scene.remote(first, Event::Failed(auth_failure()));
+    scene.host(&call("6"));
+    let (quiet, _) = scene.sent();
+    scene.host(&sign_in_call("{}"));
+    scene.remote(quiet, Event::Failed(auth_failure()));
+    let Some(Effect::Send(asking)) = scene.next() else {
+        panic!("nothing was tried");
+    };
+    assert!(asking.asks);
+    scene.nothing();
+    scene.session_opens_for_both(asking.exchange);
+}
+
+impl Scene {
+    fn session_opens_for_both(&mut self, exchange: u64) {
+        self.stands(SignInStanding::SignedIn);
+        self.reply(exchange, &initialized_result(exchange, "2025-11-25", TOOLS));
+        let (announced, _) = self.sent();
+        assert_eq!(self.told_value()["id"], "s");
+        self.remote(announced, Event::Accepted);
+        let standing = self.standing();
+        for kind in ["tools", "prompts", "resources"] {
+            assert_eq!(self.told(), list_changed(kind));
+        }
+        self.remote(standing, Event::StandingOpen);
+        assert!(self.sent().1.contains("tools/call"));
+        self.nothing();
+    }
+}
+
+#[test]
+fn an_outage_after_the_promise_fails_what_waits_and_is_tried_again() {
+    let (mut scene, first) = Scene::promised();
+    scene.host(LIST);
+    scene.remote(
+        first,
+        Event::Failed(Failure::new(Stage::Connect, true, "no route")),
+    );
+    let failed = scene.told();
+    assert!(failed.contains("no route"), "{failed}");
+    scene.host(LIST);
+    let (again, body) = scene.sent();
+    assert!(body.contains("initialize"), "{body}");
+    scene.session_opens(again, TOOLS);
+    assert!(scene.sent().1.contains("tools/list"));
+}
+
+#[test]
+fn a_server_that_refuses_the_session_after_the_promise_is_asked_again() {
+    let (mut scene, first) = Scene::promised();
+    scene.host(LIST);
+    scene.reply(first, &format!(r#"{{"jsonrpc":"2.0","id":{first},"error":{{"code":-32000,"message":"closed for today"}}}}"#));
+    assert!(scene.told().contains("closed for today"));
+    scene.host(LIST);
+    assert!(scene.sent().1.contains("initialize"));
+}
+
+#[test]
+fn in_a_session_that_is_open_a_request_waits_no_longer_either() {
+    let mut scene = Scene::open();
+    scene.host(LIST);
+    let (exchange, _) = scene.sent();
+    scene.stands(open());
+    scene.remote(exchange, Event::SigningIn);
+    scene.remote(exchange, Event::NotSignedIn);
+    scene.is_sign_in_list();
+    scene.host(&sign_in_call("{}"));
+    assert!(scene.told().contains(ADDRESS));
+    scene.host(&call("6"));
+    let (exchange, _) = scene.sent();
+    scene.remote(exchange, Event::NotSignedIn);
+    assert!(scene.told().contains(ADDRESS));
+    scene.stands(SignInStanding::SignedIn);
+    assert_eq!(scene.told(), list_changed("tools"));
+    scene.nothing();
+    // The list of the server ends it.
+    scene.host(LIST);
+    let (exchange, _) = scene.sent();
+    scene.reply(
+        exchange,
+        &format!(r#"{{"jsonrpc":"2.0","id":{exchange},"result":{{"tools":[]}}}}"#),
+    );
+    scene.told();
+    scene.host(&sign_in_call("{}"));
+    assert!(scene.sent().1.contains("sign_in"));
+}
+
+#[test]
+fn a_client_that_does_not_expect_lists_to_change_gets_an_error() {
+    let mut scene = Scene::new();
+    scene.host(&initialize(0, "2025-11-25", "{}"));
+    let (first, _) = scene.sent();
+    scene.reply(
+        first,
+        &initialized_result(first, "2025-11-25", r#"{"tools":{}}"#),
+    );
+    scene.told();
+    scene.host(INITIALIZED);
+    let (announced, _) = scene.sent();
+    scene.remote(announced, Event::Accepted);
+    scene.standing();
+    scene.host(LIST);
+    let (exchange, _) = scene.sent();
+    scene.stands(open());
+    scene.remote(exchange, Event::NotSignedIn);
+    assert_eq!(code(&scene.told()), -32603);
+    scene.stands(SignInStanding::SignedIn);
+    scene.nothing();
+}
+
+#[test]
+fn the_tool_begins_again_what_failed_in_a_session_that_is_open() {
+    let mut scene = Scene::open();
+    scene.host(LIST);
+    let (exchange, _) = scene.sent();
+    scene.stands(open());
+    scene.remote(exchange, Event::NotSignedIn);
+    scene.is_sign_in_list();
+    scene.stands(SignInStanding::Quiet);
+    scene.nothing();
+    for fails in [true, false] {
+        scene.host(&sign_in_call("{}"));
+        let (probe, body) = scene.sent();
+        assert!(body.contains("ping"), "{body}");
+        scene.nothing();
+        match fails {
+            true => {
+                scene.remote(probe, Event::Failed(auth_failure()));
+                assert_eq!(scene.told_value()["result"]["isError"], true);
+            }
+            false => {
+                scene.reply(
+                    probe,
+                    &format!(r#"{{"jsonrpc":"2.0","id":{probe},"result":{{}}}}"#),
+                );
+                assert_eq!(scene.told_value()["result"]["isError"], false);
+            }
+        }
+    }
+}
+
+const SHOWS: &str = r#"{"elicitation":{"url":{}}}"#;
+
+#[test]
+fn a_client_that_shows_addresses_is_asked_to() {
+    let mut scene = Scene::new();
+    scene.host(&initialize(0, "2025-11-25", SHOWS));
+    let (first, _) = scene.sent();
+    scene.stands(open());
+    scene.nothing();
+    scene.remote(first, Event::SigningIn);
+    scene.passes(2000);
+    assert_eq!(scene.told_value()["id"], 0);
+    scene.nothing();
+    scene.host(INITIALIZED);
+    let asked = scene.told_value();
+    assert_eq!(asked["method"], "elicitation/create");
+    assert_eq!(asked["params"]["mode"], "url");
+    assert_eq!(asked["params"]["url"], ADDRESS);
+    scene.stands(open());
+    scene.nothing();
+    scene.host(&format!(
+        r#"{{"jsonrpc":"2.0","id":{},"result":{{"action":"accept"}}}}"#,
+        asked["id"]
+    ));
+    scene.nothing();
+    scene.stands(SignInStanding::SignedIn);
+    let done = scene.told_value();
+    assert_eq!(done["method"], "notifications/elicitation/complete");
+    assert_eq!(
+        done["params"]["elicitationId"],
+        asked["params"]["elicitationId"]
+    );
+    scene.reply(first, &initialized_result(first, "2025-11-25", TOOLS));
+}
+
+#[test]
+fn what_the_client_shows_is_taken_back_when_it_is_void() {
+    for (standing, reason) in [
+        (SignInStanding::SignedIn, "done"),
+        (SignInStanding::Quiet, "ended"),
+        (
+            SignInStanding::Elsewhere(invitation(ADDRESS, None)),
+            "another process",
+        ),
+    ] {
+        let (mut scene, _) = Scene::promised_to(SHOWS);
+        scene.stands(open());
+        let asked = scene.told_value();
+        scene.stands(standing);
+        let withdrawn = scene.told_value();
+        assert_eq!(withdrawn["method"], "notifications/cancelled");
+        assert_eq!(withdrawn["params"]["requestId"], asked["id"]);
+        assert!(
+            withdrawn["params"]["reason"]
+                .as_str()
+                .unwrap()
+                .contains(reason)
+        );
+        scene.nothing();
+    }
+}
+
+#[test]
+fn a_new_address_takes_the_place_of_the_one_that_is_shown() {
+    let (mut scene, _) = Scene::promised_to(SHOWS);
+    scene.stands(open());
+    scene.told();
+    let other = "https://as.example/authorize?state=STATE_2";
+    scene.stands(SignInStanding::Open(invitation(other, None)));
+    assert_eq!(scene.told_value()["method"], "notifications/cancelled");
+    assert_eq!(scene.told_value()["params"]["url"], other);
+}
+
+#[test]
+fn a_client_is_not_asked_to_show_what_a_browser_shows_already() {
+    let (mut scene, _) = Scene::promised_to(SHOWS);
+    scene.stands(SignInStanding::Open(Invitation {
+        browser_opened: true,
+        ..invitation(ADDRESS, None)
+    }));
+    scene.nothing();
+}
+
+#[test]
+fn a_user_who_does_not_want_to_is_left_alone() {
+    let declined = r#""result":{"action":"decline"}"#;
+    let dismissed = r#""result":{"action":"cancel"}"#;
+    let unable = r#""error":{"code":-32601,"message":"no"}"#;
+    for answer in [declined, dismissed, unable] {
+        let (mut scene, _) = Scene::promised_to(SHOWS);
+        scene.stands(open());
+        let asked = scene.told_value();
+        scene.host(&format!(
+            r#"{{"jsonrpc":"2.0","id":{},{answer}}}"#,
+            asked["id"]
+        ));
+        scene.nothing();
+        scene.stands(open());
+        scene.nothing();
+    }
+}
+
+#[test]
+fn a_client_that_starts_afresh_forgets_what_it_was_promised() {
+    let (mut scene, first) = Scene::promised();
+    scene.host(&sign_in_call("{}"));
+    scene.host(&initialize(9, "2025-11-25", "{}"));
+    assert_eq!(scene.aborted(), first);
+    assert_eq!(code(&scene.told()), -32603);
+    scene.aborted();
+    let (second, _) = scene.sent();
+    scene.reply(second, &initialized_result(second, "2025-11-25", TOOLS));
+    assert_eq!(scene.told(), initialized_result(9, "2025-11-25", TOOLS));
+}
