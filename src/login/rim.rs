@@ -301,9 +301,8 @@ impl Hands {
             let mut pastes = rim.pastes.lock().await;
             tokio::select! {
                 () = tokio::time::sleep(wait.min(remaining(until))) => {}
-                Some(pasted) = pastes.recv() => {
-                    let redirect_uri = attempt.map(|attempt| attempt.redirect_uri);
-                    self.pages.spawn(hand_on(rim.http.clone(), redirect_uri, pasted));
+                Some(pasted) = pastes.recv() => if let Some(attempt) = attempt {
+                    self.pages.spawn(hand_on(rim.http.clone(), attempt, pasted));
                 }
             }
         }

@@ -178,6 +178,8 @@ pub struct Flow {
     notes: Vec<Note>,
     /// Whether the server has just said that a refresh token is dead.
     grant_just_ended: bool,
+    /// When the grant was given that the cache held at first.
+    granted_before: Option<u64>,
     state: State,
 }
 
@@ -192,6 +194,7 @@ impl Flow {
             history,
             notes: Vec::new(),
             grant_just_ended: false,
+            granted_before: None,
             state: State::ReadingCache,
         };
         (flow, Action::ReadCache)

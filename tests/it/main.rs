@@ -5,6 +5,7 @@ mod cli;
 mod commands;
 mod concurrency;
 mod faults;
+mod paste;
 mod peers;
 mod refresh;
 mod relay;

@@ -3,4 +3,5 @@
 pub mod bridge;
 pub mod machine;
 pub mod peers;
+pub mod running;
 pub mod scene;
