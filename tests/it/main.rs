@@ -4,6 +4,7 @@ mod cache;
 mod cli;
 mod commands;
 mod concurrency;
+mod elsewhere;
 mod faults;
 mod paste;
 mod peers;

@@ -1,6 +1,9 @@
 //! Signing in where the browser cannot come back: the address that it ended on is pasted into
 //! `login`.
 
+#[cfg(target_os = "linux")]
+mod terminal;
+
 use std::process::{Command, Stdio};
 
 use playground::{Manner, Playground, Settings, browse};

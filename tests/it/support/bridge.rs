@@ -247,6 +247,16 @@ impl Bridge {
         }
     }
 
+    /// Waits until stderr has this.
+    pub fn stderr_says(&self, text: &str) {
+        let end = Instant::now() + DEADLINE;
+        while !self.stderr().contains(text) {
+            let story = || format!("`{text}` is not on stderr\n{}", self.story());
+            assert!(Instant::now() < end, "{}", story());
+            thread::yield_now();
+        }
+    }
+
     /// Sends a signal, such as `TERM`.
     #[cfg(unix)]
     pub fn signal(&self, name: &str) {
