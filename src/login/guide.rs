@@ -71,7 +71,7 @@ impl Guide<'_> {
             return lines;
         };
         let mut ways: Vec<String> = self.forward(place).into_iter().collect();
-        ways.push(self.paste());
+        ways.extend(self.paste(Some(place)));
         // What works at once comes first; a container would have to be started anew.
         if matches!(place, Place::Container) && !self.open_to_network {
             ways.reverse();
@@ -88,8 +88,8 @@ impl Guide<'_> {
             None | Some(Place::NoDisplay | Place::Wsl) => false,
             Some(_) => true,
         };
-        match elsewhere && self.open && self.audience != Audience::Asked {
-            true => vec![Line::Way(self.paste())],
+        match elsewhere && self.open {
+            true => self.paste(place).map(Line::Way).into_iter().collect(),
             false => Vec::new(),
         }
     }
@@ -97,11 +97,10 @@ impl Guide<'_> {
     /// What to say when nothing could be listened on.
     pub fn walled(&self, why: &str) -> Vec<Line> {
         let end = "so the browser will end on a page that it cannot load";
-        vec![
-            Line::Warning(format!("{why}; {end}")),
-            Line::Way(self.paste()),
-            Line::Way(self.code()),
-        ]
+        let mut lines = vec![Line::Warning(format!("{why}; {end}"))];
+        lines.extend(self.paste(None).map(Line::Way));
+        lines.push(Line::Way(self.code()));
+        lines
     }
 
     /// How the browser's way back is made.
@@ -144,26 +143,31 @@ impl Guide<'_> {
         })
     }
 
-    /// How the address that the browser ends on is brought here by hand.
-    fn paste(&self) -> String {
+    /// How the address that the browser ends on is brought here by hand. Who is asked for it need
+    /// not be told.
+    fn paste(&self, place: Option<&Place>) -> Option<String> {
         let then = "if the browser ends on a page that it cannot load";
-        match (self.audience, self.open) {
-            (Audience::Asked, _) => format!("{then}, paste the address of that page below"),
+        let here = match place {
+            Some(Place::Container | Place::Pod { .. }) => "in a terminal in this container",
+            Some(Place::Codespace { .. }) => "in a terminal of the codespace",
+            _ => "in a terminal on this machine",
+        };
+        let again = self.again.login(None, &[]);
+        Some(match (self.audience, self.open) {
+            (Audience::Asked, _) => return None,
             (Audience::Command, true) => format!(
-                "{then}, write the address of that page to stdin as a line, or run {} in a terminal on this machine and paste it",
-                self.again.login(None, &[])
+                "{then}, write the address of that page to stdin as a line, or run {again} {here} and paste it"
             ),
             (Audience::Command, false) => {
                 format!("{then}, write the address of that page to stdin as a line")
             }
             (Audience::AiClient, true) => format!(
-                "{then}, give the address of that page to the tool `sign_in` in the AI client, or run {} in a terminal on this machine and paste it",
-                self.again.login(None, &[])
+                "{then}, give the address of that page to the tool `sign_in` in the AI client, or run {again} {here} and paste it"
             ),
             (Audience::AiClient, false) => format!(
                 "{then}, give the address of that page to the tool `sign_in` in the AI client"
             ),
-        }
+        })
     }
 
     /// How to do without a way back.
