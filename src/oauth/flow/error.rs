@@ -107,7 +107,7 @@ impl FlowError {
             Self::SignIn(CallbackError::Declined(_)) => "try again to sign in after all",
             Self::SignIn(_) => "try again; if it stays so, report it to the operator of the server",
             Self::TimedOut(_) => {
-                "open the address above in a browser on this machine, or restart the AI client to begin again"
+                "begin it again, and open its newest address in a browser; `--auth-timeout` gives more time"
             }
             Self::TooManyAttempts => {
                 "wait ten minutes, or restart the AI client to begin again; the server refuses what it has granted"

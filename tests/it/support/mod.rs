@@ -5,4 +5,5 @@ pub mod bridge;
 pub mod machine;
 pub mod oidc;
 pub mod peers;
+pub mod running;
 pub mod scene;
