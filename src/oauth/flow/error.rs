@@ -233,8 +233,9 @@ pub enum Note {
     ScopesNarrowed(Vec<String>),
     /// A browser came to the redirect URI with something that is not the answer.
     StrayVisit(&'static str),
-    /// The authorization server knows the client for the browser only; it is registered anew.
-    NotForDevices,
+    /// The authorization server issues no codes to the client, which may be registered for the
+    /// browser only; another is registered.
+    NotForDevices(Refusal),
     /// A code has expired; the person gets another.
     CodeExpired,
     /// The tokens for a code got lost; the person gets another.
@@ -264,7 +265,7 @@ impl Note {
             | Self::Refreshing(_)
             | Self::StrayVisit(_)
             | Self::PortTaken(_)
-            | Self::NotForDevices
+            | Self::NotForDevices(_)
             | Self::PollFailed(_) => false,
             Self::HintIgnored(_)
             | Self::RefreshPutOff(_)
@@ -333,8 +334,9 @@ impl fmt::Display for Note {
             Self::StrayVisit(why) => {
                 write!(f, "ignored a visit to the callback address: {why}")
             }
-            Self::NotForDevices => f.write_str(
-                "the client is registered for the browser only; registering one for other devices",
+            Self::NotForDevices(refusal) => write!(
+                f,
+                "the authorization server gives this client no code ({refusal}); registering another client"
             ),
             Self::CodeExpired => f.write_str("the code has expired; here is a new one"),
             Self::CodeLost => {

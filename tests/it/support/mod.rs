@@ -1,6 +1,7 @@
 //! What the tests are made with.
 
 pub mod bridge;
+pub mod device;
 pub mod machine;
 pub mod oidc;
 pub mod peers;
