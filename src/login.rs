@@ -13,7 +13,7 @@ mod visitor;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -130,7 +130,7 @@ impl Login {
             needed_since: std::sync::Mutex::new(None),
             pastes: Mutex::new(pastes),
             refreshing: Arc::new(Mutex::new(())),
-            busy: AtomicBool::new(false),
+            busy: AtomicUsize::new(0),
             told_unreadable: AtomicBool::new(false),
         });
         let (commands, received) = mpsc::channel(QUEUE);
@@ -368,7 +368,7 @@ impl Owner {
     }
 
     async fn finish(&mut self) {
-        while self.rim.busy.load(Ordering::Relaxed) {
+        while self.rim.busy.load(Ordering::Relaxed) > 0 {
             tokio::select! {
                 outcome = finished(&mut self.silent) => self.silent_ended(outcome),
                 outcome = finished(&mut self.asking) => self.asking_ended(outcome),

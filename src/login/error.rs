@@ -8,7 +8,7 @@ use crate::mcp::failure::{Failure, Stage};
 use crate::net::callback::CallbackError;
 use crate::net::http::FetchError;
 use crate::oauth::flow::FlowError;
-use crate::oauth::token_endpoint::Cause;
+use crate::oauth::token_endpoint::{Cause, TokenError};
 use crate::store::{LockError, StoreError};
 
 /// Why no token came. Clones are the same failure, told to several that waited.
@@ -57,6 +57,9 @@ impl LoginError {
         let Self::Flow { error, .. } = self else {
             return false;
         };
+        if let FlowError::Exchange(TokenError::Unavailable(_)) = **error {
+            return true;
+        }
         let of_a_server = matches!(
             **error,
             FlowError::Discovery(_)
@@ -79,6 +82,7 @@ impl LoginError {
             FlowError::TimedOut(_)
                 | FlowError::NotConfirmed(_)
                 | FlowError::NoDeviceGrant(_)
+                | FlowError::SignInElsewhere(_)
                 | FlowError::TooManyAttempts
                 | FlowError::Callback(_)
                 | FlowError::SignInLock(_)

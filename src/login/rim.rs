@@ -2,7 +2,7 @@
 
 mod device;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -31,7 +31,7 @@ use crate::oauth::invitation::{Invitation, Open, Standing};
 use crate::oauth::scope::History;
 use crate::oauth::sign_in::SignIn;
 use crate::oauth::token::Grant;
-use crate::oauth::token_endpoint::{Cause, TokenRequest};
+use crate::oauth::token_endpoint::{Cause, GrantRequest, TokenRequest};
 use crate::secret::Secret;
 use crate::store::{Cached, Lock, LockError, SignInLock, Store, StoreError};
 
@@ -63,8 +63,8 @@ pub struct Rim {
     pub pastes: Mutex<mpsc::Receiver<Pasted>>,
     /// Held while this process refreshes, where files have no locks.
     pub refreshing: Arc<Mutex<()>>,
-    /// Whether a request is under way whose answer must not be lost.
-    pub busy: AtomicBool,
+    /// How many requests are under way whose answers must not be lost.
+    pub busy: AtomicUsize,
     /// Whether the user was told that the cache is unreadable.
     pub told_unreadable: AtomicBool,
 }
@@ -97,9 +97,26 @@ struct Hands {
     visitor: Option<Visitor>,
     /// Whether a person was asked for.
     asks: bool,
+    busy: Option<Busy>,
     /// What was last read from the cache.
     seen: SignIn,
     pages: JoinSet<()>,
+}
+
+/// A flow that has spent a refresh token or a code and has not saved what it got for it.
+struct Busy(Arc<Rim>);
+
+impl Busy {
+    fn new(rim: &Arc<Rim>) -> Self {
+        rim.busy.fetch_add(1, Ordering::Relaxed);
+        Self(rim.clone())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.busy.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The time, in seconds since the epoch.
@@ -119,6 +136,7 @@ pub async fn run(rim: Arc<Rim>, goal: Goal, history: History) -> Outcome {
         listener: None,
         visitor: None,
         asks: false,
+        busy: None,
         seen: SignIn::default(),
         pages: JoinSet::new(),
     };
@@ -152,7 +170,7 @@ impl Hands {
             Action::Lock => Event::Locked(self.lock().await),
             Action::Save(sign_in) => {
                 let outcome = self.save(*sign_in).await;
-                self.rim.busy.store(false, Ordering::Relaxed);
+                self.busy = None;
                 Event::Saved(outcome)
             }
             Action::Unlock => {
@@ -162,7 +180,7 @@ impl Hands {
             Action::Amend(amendment) => {
                 let outcome = self.amend(&amendment).await;
                 self.lock = None;
-                self.rim.busy.store(false, Ordering::Relaxed);
+                self.busy = None;
                 Event::Amended(outcome)
             }
             Action::RequestToken { request, after } => self.request_token(&request, after).await,
@@ -248,13 +266,18 @@ impl Hands {
         Ok(sign_in)
     }
 
-    async fn request_token(&self, request: &TokenRequest, after: u64) -> Event {
+    async fn request_token(&mut self, request: &TokenRequest, after: u64) -> Event {
         pause(after).await;
+        if let (GrantRequest::AuthorizationCode { .. }, Some(turn)) = (&request.grant, &self.turn) {
+            // Whoever takes over now must not wait for a tab that has done its part. If it cannot be
+            // removed, the attempt lapses by itself.
+            let _ = self.rim.store.remove_attempt(turn);
+        }
         // Until the answer is saved: a refresh token is spent, or a code.
-        self.rim.busy.store(true, Ordering::Relaxed);
+        self.busy = Some(Busy::new(&self.rim));
         let answer = token_endpoint::request(&self.rim.http, request, now()).await;
         if answer.is_err() {
-            self.rim.busy.store(false, Ordering::Relaxed);
+            self.busy = None;
         }
         Event::TokenAnswer(answer)
     }
@@ -372,7 +395,6 @@ impl Hands {
             server: rim.settings.server.host(),
             reason: "The sign-in has to be done once more, in another tab.".to_owned(),
         });
-        self.note_attempt(&Open::Browser(Box::new(attempt.clone())));
         let address = &attempt.address.0;
         let browser_opened = match (&rim.browser, resumed) {
             (browser, true) => {
@@ -398,6 +420,8 @@ impl Hands {
                 opened.is_ok()
             }
         };
+        // Not before: a successor does not open what the note says to be open.
+        self.note_attempt(&Open::Browser(Box::new(attempt.clone())));
         self.publish(Standing::Open(Invitation {
             browser_opened,
             ..attempt.into()
@@ -437,7 +461,7 @@ impl Hands {
                 reason: error.to_string(),
             },
         });
-        self.rim.busy.store(false, Ordering::Relaxed);
+        self.busy = None;
         self.listener = None;
         self.lock = None;
         if let Some(turn) = self.turn.take() {

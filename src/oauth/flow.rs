@@ -14,7 +14,7 @@
 //!              ▼                                           │
 //!            Refreshing ──ok──► SavingRefresh ──► Done     │
 //!              │    │ network, 5xx: once more, then        │
-//!              │    └─► Done while the token lasts, else Fail
+//!              │    └─► NotingOutage ─► Done while the token lasts, else Fail
 //!              │ grant dead, client dead                   │
 //!              ▼                                           │
 //!            Forgetting ─► Unlocking ──────────────────────┤
@@ -58,6 +58,9 @@
 //!                                                SavingGrant ─► Done
 //! ```
 //!
+//! What fails with the lock of the sign-in held passes through `NotingFailure`, so that those who
+//! waited for it fail with it; the same holds for a refresh.
+//!
 //! The lock of the tokens is held from `Locking` to `SavingRefresh` or `Unlocking`, which takes as
 //! long as two requests; never while a person is in the browser. The lock of the sign-in is held
 //! from `RereadingTurn` to the end.
@@ -86,7 +89,7 @@ use super::discovery::server::ServerSearch;
 use super::invitation::Open;
 use super::registration::{Client, Registration};
 use super::scope::History;
-use super::sign_in::SignIn;
+use super::sign_in::{Failures, SignIn};
 use super::token::Grant;
 use super::token_endpoint::{Cause, TokenRequest};
 
@@ -107,6 +110,10 @@ enum State {
     },
     SavingRefresh {
         grant: Grant,
+    },
+    NotingOutage {
+        grant: Grant,
+        error: FlowError,
     },
     Forgetting {
         cached: SignIn,
@@ -163,6 +170,9 @@ enum State {
     SavingGrant {
         grant: Box<Grant>,
     },
+    NotingFailure {
+        error: FlowError,
+    },
     Ended,
 }
 
@@ -174,6 +184,7 @@ impl State {
             Self::Rereading => "reading the locked cache",
             Self::Refreshing { .. } => "refreshing",
             Self::SavingRefresh { .. } => "saving a refreshed token",
+            Self::NotingOutage { .. } => "noting a failed refresh",
             Self::Forgetting { .. } => "forgetting a dead grant",
             Self::Unlocking { .. } => "unlocking the cache",
             Self::AwaitingTurn { .. } => "waiting for another sign-in",
@@ -192,6 +203,7 @@ impl State {
             Self::ShowingCode(_) => "showing a code",
             Self::Polling(_) => "waiting for the code to be confirmed",
             Self::SavingGrant { .. } => "saving a sign-in",
+            Self::NotingFailure { .. } => "noting a failed sign-in",
             Self::Ended => "nothing was awaited",
         }
     }
@@ -206,6 +218,10 @@ pub struct Flow {
     notes: Vec<Note>,
     /// Whether the server has just said that a refresh token is dead.
     grant_just_ended: bool,
+    /// The failures that were known before others were waited for.
+    known_failures: Failures,
+    /// Whether the sign-in is ours: then its failure concerns those that wait for it.
+    has_turn: bool,
     state: State,
 }
 
@@ -220,6 +236,8 @@ impl Flow {
             history,
             notes: Vec::new(),
             grant_just_ended: false,
+            known_failures: Failures::default(),
+            has_turn: false,
             state: State::ReadingCache,
         };
         (flow, Action::ReadCache)
@@ -229,7 +247,10 @@ impl Flow {
     /// next.
     pub fn step(mut self, event: Event, now: u64) -> (Self, Action) {
         let state = std::mem::replace(&mut self.state, State::Ended);
-        let (state, action) = self.next(state, event, now);
+        let (state, action) = match self.next(state, event, now) {
+            (_, Action::Fail(error)) if self.concerns_others(&error) => self.note_failure(error),
+            next => next,
+        };
         self.state = state;
         (self, action)
     }
@@ -267,9 +288,12 @@ impl Flow {
                 E::TokenAnswer(answer),
             ) => match answer {
                 Ok(tokens) => self.refreshed(cached, &grant, tokens, now),
-                Err(error) => self.refresh_failed(cached, grant, request, again, error, now),
+                Err(error) => self.refresh_failed(cached, grant, request, again, error),
             },
             (S::SavingRefresh { grant }, E::Saved(outcome)) => self.saved(grant, outcome.err()),
+            // The others will try for themselves if it could not be written.
+            (S::NotingOutage { grant, error }, E::Saved(_)) => self.put_off(grant, error, now),
+            (S::NotingFailure { error }, E::Amended(_)) => fail(error),
             // What could not be written is forgotten in this flow all the same.
             (S::Forgetting { cached }, E::Saved(_)) => (S::Unlocking { cached }, Action::Unlock),
             (S::Unlocking { cached }, E::Unlocked) => self.without_token(&cached, now),

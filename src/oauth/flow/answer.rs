@@ -170,7 +170,7 @@ impl Flow {
             TokenError::InvalidScope(refusal) => {
                 match self.narrower(&asked.plan, &asked.attempt.scopes) {
                     Some(scopes) => self.narrow(asked.plan, scopes, now),
-                    None => fail(FlowError::Token(TokenError::InvalidScope(refusal))),
+                    None => fail(FlowError::Exchange(TokenError::InvalidScope(refusal))),
                 }
             }
             // RFC 6749 §4.1.2: a code is spent once. Only one that was certainly not looked at is
@@ -191,7 +191,7 @@ impl Flow {
                 };
                 (state, action)
             }
-            error => fail(FlowError::Token(error)),
+            error => fail(FlowError::Exchange(error)),
         }
     }
 }

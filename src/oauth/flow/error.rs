@@ -8,6 +8,7 @@ use crate::oauth::authorize::CallbackError;
 use crate::oauth::device::DeviceError;
 use crate::oauth::discovery::DiscoveryError;
 use crate::oauth::registration::RegistrationError;
+use crate::oauth::sign_in::FailureNote;
 use crate::oauth::token_endpoint::{Cause, Refusal, TokenError};
 use crate::untrusted::{SHOWN, printable};
 
@@ -55,6 +56,12 @@ pub enum FlowError {
     NotConfirmed(u64),
     /// The token endpoint gave no tokens.
     Token(TokenError),
+    /// The token endpoint gave no tokens for a code, which is spent: a person has to sign in again.
+    Exchange(TokenError),
+    /// The process that refreshed the token could not.
+    RefreshElsewhere(FailureNote),
+    /// The process that asked a person to sign in had no success.
+    SignInElsewhere(FailureNote),
     /// The driver and the flow disagree: a fault of this program.
     Unexpected {
         /// Where the flow was.
@@ -74,6 +81,7 @@ impl FlowError {
                 matches!(error, TokenError::Unavailable(_) | TokenError::Unusable(_))
             }
             Self::Lock(_) | Self::SignInLock(_) => true,
+            Self::RefreshElsewhere(note) | Self::SignInElsewhere(note) => note.transient,
             _ => false,
         }
     }
@@ -118,8 +126,19 @@ impl FlowError {
                 "begin again to get a new code: run `mcp-drawbridge login` with `--device-code`, or restart the AI client"
             }
             Self::Token(error) => token_hint(error),
+            Self::Exchange(error) => exchange_hint(error),
+            Self::RefreshElsewhere(_) => "you are still signed in; try again later",
+            Self::SignInElsewhere(_) => "try again to sign in",
             Self::Unexpected { .. } => "this is a fault of mcp-drawbridge; please report it",
         }
+    }
+}
+
+/// A code is spent once, so the person has to come again in any case.
+fn exchange_hint(error: &TokenError) -> &'static str {
+    match error {
+        TokenError::Unavailable(_) | TokenError::Unusable(_) => "try again to sign in",
+        error => token_hint(error),
     }
 }
 
@@ -185,7 +204,17 @@ impl fmt::Display for FlowError {
             Self::NotConfirmed(seconds) => {
                 write!(f, "the code was not confirmed within {seconds} s")
             }
-            Self::Token(error) => error.fmt(f),
+            Self::Token(error) | Self::Exchange(error) => error.fmt(f),
+            Self::RefreshElsewhere(note) => {
+                write!(
+                    f,
+                    "another process could not refresh the token: {}",
+                    note.reason
+                )
+            }
+            Self::SignInElsewhere(note) => {
+                write!(f, "another process could not sign in: {}", note.reason)
+            }
             Self::Unexpected { state, event } => {
                 write!(f, "the sign-in got {event} while {state}")
             }
@@ -203,7 +232,7 @@ impl Error for FlowError {
             | Self::Callback(cause) => cause.source(),
             Self::Discovery(error) => error.source(),
             Self::Registration(error) => error.source(),
-            Self::Token(error) => error.source(),
+            Self::Token(error) | Self::Exchange(error) => error.source(),
             Self::Device(error) => error.source(),
             _ => None,
         }

@@ -105,6 +105,10 @@ impl Flow {
             self.note(Note::Adopted);
             return done(Some(grant));
         }
+        if let Some(error) = self.failed_elsewhere(&cached) {
+            return fail(error);
+        }
+        self.has_turn = true;
         let hint = self
             .challenge()
             .and_then(|c| c.resource_metadata.as_deref());

@@ -4,6 +4,7 @@
 mod cached;
 mod chaos;
 mod device;
+mod shared;
 mod sign_in;
 mod step_up;
 
@@ -460,6 +461,7 @@ fn describe(action: &Action) -> String {
             Amendment::PutClient(..) => "put client".to_owned(),
             Amendment::DropClient(..) => "drop client".to_owned(),
             Amendment::PutGrant(..) => "put grant".to_owned(),
+            Amendment::NoteFailure { .. } => "note failure".to_owned(),
         },
         Action::RequestToken { request, after } => match request.grant {
             GrantRequest::DeviceCode { .. } => format!("poll after {after}"),
@@ -575,6 +577,7 @@ fn sign_in(ends_in: i64) -> SignIn {
         server: "https://m.example/mcp".to_owned(),
         grant: Some(grant(ends_in)),
         clients: BTreeMap::from([(Issuer::new(ISSUER), known(client("OLD_CLIENT")))]),
+        failures: Failures::default(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the tests are made with.
 
+pub mod authority;
 pub mod bridge;
 pub mod device;
 pub mod machine;

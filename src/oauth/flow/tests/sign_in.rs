@@ -504,7 +504,7 @@ fn a_client_that_dies_during_the_sign_in_is_replaced_once() {
         .challenged();
     assert!(matches!(
         end.error(),
-        FlowError::Token(TokenError::ClientDead(_))
+        FlowError::Exchange(TokenError::ClientDead(_))
     ));
     assert_eq!((end.did("register"), end.did("browser")), (1, 2));
     let end = signed_out()
@@ -580,7 +580,7 @@ fn a_code_is_handed_in_again_only_if_nobody_looked_at_it() {
     assert_eq!(end.world.requests.len(), 2);
     for answer in [down(Effect::Unknown), busy(60), dead_grant()] {
         let end = World::new().answering([answer]).challenged();
-        assert!(matches!(end.error(), FlowError::Token(_)));
+        assert!(matches!(end.error(), FlowError::Exchange(_)));
         assert_eq!((end.world.requests.len(), end.did("browser")), (1, 1));
     }
 }
