@@ -220,7 +220,7 @@ impl Flow {
             TokenError::ClientDead(refusal) if shown.caller.can_replace_client() => {
                 self.client_refused(shown.caller, &refusal)
             }
-            error => fail(FlowError::Token(error)),
+            error => fail(FlowError::Exchange(error)),
         }
     }
 
@@ -240,7 +240,7 @@ impl Flow {
             }
         };
         if now.saturating_add(wait) >= shown.attempt.lapses_at() {
-            return fail(FlowError::Token(TokenError::Unavailable(outage)));
+            return fail(FlowError::Exchange(TokenError::Unavailable(outage)));
         }
         self.note(Note::PollFailed(outage.to_string()));
         self.poll(shown, wait, now)

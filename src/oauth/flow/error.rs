@@ -56,7 +56,8 @@ pub enum FlowError {
     NotConfirmed(u64),
     /// The token endpoint gave no tokens.
     Token(TokenError),
-    /// The token endpoint gave no tokens for a code, which is spent: a person has to sign in again.
+    /// The token endpoint gave no tokens for a code, of the browser's way or a device's, which is
+    /// spent: a person has to sign in again.
     Exchange(TokenError),
     /// The process that refreshed the token could not.
     RefreshElsewhere(FailureNote),
@@ -121,7 +122,7 @@ impl FlowError {
             Self::Device(DeviceError(TokenError::ClientDead(_) | TokenError::Refused(_))) => {
                 "allow the client the device grant at the provider, or leave out `--device-code`"
             }
-            Self::Device(DeviceError(error)) => token_hint(error),
+            Self::Device(DeviceError(error)) => exchange_hint(error),
             Self::NotConfirmed(_) => {
                 "begin again to get a new code: run `mcp-drawbridge login` with `--device-code`, or restart the AI client"
             }
@@ -134,7 +135,7 @@ impl FlowError {
     }
 }
 
-/// A code is spent once, so the person has to come again in any case.
+/// A code is spent once, or was never had, so the person has to come again in any case.
 fn exchange_hint(error: &TokenError) -> &'static str {
     match error {
         TokenError::Unavailable(_) | TokenError::Unusable(_) => "try again to sign in",
@@ -150,7 +151,7 @@ fn token_hint(error: &TokenError) -> &'static str {
         TokenError::InvalidScope(_) => "name the scopes to ask for with `--scope`",
         TokenError::ClientDead(_) => "check the client with `--static-oauth-client-info`",
         TokenError::Unavailable(_) | TokenError::Unusable(_) => {
-            "nothing is lost that was there before; try again later"
+            "you are still signed in; try again later"
         }
         TokenError::GrantDead(_)
         | TokenError::Refused(_)

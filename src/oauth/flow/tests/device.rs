@@ -416,9 +416,10 @@ fn the_doubled_pause_has_a_limit_and_leaves_a_last_chance() {
     assert_eq!(end.waits(), [5, 10, 20, 40, 60, 60, 60, 44]);
     assert!(matches!(
         end.error(),
-        FlowError::Token(TokenError::Unavailable(_))
+        FlowError::Exchange(TokenError::Unavailable(_))
     ));
-    assert!(end.error().is_transient());
+    // A person has to come again.
+    assert!(!end.error().is_transient());
     // An interval that is longer already is not shortened.
     let end = world()
         .issuing(r#""interval":90"#)
@@ -437,7 +438,7 @@ fn the_time_that_a_busy_server_names_is_kept() {
     assert_eq!(end.waits(), [5]);
     assert!(matches!(
         end.error(),
-        FlowError::Token(TokenError::Unavailable(_))
+        FlowError::Exchange(TokenError::Unavailable(_))
     ));
 }
 
@@ -462,7 +463,7 @@ fn any_other_refusal_ends_it() {
         "made_up",
     ] {
         let end = world().answering([pending(), said(error)]).challenged();
-        assert!(matches!(end.error(), FlowError::Token(_)), "{error}");
+        assert!(matches!(end.error(), FlowError::Exchange(_)), "{error}");
         assert!(end.error().to_string().contains(error));
         assert_eq!((end.did("code"), end.waits().len()), (1, 2));
     }
@@ -470,7 +471,7 @@ fn any_other_refusal_ends_it() {
     let end = world().answering([page]).challenged();
     assert!(matches!(
         end.error(),
-        FlowError::Token(TokenError::Unusable(_))
+        FlowError::Exchange(TokenError::Unusable(_))
     ));
 }
 
@@ -605,7 +606,7 @@ fn tokens_that_may_have_got_lost_cost_the_person_one_more_code() {
         .challenged();
     assert!(matches!(
         end.error(),
-        FlowError::Token(TokenError::GrantDead(_))
+        FlowError::Exchange(TokenError::GrantDead(_))
     ));
     // The process that asked died with the answer.
     let left = world().challenged();
@@ -619,7 +620,7 @@ fn tokens_that_may_have_got_lost_cost_the_person_one_more_code() {
     assert_eq!((end.did("show again"), end.did("code")), (1, 1));
     assert!(matches!(
         end.error(),
-        FlowError::Token(TokenError::GrantDead(_))
+        FlowError::Exchange(TokenError::GrantDead(_))
     ));
 }
 
