@@ -28,6 +28,7 @@ use crate::net::callback::Page;
 use crate::oauth::challenge::Challenge;
 use crate::oauth::flow::{ConfiguredClient, Goal, Redirect, ResourceChoice, Settings, Way};
 use crate::oauth::invitation::{Invitation, Standing, pasted_query};
+use crate::oauth::schedule::{Moment, Next, Schedule};
 use crate::oauth::scope::History;
 use crate::oauth::token::{Freshness, Grant};
 use crate::secret::Secret;
@@ -50,9 +51,6 @@ const CACHE_POLL: Duration = Duration::from_secs(1);
 
 /// How long after the end of a sign-in those who brought something may still be told of it.
 const LAST_WORD: Duration = Duration::from_secs(1);
-
-/// How long after a refresh that failed in the background the next one is tried, in seconds.
-const REFRESH_AGAIN: u64 = 30;
 
 /// How long the end of the program waits for an answer that must not be lost, and for browsers to
 /// take their last page.
@@ -93,8 +91,8 @@ impl Task {
 enum Command {
     /// A token that can be had without a person.
     Silent(Reply),
-    /// The token is due: refresh it, nobody waits.
-    Refresh,
+    /// The token seems to be due: look at the clock, nobody waits.
+    Look,
     /// A token, by whatever it takes.
     Ask(Goal, Reply),
 }
@@ -146,7 +144,8 @@ impl Login {
             queued: VecDeque::new(),
             history: History::default(),
             pages: JoinSet::new(),
-            refresh_at: None,
+            schedule: Schedule::default(),
+            started: Instant::now(),
         };
         let task = Task(tokio::spawn(owner.run()));
         let login = Self {
@@ -223,9 +222,9 @@ impl Login {
         match held {
             Some((token, Freshness::Fresh)) => return Ok(Some(token)),
             Some((token, Freshness::Due)) => {
-                // It works for a while: nobody has to wait. If the task has much to do, a later
-                // request says so again.
-                let _ = self.commands.try_send(Command::Refresh);
+                // It works for a while: nobody has to wait. If the task has much to do, it looks at
+                // the clock anyway.
+                let _ = self.commands.try_send(Command::Look);
                 return Ok(Some(token));
             }
             Some((_, Freshness::Expired)) | None => {}
@@ -342,12 +341,14 @@ struct Owner {
     history: History,
     pages: JoinSet<()>,
     /// When to refresh without being asked.
-    refresh_at: Option<Instant>,
+    schedule: Schedule,
+    started: Instant,
 }
 
 impl Owner {
     async fn run(mut self) {
         loop {
+            let next = self.schedule.next(self.moment());
             tokio::select! {
                 command = self.commands.recv() => match command {
                     Some(command) => self.obey(command),
@@ -356,9 +357,8 @@ impl Owner {
                 outcome = finished(&mut self.silent) => self.silent_ended(outcome),
                 outcome = finished(&mut self.asking) => self.asking_ended(outcome),
                 Some(_) = self.pages.join_next() => {}
-                () = at(self.refresh_at) => {
-                    self.refresh_at = None;
-                    self.begin_silent();
+                goal = due(next), if self.silent.is_none() => {
+                    self.silent = goal.map(|goal| self.flow(goal));
                 }
             }
         }
@@ -383,14 +383,12 @@ impl Owner {
         match command {
             Command::Silent(reply) => {
                 self.silent_waiters.push(reply);
-                self.begin_silent();
-            }
-            Command::Refresh => {
-                let soon = self.refresh_at.is_some_and(|at| at > Instant::now());
-                if !soon {
-                    self.begin_silent();
+                if self.silent.is_none() {
+                    self.silent = Some(self.flow(Goal::Silent));
                 }
             }
+            // Which the loop does whenever something happens.
+            Command::Look => {}
             Command::Ask(goal, reply) => {
                 self.queued.push_back((goal, reply));
                 self.begin_asking();
@@ -398,11 +396,8 @@ impl Owner {
         }
     }
 
-    fn begin_silent(&mut self) {
-        if self.silent.is_none() {
-            let flow = rim::run(self.rim.clone(), Goal::Silent, self.history.clone());
-            self.silent = Some(Box::pin(flow));
-        }
+    fn flow(&self, goal: Goal) -> Running {
+        Box::pin(rim::run(self.rim.clone(), goal, self.history.clone()))
     }
 
     fn begin_asking(&mut self) {
@@ -410,8 +405,7 @@ impl Owner {
             && let Some((goal, reply)) = self.queued.pop_front()
         {
             self.asking_waiters.push(reply);
-            let flow = rim::run(self.rim.clone(), goal, self.history.clone());
-            self.asking = Some(Box::pin(flow));
+            self.asking = Some(self.flow(goal));
         }
     }
 
@@ -445,9 +439,8 @@ impl Owner {
         let mut pages = outcome.pages;
         self.pages
             .spawn(async move { while pages.join_next().await.is_some() {} });
-        match outcome.result {
+        let result = match outcome.result {
             Ok(grant) => {
-                self.refresh_at = grant.as_ref().and_then(next_refresh);
                 self.grant.send_replace(grant.clone());
                 Ok(grant)
             }
@@ -458,25 +451,22 @@ impl Owner {
                     error: Arc::new(error),
                 };
                 self.rim.diag.debug(&error);
-                self.refresh_at = Some(Instant::now() + Duration::from_secs(REFRESH_AGAIN));
                 Err(error)
             }
+        };
+        let at = self.moment();
+        let random = rand::random();
+        self.schedule
+            .ended(self.grant.borrow().as_ref(), at, random);
+        result
+    }
+
+    fn moment(&self) -> Moment {
+        Moment {
+            now: now(),
+            awake: self.started.elapsed(),
         }
     }
-}
-
-/// When a token is to be refreshed: as soon as that is due, and a little later, so that not all
-/// processes that share it wake at once.
-fn next_refresh(grant: &Grant) -> Option<Instant> {
-    let at = grant.refresh_at()?;
-    let margin = grant.tokens.expires_at?.saturating_sub(at);
-    let jitter = (margin as f64 / 10.0) * rand::random::<f64>();
-    let wait = at.saturating_sub(now()).max(match grant.freshness(now()) {
-        Freshness::Fresh => 0,
-        // The last try was in vain.
-        Freshness::Due | Freshness::Expired => REFRESH_AGAIN,
-    });
-    Some(Instant::now() + Duration::from_secs(wait) + Duration::from_secs_f64(jitter))
 }
 
 async fn finished(flow: &mut Option<Running>) -> Outcome {
@@ -486,10 +476,15 @@ async fn finished(flow: &mut Option<Running>) -> Outcome {
     }
 }
 
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => tokio::time::sleep_until(moment).await,
-        None => std::future::pending().await,
+/// Waits until the clocks are to be looked at again, or a refresh is due, which is given.
+async fn due(next: Next) -> Option<Goal> {
+    match next {
+        Next::Idle => std::future::pending().await,
+        Next::Look(wait) => {
+            tokio::time::sleep(wait).await;
+            None
+        }
+        Next::Refresh { held } => Some(Goal::Renew { held }),
     }
 }
 

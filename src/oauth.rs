@@ -8,6 +8,7 @@ pub mod document;
 pub mod flow;
 pub mod invitation;
 pub mod registration;
+pub mod schedule;
 pub mod scope;
 pub mod sign_in;
 pub mod token;

@@ -45,7 +45,7 @@ struct Entry {
     scopes: Vec<String>,
     /// When the access token ends, in seconds since the epoch.
     expires_at: Option<u64>,
-    /// Whether there is a refresh token.
+    /// Whether there is a refresh token that can be used.
     refreshable: bool,
     /// When a person consented, in seconds since the epoch.
     granted_at: Option<u64>,
@@ -180,7 +180,8 @@ impl Entry {
             None => sign_in.clients.keys().next(),
         };
         self.issuer = issuer.map(|issuer| clean(issuer.as_str()));
-        if let Some(known) = issuer.and_then(|issuer| sign_in.clients.get(issuer)) {
+        let known = issuer.and_then(|issuer| sign_in.clients.get(issuer));
+        if let Some(known) = known {
             self.client_id = Some(clean(&known.client.client_id));
             self.client = Some(match known.client.registered {
                 true => ClientOrigin::Registered,
@@ -194,7 +195,9 @@ impl Entry {
         self.resource = grant.resource.as_ref().map(|r| clean(r.as_str()));
         self.scopes = tokens.scopes.iter().map(|scope| clean(scope)).collect();
         self.expires_at = tokens.expires_at;
-        self.refreshable = tokens.refresh_token.is_some();
+        // RFC 7591 §3.2.1: a client whose secret has ended cannot use it any more.
+        let lapsed = known.is_some_and(|known| known.client.has_lapsed(now));
+        self.refreshable = tokens.refresh_token.is_some() && !lapsed;
         self.granted_at = Some(grant.granted_at);
         self.refreshed_at = grant.refreshed_at;
         let ended = tokens.expires_at.is_some_and(|at| at <= now);
@@ -279,7 +282,7 @@ fn lines(entry: &Entry, now: u64) -> Vec<(&'static str, String)> {
         );
         let refresh = match entry.refreshable {
             true => "",
-            false => ", no refresh token",
+            false => ", cannot be refreshed",
         };
         add(
             "access token",

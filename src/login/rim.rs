@@ -258,7 +258,9 @@ impl Hands {
     }
 
     async fn amend(&mut self, amendment: &Amendment) -> Result<SignIn, Cause> {
-        self.lock().await?;
+        if self.lock.is_none() {
+            self.lock().await?;
+        }
         let mut sign_in = self.read()?;
         amendment.apply(&mut sign_in);
         self.save(sign_in.clone()).await?;

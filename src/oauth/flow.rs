@@ -10,14 +10,16 @@
 //!   │ due, expired or refused, with a refresh token        │ nothing to refresh with
 //!   ▼                                                      │
 //! Locking ─► Rereading ──a sibling was faster──► Done      │
-//!              │                                           │
-//!              ▼                                           │
-//!            Refreshing ──ok──► SavingRefresh ──► Done     │
-//!              │    │ network, 5xx: once more, then        │
-//!              │    └─► NotingOutage ─► Done while the token lasts, else Fail
-//!              │ grant dead, client dead                   │
-//!              ▼                                           │
-//!            Forgetting ─► Unlocking ──────────────────────┤
+//!   ▲          │   └──nothing to refresh with─► Unlocking ─┤
+//!   │          ▼                                           │
+//!   │        Refreshing ──ok──► SavingRefresh ──► Done     │
+//!   │          │    │ network, 5xx: once more, then        │
+//!   │          │    ├─► NotingOutage ─► Done while the token lasts, else Fail
+//!   │          │    └─refused otherwise─► Unlocking ───────┤
+//!   │          │ grant dead, client dead                   │
+//!   │ due      ▼                                           │
+//!   └─────── Forgetting ──a sibling has renewed it──► Done │
+//!              └───────────────────────────────────────────┤
 //!                                                          │ nobody may be asked: Done(nothing)
 //!                                                          ▼
 //!   a sibling signed in: Done ◄── AwaitingTurn ◄───────────┘
@@ -30,7 +32,9 @@
 //!                                     known, but for how long? Probing ◄┤  ▼                 │
 //!                                                       │ │ dead       │ Registering         │
 //!                                                       │ └──────┐     │  ▼                  │
-//!                                                       │        │     │ SavingClient        │
+//!                                                       │        │     │ SavingClient, unless│
+//!                                                       │        │     │  │ tokens need the  │
+//!                                                       │        │     │  │ one before       │
 //!                                                       ▼        │     ▼  ▼                  │
 //!                                          AwaitingCallback ◄── OpeningBrowser               │
 //!                                            │  │ client dead, scope refused (once each)     │
@@ -61,9 +65,9 @@
 //! What fails with the lock of the sign-in held passes through `NotingFailure`, so that those who
 //! waited for it fail with it; the same holds for a refresh.
 //!
-//! The lock of the tokens is held from `Locking` to `SavingRefresh` or `Unlocking`, which takes as
-//! long as two requests; never while a person is in the browser. The lock of the sign-in is held
-//! from `RereadingTurn` to the end.
+//! The lock of the tokens is held from `Locking` to `SavingRefresh`, `Forgetting` or `Unlocking`,
+//! which takes as long as two requests; never while a person is in the browser. The lock of the
+//! sign-in is held from `RereadingTurn` to the end.
 
 mod amend;
 mod answer;
@@ -294,8 +298,7 @@ impl Flow {
             // The others will try for themselves if it could not be written.
             (S::NotingOutage { grant, error }, E::Saved(_)) => self.put_off(grant, error, now),
             (S::NotingFailure { error }, E::Amended(_)) => fail(error),
-            // What could not be written is forgotten in this flow all the same.
-            (S::Forgetting { cached }, E::Saved(_)) => (S::Unlocking { cached }, Action::Unlock),
+            (S::Forgetting { cached }, E::Amended(outcome)) => self.forgotten(cached, outcome, now),
             (S::Unlocking { cached }, E::Unlocked) => self.without_token(&cached, now),
 
             (S::AwaitingTurn { .. }, E::Turn(pending)) => {
@@ -333,7 +336,7 @@ impl Flow {
                     bound,
                 },
                 E::Fetched(fetched),
-            ) => self.registration_answered(plan, *registration, bound, fetched),
+            ) => self.registration_answered(plan, *registration, bound, fetched, now),
             (
                 S::SavingClient {
                     plan,

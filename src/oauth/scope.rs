@@ -133,7 +133,7 @@ impl History {
 
     /// Notes that a browser was opened.
     pub fn opened(&mut self, now: u64) {
-        self.attempts.retain(|at| at.saturating_add(WINDOW) > now);
+        self.attempts.retain(|&at| is_recent(at, now));
         self.attempts.push(now);
     }
 
@@ -162,14 +162,22 @@ impl History {
     /// as well, another refresh would only go round in circles.
     pub fn is_replacement(&self, token: &Secret, now: u64) -> bool {
         let same = |(replacement, _): &&(Secret, u64)| replacement == token;
-        let recent = |(_, at): &(Secret, u64)| now.saturating_sub(*at) < JUST_REFRESHED;
+        // One that came later than now is of unknown age, as the clock was set back.
+        let age = |(_, at): &(Secret, u64)| now.checked_sub(*at);
+        let recent =
+            |replacement: &(Secret, u64)| age(replacement).is_some_and(|age| age < JUST_REFRESHED);
         self.replacement.as_ref().filter(same).is_some_and(recent)
     }
 
     fn recent(&self, now: u64) -> usize {
-        let recent = |at: &&u64| at.saturating_add(WINDOW) > now;
+        let recent = |at: &&u64| is_recent(**at, now);
         self.attempts.iter().filter(recent).count()
     }
+}
+
+/// What lies later than now was before the clock was set back; nobody knows how long before.
+fn is_recent(at: u64, now: u64) -> bool {
+    now.checked_sub(at).is_some_and(|age| age < WINDOW)
 }
 
 #[cfg(test)]
@@ -295,6 +303,8 @@ mod tests {
         assert!(history.allows(600));
         history.opened(600);
         assert!(!history.allows(650));
+        // The clock was set back: what was tried when is not known any more.
+        assert!(history.allows(50));
     }
 
     #[test]

@@ -93,7 +93,15 @@ impl Refusal {
                 .get("error")
                 .and_then(|error| error.get(name)?.as_str())
         };
-        let error = object.text("error").or_else(|| nested("code"));
+        // Some servers have their code in another member; words and numbers lack the underscore.
+        let elsewhere = || {
+            let mut members = ["error_code", "code", "status"].iter();
+            members.find_map(|name| object.text(name).filter(|text| text.contains('_')))
+        };
+        let error = object
+            .text("error")
+            .or_else(|| nested("code"))
+            .or_else(elsewhere);
         let names = ["error_description", "message", "detail", "error_message"];
         let description = names
             .iter()
@@ -120,7 +128,13 @@ impl Refusal {
     /// Whether the server says that it does not know the client: RFC 6749 §5.2, and the spellings
     /// of servers that answer with a message of their own.
     pub fn names_unknown_client(&self) -> bool {
-        let dead = ["invalid_client", "unauthorized_client"];
+        let dead = [
+            "invalid_client",
+            "unauthorized_client",
+            "incorrect_client_credentials",
+            "invalid_client_id",
+            "bad_client_secret",
+        ];
         self.error
             .as_deref()
             .is_some_and(|error| dead.contains(&error))
@@ -131,6 +145,25 @@ impl Refusal {
                 "client_not_found",
                 "no such client",
             ])
+    }
+
+    /// Whether the server says that a refresh token is worth nothing, in the ways of servers that do
+    /// not say `invalid_grant` (RFC 6749 §5.2): in a code of their own, or in words.
+    fn names_dead_refresh_token(&self) -> bool {
+        let lower =
+            |text: &Option<String>| text.as_deref().unwrap_or_default().to_ascii_lowercase();
+        let (code, words) = (lower(&self.error), lower(&self.description));
+        let names_it =
+            |text: &str| text.contains("refresh_token") || text.contains("refresh token");
+        let lacks_it = |text: &str| text.contains("missing") || text.contains("required");
+        match code.as_str() {
+            // A code that names it says enough: the words beside it may be `missing or invalid`.
+            code if names_it(code) => !lacks_it(code),
+            "unauthorized_client" | "invalid_request" | "invalid_token" | "" => {
+                names_it(&words) && !lacks_it(&words)
+            }
+            _ => false,
+        }
     }
 }
 
@@ -291,15 +324,7 @@ impl TokenError {
             Some("temporarily_unavailable" | "slow_down") => outage(Effect::None, refusal),
             Some("server_error") => outage(Effect::Unknown, refusal),
             Some("invalid_grant") => Self::GrantDead(refusal),
-            // Servers that say so in other codes: only where they name the refresh token.
-            Some("unauthorized_client" | "invalid_request" | "invalid_token")
-                if refresh
-                    && refusal.mentions(&["refresh_token", "refresh token"])
-                    && !refusal.mentions(&["missing", "required"]) =>
-            {
-                Self::GrantDead(refusal)
-            }
-            Some("invalid_refresh_token") if refresh => Self::GrantDead(refusal),
+            _ if refresh && refusal.names_dead_refresh_token() => Self::GrantDead(refusal),
             Some("invalid_scope") => Self::InvalidScope(refusal),
             Some("invalid_target") => Self::InvalidTarget(refusal),
             _ if refusal.names_unknown_client() => Self::ClientDead(refusal),
@@ -350,7 +375,29 @@ mod tests {
                 401,
                 r#"{"error":"invalid_token","error_description":"The refresh token expired"}"#,
             ),
+            (
+                400,
+                r#"{"error":"invalid_grant","error_description":"OAuth grant revoked"}"#,
+            ),
+            (
+                400,
+                r#"{"error":"invalid_request","error_description":"Server: refresh_token is invalid"}"#,
+            ),
             (200, r#"{"ok":false,"error":"invalid_refresh_token"}"#),
+            (
+                200,
+                r#"{"error":"bad_refresh_token","error_description":"The refresh token passed is incorrect or expired."}"#,
+            ),
+            (
+                400,
+                r#"{"status":"BAD_REFRESH_TOKEN","message":"missing or invalid refresh token"}"#,
+            ),
+            (
+                400,
+                r#"{"code":400,"error_code":"refresh_token_already_used","msg":"Already used"}"#,
+            ),
+            (400, r#"{"message":"Invalid Refresh Token"}"#),
+            (401, "Refresh token expired\n"),
         ] {
             let error = sort(&refresh(), status, body);
             assert!(
@@ -369,6 +416,20 @@ mod tests {
         ));
         let body = r#"{"error":"invalid_request","error_description":"bad refresh_token"}"#;
         assert!(matches!(sort(&code(), 400, body), TokenError::Refused(_)));
+        for body in [
+            r#"{"error":"missing_refresh_token"}"#,
+            r#"{"error":"REFRESH_TOKEN_REQUIRED"}"#,
+            r#"{"message":"A refresh token is required"}"#,
+            r#"{"error":"other","error_description":"no refresh token for this scope"}"#,
+            r#"{"status":"error","message":"no"}"#,
+            r#"{"error":{"type":"refresh_token"}}"#,
+        ] {
+            let error = sort(&refresh(), 400, body);
+            assert!(matches!(error, TokenError::Refused(_)), "{body}: {error:?}");
+        }
+        let page = "<html>Refresh token expired</html>";
+        let error = sort(&refresh(), 403, page);
+        assert!(matches!(error, TokenError::Refused(_)), "{error:?}");
     }
 
     #[test]
@@ -377,6 +438,13 @@ mod tests {
             (401, r#"{"error":"invalid_client"}"#),
             (400, r#"{"error":"unauthorized_client"}"#),
             (422, r#"{"message":"Unrecognized client_id"}"#),
+            (
+                400,
+                r#"{"error":"unauthorized_client","error_description":"Unknown application"}"#,
+            ),
+            (200, r#"{"error":"incorrect_client_credentials"}"#),
+            (200, r#"{"ok":false,"error":"invalid_client_id"}"#),
+            (200, r#"{"ok":false,"error":"bad_client_secret"}"#),
             (
                 400,
                 r#"{"error":{"code":"x","message":"Client not found"}}"#,

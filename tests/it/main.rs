@@ -1,11 +1,13 @@
 //! End to end: the built binary, talked to as hosts and servers talk to it.
 
+mod ahead;
 mod cache;
 mod cli;
 mod commands;
 mod concurrency;
 mod device;
 mod faults;
+mod healing;
 mod oidc;
 mod peers;
 mod refresh;

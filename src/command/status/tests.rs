@@ -98,6 +98,14 @@ fn health_follows_from_expiry_and_refresh_token() {
     assert_eq!(health(None, None), Health::Ok);
     assert_eq!(health(Some(NOW), Some("R")), Health::Refreshable);
     assert_eq!(health(Some(NOW), None), Health::Expired);
+    let lapsed = |ends_at| {
+        let mut sign_in = sign_in(Some(NOW), Some("R"));
+        let known = sign_in.clients.values_mut().next().unwrap();
+        known.client.client_secret_expires_at = Some(ends_at);
+        entry(sign_in).health
+    };
+    assert_eq!(lapsed(NOW + 1), Health::Refreshable);
+    assert_eq!(lapsed(NOW), Health::Expired);
     let mut registered = sign_in(None, None);
     registered.grant = None;
     let entry = entry(registered);

@@ -8,7 +8,7 @@ use crate::oauth::registration::Client;
 use crate::oauth::scope;
 use crate::oauth::sign_in::{FailureNote, Failures, SignIn};
 use crate::oauth::token::{Freshness, Grant, TokenSet};
-use crate::oauth::token_endpoint::{GrantRequest, Refusal, TokenError, TokenRequest};
+use crate::oauth::token_endpoint::{Cause, GrantRequest, Refusal, TokenError, TokenRequest};
 
 /// Longest pause before a refresh is tried again, in seconds; the lock is held meanwhile.
 const LONGEST_PAUSE: u64 = 10;
@@ -29,13 +29,21 @@ impl Flow {
             return Decision::Ask;
         };
         let reason = refresh_reason(grant, now);
-        let can_refresh = grant.tokens.refresh_token.is_some()
-            && self.client_for(cached, &grant.issuer, now).is_some();
+        let can_refresh = self.can_refresh(cached, &grant.issuer, now);
         let use_it = || Decision::Use(grant.clone());
         match (&self.goal, reason) {
             // Without a way to refresh it the server may judge, whose clock is the one that counts.
             (Goal::Silent, Some(reason)) if can_refresh => Decision::Refresh(grant.clone(), reason),
             (Goal::Silent, _) => use_it(),
+            (Goal::Renew { held }, reason) => {
+                let due = *held == grant.tokens.access_token;
+                let reason =
+                    reason.or_else(|| due.then(|| RefreshReason::EndsIn(ends_in(grant, now))));
+                match reason.filter(|_| can_refresh) {
+                    Some(reason) => Decision::Refresh(grant.clone(), reason),
+                    None => use_it(),
+                }
+            }
             (Goal::Challenged { rejected, .. }, reason) => {
                 let token = &grant.tokens.access_token;
                 let reason = match rejected {
@@ -76,10 +84,20 @@ impl Flow {
     pub(super) fn cache_read(&mut self, cached: SignIn, now: u64) -> Move {
         self.known_failures = cached.failures.clone();
         match self.decide(&cached, now) {
-            Decision::Use(grant) => done(Some(grant)),
+            Decision::Use(grant) => {
+                if self.is_news(&grant) {
+                    self.note(Note::Adopted);
+                }
+                done(Some(grant))
+            }
             Decision::Refresh(grant, _) => (State::Locking { grant }, Action::Lock),
             Decision::Ask => self.without_token(&cached, now),
         }
+    }
+
+    /// Whether another process was first to renew the token.
+    fn is_news(&self, grant: &Grant) -> bool {
+        matches!(&self.goal, Goal::Renew { held } if *held != grant.tokens.access_token)
     }
 
     /// The same under the lock: now it is certain that nobody else refreshes.
@@ -165,14 +183,12 @@ impl Flow {
             TokenError::GrantDead(refusal) => {
                 self.note(Note::GrantEnded(refusal));
                 self.grant_just_ended = true;
-                cached.grant = None;
-                forget(cached)
+                forget(cached, &request, None)
             }
             TokenError::ClientDead(refusal) if request.client.registered => {
                 self.note(Note::ClientForgotten(refusal.to_string()));
-                cached.clients.remove(&grant.issuer);
-                cached.grant = None;
-                forget(cached)
+                let client_id = request.client.client_id.clone();
+                forget(cached, &request, Some((grant.issuer, client_id)))
             }
             TokenError::Unavailable(outage)
                 if !again && outage.retry_after.unwrap_or(1) <= LONGEST_PAUSE =>
@@ -207,12 +223,31 @@ impl Flow {
         }
     }
 
+    /// What was refused is forgotten. What could not be written is forgotten in this flow all the
+    /// same.
+    pub(super) fn forgotten(
+        &mut self,
+        cached: SignIn,
+        outcome: Result<SignIn, Cause>,
+        now: u64,
+    ) -> Move {
+        let cached = outcome.unwrap_or(cached);
+        match self.decide(&cached, now) {
+            Decision::Use(grant) => {
+                self.note(Note::Adopted);
+                done(Some(grant))
+            }
+            Decision::Refresh(grant, _) => (State::Locking { grant }, Action::Lock),
+            Decision::Ask => self.without_token(&cached, now),
+        }
+    }
+
     /// The server will not refresh this grant, but has not ended it either. It stays until a
     /// sign-in replaces it.
     fn refresh_refused(&mut self, cached: SignIn, grant: Grant, refusal: Refusal) -> Move {
         self.note(Note::RefreshRefused(refusal));
         match self.goal {
-            Goal::Silent => done(Some(grant)),
+            Goal::Silent | Goal::Renew { .. } => done(Some(grant)),
             _ => (State::Unlocking { cached }, Action::Unlock),
         }
     }
@@ -235,7 +270,7 @@ impl Flow {
     /// Nothing in the cache helps.
     pub(super) fn without_token(&mut self, cached: &SignIn, now: u64) -> Move {
         match self.goal {
-            Goal::Silent => done(None),
+            Goal::Silent | Goal::Renew { .. } => done(None),
             _ => {
                 if let Err(error) = self.may_ask(cached, now) {
                     return fail(error);
@@ -307,6 +342,16 @@ impl Flow {
         }
     }
 
+    /// Whether the cache holds a grant of this issuer that can be refreshed.
+    pub(super) fn can_refresh(&self, cached: &SignIn, issuer: &Issuer, now: u64) -> bool {
+        let grant = cached
+            .grant
+            .as_ref()
+            .filter(|grant| grant.issuer == *issuer);
+        grant.is_some_and(|grant| grant.tokens.refresh_token.is_some())
+            && self.client_for(cached, issuer, now).is_some()
+    }
+
     /// The client that an issuer's tokens belong to, with the secret that the user configured.
     fn client_for(&self, cached: &SignIn, issuer: &Issuer, now: u64) -> Option<Client> {
         let known = &cached.clients.get(issuer)?.client;
@@ -328,22 +373,36 @@ fn new_failure(known: &Option<FailureNote>, now: &Option<FailureNote>) -> Option
     now.clone().filter(|_| count(now) != count(known))
 }
 
-fn forget(cached: SignIn) -> Move {
-    let action = Action::Save(Box::new(cached.clone()));
+/// Forgets what was refused, if it is still what the cache holds: where files have no locks, or for
+/// a program that does not ask for them, another process may have renewed it meanwhile.
+fn forget(mut cached: SignIn, request: &TokenRequest, client: Option<(Issuer, String)>) -> Move {
+    let GrantRequest::RefreshToken { refresh_token } = &request.grant else {
+        return (State::Unlocking { cached }, Action::Unlock);
+    };
+    let amendment = Amendment::DropGrant {
+        refresh_token: refresh_token.clone(),
+        client,
+    };
+    amendment.apply(&mut cached);
+    let action = Action::Amend(Box::new(amendment));
     (State::Forgetting { cached }, action)
+}
+
+fn ends_in(grant: &Grant, now: u64) -> u64 {
+    grant.tokens.expires_at.unwrap_or(now).saturating_sub(now)
 }
 
 fn refresh_reason(grant: &Grant, now: u64) -> Option<RefreshReason> {
     let expires_at = grant.tokens.expires_at.unwrap_or(now);
     match grant.freshness(now) {
         Freshness::Fresh => None,
-        Freshness::Due => Some(RefreshReason::EndsIn(expires_at.saturating_sub(now))),
+        Freshness::Due => Some(RefreshReason::EndsIn(ends_in(grant, now))),
         Freshness::Expired => Some(RefreshReason::Ended(now.saturating_sub(expires_at))),
     }
 }
 
 /// Whether a refusal of another kind is the server's own word, so that a person may help; a page
-/// from something in between is a fault of the network.
+/// from something in between is a fault of the network. RFC 6749 §5.2: 401 is about the client.
 fn needs_person(refusal: &Refusal) -> bool {
-    refusal.error.is_some() || matches!(refusal.status, 404 | 405 | 410)
+    refusal.error.is_some() || matches!(refusal.status, 401 | 404 | 405 | 410)
 }

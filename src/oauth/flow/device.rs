@@ -58,7 +58,7 @@ impl Flow {
             Some(Ok(client)) => self.ask_for_code(plan, client, now),
             Some(Err(error)) => fail(error),
             // Where a browser could come back to makes no difference.
-            None => match plan.known_client(now).cloned() {
+            None => match plan.known_client(self.person_done_by(now)).cloned() {
                 Some(client) => self.ask_for_code(plan, client, now),
                 None => self.register_device(plan),
             },

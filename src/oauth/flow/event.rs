@@ -20,6 +20,12 @@ use crate::secret::Secret;
 pub enum Goal {
     /// To send with the next request, if there is one without asking anybody.
     Silent,
+    /// Another token ahead of time, if there is one without asking anybody.
+    Renew {
+        /// The token that is due, by the reckoning of who has held it for a while; the wall clock
+        /// alone may say otherwise.
+        held: Secret,
+    },
     /// The server answered 401.
     Challenged {
         /// The token it refused; `None` if none was sent.
@@ -54,7 +60,7 @@ pub enum Action {
     Save(Box<SignIn>),
     /// Let go of that lock. \[`Unlocked`\]
     Unlock,
-    /// Lock the tokens, read them, apply this, write them, let go. \[`Amended`\]
+    /// Lock the tokens unless they are, read them, apply this, write them, let go. \[`Amended`\]
     Amend(Box<Amendment>),
     /// Ask the token endpoint. \[`TokenAnswer`\]
     RequestToken {

@@ -45,10 +45,10 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// The client that was registered here before, if it is still one.
-    pub fn known_client(&self, now: u64) -> Option<&Client> {
+    /// The client that was registered here before, if it stays one until then.
+    pub fn known_client(&self, until: u64) -> Option<&Client> {
         let known = self.task.cached.clients.get(&self.server.issuer)?;
-        Some(&known.client).filter(|client| client.registered && !client.has_lapsed(now))
+        Some(&known.client).filter(|client| client.registered && !client.has_lapsed(until))
     }
 
     /// Whether this client, which the server does not take, may be replaced by a new one.
@@ -124,7 +124,7 @@ impl Flow {
             Goal::Challenged { challenge, .. }
             | Goal::StepUp { challenge, .. }
             | Goal::SignIn { challenge, .. } => Some(challenge),
-            Goal::Silent => None,
+            Goal::Silent | Goal::Renew { .. } => None,
         }
     }
 
@@ -282,13 +282,18 @@ impl Flow {
         )
     }
 
+    /// When a person who is asked now is done at the latest. What they bring is bound to the client.
+    pub(super) fn person_done_by(&self, now: u64) -> u64 {
+        now.saturating_add(self.settings.auth_timeout)
+    }
+
     /// Configured, else registered before, else to be registered (MCP 2025-11-25, Client
     /// Registration Approaches). What one issuer gave is never shown to another.
     fn choose(&self, plan: &Plan, now: u64) -> Result<Choice, FlowError> {
         if let Some(configured) = self.configured(plan) {
             return configured.map(Choice::Configured);
         }
-        if let Some(client) = plan.known_client(now)
+        if let Some(client) = plan.known_client(self.person_done_by(now))
             && let Some(uri) = &client.redirect_uri
             && let Some(port) = self.settings.redirect.port_of(uri)
         {
@@ -349,7 +354,8 @@ impl Flow {
         let grant = plan.task.cached.grant.as_ref();
         let recent = grant
             .filter(|grant| grant.issuer == plan.server.issuer)
-            .is_some_and(|grant| now.saturating_sub(grant.issued_at()) < PROVEN);
+            .and_then(|grant| now.checked_sub(grant.issued_at()))
+            .is_some_and(|age| age < PROVEN);
         recent || self.grant_just_ended
     }
 
@@ -374,15 +380,22 @@ impl Flow {
 
     pub(super) fn registration_answered(
         &mut self,
-        plan: Plan,
+        mut plan: Plan,
         registration: Registration,
         bound: Option<Bound>,
         fetched: Fetched,
+        now: u64,
     ) -> Move {
         match registration.judge(fetched, &self.settings.server) {
             registration::Step::Registered(client) => {
-                let known = known(&plan.server, &client);
-                let amendment = Amendment::PutClient(plan.server.issuer.clone(), known);
+                let issuer = plan.server.issuer.clone();
+                let in_use = self.can_refresh(&plan.task.cached, &issuer, now);
+                let amendment = Amendment::PutClient(issuer, known(&plan.server, &client));
+                // Until the person has signed in, the client whose tokens are in use is worth more.
+                if in_use {
+                    amendment.apply(&mut plan.task.cached);
+                    return self.ask_as(plan, client, bound, now);
+                }
                 let state = State::SavingClient {
                     plan,
                     client,
@@ -407,6 +420,11 @@ impl Flow {
             Ok(cached) => plan.task.cached = cached,
             Err(cause) => self.note(Note::NotSaved(cause)),
         }
+        self.ask_as(plan, client, bound, now)
+    }
+
+    /// Asks as a client that was registered just now.
+    fn ask_as(&mut self, plan: Plan, client: Client, bound: Option<Bound>, now: u64) -> Move {
         match bound {
             Some(bound) => self.ask(plan, client, &bound, false, now),
             None => self.ask_for_code(plan, client, now),

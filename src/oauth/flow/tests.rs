@@ -4,6 +4,7 @@
 mod cached;
 mod chaos;
 mod device;
+mod lapsed;
 mod shared;
 mod sign_in;
 mod step_up;
@@ -74,6 +75,8 @@ struct World {
     taken: Vec<u16>,
     /// What a sibling writes while we wait for the lock.
     sibling_refreshes: Option<SignIn>,
+    /// What a process writes, lock or no lock, before the next amendment.
+    intruder_writes: Option<SignIn>,
     /// What siblings write while we wait for our turn.
     siblings_sign_in: VecDeque<SignIn>,
     /// What a process that died left open.
@@ -121,6 +124,7 @@ impl World {
             visits: VecDeque::new(),
             taken: Vec::new(),
             sibling_refreshes: None,
+            intruder_writes: None,
             siblings_sign_in: VecDeque::new(),
             pending: None,
             codes: VecDeque::new(),
@@ -180,6 +184,17 @@ impl World {
 
     fn silent(self) -> End {
         self.run(Goal::Silent)
+    }
+
+    /// What the cache holds is due by the reckoning of who holds it.
+    fn renewed(self) -> End {
+        let held = self.held();
+        self.run(Goal::Renew { held })
+    }
+
+    fn held(&self) -> Secret {
+        let grant = self.cache.grant.as_ref().expect("a cached grant");
+        grant.tokens.access_token.clone()
     }
 
     /// The server answers 401 to what the cache holds.
@@ -259,10 +274,14 @@ impl World {
                 self.locked = false;
                 Event::Unlocked
             }
-            Action::Amend(amendment) => Event::Amended(written().map(|()| {
-                amendment.apply(&mut self.cache);
-                self.cache.clone()
-            })),
+            Action::Amend(amendment) => {
+                self.locked = false;
+                self.cache = self.intruder_writes.take().unwrap_or(self.cache.clone());
+                Event::Amended(written().map(|()| {
+                    amendment.apply(&mut self.cache);
+                    self.cache.clone()
+                }))
+            }
             Action::RequestToken { request, after } => {
                 self.now += after;
                 self.requests.push(*request);
@@ -324,7 +343,7 @@ impl World {
                 }
                 GrantRequest::DeviceCode { .. } => self.watch_poll(request),
             },
-            Action::ReadCache => {}
+            Action::ReadCache | Action::Amend(_) => {}
             Action::RequestCode { .. } | Action::ShowCode { .. } => {
                 assert!(self.turn && !self.locked, "{:?}", self.log);
             }
@@ -459,6 +478,7 @@ fn describe(action: &Action) -> String {
         Action::Unlock => "unlock".to_owned(),
         Action::Amend(amendment) => match **amendment {
             Amendment::PutClient(..) => "put client".to_owned(),
+            Amendment::DropGrant { .. } => "drop grant".to_owned(),
             Amendment::DropClient(..) => "drop client".to_owned(),
             Amendment::PutGrant(..) => "put grant".to_owned(),
             Amendment::NoteFailure { .. } => "note failure".to_owned(),
@@ -586,6 +606,7 @@ fn siblings(token: &str) -> SignIn {
     let mut sign_in = sign_in(3600);
     let grant = sign_in.grant.as_mut().unwrap();
     grant.tokens.access_token = secret(token);
+    grant.tokens.refresh_token = Some(secret("SIBLINGS_REFRESH"));
     grant.granted_at = NOW + 1;
     sign_in
 }

@@ -105,8 +105,11 @@ impl Dice {
                 .clone(),
             ..Challenge::default()
         };
-        match self.roll(5) {
+        match self.roll(6) {
             0 => Goal::Silent,
+            5 => Goal::Renew {
+                held: secret("OLD_ACCESS"),
+            },
             1 => Goal::SignIn {
                 since: NOW,
                 challenge,
@@ -133,7 +136,7 @@ fn every_flow_ends_and_keeps_the_rules() {
     let (mut done, mut failed, mut shown) = (0, 0, 0);
     for _ in 0..20_000 {
         let (world, goal) = (dice.world(), dice.goal());
-        let silent = goal == Goal::Silent;
+        let silent = matches!(goal, Goal::Silent | Goal::Renew { .. });
         // `World::perform` watches locks, turns and what is saved before it is used.
         let end = world.run(goal);
         if silent {

@@ -453,6 +453,13 @@ fn a_registration_not_heard_of_for_long_is_tried_before_the_browser_opens() {
         })
         .refused();
     assert_eq!((recent.did("probe"), recent.did("register")), (0, 0));
+    // A clock that was set back does not tell how long it has been.
+    let of_later = World::signed_in(3601)
+        .with(|world| {
+            world.cache.grant.as_mut().unwrap().tokens.refresh_token = None;
+        })
+        .refused();
+    assert_eq!(of_later.did("probe"), 1);
     assert_eq!(World::new().challenged().did("probe"), 0);
 }
 
