@@ -323,6 +323,8 @@ impl Flow {
             FlowError::Store(_)
                 | FlowError::SignInElsewhere(_)
                 | FlowError::TooManyAttempts
+                // Who asks by a browser may have success.
+                | FlowError::NoDeviceGrant(_)
                 | FlowError::Unexpected { .. }
         );
         self.has_turn && !own && !matches!(self.goal, Goal::StepUp { .. })

@@ -2,6 +2,7 @@
 
 pub mod authority;
 pub mod bridge;
+pub mod device;
 pub mod machine;
 pub mod oidc;
 pub mod peers;
