@@ -163,6 +163,13 @@ pub struct ServerArgs {
     #[arg(long, value_name = "HOST", hide_short_help = true)]
     pub host: Option<String>,
 
+    /// Address to listen on for the browser, instead of loopback
+    ///
+    /// For containers whose published port leads to their network address, such as `0.0.0.0`.
+    /// Whoever can reach it can then knock; only the answer to the sign-in is let in.
+    #[arg(long, value_name = "ADDRESS", hide_short_help = true)]
+    pub bind_host: Option<String>,
+
     /// Path of the address that the browser returns to [default: /oauth/callback]
     #[arg(long, value_name = "PATH", hide_short_help = true)]
     pub callback_path: Option<String>,

@@ -3,6 +3,7 @@
 //! Everything from outside arrives in [`Surroundings`], so that a test needs no process
 //! environment and no files. Precedence: flag, environment variable, default.
 
+mod again;
 mod given;
 mod headers;
 mod oauth;
@@ -10,6 +11,7 @@ mod which;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,6 +23,7 @@ use crate::diag::Level;
 use crate::ids::{Issuer, ResourceId, ServerKey, ServerUrl};
 use crate::oauth::registration::AuthMethod;
 use crate::secret::Secret;
+pub use again::Again;
 use given::{Given, Lookup};
 use which::{Which, cached_name, is_address, server};
 
@@ -124,6 +127,8 @@ pub struct Config {
     pub allow_missing_pkce_metadata: bool,
     /// Whether a browser may be opened.
     pub browser: bool,
+    /// How a person says the same in a terminal.
+    pub again: Again,
 }
 
 /// How requests to the remote server are authorized.
@@ -144,6 +149,8 @@ pub struct Callback {
     pub port: Option<u16>,
     /// The path; begins with `/`.
     pub path: String,
+    /// The address to listen on instead of loopback.
+    pub bind: Option<IpAddr>,
 }
 
 impl Callback {
@@ -278,10 +285,12 @@ impl Config {
         if device_code {
             base.warnings.extend(without_effect(args, &lookup, auth));
         }
+        let callback = callback(args, &lookup)?;
         Ok(Self {
             key: which.key(&server)?,
+            again: Again::new(args, &server, callback.port, around, &lookup)?,
             device_code,
-            callback: callback(args, &lookup)?,
+            callback,
             auth_timeout: match lookup.text("auth-timeout", &args.auth_timeout) {
                 Some(given) => given.whole_seconds()?,
                 None => AUTH_TIMEOUT,
@@ -465,6 +474,10 @@ fn callback(args: &ServerArgs, lookup: &Lookup<'_>) -> Result<Callback, UsageErr
         path: match lookup.text("callback-path", &args.callback_path) {
             Some(given) => given.path()?,
             None => CALLBACK_PATH.to_owned(),
+        },
+        bind: match lookup.text("bind-host", &args.bind_host) {
+            Some(given) => Some(given.address()?),
+            None => None,
         },
     })
 }

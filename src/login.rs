@@ -6,7 +6,9 @@
 //! others need. Two flows may be under way at a time: one that asks nobody, and one that may open a
 //! browser, so that requests whose token is good do not wait for a person.
 
+mod door;
 mod error;
+mod guide;
 mod rim;
 mod visitor;
 
@@ -14,7 +16,7 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use reqwest::Client as Http;
@@ -24,7 +26,7 @@ use tokio::time::Instant;
 
 use crate::config::{Config, Resource};
 use crate::diag::Diag;
-use crate::net::callback::Page;
+use crate::net::callback::{Listener, Page};
 use crate::oauth::challenge::Challenge;
 use crate::oauth::flow::{ConfiguredClient, Goal, Redirect, ResourceChoice, Settings, Way};
 use crate::oauth::invitation::{Invitation, Standing, pasted_query};
@@ -35,8 +37,9 @@ use crate::secret::Secret;
 use crate::store::{Store, StoreError};
 
 pub use error::LoginError;
+pub use guide::Audience;
 pub use rim::OpenBrowser;
-use rim::{Outcome, Rim, now};
+use rim::{Machine, Outcome, Rim, now};
 pub use visitor::BringError;
 use visitor::Pasted;
 
@@ -104,7 +107,11 @@ impl Login {
             true => Some(Arc::new(crate::browser::open)),
             false => None,
         };
-        Self::start_with(config, http, diag, browser)
+        let machine = Machine {
+            place: crate::browser::place,
+            ..machine(config, browser)
+        };
+        Self::start_on(machine, config, http, diag)
     }
 
     /// The same with another way to open addresses; `None` opens none and only prints them.
@@ -113,6 +120,15 @@ impl Login {
         http: Http,
         diag: Diag,
         browser: Option<OpenBrowser>,
+    ) -> Result<(Self, Task), StoreError> {
+        Self::start_on(machine(config, browser), config, http, diag)
+    }
+
+    fn start_on(
+        machine: Machine,
+        config: &Config,
+        http: Http,
+        diag: Diag,
     ) -> Result<(Self, Task), StoreError> {
         let (standing_published, standing) = watch::channel(Standing::Quiet);
         let (pasted, pastes) = mpsc::channel(PASTES);
@@ -123,7 +139,9 @@ impl Login {
             http,
             headers: config.headers.clone(),
             diag,
-            browser,
+            machine,
+            again: config.again.clone(),
+            audience: OnceLock::new(),
             standing: standing_published,
             needed_since: std::sync::Mutex::new(None),
             pastes: Mutex::new(pastes),
@@ -180,6 +198,12 @@ impl Login {
         let since = self.rim.needed_since.lock();
         let since = since.unwrap_or_else(PoisonError::into_inner);
         since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// Says who reads what is printed, if it is not the user of an AI client. To be called before
+    /// anything is asked for; the first call counts.
+    pub fn speak_to(&self, audience: Audience) {
+        let _ = self.rim.audience.set(audience);
     }
 
     /// Finishes the open sign-in with the address that the browser ended on, as a person copied
@@ -294,6 +318,19 @@ impl Login {
         let grant = self.grant.borrow();
         let grant = grant.as_ref()?;
         Some((grant.tokens.access_token.clone(), grant.freshness(now())))
+    }
+}
+
+/// A machine whose screen somebody looks at.
+fn machine(config: &Config, browser: Option<OpenBrowser>) -> Machine {
+    let callback = config.callback.clone();
+    Machine {
+        browser,
+        place: || None,
+        open_to_network: callback.bind.is_some_and(|address| !address.is_loopback()),
+        listen: Arc::new(move |port| {
+            Listener::bind(&callback.host, callback.bind, port, &callback.path)
+        }),
     }
 }
 

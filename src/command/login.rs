@@ -1,5 +1,7 @@
 //! `login`: signs in now and says what was granted.
 
+mod paste;
+
 use std::fmt::Write as _;
 
 use bytes::Bytes;
@@ -46,8 +48,16 @@ async fn sign_in(config: &Config, diag: &Diag) -> Result<(), Error> {
     let Some(challenge) = challenge(&remote, &host).await? else {
         return print(&format!("`{host}` needs no sign-in\n"));
     };
-    let (login, task) = Login::start(config, http, diag.for_host(&host))?;
-    let outcome = login.sign_in(challenge).await;
+    let diag = diag.for_host(&host);
+    let (login, task) = Login::start(config, http, diag.clone())?;
+    login.speak_to(paste::audience());
+    let outcome = tokio::select! {
+        outcome = login.sign_in(challenge) => outcome,
+        never = async {
+            paste::take_over_stdin(&login, &config.again, &diag).await;
+            std::future::pending().await
+        } => never,
+    };
     drop(login);
     task.ended().await;
     let grant = outcome.map_err(Error::Login)?;

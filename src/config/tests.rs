@@ -109,7 +109,7 @@ fn an_address_alone_is_enough() {
 fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
     let pem = "-----BEGIN CERTIFICATE-----";
     type Holds = fn(&Config) -> bool;
-    let cases: [(&str, &str, Holds); 21] = [
+    let cases: [(&str, &str, Holds); 22] = [
         ("name", "work", |c| c.key.as_str() == "work"),
         ("scope", "read write", |c| {
             c.scopes.as_deref() == Some(&["read".to_owned(), "write".to_owned()])
@@ -142,6 +142,9 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
             header(c, "x-file").as_deref() == Some("2")
         }),
         ("host", "127.0.0.1", |c| c.callback.host == "127.0.0.1"),
+        ("bind-host", "0.0.0.0", |c| {
+            c.callback.bind == Some([0, 0, 0, 0].into())
+        }),
         ("callback-path", "/cb", |c| c.callback.path == "/cb"),
         ("auth-timeout", "30", |c| {
             c.auth_timeout == Duration::from_secs(30)
@@ -251,6 +254,7 @@ fn a_wrong_value_names_where_it_was_given_and_what_is_allowed() {
             "--callback-path",
             &["cb", "", "/a?b", "/a#b", "/a b", "//a", "/a/../b"],
         ),
+        ("--bind-host", &["localhost", "", "0.0.0.0:80", "all"]),
         ("--name", &["", "../x", "a/b", "CON"]),
         ("--scope", &["", "  ", "a\"b", "a\\b", "ü"]),
         ("--resource", &["mcp.example.com", "https://r.example/#x"]),

@@ -1,9 +1,10 @@
 //! Performs the actions of one flow and says what came of them.
 
 mod device;
+mod show;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderValue, header};
@@ -11,23 +12,27 @@ use rand::RngCore;
 use rand::rngs::OsRng;
 use reqwest::Client as Http;
 use serde_json::Value;
+use show::Said;
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use url::Url;
 
-use super::visitor::{Pasted, Visitor};
-use crate::browser::{self, BrowserError};
+use super::door::{self, Door, Listen};
+use super::guide::Audience;
+use super::visitor::{Pasted, Visitor, hand_on};
+use crate::browser::{BrowserError, Place};
+use crate::config::Again;
 use crate::diag::Diag;
 use crate::ids::{ServerKey, same_origin};
 use crate::mcp::revision::INITIALIZE_REVISIONS;
-use crate::net::callback::{Listener, Page};
+use crate::net::callback::{Page, Visit};
 use crate::net::http::{self as net_http, Document, FetchError};
 use crate::net::token_endpoint;
-use crate::oauth::authorize::{Attempt, Randomness};
+use crate::oauth::authorize::Randomness;
 use crate::oauth::discovery::{FetchFault, Fetched, Reply};
 use crate::oauth::flow::{Action, Amendment, Event, Flow, FlowError, Goal, Settings};
-use crate::oauth::invitation::{Invitation, Open, Standing};
+use crate::oauth::invitation::{Open, Standing};
 use crate::oauth::scope::History;
 use crate::oauth::sign_in::SignIn;
 use crate::oauth::token::Grant;
@@ -44,6 +49,18 @@ const TURN_POLL: Duration = Duration::from_millis(150);
 /// How addresses get into a browser.
 pub type OpenBrowser = Arc<dyn Fn(&Url) -> Result<(), BrowserError> + Send + Sync>;
 
+/// What a sign-in needs of the machine that it runs on.
+pub struct Machine {
+    /// `None` if the user wants no browser to be opened.
+    pub browser: Option<OpenBrowser>,
+    /// Where this is, if nobody looks at the screen.
+    pub place: fn() -> Option<Place>,
+    /// How ports are listened on.
+    pub listen: Listen,
+    /// Whether that is so for others than this machine, too.
+    pub open_to_network: bool,
+}
+
 /// What all flows of one server share.
 pub struct Rim {
     pub settings: Arc<Settings>,
@@ -53,8 +70,12 @@ pub struct Rim {
     /// The user's headers for the MCP server, and for nobody else.
     pub headers: HeaderMap,
     pub diag: Diag,
-    /// `None` if the user wants none to be opened.
-    pub browser: Option<OpenBrowser>,
+    /// What a sign-in needs of the machine that it runs on.
+    pub machine: Machine,
+    /// How the user repeats the sign-in in a terminal.
+    pub again: Again,
+    /// Who reads what is said.
+    pub audience: OnceLock<Audience>,
     /// What a person has to do now.
     pub standing: watch::Sender<Standing>,
     /// Since when a person has been needed.
@@ -92,7 +113,7 @@ struct Hands {
     rim: Arc<Rim>,
     lock: Option<(Lock, OwnedMutexGuard<()>)>,
     turn: Option<SignInLock>,
-    listener: Option<Listener>,
+    door: Option<Door>,
     /// Who waits to be told what came of the answer that they brought.
     visitor: Option<Visitor>,
     /// Whether a person was asked for.
@@ -133,7 +154,7 @@ pub async fn run(rim: Arc<Rim>, goal: Goal, history: History) -> Outcome {
         rim,
         lock: None,
         turn: None,
-        listener: None,
+        door: None,
         visitor: None,
         asks: false,
         busy: None,
@@ -287,8 +308,7 @@ impl Hands {
     async fn await_turn(&mut self, until: u64) -> Event {
         let rim = self.rim.clone();
         let waited = remaining(until);
-        let mut announced = false;
-        let mut shown = None;
+        let mut said = Said::default();
         self.asks = true;
         self.publish(Standing::Preparing);
         loop {
@@ -302,11 +322,6 @@ impl Hands {
                 Ok(None) => {}
                 Err(error) => return Event::NoTurn(cause(error)),
             }
-            if !announced {
-                announced = true;
-                rim.diag
-                    .note("another bridge is signing in; waiting for that to be finished");
-            }
             let before = self.seen.clone();
             if let Ok(now) = self.read()
                 && now != before
@@ -318,36 +333,17 @@ impl Hands {
                 return Event::NoTurn(cause(LockError::Busy { name, waited }));
             }
             let open = rim.store.peek_attempt(&rim.key);
-            let invitation = open.as_ref().map(Invitation::from);
-            self.pass_on_code(invitation.as_ref(), &mut shown);
-            self.publish(invitation.map_or(Standing::Preparing, Standing::Elsewhere));
+            self.announce(open.as_ref(), &mut said);
             // The random part keeps many waiters from moving in step.
             let wait = TURN_POLL.mul_f64(1.0 + rand::random::<f64>());
             let mut pastes = rim.pastes.lock().await;
             tokio::select! {
                 () = tokio::time::sleep(wait.min(remaining(until))) => {}
-                Some(pasted) = pastes.recv() => {
-                    let attempt = open.as_ref().and_then(Open::browser);
-                    let redirect_uri = attempt.map(|attempt| attempt.redirect_uri.clone());
-                    self.pages.spawn(hand_on(rim.http.clone(), redirect_uri, pasted));
+                Some(pasted) = pastes.recv() => if let Some(attempt) = open.as_ref().and_then(Open::browser) {
+                    self.pages.spawn(hand_on(rim.http.clone(), attempt.clone(), pasted));
                 }
             }
         }
-    }
-
-    /// Says what a person has to do, if that has changed.
-    fn publish(&self, standing: Standing) {
-        let since = self.rim.needed_since.lock();
-        let mut since = since.unwrap_or_else(PoisonError::into_inner);
-        *since = match standing.needs_person() {
-            true => since.or_else(|| Some(Instant::now())),
-            false => None,
-        };
-        self.rim.standing.send_if_modified(|published| {
-            let changed = *published != standing;
-            *published = standing;
-            changed
-        });
     }
 
     async fn fetch(&self, url: Url) -> Fetched {
@@ -373,72 +369,21 @@ impl Hands {
     }
 
     fn bind(&mut self, port: Option<u16>, strict: bool) -> Result<(u16, Randomness), Cause> {
-        let kept = self.listener.take();
-        let listener = match kept.filter(|open| port.is_none_or(|port| port == open.port())) {
+        let kept = self.door.take();
+        let door = match kept.filter(|open| port.is_none_or(|port| port == open.port())) {
             Some(open) => open,
-            None => {
-                let redirect = &self.rim.settings.redirect;
-                let bind = |port| Listener::bind(&redirect.host, port, &redirect.path);
-                let bound = match (bind(port), port) {
-                    (Err(_), Some(_)) if !strict => bind(None),
-                    (bound, _) => bound,
-                };
-                bound.map_err(cause)?
-            }
+            None => door::open(&self.rim.machine.listen, port, strict).map_err(cause)?,
         };
-        let port = listener.port();
-        self.listener = Some(listener);
+        let port = door.port();
+        self.door = Some(door);
         Ok((port, draw()?))
-    }
-
-    fn open_browser(&mut self, attempt: &Attempt, resumed: bool) -> Event {
-        let rim = self.rim.clone();
-        self.dismiss(Page::Failed {
-            server: rim.settings.server.host(),
-            reason: "The sign-in has to be done once more, in another tab.".to_owned(),
-        });
-        let address = &attempt.address.0;
-        let browser_opened = match (&rim.browser, resumed) {
-            (browser, true) => {
-                rim.diag.always(format_args!(
-                    "finish the sign-in in the browser tab that is open already, or here: {address}"
-                ));
-                browser.is_some() && browser::is_possible()
-            }
-            (None, false) => {
-                rim.diag
-                    .always(format_args!("open this address to sign in: {address}"));
-                false
-            }
-            (Some(open), false) => {
-                rim.diag.always(format_args!(
-                    "opening the browser to sign in; if none appears, open this address: {address}"
-                ));
-                let opened = open(address);
-                if let Err(error) = &opened {
-                    let hint = error.hint();
-                    rim.diag.warn(format_args!("{error}; {hint}"));
-                }
-                opened.is_ok()
-            }
-        };
-        // Not before: a successor does not open what the note says to be open.
-        self.note_attempt(&Open::Browser(Box::new(attempt.clone())));
-        self.publish(Standing::Open(Invitation {
-            browser_opened,
-            ..attempt.into()
-        }));
-        Event::BrowserOpened
     }
 
     async fn await_callback(&mut self, until: u64) -> Event {
         self.dismiss(Page::NotExpected);
-        let Some(listener) = &mut self.listener else {
-            return Event::CallbackTimedOut;
-        };
         let mut pastes = self.rim.pastes.lock().await;
         let (visitor, query) = tokio::select! {
-            visit = listener.next() => (Visitor::Browser(visit.responder), Secret::new(visit.query)),
+            visit = visit(&mut self.door) => (Visitor::Browser(visit.responder), Secret::new(visit.query)),
             Some(pasted) = pastes.recv() => (Visitor::Person(pasted.verdict), pasted.query),
             () = tokio::time::sleep(remaining(until)) => return Event::CallbackTimedOut,
         };
@@ -464,7 +409,7 @@ impl Hands {
             },
         });
         self.busy = None;
-        self.listener = None;
+        self.door = None;
         self.lock = None;
         if let Some(turn) = self.turn.take() {
             // Failing to, it lapses by itself.
@@ -483,26 +428,12 @@ impl Hands {
     }
 }
 
-/// Brings a pasted answer to the process that waits for it, the way a browser would.
-async fn hand_on(http: Http, redirect_uri: Option<String>, pasted: Pasted) {
-    let Some(mut url) = redirect_uri.and_then(|uri| Url::parse(&uri).ok()) else {
-        return;
-    };
-    url.set_query(Some(pasted.query.expose()));
-    let server = url.host_str().unwrap_or_default().to_owned();
-    let page = match net_http::fetch(&http, url, HeaderMap::new()).await {
-        Ok(answer) if answer.status == 200 => Page::Connected { server },
-        Ok(_) => Page::Failed {
-            server,
-            reason: "the process that began the sign-in does not take this address".to_owned(),
-        },
-        Err(_) => Page::Failed {
-            server,
-            reason: "the process that began the sign-in cannot be reached".to_owned(),
-        },
-    };
-    // Whoever pasted may have gone.
-    let _ = pasted.verdict.send(page);
+/// The next browser that comes back.
+async fn visit(door: &mut Option<Door>) -> Visit {
+    match door {
+        Some(Door::Open(listener)) => listener.next().await,
+        Some(Door::Walled { .. }) | None => std::future::pending().await,
+    }
 }
 
 async fn pause(seconds: u64) {

@@ -1,5 +1,7 @@
 //! One task, many callers: a real authorization server, and a browser that the test holds back.
 
+mod elsewhere;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -71,6 +73,11 @@ impl Scene {
     }
 
     fn process_with(&self, arguments: &[&str]) -> Process {
+        self.process_on(arguments, |_| {})
+    }
+
+    /// The same on a machine that the test has changed.
+    fn process_on(&self, arguments: &[&str], change: impl FnOnce(&mut Machine)) -> Process {
         let config = self.config(arguments);
         let (diag, stderr) = Diag::captured(Level::Debug);
         let http = net_http::build(&HttpSettings {
@@ -82,7 +89,9 @@ impl Scene {
             let _ = address.send(url.to_string());
             Ok(())
         });
-        let (login, task) = Login::start_with(&config, http.unwrap(), diag, Some(browser)).unwrap();
+        let mut machine = machine(&config, Some(browser));
+        change(&mut machine);
+        let (login, task) = Login::start_on(machine, &config, http.unwrap(), diag).unwrap();
         Process {
             login,
             task,

@@ -226,6 +226,8 @@ pub struct Flow {
     known_failures: Failures,
     /// Whether the sign-in is ours: then its failure concerns those that wait for it.
     has_turn: bool,
+    /// When the grant was given that the cache held at first.
+    granted_before: Option<u64>,
     state: State,
 }
 
@@ -242,6 +244,7 @@ impl Flow {
             grant_just_ended: false,
             known_failures: Failures::default(),
             has_turn: false,
+            granted_before: None,
             state: State::ReadingCache,
         };
         (flow, Action::ReadCache)

@@ -1,11 +1,5 @@
 //! Signing in by a code (RFC 8628): the person confirms it in a browser that is not on this machine.
 
-use std::io::Read;
-use std::process::{Child, Stdio};
-use std::sync::{Arc, Mutex};
-use std::thread;
-use std::time::{Duration, Instant};
-
 use playground::{
     AuthMethod, Fault, Manner, Playground, Registration, Request, Settings, StaticClient, Then,
     browse,
@@ -13,12 +7,10 @@ use playground::{
 use serde_json::{Value, json};
 
 use crate::support::bridge::Bridge;
+use crate::support::device::{Login, Shown};
 use crate::support::machine::Machine;
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
-
-/// Longest wait for anything; only ever reached by a failure.
-const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A server that may be asked every second.
 fn settings() -> Settings {
@@ -32,111 +24,15 @@ fn scene(settings: Settings) -> (Playground, Machine) {
     (Playground::start(settings), Machine::new())
 }
 
-/// `login --device-code`. Killed when dropped.
-struct Login {
-    child: Child,
-    stderr: Arc<Mutex<String>>,
+/// `login --device-code` for the playground's server.
+fn log_in(machine: &Machine, playground: &Playground, args: &[&str]) -> Login {
+    Login::start(machine, &playground.mcp_url(), args)
 }
 
-impl Login {
-    fn start(machine: &Machine, playground: &Playground, args: &[&str]) -> Self {
-        let mut command = machine.command();
-        command
-            .args(["login", &playground.mcp_url(), "--device-code"])
-            .args(args)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the program starts");
-        let stderr = Arc::new(Mutex::new(String::new()));
-        let (mut errors, collected) =
-            (child.stderr.take().expect("a piped stderr"), stderr.clone());
-        thread::spawn(move || {
-            let mut chunk = [0; 4096];
-            while let Ok(read @ 1..) = errors.read(&mut chunk) {
-                let text = String::from_utf8_lossy(&chunk[..read]);
-                collected.lock().unwrap().push_str(&text);
-            }
-        });
-        Self { child, stderr }
-    }
-
-    fn stderr(&self) -> String {
-        self.stderr.lock().unwrap().clone()
-    }
-
-    /// The `count`th code that a person is shown.
-    fn shown(&self, count: usize) -> Shown {
-        Shown::wait(count, || self.stderr())
-    }
-
-    /// Waits for the end: exit code, stdout, stderr.
-    fn ended(mut self) -> (Option<i32>, String, String) {
-        let mut stdout = String::new();
-        let mut output = self.child.stdout.take().expect("a piped stdout");
-        output.read_to_string(&mut stdout).expect("UTF-8");
-        let status = self.child.wait().expect("it was started");
-        let end = Instant::now() + DEADLINE;
-        // The last lines come through a thread of their own.
-        while !status.success() && !self.stderr().contains("hint: ") && Instant::now() < end {
-            thread::yield_now();
-        }
-        (status.code(), stdout, self.stderr())
-    }
-}
-
-impl Drop for Login {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// What a person is shown on stderr.
-#[derive(Clone, Debug, PartialEq)]
-struct Shown {
-    /// The address that has the code in it.
-    complete: String,
-    /// The address to enter it at.
-    plain: String,
-    code: String,
-}
-
-impl Shown {
-    /// Waits for the `count`th one.
-    fn wait(count: usize, stderr: impl Fn() -> String) -> Self {
-        let end = Instant::now() + DEADLINE;
-        loop {
-            let text = stderr();
-            let whole = text
-                .split_inclusive('\n')
-                .filter(|line| line.ends_with('\n'));
-            let lines: Vec<_> = whole.filter_map(Self::read).collect();
-            if let Some(shown) = lines.get(count - 1) {
-                return shown.clone();
-            }
-            assert!(Instant::now() < end, "no code {count} on stderr:\n{text}");
-            thread::yield_now();
-        }
-    }
-
-    fn read(line: &str) -> Option<Self> {
-        let (_, rest) = line.split_once("enter the code ")?;
-        let code = rest.split(',').next()?.to_owned();
-        let mut addresses = line
-            .split_whitespace()
-            .filter(|word| word.starts_with("http"));
-        Some(Self {
-            plain: addresses.next()?.to_owned(),
-            complete: addresses.next()?.to_owned(),
-            code,
-        })
-    }
-
-    fn decide(&self, manner: Manner) {
-        let page = browse(&self.complete, manner).expect("the page answers");
-        assert_eq!(page.status, 200, "{}", page.page);
-    }
+/// A person who is shown this opens the address with the code in it, and decides.
+fn decide(shown: &Shown, manner: Manner) {
+    let page = browse(&shown.complete, manner).expect("the page answers");
+    assert_eq!(page.status, 200, "{}", page.page);
 }
 
 fn is_poll(request: &Request) -> bool {
@@ -192,13 +88,13 @@ fn cached(machine: &Machine) -> Value {
 #[test]
 fn login_by_code_signs_in_without_a_browser_here() {
     let (playground, machine) = scene(settings());
-    let login = Login::start(&machine, &playground, &["--debug"]);
+    let login = log_in(&machine, &playground, &["--debug"]);
     let shown = login.shown(1);
     assert!(shown.complete.contains(&shown.code), "{shown:?}");
     assert_eq!(shown.plain, format!("{}/device", playground.issuer()));
     // One poll before the person decides, and one after.
     polled(&playground, 1);
-    shown.decide(Manner::Approve);
+    decide(&shown, Manner::Approve);
     let (code, stdout, stderr) = login.ended();
     assert_eq!(code, Some(0), "{stderr}");
     assert!(stdout.starts_with("signed in to `127.0.0.1:"), "{stdout}");
@@ -245,8 +141,8 @@ fn login_by_code_signs_in_without_a_browser_here() {
 #[test]
 fn what_was_granted_by_code_is_used_and_refreshed_like_any_other_sign_in() {
     let (playground, machine) = scene(settings());
-    let login = Login::start(&machine, &playground, &[]);
-    login.shown(1).decide(Manner::Approve);
+    let login = log_in(&machine, &playground, &[]);
+    decide(&login.shown(1), Manner::Approve);
     assert_eq!(login.ended().0, Some(0));
     playground.expire_access_tokens();
     // Without the option, too: it is the same sign-in.
@@ -264,7 +160,7 @@ fn a_bridge_signs_in_by_code_and_then_answers() {
     let mut bridge = Bridge::start(&machine, &playground.mcp_url(), &["--device-code"]);
     let id = begin(&mut bridge);
     let shown = Shown::wait(1, || bridge.stderr());
-    shown.decide(Manner::Approve);
+    decide(&shown, Manner::Approve);
     works(&mut bridge, id);
     assert!(bridge.close().status.success());
     assert!(machine.opened().is_empty());
@@ -272,10 +168,32 @@ fn a_bridge_signs_in_by_code_and_then_answers() {
 }
 
 #[test]
+fn a_person_who_never_sees_the_log_gets_the_code_from_the_tool() {
+    let (playground, machine) = scene(settings());
+    let mut bridge = Bridge::start(&machine, &playground.mcp_url(), &["--device-code"]);
+    // It is answered without a sign-in, since nobody comes.
+    let id = begin(&mut bridge);
+    let answer = bridge.answer(id);
+    assert!(answer.get("result").is_some(), "{answer}");
+    bridge.send(json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
+    let told = bridge.tool("sign_in", json!({}));
+    let text = told["content"][0]["text"].as_str().unwrap();
+    let shown = Shown::wait(1, || bridge.stderr());
+    for part in [&shown.complete, &shown.plain, &shown.code] {
+        assert!(text.contains(part.as_str()), "{part}: {text}");
+    }
+    decide(&shown, Manner::Approve);
+    bridge.incoming("notifications/tools/list_changed");
+    let result = bridge.tool("echo", json!({ "text": "hello" }));
+    assert!(result.to_string().contains("hello"), "{result}");
+    assert_eq!(counts(&playground), (1, 1, 1));
+}
+
+#[test]
 fn a_person_who_declines_ends_it_at_once() {
     let (playground, machine) = scene(settings());
-    let login = Login::start(&machine, &playground, &[]);
-    login.shown(1).decide(Manner::Deny);
+    let login = log_in(&machine, &playground, &[]);
+    decide(&login.shown(1), Manner::Deny);
     let (code, stdout, stderr) = login.ended();
     assert_eq!((code, stdout.as_str()), (Some(1), ""), "{stderr}");
     assert!(stderr.contains("the sign-in was declined"), "{stderr}");
@@ -285,13 +203,13 @@ fn a_person_who_declines_ends_it_at_once() {
 #[test]
 fn a_code_that_expires_is_replaced_once() {
     let (playground, machine) = scene(settings());
-    let login = Login::start(&machine, &playground, &[]);
+    let login = log_in(&machine, &playground, &[]);
     let first = login.shown(1);
     polled(&playground, 1);
     playground.expire_devices();
     let second = login.shown(2);
     assert_ne!(first.code, second.code);
-    second.decide(Manner::Approve);
+    decide(&second, Manner::Approve);
     let (code, _, stderr) = login.ended();
     assert_eq!(code, Some(0), "{stderr}");
     assert!(
@@ -304,7 +222,7 @@ fn a_code_that_expires_is_replaced_once() {
 #[test]
 fn a_person_who_takes_too_long_is_told_to_begin_again() {
     let (playground, machine) = scene(settings());
-    let login = Login::start(&machine, &playground, &[]);
+    let login = log_in(&machine, &playground, &[]);
     for count in 1..=2 {
         login.shown(count);
         playground.expire_devices();
@@ -322,7 +240,7 @@ fn a_person_who_takes_too_long_is_told_to_begin_again() {
     );
     assert_eq!(counts(&playground), (2, 1, 0));
 
-    let login = Login::start(&machine, &playground, &["--auth-timeout", "2"]);
+    let login = log_in(&machine, &playground, &["--auth-timeout", "2"]);
     let (code, _, stderr) = login.ended();
     assert_eq!(code, Some(3), "{stderr}");
     assert!(stderr.contains("not confirmed within 2 s"), "{stderr}");
@@ -334,11 +252,11 @@ fn a_server_that_wants_to_be_asked_less_often_is() {
         device_slow_downs: 1,
         ..settings()
     });
-    let login = Login::start(&machine, &playground, &[]);
-    login.shown(1).decide(Manner::Approve);
+    let login = log_in(&machine, &playground, &[]);
+    decide(&login.shown(1), Manner::Approve);
     let (code, _, stderr) = login.ended();
     assert_eq!(code, Some(0), "{stderr}");
-    // Had the next poll not waited five seconds more, it would have been slowed down again.
+    // Had the next poll not waited five seconds longer, it would have been slowed down again.
     assert_eq!(playground.slow_downs(), 1);
     let polls = playground
         .requests()
@@ -354,8 +272,8 @@ fn polls_that_get_no_answer_are_repeated() {
     playground.fault(Fault::token(GRANT).then(Then::CloseBefore));
     let busy = Then::answer(503).header("retry-after", "1");
     playground.fault(Fault::token(GRANT).then(busy));
-    let login = Login::start(&machine, &playground, &[]);
-    login.shown(1).decide(Manner::Approve);
+    let login = log_in(&machine, &playground, &[]);
+    decide(&login.shown(1), Manner::Approve);
     let (code, _, stderr) = login.ended();
     assert_eq!(code, Some(0), "{stderr}");
     assert_eq!(counts(&playground), (1, 1, 1));
@@ -365,10 +283,10 @@ fn polls_that_get_no_answer_are_repeated() {
 #[test]
 fn tokens_that_got_lost_on_their_way_cost_one_more_code() {
     let (playground, machine) = scene(settings());
-    let login = Login::start(&machine, &playground, &[]);
+    let login = log_in(&machine, &playground, &[]);
     playground.fault(Fault::token(GRANT).then(Then::CloseAfter));
-    login.shown(1).decide(Manner::Approve);
-    login.shown(2).decide(Manner::Approve);
+    decide(&login.shown(1), Manner::Approve);
+    decide(&login.shown(2), Manner::Approve);
     let (code, _, stderr) = login.ended();
     assert_eq!(code, Some(0), "{stderr}");
     assert_eq!(counts(&playground), (2, 1, 2));
@@ -387,7 +305,7 @@ fn a_killed_bridge_leaves_its_code_to_the_next() {
     let mut second = Bridge::start(&machine, &url, &["--device-code"]);
     let id = begin(&mut second);
     assert_eq!(Shown::wait(1, || second.stderr()), code);
-    code.decide(Manner::Approve);
+    decide(&code, Manner::Approve);
     works(&mut second, id);
     assert_eq!(
         counts(&playground),
@@ -406,7 +324,7 @@ fn a_host_that_gives_up_and_starts_anew_finds_the_same_code() {
     begin(&mut first);
     let code = Shown::wait(1, || first.stderr());
     assert!(first.close().status.success());
-    code.decide(Manner::Approve);
+    decide(&code, Manner::Approve);
     let mut second = Bridge::start(&machine, &url, &["--device-code"]);
     let id = begin(&mut second);
     works(&mut second, id);
@@ -431,7 +349,7 @@ fn bridges_that_start_together_ask_for_one_code_and_all_show_it() {
         .map(|bridge| Shown::wait(1, || bridge.stderr()))
         .collect();
     assert!(shown.iter().all(|one| *one == shown[0]), "{shown:?}");
-    shown[0].decide(Manner::Approve);
+    decide(&shown[0], Manner::Approve);
     for (bridge, id) in bridges.iter_mut().zip(ids) {
         works(bridge, id);
     }
@@ -450,7 +368,7 @@ fn a_server_without_the_grant_is_named_and_nothing_is_registered() {
         device_grant: false,
         ..settings()
     });
-    let (code, stdout, stderr) = Login::start(&machine, &playground, &[]).ended();
+    let (code, stdout, stderr) = log_in(&machine, &playground, &[]).ended();
     assert_eq!((code, stdout.as_str()), (Some(3), ""), "{stderr}");
     assert!(
         stderr.contains("issues no codes for signing in on another device"),
@@ -468,8 +386,8 @@ fn a_client_that_is_registered_for_the_browser_only_is_registered_anew() {
     let (playground, machine) = scene(settings());
     Bridge::open(&machine, &playground.mcp_url(), &[]).close();
     assert_eq!((machine.opened().len(), playground.registrations()), (1, 1));
-    let login = Login::start(&machine, &playground, &[]);
-    login.shown(1).decide(Manner::Approve);
+    let login = log_in(&machine, &playground, &[]);
+    decide(&login.shown(1), Manner::Approve);
     assert_eq!(login.ended().0, Some(0));
     assert_eq!(playground.registrations(), 2);
     // And that one serves the browser, too.
@@ -482,12 +400,12 @@ fn a_client_that_is_registered_for_the_browser_only_is_registered_anew() {
 #[test]
 fn a_client_that_the_server_has_forgotten_is_registered_anew() {
     let (playground, machine) = scene(settings());
-    let login = Login::start(&machine, &playground, &[]);
-    login.shown(1).decide(Manner::Approve);
+    let login = log_in(&machine, &playground, &[]);
+    decide(&login.shown(1), Manner::Approve);
     assert_eq!(login.ended().0, Some(0));
     playground.forget_clients();
-    let login = Login::start(&machine, &playground, &[]);
-    login.shown(1).decide(Manner::Approve);
+    let login = log_in(&machine, &playground, &[]);
+    decide(&login.shown(1), Manner::Approve);
     assert_eq!(login.ended().0, Some(0));
     assert_eq!(counts(&playground), (2, 2, 2));
 }
@@ -515,8 +433,8 @@ fn clients_with_a_secret_prove_it_for_the_code_and_for_the_tokens() {
         (registered(AuthMethod::Post), &[]),
     ] {
         let (playground, machine) = scene(settings);
-        let login = Login::start(&machine, &playground, args);
-        login.shown(1).decide(Manner::Approve);
+        let login = log_in(&machine, &playground, args);
+        decide(&login.shown(1), Manner::Approve);
         let (code, _, stderr) = login.ended();
         assert_eq!(code, Some(0), "{stderr}");
         assert_eq!(playground.code_exchanges(), 1);
@@ -526,8 +444,8 @@ fn clients_with_a_secret_prove_it_for_the_code_and_for_the_tokens() {
 #[test]
 fn options_of_the_browsers_way_are_not_ignored_in_silence() {
     let (playground, machine) = scene(settings());
-    let login = Login::start(&machine, &playground, &["3334", "--host", "127.0.0.1"]);
-    login.shown(1).decide(Manner::Approve);
+    let login = log_in(&machine, &playground, &["3334", "--host", "127.0.0.1"]);
+    decide(&login.shown(1), Manner::Approve);
     let (code, _, stderr) = login.ended();
     assert_eq!(code, Some(0), "{stderr}");
     assert!(

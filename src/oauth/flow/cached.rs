@@ -68,7 +68,7 @@ impl Flow {
                     false => Decision::Ask,
                 }
             }
-            (Goal::SignIn { since, .. }, _) if grant.granted_at > *since => use_it(),
+            (Goal::SignIn { since, .. }, _) if self.is_newer(grant, *since) => use_it(),
             (Goal::SignIn { .. }, _) => Decision::Ask,
         }
     }
@@ -81,8 +81,16 @@ impl Flow {
         grant.freshness(now) != Freshness::Expired && self.history.is_replacement(token, now)
     }
 
+    /// Whether somebody signed in after this flow was wanted. Seconds are coarse: within the first
+    /// one, a grant that was there already is told by the moment it has.
+    fn is_newer(&self, grant: &Grant, since: u64) -> bool {
+        let there_before = self.granted_before == Some(grant.granted_at);
+        grant.granted_at > since || grant.granted_at == since && !there_before
+    }
+
     pub(super) fn cache_read(&mut self, cached: SignIn, now: u64) -> Move {
         self.known_failures = cached.failures.clone();
+        self.granted_before = cached.grant.as_ref().map(|grant| grant.granted_at);
         match self.decide(&cached, now) {
             Decision::Use(grant) => {
                 if self.is_news(&grant) {
@@ -315,6 +323,8 @@ impl Flow {
             FlowError::Store(_)
                 | FlowError::SignInElsewhere(_)
                 | FlowError::TooManyAttempts
+                // Who asks by a browser may have success.
+                | FlowError::NoDeviceGrant(_)
                 | FlowError::Unexpected { .. }
         );
         self.has_turn && !own && !matches!(self.goal, Goal::StepUp { .. })

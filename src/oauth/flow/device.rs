@@ -126,6 +126,12 @@ impl Flow {
             Err(TokenError::ClientDead(refusal)) if caller.can_replace_client() => {
                 self.client_refused(caller, &refusal)
             }
+            // oidc-provider says `invalid_request` to a client that may not ask for codes.
+            Err(TokenError::Refused(refusal))
+                if caller.can_replace_client() && refusal.error.is_some() =>
+            {
+                self.not_for_devices(caller.plan, &refusal)
+            }
             Err(TokenError::InvalidScope(refusal)) => {
                 match self.narrower(&caller.plan, &caller.plan.scopes) {
                     Some(scopes) => self.narrow(caller.plan, scopes, now),
@@ -144,13 +150,18 @@ impl Flow {
     }
 
     fn client_refused(&mut self, caller: Caller, refusal: &Refusal) -> Move {
-        // RFC 6749 §5.2: the server knows the client, which was registered for the browser only.
-        // What was granted to it that way is still good.
+        // RFC 6749 §5.2: the server knows the client.
         if refusal.error.as_deref() == Some("unauthorized_client") {
-            self.note(Note::NotForDevices);
-            return self.register_device(caller.plan);
+            return self.not_for_devices(caller.plan, refusal);
         }
         self.replace_client(caller.plan, &caller.client, &refusal.to_string())
+    }
+
+    /// The client was registered for the browser only, as far as one can tell. What was granted to
+    /// it that way is still good, so nothing is forgotten.
+    fn not_for_devices(&mut self, plan: Plan, refusal: &Refusal) -> Move {
+        self.note(Note::NotForDevices(refusal.clone()));
+        self.register_device(plan)
     }
 
     /// The person has seen the code.
@@ -209,7 +220,7 @@ impl Flow {
             TokenError::ClientDead(refusal) if shown.caller.can_replace_client() => {
                 self.client_refused(shown.caller, &refusal)
             }
-            error => fail(FlowError::Token(error)),
+            error => fail(FlowError::Exchange(error)),
         }
     }
 
@@ -229,7 +240,7 @@ impl Flow {
             }
         };
         if now.saturating_add(wait) >= shown.attempt.lapses_at() {
-            return fail(FlowError::Token(TokenError::Unavailable(outage)));
+            return fail(FlowError::Exchange(TokenError::Unavailable(outage)));
         }
         self.note(Note::PollFailed(outage.to_string()));
         self.poll(shown, wait, now)

@@ -56,7 +56,8 @@ pub enum FlowError {
     NotConfirmed(u64),
     /// The token endpoint gave no tokens.
     Token(TokenError),
-    /// The token endpoint gave no tokens for a code, which is spent: a person has to sign in again.
+    /// The token endpoint gave no tokens for a code, of the browser's way or a device's, which is
+    /// spent: a person has to sign in again.
     Exchange(TokenError),
     /// The process that refreshed the token could not.
     RefreshElsewhere(FailureNote),
@@ -107,7 +108,7 @@ impl FlowError {
             Self::SignIn(CallbackError::Declined(_)) => "try again to sign in after all",
             Self::SignIn(_) => "try again; if it stays so, report it to the operator of the server",
             Self::TimedOut(_) => {
-                "open the address above in a browser on this machine, or restart the AI client to begin again"
+                "begin it again, and open its newest address in a browser; `--auth-timeout` gives more time"
             }
             Self::TooManyAttempts => {
                 "wait ten minutes, or restart the AI client to begin again; the server refuses what it has granted"
@@ -121,7 +122,7 @@ impl FlowError {
             Self::Device(DeviceError(TokenError::ClientDead(_) | TokenError::Refused(_))) => {
                 "allow the client the device grant at the provider, or leave out `--device-code`"
             }
-            Self::Device(DeviceError(error)) => token_hint(error),
+            Self::Device(DeviceError(error)) => exchange_hint(error),
             Self::NotConfirmed(_) => {
                 "begin again to get a new code: run `mcp-drawbridge login` with `--device-code`, or restart the AI client"
             }
@@ -134,7 +135,7 @@ impl FlowError {
     }
 }
 
-/// A code is spent once, so the person has to come again in any case.
+/// A code is spent once, or was never had, so the person has to come again in any case.
 fn exchange_hint(error: &TokenError) -> &'static str {
     match error {
         TokenError::Unavailable(_) | TokenError::Unusable(_) => "try again to sign in",
@@ -150,7 +151,7 @@ fn token_hint(error: &TokenError) -> &'static str {
         TokenError::InvalidScope(_) => "name the scopes to ask for with `--scope`",
         TokenError::ClientDead(_) => "check the client with `--static-oauth-client-info`",
         TokenError::Unavailable(_) | TokenError::Unusable(_) => {
-            "nothing is lost that was there before; try again later"
+            "you are still signed in; try again later"
         }
         TokenError::GrantDead(_)
         | TokenError::Refused(_)
@@ -262,8 +263,9 @@ pub enum Note {
     ScopesNarrowed(Vec<String>),
     /// A browser came to the redirect URI with something that is not the answer.
     StrayVisit(&'static str),
-    /// The authorization server knows the client for the browser only; it is registered anew.
-    NotForDevices,
+    /// The authorization server issues no codes to the client, which may be registered for the
+    /// browser only; another is registered.
+    NotForDevices(Refusal),
     /// A code has expired; the person gets another.
     CodeExpired,
     /// The tokens for a code got lost; the person gets another.
@@ -293,7 +295,7 @@ impl Note {
             | Self::Refreshing(_)
             | Self::StrayVisit(_)
             | Self::PortTaken(_)
-            | Self::NotForDevices
+            | Self::NotForDevices(_)
             | Self::PollFailed(_) => false,
             Self::HintIgnored(_)
             | Self::RefreshPutOff(_)
@@ -362,8 +364,9 @@ impl fmt::Display for Note {
             Self::StrayVisit(why) => {
                 write!(f, "ignored a visit to the callback address: {why}")
             }
-            Self::NotForDevices => f.write_str(
-                "the client is registered for the browser only; registering one for other devices",
+            Self::NotForDevices(refusal) => write!(
+                f,
+                "the authorization server gives this client no code ({refusal}); registering another client"
             ),
             Self::CodeExpired => f.write_str("the code has expired; here is a new one"),
             Self::CodeLost => {

@@ -34,6 +34,19 @@ pub struct Settings {
     pub issuer: Option<Issuer>,
 }
 
+impl Settings {
+    /// The port in the redirect URI of a client that is registered without a listener, for the day
+    /// when a browser comes into play; if it is taken then, that registers anew. Each server has its
+    /// own, so that they do not get into each other's way.
+    pub(super) fn unbound_port(&self) -> u16 {
+        // FNV-1a. Below the ports that systems give by themselves, and none that browsers block.
+        let server = self.server.canonical();
+        let mix = |hash: u32, byte: &u8| (hash ^ u32::from(*byte)).wrapping_mul(16_777_619);
+        let hash = server.as_bytes().iter().fold(2_166_136_261, mix);
+        20_000 + (hash % 12_000) as u16
+    }
+}
+
 /// How a person is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {

@@ -22,10 +22,6 @@ use crate::oauth::token_endpoint::Cause;
 /// A client that was used this recently, in seconds, is known to the server without a probe.
 const PROVEN: u64 = 600;
 
-/// Port in the redirect URI of a client that is registered without a listener, for the day when a
-/// browser comes into play. If it is taken then, that registers anew.
-const UNBOUND_PORT: u16 = 3334;
-
 /// A sign-in that has begun.
 #[derive(Debug)]
 pub(super) struct Task {
@@ -368,7 +364,7 @@ impl Flow {
     pub(super) fn register(&mut self, plan: Plan, endpoint: Url, bound: Option<Bound>) -> Move {
         let redirect = &self.settings.redirect;
         let port = bound.as_ref().map(|bound| bound.port).or(redirect.port);
-        let redirect_uri = redirect.uri(port.unwrap_or(UNBOUND_PORT));
+        let redirect_uri = redirect.uri(port.unwrap_or_else(|| self.settings.unbound_port()));
         let extra = &self.settings.client_metadata;
         match Registration::new(&plan.server, endpoint, redirect_uri, extra) {
             Ok(registration) => {

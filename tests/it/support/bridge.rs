@@ -258,7 +258,8 @@ impl Bridge {
         self.stderr.lock().unwrap().clone()
     }
 
-    /// The address that stderr asks a person to open, once it is there.
+    /// The address that stderr asks a person to open, once it is there; not one that only another
+    /// process waits at.
     pub fn stderr_address(&self) -> String {
         let end = Instant::now() + DEADLINE;
         loop {
@@ -266,7 +267,8 @@ impl Bridge {
             // The line is complete when its end is there.
             let lines = stderr
                 .split_inclusive('\n')
-                .filter(|line| line.ends_with('\n'));
+                .filter(|line| line.ends_with('\n'))
+                .filter(|line| !line.contains("another bridge is signing in"));
             let words = lines.flat_map(str::split_whitespace);
             if let Some(address) = words
                 .into_iter()
@@ -279,6 +281,16 @@ impl Bridge {
                 "no address on stderr\n{}",
                 self.story()
             );
+            thread::yield_now();
+        }
+    }
+
+    /// Waits until stderr has this.
+    pub fn stderr_says(&self, text: &str) {
+        let end = Instant::now() + DEADLINE;
+        while !self.stderr().contains(text) {
+            let story = || format!("`{text}` is not on stderr\n{}", self.story());
+            assert!(Instant::now() < end, "{}", story());
             thread::yield_now();
         }
     }

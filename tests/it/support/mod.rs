@@ -2,7 +2,9 @@
 
 pub mod authority;
 pub mod bridge;
+pub mod device;
 pub mod machine;
 pub mod oidc;
 pub mod peers;
+pub mod running;
 pub mod scene;

@@ -135,7 +135,8 @@ fn the_registration_asks_for_both_grants_and_serves_a_browser_later() {
     let body = &end.world.bodies[0];
     let grants = ["authorization_code", GRANT_TYPE, "refresh_token"];
     assert_eq!(body["grant_types"], serde_json::json!(grants));
-    let uri = "http://localhost:3334/oauth/callback";
+    let port = end.world.settings.unbound_port();
+    let uri = format!("http://localhost:{port}/oauth/callback");
     assert_eq!(body["redirect_uris"], serde_json::json!([uri]));
     let later = |taken: &[u16]| {
         World::new()
@@ -147,9 +148,28 @@ fn the_registration_asks_for_both_grants_and_serves_a_browser_later() {
             .challenged()
     };
     assert_eq!(later(&[]).did("register"), 0);
-    assert_eq!(later(&[]).did("bind 3334"), 1);
+    assert_eq!(later(&[]).did(&format!("bind {port}")), 1);
     // A port that is taken leads to a new registration, as always.
-    assert_eq!(later(&[3334]).did("register"), 1);
+    assert_eq!(later(&[port]).did("register"), 1);
+}
+
+#[test]
+fn each_server_has_a_port_of_its_own_for_a_browser_later() {
+    let port = |text: &str| {
+        let server = ServerUrl::parse(text, false).unwrap();
+        Settings {
+            server,
+            ..settings()
+        }
+        .unbound_port()
+    };
+    let one = port("https://one.example/mcp");
+    assert_eq!(one, port("HTTPS://ONE.example:443/mcp"));
+    assert_ne!(one, port("https://two.example/mcp"));
+    for server in 0..1000 {
+        let port = port(&format!("https://m{server}.example/mcp"));
+        assert!((20_000..32_000).contains(&port), "{port}");
+    }
 }
 
 #[test]
@@ -227,15 +247,28 @@ fn a_configured_client_is_not_registered_and_its_secret_not_cached() {
 
 #[test]
 fn a_client_that_was_registered_for_the_browser_only_is_registered_anew_once() {
-    let unauthorized = || issues(400, r#"{"error":"unauthorized_client"}"#);
+    for error in [
+        "unauthorized_client",
+        "invalid_request",
+        "unsupported_grant_type",
+    ] {
+        let refused = issues(400, &format!(r#"{{"error":"{error}"}}"#));
+        let end = signed_out()
+            .with(|world| world.codes.push_back(refused))
+            .challenged();
+        assert_eq!(end.token(), Some("NEW_ACCESS_1"), "{error}");
+        assert_eq!((end.did("register"), end.did("drop client")), (1, 0));
+        assert!(end.noted("gives this client no code"));
+    }
+    // A page is not the server's word about the client.
     let end = signed_out()
-        .with(|world| world.codes.push_back(unauthorized()))
+        .with(|world| world.codes.push_back(issues(404, "<html>")))
         .challenged();
-    assert_eq!(end.token(), Some("NEW_ACCESS_1"));
-    assert_eq!((end.did("register"), end.did("drop client")), (1, 0));
-    assert!(end.noted("for the browser only"));
+    assert!(matches!(end.error(), FlowError::Device(_)));
+    assert_eq!(end.did("register"), 0);
 
     // What is new is not replaced.
+    let unauthorized = || issues(400, r#"{"error":"unauthorized_client"}"#);
     for world in [
         signed_out().with(|world| world.codes.push_back(unauthorized())),
         world(),
@@ -383,9 +416,10 @@ fn the_doubled_pause_has_a_limit_and_leaves_a_last_chance() {
     assert_eq!(end.waits(), [5, 10, 20, 40, 60, 60, 60, 44]);
     assert!(matches!(
         end.error(),
-        FlowError::Token(TokenError::Unavailable(_))
+        FlowError::Exchange(TokenError::Unavailable(_))
     ));
-    assert!(end.error().is_transient());
+    // A person has to come again.
+    assert!(!end.error().is_transient());
     // An interval that is longer already is not shortened.
     let end = world()
         .issuing(r#""interval":90"#)
@@ -404,7 +438,7 @@ fn the_time_that_a_busy_server_names_is_kept() {
     assert_eq!(end.waits(), [5]);
     assert!(matches!(
         end.error(),
-        FlowError::Token(TokenError::Unavailable(_))
+        FlowError::Exchange(TokenError::Unavailable(_))
     ));
 }
 
@@ -429,7 +463,7 @@ fn any_other_refusal_ends_it() {
         "made_up",
     ] {
         let end = world().answering([pending(), said(error)]).challenged();
-        assert!(matches!(end.error(), FlowError::Token(_)), "{error}");
+        assert!(matches!(end.error(), FlowError::Exchange(_)), "{error}");
         assert!(end.error().to_string().contains(error));
         assert_eq!((end.did("code"), end.waits().len()), (1, 2));
     }
@@ -437,7 +471,7 @@ fn any_other_refusal_ends_it() {
     let end = world().answering([page]).challenged();
     assert!(matches!(
         end.error(),
-        FlowError::Token(TokenError::Unusable(_))
+        FlowError::Exchange(TokenError::Unusable(_))
     ));
 }
 
@@ -572,7 +606,7 @@ fn tokens_that_may_have_got_lost_cost_the_person_one_more_code() {
         .challenged();
     assert!(matches!(
         end.error(),
-        FlowError::Token(TokenError::GrantDead(_))
+        FlowError::Exchange(TokenError::GrantDead(_))
     ));
     // The process that asked died with the answer.
     let left = world().challenged();
@@ -586,7 +620,7 @@ fn tokens_that_may_have_got_lost_cost_the_person_one_more_code() {
     assert_eq!((end.did("show again"), end.did("code")), (1, 1));
     assert!(matches!(
         end.error(),
-        FlowError::Token(TokenError::GrantDead(_))
+        FlowError::Exchange(TokenError::GrantDead(_))
     ));
 }
 

@@ -637,3 +637,26 @@ fn who_wants_to_sign_in_now_does_so_in_spite_of_a_fresh_token() {
     assert_eq!(end.token(), Some("SIBLINGS"));
     assert_eq!(end.did("browser"), 0);
 }
+
+#[test]
+fn what_a_sibling_gets_within_the_same_second_is_told_from_what_was_there() {
+    let goal = || Goal::SignIn {
+        since: NOW,
+        challenge: Challenge::default(),
+    };
+    let mut got = siblings("SIBLINGS");
+    got.grant.as_mut().unwrap().granted_at = NOW;
+    for (before, token, browsers) in [
+        (SignIn::default(), "SIBLINGS", 0),
+        (sign_in(1800), "SIBLINGS", 0),
+        (got.clone(), "NEW_ACCESS_1", 1),
+    ] {
+        let end = World::new()
+            .with(|world| {
+                world.cache = before;
+                world.siblings_sign_in.push_back(got.clone());
+            })
+            .run(goal());
+        assert_eq!((end.token(), end.did("browser")), (Some(token), browsers));
+    }
+}
