@@ -31,7 +31,7 @@ struct Entry {
     name: String,
     /// The server's address, without query values.
     server: Option<String>,
-    /// How requests are authorized: `oauth`.
+    /// How requests are authorized: `oauth`, or `device` after a sign-in by code.
     mode: Option<&'static str>,
     /// The authorization server.
     issuer: Option<String>,
@@ -174,7 +174,10 @@ impl Entry {
 
     fn fill(&mut self, sign_in: &SignIn, now: u64) {
         self.server = Some(shown_address(&sign_in.server));
-        self.mode = Some("oauth");
+        self.mode = Some(match &sign_in.grant {
+            Some(grant) if grant.by_device => "device",
+            _ => "oauth",
+        });
         let issuer = match &sign_in.grant {
             Some(grant) => Some(&grant.issuer),
             None => sign_in.clients.keys().next(),

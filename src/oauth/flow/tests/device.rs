@@ -117,7 +117,7 @@ fn what_was_granted_by_code_is_remembered_as_any_other_grant() {
     let grant = cache.grant.as_ref().unwrap();
     assert_eq!(grant.issuer, Issuer::new(ISSUER));
     assert_eq!(grant.requested_scopes, scopes("read write"));
-    assert_eq!(grant.granted_at, NOW + 5);
+    assert_eq!((grant.granted_at, grant.by_device), (NOW + 5, true));
     let known = &cache.clients[&Issuer::new(ISSUER)];
     assert_eq!(known.client.client_id, "CLIENT_1");
     // And the next start, in the browser's way as in this one, reads once.
