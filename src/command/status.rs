@@ -34,7 +34,7 @@ struct Entry {
     server: Option<String>,
     /// Whose sign-in it is, as the ID token tells, where there is one.
     account: Option<Account>,
-    /// How requests are authorized: `oauth`.
+    /// How requests are authorized: `oauth`, or `device` after a sign-in by code.
     mode: Option<&'static str>,
     /// The authorization server.
     issuer: Option<String>,
@@ -179,7 +179,10 @@ impl Entry {
     fn fill(&mut self, sign_in: &SignIn, now: u64) {
         self.server = Some(shown_address(&sign_in.server));
         self.account = sign_in.account();
-        self.mode = Some("oauth");
+        self.mode = Some(match &sign_in.grant {
+            Some(grant) if grant.by_device => "device",
+            _ => "oauth",
+        });
         let issuer = match &sign_in.grant {
             Some(grant) => Some(&grant.issuer),
             None => sign_in.clients.keys().next(),

@@ -42,6 +42,7 @@ fn sign_in(expires_at: Option<u64>, refresh_token: Option<&str>) -> SignIn {
             requested_scopes: vec![],
             granted_at: NOW - 3 * 86400,
             refreshed_at: Some(NOW - 120),
+            by_device: false,
         }),
         clients: [(
             issuer,
@@ -207,6 +208,16 @@ fn the_account_is_what_the_id_token_says() {
         assert!(!lines.contains("account"), "{lines}");
         assert_eq!(account, serde_json::Value::Null);
     }
+}
+
+#[test]
+fn a_sign_in_by_code_is_told_from_one_in_the_browser() {
+    let mut sign_in = sign_in(None, None);
+    assert_eq!(entry(sign_in.clone()).mode, Some("oauth"));
+    sign_in.grant.as_mut().unwrap().by_device = true;
+    assert_eq!(entry(sign_in.clone()).mode, Some("device"));
+    sign_in.grant = None;
+    assert_eq!(entry(sign_in).mode, Some("oauth"));
 }
 
 #[test]
