@@ -16,6 +16,8 @@ pub enum Browser {
     Denies,
     BringsWrongState,
     BringsWrongStateFirst,
+    /// Opens the page, where a person then does nothing.
+    Waits,
 }
 
 impl Browser {
@@ -25,6 +27,7 @@ impl Browser {
             Self::Denies => "deny",
             Self::BringsWrongState => "wrong-state",
             Self::BringsWrongStateFirst => "wrong-state-first",
+            Self::Waits => "never",
         }
     }
 }
