@@ -5,6 +5,7 @@ mod again;
 mod answered;
 mod elicitation;
 mod hosts;
+mod official_sdk;
 mod patience;
 mod record;
 mod restart;

@@ -4,7 +4,9 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use super::{BY_HAND, Scene, address_in, approve, close, lists_changed, sign_in, tools, works};
+use super::{
+    BY_HAND, Scene, address_in, approve, close, lists_changed, official_sdk, sign_in, tools, works,
+};
 use crate::support::bridge::Bridge;
 use crate::support::scene::{detail, kind, opening};
 
@@ -25,7 +27,7 @@ fn call(bridge: &mut Bridge) -> u64 {
 /// Each of these takes as long as a host is kept waiting, so they take it together.
 #[test]
 fn nobody_waits_longer_than_hosts_do() {
-    let cases: [(&str, fn()); 3] = [
+    let cases: [(&str, fn()); 4] = [
         (
             "late",
             a_person_who_is_late_is_told_what_to_do_and_served_in_the_end,
@@ -37,6 +39,10 @@ fn nobody_waits_longer_than_hosts_do() {
         (
             "later",
             a_server_that_wants_a_token_only_after_initialize_keeps_nobody_waiting_either,
+        ),
+        (
+            "official SDK",
+            official_sdk::it_takes_the_tool_that_it_is_offered,
         ),
     ];
     let start = |(name, case): (&str, fn())| {
