@@ -3,10 +3,10 @@
 
 #[cfg(all(unix, not(target_os = "macos")))]
 mod desktop;
+mod place;
 
 use std::env;
 use std::error::Error;
-use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -14,6 +14,9 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use url::Url;
+
+pub use place::Place;
+use place::{Surroundings, Variables};
 
 use crate::ids::is_loopback;
 
@@ -33,52 +36,11 @@ pub enum BrowserError {
     },
 }
 
-/// A place without a screen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// The far end of an SSH connection.
-    Ssh,
-    /// A container.
-    Container,
-    /// A machine, or a process, that was given no display.
-    NoDisplay,
-}
-
-impl BrowserError {
-    /// What the user does next. The address itself is always printed.
-    pub fn hint(&self) -> String {
-        match self {
-            Self::Address(_) => "ask the server's operator; its sign-in address is wrong",
-            Self::Nowhere(Place::Ssh) => {
-                "open the address in a browser on your own machine, with the callback port forwarded to this one (`ssh -L PORT:localhost:PORT`)"
-            }
-            Self::Nowhere(Place::Container) => {
-                "open the address in a browser on your own machine, with the callback port published by the container"
-            }
-            Self::Nowhere(Place::NoDisplay) => {
-                "open the address in a browser on this machine, or set DISPLAY, WAYLAND_DISPLAY or BROWSER for mcp-drawbridge"
-            }
-            Self::Start { .. } => {
-                "open the address in a browser on this machine, or set BROWSER to a program that does"
-            }
-        }
-        .to_owned()
-    }
-}
-
 impl fmt::Display for BrowserError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address(why) => write!(f, "the sign-in address is not opened: {why}"),
-            Self::Nowhere(Place::Ssh) => {
-                f.write_str("no browser can be opened here: this is an SSH session")
-            }
-            Self::Nowhere(Place::Container) => {
-                f.write_str("no browser can be opened here: this is a container")
-            }
-            Self::Nowhere(Place::NoDisplay) => {
-                f.write_str("no browser can be opened here: there is no display")
-            }
+            Self::Nowhere(place) => write!(f, "no browser can be opened here: {place}"),
             Self::Start { program, source } => {
                 write!(f, "cannot start `{program}` to open a browser: {source}")
             }
@@ -100,7 +62,7 @@ impl Error for BrowserError {
 pub fn open(url: &Url) -> Result<(), BrowserError> {
     let address = checked(url).map_err(BrowserError::Address)?;
     let around = Surroundings::look();
-    let plan = around.plan(&address, |name| Path::new(name).is_file());
+    let plan = plan(&around, &address, |name| Path::new(name).is_file());
     match plan.map_err(BrowserError::Nowhere)? {
         Plan::System => open_by_system(&address, &around.session),
         Plan::Commands(commands) => start_first(
@@ -114,11 +76,16 @@ pub fn open(url: &Url) -> Result<(), BrowserError> {
     }
 }
 
+/// Where this program runs, if that is a place whose screen nobody looks at: a browser that
+/// `BROWSER` opens may be on another machine then, and unable to come back to this one.
+pub fn place() -> Option<Place> {
+    let around = Surroundings::look();
+    (!around.seen).then_some(around.place)
+}
+
 /// Whether a browser that is opened here would be seen by somebody.
 pub fn is_possible() -> bool {
-    Surroundings::look()
-        .plan("", |name| Path::new(name).is_file())
-        .is_ok()
+    plan(&Surroundings::look(), "", |name| Path::new(name).is_file()).is_ok()
 }
 
 /// The address as it is handed over, if it may be opened at all. The browser acts on whatever it
@@ -152,23 +119,6 @@ fn checked(url: &Url) -> Result<String, &'static str> {
     Ok(safe)
 }
 
-/// Environment variables.
-type Variables = Vec<(&'static str, OsString)>;
-
-/// What decides how a browser is opened.
-#[derive(Debug, Clone, Default)]
-struct Surroundings {
-    /// `BROWSER`, if it is set to something.
-    browser: Option<String>,
-    /// The system keeps its displays in variables: Linux and the BSDs.
-    needs_display: bool,
-    display: bool,
-    /// Variables of a desktop session that we were started without.
-    session: Variables,
-    ssh: bool,
-    container: bool,
-}
-
 /// How a browser is opened.
 #[derive(Debug, PartialEq, Eq)]
 enum Plan {
@@ -178,69 +128,22 @@ enum Plan {
     System,
 }
 
-impl Surroundings {
-    fn look() -> Self {
-        let set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
-        let any = |names: &[&str]| names.iter().any(|name| set(name));
-        // Under WSL it is Windows that shows the browser.
-        let display = any(&[
-            "DISPLAY",
-            "WAYLAND_DISPLAY",
-            "WSL_DISTRO_NAME",
-            "WSL_INTEROP",
-        ]);
-        let ssh = any(&["SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"]);
-        let session = match display || ssh {
-            true => Vec::new(),
-            false => desktop_session(),
-        };
-        Self {
-            browser: env::var_os("BROWSER")
-                .map(|value| value.to_string_lossy().into_owned())
-                .filter(|value| !value.trim().is_empty()),
-            needs_display: cfg!(all(unix, not(target_os = "macos"))),
-            display: display || !session.is_empty(),
-            session,
-            ssh,
-            container: any(&["container", "KUBERNETES_SERVICE_HOST"])
-                || ["/.dockerenv", "/run/.containerenv"]
-                    .iter()
-                    .any(|mark| Path::new(mark).exists()),
+/// `is_file` says whether a name is that of an existing file.
+fn plan(
+    around: &Surroundings,
+    address: &str,
+    is_file: impl Fn(&str) -> bool,
+) -> Result<Plan, Place> {
+    if let Some(browser) = &around.browser {
+        let commands = browser_commands(browser, address, cfg!(unix), is_file);
+        if !commands.is_empty() {
+            return Ok(Plan::Commands(commands));
         }
     }
-
-    /// `is_file` says whether a name is that of an existing file.
-    fn plan(&self, address: &str, is_file: impl Fn(&str) -> bool) -> Result<Plan, Place> {
-        if let Some(browser) = &self.browser {
-            let commands = browser_commands(browser, address, cfg!(unix), is_file);
-            if !commands.is_empty() {
-                return Ok(Plan::Commands(commands));
-            }
-        }
-        // With a display, an SSH session forwards it and a container was lent it. macOS and Windows
-        // would open the browser on the far machine's own screen.
-        let seen = match self.needs_display {
-            true => self.display,
-            false => !self.ssh,
-        };
-        match (seen, self.ssh, self.container) {
-            (true, ..) => Ok(Plan::System),
-            (false, true, _) => Err(Place::Ssh),
-            (false, false, true) => Err(Place::Container),
-            (false, false, false) => Err(Place::NoDisplay),
-        }
+    match around.seen {
+        true => Ok(Plan::System),
+        false => Err(around.place.clone()),
     }
-}
-
-/// macOS and Windows need no variables to find the screen.
-#[cfg(any(not(unix), target_os = "macos"))]
-fn desktop_session() -> Variables {
-    Vec::new()
-}
-
-#[cfg(all(unix, not(target_os = "macos")))]
-fn desktop_session() -> Variables {
-    desktop::session()
 }
 
 /// The command lines that `BROWSER` stands for: alternatives between colons (where paths have
@@ -281,16 +184,13 @@ fn browser_commands(
 }
 
 #[cfg(not(windows))]
-fn open_by_system(address: &str, session: &[(&'static str, OsString)]) -> Result<(), BrowserError> {
+fn open_by_system(address: &str, session: &Variables) -> Result<(), BrowserError> {
     start_first(open::commands(address), session)
 }
 
 /// ShellExecute, which despite its name runs no shell; there is no child to prepare or to reap.
 #[cfg(windows)]
-fn open_by_system(
-    address: &str,
-    _session: &[(&'static str, OsString)],
-) -> Result<(), BrowserError> {
+fn open_by_system(address: &str, _session: &Variables) -> Result<(), BrowserError> {
     open::that_detached(address).map_err(|source| BrowserError::Start {
         program: "the default browser".to_owned(),
         source,
@@ -300,7 +200,7 @@ fn open_by_system(
 /// Starts the first command that can be started, with the session's variables besides ours.
 fn start_first(
     commands: impl IntoIterator<Item = Command>,
-    session: &[(&'static str, OsString)],
+    session: &Variables,
 ) -> Result<(), BrowserError> {
     let mut failed = BrowserError::Start {
         program: "a browser".to_owned(),
@@ -398,34 +298,24 @@ mod tests {
     }
 
     #[test]
-    fn place_without_a_screen_is_named_unless_a_browser_is() {
-        let linux = Surroundings {
-            needs_display: true,
-            ..Surroundings::default()
+    fn browser_that_is_named_is_opened_also_where_nobody_sees_the_screen() {
+        let mut around = Surroundings {
+            browser: None,
+            seen: false,
+            session: Variables::new(),
+            place: Place::Container,
         };
-        let plan = |surroundings: &Surroundings| surroundings.plan(ADDRESS, |_| false);
-        assert_eq!(plan(&linux), Err(Place::NoDisplay));
-        for (ssh, container, place) in [
-            (true, false, Place::Ssh),
-            (true, true, Place::Ssh),
-            (false, true, Place::Container),
-        ] {
-            let mut here = Surroundings {
-                ssh,
-                container,
-                ..linux.clone()
-            };
-            assert_eq!(plan(&here), Err(place));
-            here.display = true;
-            assert_eq!(plan(&here), Ok(Plan::System));
-            here.display = false;
-            here.browser = Some("helper".to_owned());
-            assert!(matches!(plan(&here), Ok(Plan::Commands(_))));
+        let planned = |around: &Surroundings| plan(around, ADDRESS, |_| false);
+        assert_eq!(planned(&around), Err(Place::Container));
+        around.seen = true;
+        assert_eq!(planned(&around), Ok(Plan::System));
+        around.browser = Some(" : ".to_owned());
+        assert_eq!(planned(&around), Ok(Plan::System));
+        for seen in [true, false] {
+            around.seen = seen;
+            around.browser = Some("helper".to_owned());
+            assert!(matches!(planned(&around), Ok(Plan::Commands(_))));
         }
-        let mut mac = Surroundings::default();
-        assert_eq!(plan(&mac), Ok(Plan::System));
-        mac.ssh = true;
-        assert_eq!(plan(&mac), Err(Place::Ssh));
     }
 
     #[test]
@@ -479,8 +369,11 @@ mod tests {
     #[test]
     fn program_that_is_not_there_is_named() {
         let missing = |name: &str| Command::new(name);
-        let error = start_first([missing("/nonexistent/a"), missing("/nonexistent/b")], &[])
-            .expect_err("missing");
+        let error = start_first(
+            [missing("/nonexistent/a"), missing("/nonexistent/b")],
+            &Vec::new(),
+        )
+        .expect_err("missing");
         assert!(
             error
                 .to_string()
@@ -501,7 +394,7 @@ mod tests {
         script.args(["-c", say, "sh"]).arg(&pipe);
         start_first(
             [Command::new("/nonexistent/a"), script],
-            &[("SHOWN_AT", ":7".into())],
+            &vec![("SHOWN_AT", ":7".into())],
         )
         .expect("started");
         // Reading a pipe waits for its other end.

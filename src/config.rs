@@ -3,6 +3,7 @@
 //! Everything from outside arrives in [`Surroundings`], so that a test needs no process
 //! environment and no files. Precedence: flag, environment variable, default.
 
+mod again;
 mod given;
 mod headers;
 mod oauth;
@@ -10,6 +11,7 @@ mod which;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,6 +23,7 @@ use crate::diag::Level;
 use crate::ids::{Issuer, ResourceId, ServerKey, ServerUrl};
 use crate::oauth::registration::AuthMethod;
 use crate::secret::Secret;
+pub use again::Again;
 use given::{Given, Lookup};
 use which::{Which, cached_name, is_address, server};
 
@@ -100,6 +103,8 @@ pub struct Config {
     /// Headers for every request to the remote server and to no other; at most one of each name.
     /// Their values are marked as sensitive and do not print.
     pub headers: HeaderMap,
+    /// Whether a person confirms a code on any device, in place of a browser that returns here.
+    pub device_code: bool,
     /// Where the browser returns to.
     pub callback: Callback,
     /// How long a person may take for the sign-in.
@@ -122,6 +127,8 @@ pub struct Config {
     pub allow_missing_pkce_metadata: bool,
     /// Whether a browser may be opened.
     pub browser: bool,
+    /// How a person says the same in a terminal.
+    pub again: Again,
 }
 
 /// How requests to the remote server are authorized.
@@ -142,6 +149,8 @@ pub struct Callback {
     pub port: Option<u16>,
     /// The path; begins with `/`.
     pub path: String,
+    /// The address to listen on instead of loopback.
+    pub bind: Option<IpAddr>,
 }
 
 impl Callback {
@@ -272,9 +281,16 @@ impl Config {
         {
             base.warnings.push("`--authorize-param resource=…` changes only the authorization address; `--resource` changes every request".to_owned());
         }
+        let device_code = lookup.switch("device-code", args.device_code)?;
+        if device_code {
+            base.warnings.extend(without_effect(args, &lookup, auth));
+        }
+        let callback = callback(args, &lookup)?;
         Ok(Self {
             key: which.key(&server)?,
-            callback: callback(args, &lookup)?,
+            again: Again::new(args, &server, callback.port, around, &lookup)?,
+            device_code,
+            callback,
             auth_timeout: match lookup.text("auth-timeout", &args.auth_timeout) {
                 Some(given) => given.whole_seconds()?,
                 None => AUTH_TIMEOUT,
@@ -418,6 +434,29 @@ fn ca_file(given: &Given, around: &Surroundings<'_>) -> Result<PathBuf, UsageErr
     }
 }
 
+/// What `--device-code` takes the effect from, or is without effect for.
+fn without_effect(args: &ServerArgs, lookup: &Lookup<'_>, auth: AuthMode) -> Vec<String> {
+    if auth == AuthMode::Bearer {
+        let why = "`--device-code` has no effect, since an `Authorization` header is given";
+        return vec![why.to_owned()];
+    }
+    let host = lookup.text("host", &args.host);
+    let path = lookup.text("callback-path", &args.callback_path);
+    let given = [
+        args.callback_port
+            .as_ref()
+            .map(|_| "the callback port".to_owned()),
+        host.map(|given| given.origin),
+        path.map(|given| given.origin),
+    ];
+    let useless = |what| {
+        format!(
+            "{what} has no effect, since no browser returns to this machine with `--device-code`"
+        )
+    };
+    given.into_iter().flatten().map(useless).collect()
+}
+
 fn callback(args: &ServerArgs, lookup: &Lookup<'_>) -> Result<Callback, UsageError> {
     let default_host = match cfg!(windows) {
         true => "127.0.0.1",
@@ -435,6 +474,10 @@ fn callback(args: &ServerArgs, lookup: &Lookup<'_>) -> Result<Callback, UsageErr
         path: match lookup.text("callback-path", &args.callback_path) {
             Some(given) => given.path()?,
             None => CALLBACK_PATH.to_owned(),
+        },
+        bind: match lookup.text("bind-host", &args.bind_host) {
+            Some(given) => Some(given.address()?),
+            None => None,
         },
     })
 }

@@ -6,15 +6,17 @@
 //! others need. Two flows may be under way at a time: one that asks nobody, and one that may open a
 //! browser, so that requests whose token is good do not wait for a person.
 
+mod door;
 mod error;
+mod guide;
 mod rim;
 mod visitor;
 
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use reqwest::Client as Http;
@@ -24,18 +26,20 @@ use tokio::time::Instant;
 
 use crate::config::{Config, Resource};
 use crate::diag::Diag;
-use crate::net::callback::Page;
+use crate::net::callback::{Listener, Page};
 use crate::oauth::challenge::Challenge;
-use crate::oauth::flow::{ConfiguredClient, Goal, Redirect, ResourceChoice, Settings};
+use crate::oauth::flow::{ConfiguredClient, Goal, Redirect, ResourceChoice, Settings, Way};
 use crate::oauth::invitation::{Invitation, Standing, pasted_query};
+use crate::oauth::schedule::{Moment, Next, Schedule};
 use crate::oauth::scope::History;
 use crate::oauth::token::{Freshness, Grant};
 use crate::secret::Secret;
 use crate::store::{Store, StoreError};
 
 pub use error::LoginError;
+pub use guide::Audience;
 pub use rim::OpenBrowser;
-use rim::{Outcome, Rim, now};
+use rim::{Machine, Outcome, Rim, now};
 pub use visitor::BringError;
 use visitor::Pasted;
 
@@ -50,9 +54,6 @@ const CACHE_POLL: Duration = Duration::from_secs(1);
 
 /// How long after the end of a sign-in those who brought something may still be told of it.
 const LAST_WORD: Duration = Duration::from_secs(1);
-
-/// How long after a refresh that failed in the background the next one is tried, in seconds.
-const REFRESH_AGAIN: u64 = 30;
 
 /// How long the end of the program waits for an answer that must not be lost, and for browsers to
 /// take their last page.
@@ -93,8 +94,8 @@ impl Task {
 enum Command {
     /// A token that can be had without a person.
     Silent(Reply),
-    /// The token is due: refresh it, nobody waits.
-    Refresh,
+    /// The token seems to be due: look at the clock, nobody waits.
+    Look,
     /// A token, by whatever it takes.
     Ask(Goal, Reply),
 }
@@ -106,7 +107,11 @@ impl Login {
             true => Some(Arc::new(crate::browser::open)),
             false => None,
         };
-        Self::start_with(config, http, diag, browser)
+        let machine = Machine {
+            place: crate::browser::place,
+            ..machine(config, browser)
+        };
+        Self::start_on(machine, config, http, diag)
     }
 
     /// The same with another way to open addresses; `None` opens none and only prints them.
@@ -115,6 +120,15 @@ impl Login {
         http: Http,
         diag: Diag,
         browser: Option<OpenBrowser>,
+    ) -> Result<(Self, Task), StoreError> {
+        Self::start_on(machine(config, browser), config, http, diag)
+    }
+
+    fn start_on(
+        machine: Machine,
+        config: &Config,
+        http: Http,
+        diag: Diag,
     ) -> Result<(Self, Task), StoreError> {
         let (standing_published, standing) = watch::channel(Standing::Quiet);
         let (pasted, pastes) = mpsc::channel(PASTES);
@@ -125,12 +139,14 @@ impl Login {
             http,
             headers: config.headers.clone(),
             diag,
-            browser,
+            machine,
+            again: config.again.clone(),
+            audience: OnceLock::new(),
             standing: standing_published,
             needed_since: std::sync::Mutex::new(None),
             pastes: Mutex::new(pastes),
             refreshing: Arc::new(Mutex::new(())),
-            busy: AtomicBool::new(false),
+            busy: AtomicUsize::new(0),
             told_unreadable: AtomicBool::new(false),
         });
         let (commands, received) = mpsc::channel(QUEUE);
@@ -146,7 +162,8 @@ impl Login {
             queued: VecDeque::new(),
             history: History::default(),
             pages: JoinSet::new(),
-            refresh_at: None,
+            schedule: Schedule::default(),
+            started: Instant::now(),
         };
         let task = Task(tokio::spawn(owner.run()));
         let login = Self {
@@ -181,6 +198,12 @@ impl Login {
         let since = self.rim.needed_since.lock();
         let since = since.unwrap_or_else(PoisonError::into_inner);
         since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// Says who reads what is printed, if it is not the user of an AI client. To be called before
+    /// anything is asked for; the first call counts.
+    pub fn speak_to(&self, audience: Audience) {
+        let _ = self.rim.audience.set(audience);
     }
 
     /// Finishes the open sign-in with the address that the browser ended on, as a person copied
@@ -229,9 +252,9 @@ impl Login {
         match held {
             Some((token, Freshness::Fresh)) => return Ok(Some(token)),
             Some((token, Freshness::Due)) => {
-                // It works for a while: nobody has to wait. If the task has much to do, a later
-                // request says so again.
-                let _ = self.commands.try_send(Command::Refresh);
+                // It works for a while: nobody has to wait. If the task has much to do, it looks at
+                // the clock anyway.
+                let _ = self.commands.try_send(Command::Look);
                 return Ok(Some(token));
             }
             Some((_, Freshness::Expired)) | None => {}
@@ -298,6 +321,19 @@ impl Login {
     }
 }
 
+/// A machine whose screen somebody looks at.
+fn machine(config: &Config, browser: Option<OpenBrowser>) -> Machine {
+    let callback = config.callback.clone();
+    Machine {
+        browser,
+        place: || None,
+        open_to_network: callback.bind.is_some_and(|address| !address.is_loopback()),
+        listen: Arc::new(move |port| {
+            Listener::bind(&callback.host, callback.bind, port, &callback.path)
+        }),
+    }
+}
+
 /// The flow's settings, from the user's.
 fn settings(config: &Config) -> Settings {
     Settings {
@@ -315,6 +351,10 @@ fn settings(config: &Config) -> Settings {
         },
         scopes: config.scopes.clone(),
         authorize_params: config.authorize_params.clone(),
+        way: match config.device_code {
+            true => Way::Device,
+            false => Way::Browser,
+        },
         redirect: Redirect {
             host: config.callback.host.clone(),
             port: config.callback.port,
@@ -344,12 +384,14 @@ struct Owner {
     history: History,
     pages: JoinSet<()>,
     /// When to refresh without being asked.
-    refresh_at: Option<Instant>,
+    schedule: Schedule,
+    started: Instant,
 }
 
 impl Owner {
     async fn run(mut self) {
         loop {
+            let next = self.schedule.next(self.moment());
             tokio::select! {
                 command = self.commands.recv() => match command {
                     Some(command) => self.obey(command),
@@ -358,9 +400,8 @@ impl Owner {
                 outcome = finished(&mut self.silent) => self.silent_ended(outcome),
                 outcome = finished(&mut self.asking) => self.asking_ended(outcome),
                 Some(_) = self.pages.join_next() => {}
-                () = at(self.refresh_at) => {
-                    self.refresh_at = None;
-                    self.begin_silent();
+                goal = due(next), if self.silent.is_none() => {
+                    self.silent = goal.map(|goal| self.flow(goal));
                 }
             }
         }
@@ -370,7 +411,7 @@ impl Owner {
     }
 
     async fn finish(&mut self) {
-        while self.rim.busy.load(Ordering::Relaxed) {
+        while self.rim.busy.load(Ordering::Relaxed) > 0 {
             tokio::select! {
                 outcome = finished(&mut self.silent) => self.silent_ended(outcome),
                 outcome = finished(&mut self.asking) => self.asking_ended(outcome),
@@ -385,14 +426,12 @@ impl Owner {
         match command {
             Command::Silent(reply) => {
                 self.silent_waiters.push(reply);
-                self.begin_silent();
-            }
-            Command::Refresh => {
-                let soon = self.refresh_at.is_some_and(|at| at > Instant::now());
-                if !soon {
-                    self.begin_silent();
+                if self.silent.is_none() {
+                    self.silent = Some(self.flow(Goal::Silent));
                 }
             }
+            // Which the loop does whenever something happens.
+            Command::Look => {}
             Command::Ask(goal, reply) => {
                 self.queued.push_back((goal, reply));
                 self.begin_asking();
@@ -400,11 +439,8 @@ impl Owner {
         }
     }
 
-    fn begin_silent(&mut self) {
-        if self.silent.is_none() {
-            let flow = rim::run(self.rim.clone(), Goal::Silent, self.history.clone());
-            self.silent = Some(Box::pin(flow));
-        }
+    fn flow(&self, goal: Goal) -> Running {
+        Box::pin(rim::run(self.rim.clone(), goal, self.history.clone()))
     }
 
     fn begin_asking(&mut self) {
@@ -412,8 +448,7 @@ impl Owner {
             && let Some((goal, reply)) = self.queued.pop_front()
         {
             self.asking_waiters.push(reply);
-            let flow = rim::run(self.rim.clone(), goal, self.history.clone());
-            self.asking = Some(Box::pin(flow));
+            self.asking = Some(self.flow(goal));
         }
     }
 
@@ -447,9 +482,8 @@ impl Owner {
         let mut pages = outcome.pages;
         self.pages
             .spawn(async move { while pages.join_next().await.is_some() {} });
-        match outcome.result {
+        let result = match outcome.result {
             Ok(grant) => {
-                self.refresh_at = grant.as_ref().and_then(next_refresh);
                 self.grant.send_replace(grant.clone());
                 Ok(grant)
             }
@@ -460,25 +494,22 @@ impl Owner {
                     error: Arc::new(error),
                 };
                 self.rim.diag.debug(&error);
-                self.refresh_at = Some(Instant::now() + Duration::from_secs(REFRESH_AGAIN));
                 Err(error)
             }
+        };
+        let at = self.moment();
+        let random = rand::random();
+        self.schedule
+            .ended(self.grant.borrow().as_ref(), at, random);
+        result
+    }
+
+    fn moment(&self) -> Moment {
+        Moment {
+            now: now(),
+            awake: self.started.elapsed(),
         }
     }
-}
-
-/// When a token is to be refreshed: as soon as that is due, and a little later, so that not all
-/// processes that share it wake at once.
-fn next_refresh(grant: &Grant) -> Option<Instant> {
-    let at = grant.refresh_at()?;
-    let margin = grant.tokens.expires_at?.saturating_sub(at);
-    let jitter = (margin as f64 / 10.0) * rand::random::<f64>();
-    let wait = at.saturating_sub(now()).max(match grant.freshness(now()) {
-        Freshness::Fresh => 0,
-        // The last try was in vain.
-        Freshness::Due | Freshness::Expired => REFRESH_AGAIN,
-    });
-    Some(Instant::now() + Duration::from_secs(wait) + Duration::from_secs_f64(jitter))
 }
 
 async fn finished(flow: &mut Option<Running>) -> Outcome {
@@ -488,10 +519,15 @@ async fn finished(flow: &mut Option<Running>) -> Outcome {
     }
 }
 
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => tokio::time::sleep_until(moment).await,
-        None => std::future::pending().await,
+/// Waits until the clocks are to be looked at again, or a refresh is due, which is given.
+async fn due(next: Next) -> Option<Goal> {
+    match next {
+        Next::Idle => std::future::pending().await,
+        Next::Look(wait) => {
+            tokio::time::sleep(wait).await;
+            None
+        }
+        Next::Refresh { held } => Some(Goal::Renew { held }),
     }
 }
 

@@ -2,11 +2,14 @@
 
 pub mod authorize;
 pub mod challenge;
+pub mod device;
 pub mod discovery;
 pub mod document;
 pub mod flow;
+pub mod id_token;
 pub mod invitation;
 pub mod registration;
+pub mod schedule;
 pub mod scope;
 pub mod sign_in;
 pub mod token;

@@ -24,17 +24,25 @@ const WRITE_SIZE: usize = 256 * 1024;
 pub enum Input {
     /// One line, without its end.
     Line(Bytes),
-    /// A line was longer than [`LINE_LIMIT`] and was thrown away.
+    /// A line was longer than allowed and was thrown away.
     TooLong,
     /// A last line without an end. It counts if it is a whole message.
     Unfinished(Bytes),
 }
 
 /// Starts reading a stream of lines, stdin as a rule. The channel closes at its end.
-pub fn read_lines(mut source: impl Read + Send + 'static) -> mpsc::Receiver<Input> {
+pub fn read_lines(source: impl Read + Send + 'static) -> mpsc::Receiver<Input> {
+    read_lines_up_to(LINE_LIMIT, source)
+}
+
+/// The same with another limit on the length of a line, in bytes.
+pub fn read_lines_up_to(
+    limit: usize,
+    mut source: impl Read + Send + 'static,
+) -> mpsc::Receiver<Input> {
     let (sender, receiver) = mpsc::channel(QUEUE);
     thread::spawn(move || {
-        let mut lines = LineSplitter::new(LINE_LIMIT);
+        let mut lines = LineSplitter::new(limit);
         let mut chunk = vec![0; READ_SIZE];
         loop {
             let read = match source.read(&mut chunk) {

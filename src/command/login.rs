@@ -1,5 +1,7 @@
 //! `login`: signs in now and says what was granted.
 
+mod paste;
+
 use std::fmt::Write as _;
 
 use bytes::Bytes;
@@ -15,7 +17,9 @@ use crate::mcp::session::Session;
 use crate::net::http::{self, HttpSettings};
 use crate::net::remote::{Answer, Carried, Remote};
 use crate::oauth::challenge::Challenge;
+use crate::oauth::id_token::Account;
 use crate::oauth::token::Grant;
+use crate::store::{Cached, Store};
 
 /// Most requests that are sent to find the endpoint.
 const REDIRECTS: usize = 4;
@@ -44,11 +48,31 @@ async fn sign_in(config: &Config, diag: &Diag) -> Result<(), Error> {
     let Some(challenge) = challenge(&remote, &host).await? else {
         return print(&format!("`{host}` needs no sign-in\n"));
     };
-    let (login, task) = Login::start(config, http, diag.for_host(&host))?;
-    let outcome = login.sign_in(challenge).await;
+    let diag = diag.for_host(&host);
+    let (login, task) = Login::start(config, http, diag.clone())?;
+    login.speak_to(paste::audience());
+    let outcome = tokio::select! {
+        outcome = login.sign_in(challenge) => outcome,
+        never = async {
+            paste::take_over_stdin(&login, &config.again, &diag).await;
+            std::future::pending().await
+        } => never,
+    };
     drop(login);
     task.ended().await;
-    print(&granted(config, &outcome.map_err(Error::Login)?, now()))
+    let grant = outcome.map_err(Error::Login)?;
+    let account = account(config, &grant);
+    print(&granted(config, &grant, account.as_ref(), now()))
+}
+
+/// Whose grant it is. The client that it belongs to stands beside it in the cache; if it could not
+/// be saved, which has been said, that is not known.
+fn account(config: &Config, grant: &Grant) -> Option<Account> {
+    let store = Store::open(config.base.dir.clone()).ok()?;
+    match store.read(&config.key).ok()? {
+        Cached::Present(sign_in) if sign_in.grant.as_ref() == Some(grant) => sign_in.account(),
+        _ => None,
+    }
 }
 
 /// What the server asks for; `None` if it lets anybody in.
@@ -110,16 +134,19 @@ fn initialize() -> Bytes {
     .into()
 }
 
-fn granted(config: &Config, grant: &Grant, now: u64) -> String {
+fn granted(config: &Config, grant: &Grant, account: Option<&Account>, now: u64) -> String {
     let mut text = format!("signed in to `{}`\n", config.server.host());
     // Writing to a String cannot fail.
-    let _ = writeln!(text, "  name    {}", config.key);
-    let _ = writeln!(text, "  issuer  {}", clean(grant.issuer.as_str()));
+    let _ = writeln!(text, "  name     {}", config.key);
+    if let Some(label) = account.and_then(Account::label) {
+        let _ = writeln!(text, "  account  {label}");
+    }
+    let _ = writeln!(text, "  issuer   {}", clean(grant.issuer.as_str()));
     let scopes = match grant.tokens.scopes.is_empty() {
         true => "none named".to_owned(),
         false => clean_to(&grant.tokens.scopes.join(" "), 2000),
     };
-    let _ = writeln!(text, "  scopes  {scopes}");
+    let _ = writeln!(text, "  scopes   {scopes}");
     let ends = match grant.tokens.expires_at {
         Some(at) => format!("in {}", duration(at.saturating_sub(now))),
         None => "not said".to_owned(),
@@ -128,7 +155,7 @@ fn granted(config: &Config, grant: &Grant, now: u64) -> String {
         Some(_) => "renewed silently",
         None => "then a new sign-in is needed",
     };
-    let _ = writeln!(text, "  token   ends {ends}, {renewed}");
+    let _ = writeln!(text, "  token    ends {ends}, {renewed}");
     text
 }
 

@@ -10,6 +10,7 @@ use crate::config::{Status, StatusTarget};
 use crate::diag::{Diag, clean, clean_to};
 use crate::error::Error;
 use crate::ids::{ServerKey, ServerUrl};
+use crate::oauth::id_token::Account;
 use crate::oauth::sign_in::SignIn;
 use crate::store::{Cached, Store};
 
@@ -31,6 +32,8 @@ struct Entry {
     name: String,
     /// The server's address, without query values.
     server: Option<String>,
+    /// Whose sign-in it is, as the ID token tells, where there is one.
+    account: Option<Account>,
     /// How requests are authorized: `oauth`.
     mode: Option<&'static str>,
     /// The authorization server.
@@ -45,7 +48,7 @@ struct Entry {
     scopes: Vec<String>,
     /// When the access token ends, in seconds since the epoch.
     expires_at: Option<u64>,
-    /// Whether there is a refresh token.
+    /// Whether there is a refresh token that can be used.
     refreshable: bool,
     /// When a person consented, in seconds since the epoch.
     granted_at: Option<u64>,
@@ -144,6 +147,7 @@ impl Entry {
         let mut entry = Self {
             name: key.to_string(),
             server: None,
+            account: None,
             mode: None,
             issuer: None,
             client_id: None,
@@ -174,13 +178,15 @@ impl Entry {
 
     fn fill(&mut self, sign_in: &SignIn, now: u64) {
         self.server = Some(shown_address(&sign_in.server));
+        self.account = sign_in.account();
         self.mode = Some("oauth");
         let issuer = match &sign_in.grant {
             Some(grant) => Some(&grant.issuer),
             None => sign_in.clients.keys().next(),
         };
         self.issuer = issuer.map(|issuer| clean(issuer.as_str()));
-        if let Some(known) = issuer.and_then(|issuer| sign_in.clients.get(issuer)) {
+        let known = issuer.and_then(|issuer| sign_in.clients.get(issuer));
+        if let Some(known) = known {
             self.client_id = Some(clean(&known.client.client_id));
             self.client = Some(match known.client.registered {
                 true => ClientOrigin::Registered,
@@ -194,7 +200,9 @@ impl Entry {
         self.resource = grant.resource.as_ref().map(|r| clean(r.as_str()));
         self.scopes = tokens.scopes.iter().map(|scope| clean(scope)).collect();
         self.expires_at = tokens.expires_at;
-        self.refreshable = tokens.refresh_token.is_some();
+        // RFC 7591 §3.2.1: a client whose secret has ended cannot use it any more.
+        let lapsed = known.is_some_and(|known| known.client.has_lapsed(now));
+        self.refreshable = tokens.refresh_token.is_some() && !lapsed;
         self.granted_at = Some(grant.granted_at);
         self.refreshed_at = grant.refreshed_at;
         let ended = tokens.expires_at.is_some_and(|at| at <= now);
@@ -250,6 +258,8 @@ fn lines(entry: &Entry, now: u64) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
     let mut add = |label, value: Option<String>| lines.extend(value.map(|value| (label, value)));
     add("server", entry.server.clone());
+    let account = entry.account.as_ref().and_then(Account::label);
+    add("account", account.map(str::to_owned));
     let client = entry.client.map(|origin| match origin {
         ClientOrigin::Registered => "registered client",
         ClientOrigin::Configured => "configured client",
@@ -279,7 +289,7 @@ fn lines(entry: &Entry, now: u64) -> Vec<(&'static str, String)> {
         );
         let refresh = match entry.refreshable {
             true => "",
-            false => ", no refresh token",
+            false => ", cannot be refreshed",
         };
         add(
             "access token",

@@ -1,6 +1,7 @@
 //! Where a value was given, and the shapes that values have.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use url::Url;
@@ -151,6 +152,16 @@ impl Given {
             .filter(ids::is_loopback)
             .and_then(|url| url.host_str().map(str::to_owned))
             .ok_or_else(|| self.wrong("`localhost`, `127.0.0.1` or `[::1]`"))
+    }
+
+    /// An address of this machine to listen on.
+    pub fn address(&self) -> Result<IpAddr, UsageError> {
+        let text = self.text.trim();
+        let bare = text
+            .strip_prefix('[')
+            .and_then(|text| text.strip_suffix(']'));
+        let address = bare.unwrap_or(text).parse();
+        address.map_err(|_| self.wrong("an IP address of this machine, such as `0.0.0.0`"))
     }
 
     /// A path that a URL can hold as it stands, so that registration and redirect agree on it.

@@ -1,7 +1,10 @@
 //! Performs the actions of one flow and says what came of them.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
+mod device;
+mod show;
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderValue, header};
@@ -9,27 +12,31 @@ use rand::RngCore;
 use rand::rngs::OsRng;
 use reqwest::Client as Http;
 use serde_json::Value;
+use show::Said;
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use url::Url;
 
-use super::visitor::{Pasted, Visitor};
-use crate::browser::{self, BrowserError};
+use super::door::{self, Door, Listen};
+use super::guide::Audience;
+use super::visitor::{Pasted, Visitor, hand_on};
+use crate::browser::{BrowserError, Place};
+use crate::config::Again;
 use crate::diag::Diag;
 use crate::ids::{ServerKey, same_origin};
 use crate::mcp::revision::INITIALIZE_REVISIONS;
-use crate::net::callback::{Listener, Page};
+use crate::net::callback::{Page, Visit};
 use crate::net::http::{self as net_http, Document, FetchError};
 use crate::net::token_endpoint;
-use crate::oauth::authorize::{Attempt, Randomness};
+use crate::oauth::authorize::Randomness;
 use crate::oauth::discovery::{FetchFault, Fetched, Reply};
 use crate::oauth::flow::{Action, Amendment, Event, Flow, FlowError, Goal, Settings};
-use crate::oauth::invitation::{Invitation, Standing};
+use crate::oauth::invitation::{Open, Standing};
 use crate::oauth::scope::History;
 use crate::oauth::sign_in::SignIn;
 use crate::oauth::token::Grant;
-use crate::oauth::token_endpoint::{Cause, TokenRequest};
+use crate::oauth::token_endpoint::{Cause, GrantRequest, TokenRequest};
 use crate::secret::Secret;
 use crate::store::{Cached, Lock, LockError, SignInLock, Store, StoreError};
 
@@ -42,6 +49,18 @@ const TURN_POLL: Duration = Duration::from_millis(150);
 /// How addresses get into a browser.
 pub type OpenBrowser = Arc<dyn Fn(&Url) -> Result<(), BrowserError> + Send + Sync>;
 
+/// What a sign-in needs of the machine that it runs on.
+pub struct Machine {
+    /// `None` if the user wants no browser to be opened.
+    pub browser: Option<OpenBrowser>,
+    /// Where this is, if nobody looks at the screen.
+    pub place: fn() -> Option<Place>,
+    /// How ports are listened on.
+    pub listen: Listen,
+    /// Whether that is so for others than this machine, too.
+    pub open_to_network: bool,
+}
+
 /// What all flows of one server share.
 pub struct Rim {
     pub settings: Arc<Settings>,
@@ -51,8 +70,12 @@ pub struct Rim {
     /// The user's headers for the MCP server, and for nobody else.
     pub headers: HeaderMap,
     pub diag: Diag,
-    /// `None` if the user wants none to be opened.
-    pub browser: Option<OpenBrowser>,
+    /// What a sign-in needs of the machine that it runs on.
+    pub machine: Machine,
+    /// How the user repeats the sign-in in a terminal.
+    pub again: Again,
+    /// Who reads what is said.
+    pub audience: OnceLock<Audience>,
     /// What a person has to do now.
     pub standing: watch::Sender<Standing>,
     /// Since when a person has been needed.
@@ -61,8 +84,8 @@ pub struct Rim {
     pub pastes: Mutex<mpsc::Receiver<Pasted>>,
     /// Held while this process refreshes, where files have no locks.
     pub refreshing: Arc<Mutex<()>>,
-    /// Whether a request is under way whose answer must not be lost.
-    pub busy: AtomicBool,
+    /// How many requests are under way whose answers must not be lost.
+    pub busy: AtomicUsize,
     /// Whether the user was told that the cache is unreadable.
     pub told_unreadable: AtomicBool,
 }
@@ -90,14 +113,31 @@ struct Hands {
     rim: Arc<Rim>,
     lock: Option<(Lock, OwnedMutexGuard<()>)>,
     turn: Option<SignInLock>,
-    listener: Option<Listener>,
+    door: Option<Door>,
     /// Who waits to be told what came of the answer that they brought.
     visitor: Option<Visitor>,
     /// Whether a person was asked for.
     asks: bool,
+    busy: Option<Busy>,
     /// What was last read from the cache.
     seen: SignIn,
     pages: JoinSet<()>,
+}
+
+/// A flow that has spent a refresh token or a code and has not saved what it got for it.
+struct Busy(Arc<Rim>);
+
+impl Busy {
+    fn new(rim: &Arc<Rim>) -> Self {
+        rim.busy.fetch_add(1, Ordering::Relaxed);
+        Self(rim.clone())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.busy.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The time, in seconds since the epoch.
@@ -114,9 +154,10 @@ pub async fn run(rim: Arc<Rim>, goal: Goal, history: History) -> Outcome {
         rim,
         lock: None,
         turn: None,
-        listener: None,
+        door: None,
         visitor: None,
         asks: false,
+        busy: None,
         seen: SignIn::default(),
         pages: JoinSet::new(),
     };
@@ -150,7 +191,7 @@ impl Hands {
             Action::Lock => Event::Locked(self.lock().await),
             Action::Save(sign_in) => {
                 let outcome = self.save(*sign_in).await;
-                self.rim.busy.store(false, Ordering::Relaxed);
+                self.busy = None;
                 Event::Saved(outcome)
             }
             Action::Unlock => {
@@ -160,7 +201,7 @@ impl Hands {
             Action::Amend(amendment) => {
                 let outcome = self.amend(&amendment).await;
                 self.lock = None;
-                self.rim.busy.store(false, Ordering::Relaxed);
+                self.busy = None;
                 Event::Amended(outcome)
             }
             Action::RequestToken { request, after } => self.request_token(&request, after).await,
@@ -174,6 +215,8 @@ impl Hands {
             Action::Probe(attempt) => Event::Fetched(self.probe(attempt.address.0.clone()).await),
             Action::OpenBrowser { attempt, resumed } => self.open_browser(&attempt, resumed),
             Action::AwaitCallback { until } => self.await_callback(until).await,
+            Action::RequestCode { request, after } => self.request_code(&request, after).await,
+            Action::ShowCode { attempt, how } => self.show_code(attempt, how),
             // The loop around this ends with them.
             Action::Done(_) | Action::Fail(_) => Event::Unlocked,
         }
@@ -236,7 +279,9 @@ impl Hands {
     }
 
     async fn amend(&mut self, amendment: &Amendment) -> Result<SignIn, Cause> {
-        self.lock().await?;
+        if self.lock.is_none() {
+            self.lock().await?;
+        }
         let mut sign_in = self.read()?;
         amendment.apply(&mut sign_in);
         self.save(sign_in.clone()).await?;
@@ -244,13 +289,18 @@ impl Hands {
         Ok(sign_in)
     }
 
-    async fn request_token(&self, request: &TokenRequest, after: u64) -> Event {
+    async fn request_token(&mut self, request: &TokenRequest, after: u64) -> Event {
         pause(after).await;
+        if let (GrantRequest::AuthorizationCode { .. }, Some(turn)) = (&request.grant, &self.turn) {
+            // Whoever takes over now must not wait for a tab that has done its part. If it cannot be
+            // removed, the attempt lapses by itself.
+            let _ = self.rim.store.remove_attempt(turn);
+        }
         // Until the answer is saved: a refresh token is spent, or a code.
-        self.rim.busy.store(true, Ordering::Relaxed);
+        self.busy = Some(Busy::new(&self.rim));
         let answer = token_endpoint::request(&self.rim.http, request, now()).await;
         if answer.is_err() {
-            self.rim.busy.store(false, Ordering::Relaxed);
+            self.busy = None;
         }
         Event::TokenAnswer(answer)
     }
@@ -258,7 +308,7 @@ impl Hands {
     async fn await_turn(&mut self, until: u64) -> Event {
         let rim = self.rim.clone();
         let waited = remaining(until);
-        let mut announced = false;
+        let mut said = Said::default();
         self.asks = true;
         self.publish(Standing::Preparing);
         loop {
@@ -267,16 +317,10 @@ impl Hands {
                     // What cannot be read is begun anew.
                     let pending = rim.store.read_attempt(&turn).ok().flatten();
                     self.turn = Some(turn);
-                    return Event::Turn(pending.map(Box::new));
+                    return Event::Turn(pending);
                 }
                 Ok(None) => {}
                 Err(error) => return Event::NoTurn(cause(error)),
-            }
-            if !announced {
-                announced = true;
-                rim.diag.note(
-                    "another bridge is signing in; waiting for its browser tab to be finished",
-                );
             }
             let before = self.seen.clone();
             if let Ok(now) = self.read()
@@ -288,35 +332,18 @@ impl Hands {
                 let name = rim.key.to_string();
                 return Event::NoTurn(cause(LockError::Busy { name, waited }));
             }
-            let attempt = rim.store.peek_attempt(&rim.key);
-            let open = attempt.as_ref().map(Invitation::from);
-            self.publish(open.map_or(Standing::Preparing, Standing::Elsewhere));
+            let open = rim.store.peek_attempt(&rim.key);
+            self.announce(open.as_ref(), &mut said);
             // The random part keeps many waiters from moving in step.
             let wait = TURN_POLL.mul_f64(1.0 + rand::random::<f64>());
             let mut pastes = rim.pastes.lock().await;
             tokio::select! {
                 () = tokio::time::sleep(wait.min(remaining(until))) => {}
-                Some(pasted) = pastes.recv() => {
-                    let redirect_uri = attempt.map(|attempt| attempt.redirect_uri);
-                    self.pages.spawn(hand_on(rim.http.clone(), redirect_uri, pasted));
+                Some(pasted) = pastes.recv() => if let Some(attempt) = open.as_ref().and_then(Open::browser) {
+                    self.pages.spawn(hand_on(rim.http.clone(), attempt.clone(), pasted));
                 }
             }
         }
-    }
-
-    /// Says what a person has to do, if that has changed.
-    fn publish(&self, standing: Standing) {
-        let since = self.rim.needed_since.lock();
-        let mut since = since.unwrap_or_else(PoisonError::into_inner);
-        *since = match standing.needs_person() {
-            true => since.or_else(|| Some(Instant::now())),
-            false => None,
-        };
-        self.rim.standing.send_if_modified(|published| {
-            let changed = *published != standing;
-            *published = standing;
-            changed
-        });
     }
 
     async fn fetch(&self, url: Url) -> Fetched {
@@ -342,77 +369,21 @@ impl Hands {
     }
 
     fn bind(&mut self, port: Option<u16>, strict: bool) -> Result<(u16, Randomness), Cause> {
-        let kept = self.listener.take();
-        let listener = match kept.filter(|open| port.is_none_or(|port| port == open.port())) {
+        let kept = self.door.take();
+        let door = match kept.filter(|open| port.is_none_or(|port| port == open.port())) {
             Some(open) => open,
-            None => {
-                let redirect = &self.rim.settings.redirect;
-                let bind = |port| Listener::bind(&redirect.host, port, &redirect.path);
-                let bound = match (bind(port), port) {
-                    (Err(_), Some(_)) if !strict => bind(None),
-                    (bound, _) => bound,
-                };
-                bound.map_err(cause)?
-            }
+            None => door::open(&self.rim.machine.listen, port, strict).map_err(cause)?,
         };
-        let port = listener.port();
-        self.listener = Some(listener);
+        let port = door.port();
+        self.door = Some(door);
         Ok((port, draw()?))
-    }
-
-    fn open_browser(&mut self, attempt: &Attempt, resumed: bool) -> Event {
-        let rim = self.rim.clone();
-        self.dismiss(Page::Failed {
-            server: rim.settings.server.host(),
-            reason: "The sign-in has to be done once more, in another tab.".to_owned(),
-        });
-        if let Some(turn) = &self.turn
-            && let Err(error) = rim.store.write_attempt(turn, attempt)
-        {
-            rim.diag.debug(format_args!(
-                "the open sign-in cannot be noted, so no other process can finish it: {error}"
-            ));
-        }
-        let address = &attempt.address.0;
-        let browser_opened = match (&rim.browser, resumed) {
-            (browser, true) => {
-                rim.diag.always(format_args!(
-                    "finish the sign-in in the browser tab that is open already, or here: {address}"
-                ));
-                browser.is_some() && browser::is_possible()
-            }
-            (None, false) => {
-                rim.diag
-                    .always(format_args!("open this address to sign in: {address}"));
-                false
-            }
-            (Some(open), false) => {
-                rim.diag.always(format_args!(
-                    "opening the browser to sign in; if none appears, open this address: {address}"
-                ));
-                let opened = open(address);
-                if let Err(error) = &opened {
-                    let hint = error.hint();
-                    rim.diag.warn(format_args!("{error}; {hint}"));
-                }
-                opened.is_ok()
-            }
-        };
-        self.publish(Standing::Open(Invitation {
-            browser_opened,
-            ..attempt.into()
-        }));
-        Event::BrowserOpened
     }
 
     async fn await_callback(&mut self, until: u64) -> Event {
         self.dismiss(Page::NotExpected);
-        let Some(listener) = &mut self.listener else {
-            return Event::CallbackTimedOut;
-        };
         let mut pastes = self.rim.pastes.lock().await;
         let (visitor, query) = tokio::select! {
-            visit = listener.next() => (Visitor::Browser(visit.responder), Secret::new(visit.query)),
+            visit = visit(&mut self.door) => (Visitor::Browser(visit.responder), Secret::new(visit.query)),
             Some(pasted) = pastes.recv() => (Visitor::Person(pasted.verdict), pasted.query),
             () = tokio::time::sleep(remaining(until)) => return Event::CallbackTimedOut,
         };
@@ -437,8 +408,8 @@ impl Hands {
                 reason: error.to_string(),
             },
         });
-        self.rim.busy.store(false, Ordering::Relaxed);
-        self.listener = None;
+        self.busy = None;
+        self.door = None;
         self.lock = None;
         if let Some(turn) = self.turn.take() {
             // Failing to, it lapses by itself.
@@ -457,26 +428,12 @@ impl Hands {
     }
 }
 
-/// Brings a pasted answer to the process that waits for it, the way a browser would.
-async fn hand_on(http: Http, redirect_uri: Option<String>, pasted: Pasted) {
-    let Some(mut url) = redirect_uri.and_then(|uri| Url::parse(&uri).ok()) else {
-        return;
-    };
-    url.set_query(Some(pasted.query.expose()));
-    let server = url.host_str().unwrap_or_default().to_owned();
-    let page = match net_http::fetch(&http, url, HeaderMap::new()).await {
-        Ok(answer) if answer.status == 200 => Page::Connected { server },
-        Ok(_) => Page::Failed {
-            server,
-            reason: "the process that began the sign-in does not take this address".to_owned(),
-        },
-        Err(_) => Page::Failed {
-            server,
-            reason: "the process that began the sign-in cannot be reached".to_owned(),
-        },
-    };
-    // Whoever pasted may have gone.
-    let _ = pasted.verdict.send(page);
+/// The next browser that comes back.
+async fn visit(door: &mut Option<Door>) -> Visit {
+    match door {
+        Some(Door::Open(listener)) => listener.next().await,
+        Some(Door::Walled { .. }) | None => std::future::pending().await,
+    }
 }
 
 async fn pause(seconds: u64) {

@@ -1,5 +1,7 @@
 //! One task, many callers: a real authorization server, and a browser that the test holds back.
 
+mod elsewhere;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -71,6 +73,11 @@ impl Scene {
     }
 
     fn process_with(&self, arguments: &[&str]) -> Process {
+        self.process_on(arguments, |_| {})
+    }
+
+    /// The same on a machine that the test has changed.
+    fn process_on(&self, arguments: &[&str], change: impl FnOnce(&mut Machine)) -> Process {
         let config = self.config(arguments);
         let (diag, stderr) = Diag::captured(Level::Debug);
         let http = net_http::build(&HttpSettings {
@@ -82,7 +89,9 @@ impl Scene {
             let _ = address.send(url.to_string());
             Ok(())
         });
-        let (login, task) = Login::start_with(&config, http.unwrap(), diag, Some(browser)).unwrap();
+        let mut machine = machine(&config, Some(browser));
+        change(&mut machine);
+        let (login, task) = Login::start_on(machine, &config, http.unwrap(), diag).unwrap();
         Process {
             login,
             task,
@@ -113,13 +122,27 @@ impl Scene {
         process.approve().await;
         let token = caller.await.unwrap();
         process.close().await;
+        self.edit(|grant| grant.tokens.expires_at = now().checked_add_signed(ends_in))
+            .await;
+        token.unwrap()
+    }
+
+    /// Changes the cached grant.
+    async fn edit(&self, edit: impl FnOnce(&mut Grant)) {
         let mut sign_in = self.cached();
-        let tokens = &mut sign_in.grant.as_mut().unwrap().tokens;
-        tokens.expires_at = now().checked_add_signed(ends_in);
+        edit(sign_in.grant.as_mut().unwrap());
         let store = self.store();
         let lock = store.lock(&self.key(), Duration::from_secs(5), || {}).await;
         store.write(&lock.unwrap(), &sign_in).unwrap();
-        token.unwrap()
+    }
+
+    /// How often a refresh was asked for.
+    fn refreshes_asked(&self) -> usize {
+        let requests = self.playground.requests();
+        let is_refresh = |request: &&playground::Request| {
+            request.parameter("grant_type").as_deref() == Some("refresh_token")
+        };
+        requests.iter().filter(is_refresh).count()
     }
 }
 
@@ -140,6 +163,19 @@ impl Process {
     async fn approve(&mut self) -> u16 {
         let address = self.address().await;
         visit(address, Manner::Approve).await
+    }
+
+    /// Lets time pass for timers, but not for the wall clock, until a refresh that begins then has
+    /// ended. Whether it brought another token, or none.
+    async fn renews_after(&self, seconds: u64) -> bool {
+        let mut grant = self.login.grant.clone();
+        let before = grant.borrow_and_update().clone();
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        tokio::time::resume();
+        let ended = tokio::time::timeout(Duration::from_secs(20), grant.changed()).await;
+        assert!(ended.is_ok(), "{}", self.stderr.text());
+        *grant.borrow() != before
     }
 
     /// How many browsers were opened that nobody has looked at.
@@ -191,10 +227,14 @@ async fn blocking<T: Send + 'static>(
 }
 
 async fn refresh_arrived(scene: &Arc<Scene>) {
-    blocking(scene, |playground| {
+    request_arrived(scene, "refresh_token").await;
+}
+
+async fn request_arrived(scene: &Arc<Scene>, grant_type: &'static str) {
+    blocking(scene, move |playground| {
         playground.wait_for(|requests| {
             let is_it = |request: &&playground::Request| {
-                request.parameter("grant_type").as_deref() == Some("refresh_token")
+                request.parameter("grant_type").as_deref() == Some(grant_type)
             };
             requests.iter().find(is_it).map(|_| ())
         });
@@ -301,32 +341,85 @@ async fn ten_callers_with_a_refused_token_refresh_once() {
 async fn a_refresh_that_is_put_off_delays_one_request_and_no_other() {
     let scene = Scene::new();
     let old = scene.signed_in(1).await;
-    let mut sign_in = scene.cached();
     // Due, but far from its end.
-    let grant = sign_in.grant.as_mut().unwrap();
-    grant.granted_at = now() - 3500;
-    grant.tokens.expires_at = Some(now() + 100);
-    let lock = scene
-        .store()
-        .lock(&scene.key(), Duration::from_secs(5), || {})
+    scene
+        .edit(|grant| {
+            grant.granted_at = now() - 3500;
+            grant.tokens.expires_at = Some(now() + 100);
+        })
         .await;
-    scene.store().write(&lock.unwrap(), &sign_in).unwrap();
     let busy = Fault::token("refresh_token").then(Then::answer(503));
     scene.playground.fault(busy.always());
     let mut process = scene.process();
-    let asked = || {
-        let requests = scene.playground.requests();
-        let is_it = |request: &&playground::Request| {
-            request.parameter("grant_type").as_deref() == Some("refresh_token")
-        };
-        requests.iter().filter(is_it).count()
-    };
     for _ in 0..5 {
         assert_eq!(process.login.bearer().await.unwrap(), Some(old.clone()));
-        assert_eq!(asked(), 2);
+        assert_eq!(scene.refreshes_asked(), 2);
     }
     assert!(process.stderr.text().contains("used until it ends"));
     assert_eq!(process.unseen(), 0);
+}
+
+#[tokio::test]
+async fn a_token_is_renewed_before_it_ends_without_a_request() {
+    let scene = Scene::new();
+    let old = scene.signed_in(13).await;
+    // Due in a second.
+    scene.edit(|grant| grant.granted_at = now() - 47).await;
+    let process = scene.process();
+    assert_eq!(process.login.bearer().await.unwrap(), Some(old.clone()));
+    assert_eq!(scene.refreshes_asked(), 0);
+    assert!(process.renews_after(0).await);
+    assert_ne!(process.login.bearer().await.unwrap(), Some(old));
+    assert_eq!(scene.refreshes_asked(), 1);
+}
+
+#[tokio::test]
+async fn a_clock_that_stands_still_does_not_keep_a_token_from_being_renewed() {
+    let scene = Scene::new();
+    let old = scene.signed_in(3600).await;
+    let mut process = scene.process();
+    assert_eq!(process.login.bearer().await.unwrap(), Some(old.clone()));
+    // By the wall clock no time passes at all, so the token seems as new.
+    assert!(process.renews_after(3361).await);
+    assert_ne!(process.login.bearer().await.unwrap(), Some(old));
+    assert_eq!((scene.refreshes_asked(), process.unseen()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_refresh_that_fails_in_the_background_is_tried_again_and_asks_nobody() {
+    let scene = Scene::new();
+    let old = scene.signed_in(3600).await;
+    let mut process = scene.process();
+    process.login.bearer().await.unwrap();
+    let busy = Fault::token("refresh_token").then(Then::answer(500));
+    // Each try sends the request twice.
+    scene.playground.fault(busy.times(4));
+    assert!(!process.renews_after(3361).await);
+    assert_eq!(scene.refreshes_asked(), 2);
+    assert!(process.stderr.text().contains("could not be refreshed"));
+    assert!(!process.renews_after(46).await);
+    assert_eq!(scene.refreshes_asked(), 4);
+    assert_eq!(process.login.bearer().await.unwrap(), Some(old.clone()));
+    assert!(process.renews_after(91).await);
+    assert_ne!(process.login.bearer().await.unwrap(), Some(old));
+    assert_eq!((scene.refreshes_asked(), process.unseen()), (5, 0));
+}
+
+#[tokio::test]
+async fn a_grant_that_is_found_dead_in_the_background_costs_one_sign_in_once_somebody_asks() {
+    let scene = Scene::new();
+    scene.signed_in(3600).await;
+    let mut process = scene.process();
+    process.login.bearer().await.unwrap();
+    scene.playground.revoke_grants();
+    assert!(process.renews_after(3361).await);
+    assert_eq!(process.login.bearer().await.unwrap(), None);
+    assert_eq!((scene.refreshes_asked(), process.unseen()), (1, 0));
+    let caller = tokio::spawn(challenged(process.login.clone(), None));
+    process.approve().await;
+    caller.await.unwrap().unwrap();
+    assert_eq!(process.unseen(), 0);
+    assert_eq!(scene.playground.registrations(), 1);
 }
 
 #[tokio::test]
@@ -350,6 +443,36 @@ async fn a_refresh_under_way_reaches_the_disk_before_the_end() {
     let kept = scene.cached().grant.unwrap();
     assert_ne!(kept.tokens.access_token, old);
     assert!(kept.refreshed_at.is_some());
+}
+
+#[tokio::test]
+async fn a_refresh_under_way_reaches_the_disk_although_another_flow_has_ended() {
+    let scene = Arc::new(Scene::new());
+    let old = scene.signed_in(-10).await;
+    let process = scene.process();
+    scene
+        .playground
+        .fault(Fault::token("refresh_token").then(Then::Hold));
+    let caller = {
+        let login = process.login.clone();
+        tokio::spawn(async move { login.bearer().await })
+    };
+    refresh_arrived(&scene).await;
+    caller.abort();
+    let _ = caller.await;
+    // What is asked for was granted already, so this ends at once.
+    let stepping_up = process
+        .login
+        .insufficient_scope(old.clone(), asking_for("tools"));
+    stepping_up.await.unwrap_err();
+    let ending = tokio::spawn(process.close());
+    // Whoever does not wait for the refresh has ended by then.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    scene.playground.release_held();
+    ending.await.unwrap();
+    assert_ne!(scene.cached().grant.unwrap().tokens.access_token, old);
 }
 
 #[tokio::test]
@@ -420,6 +543,54 @@ async fn a_successor_finishes_with_the_tab_that_is_open() {
     assert_eq!(visit(address, Manner::Approve).await, 200);
     caller.await.unwrap().unwrap();
     assert_eq!((second.unseen(), scene.playground.registrations()), (0, 1));
+}
+
+#[tokio::test]
+async fn a_successor_does_not_wait_for_a_tab_that_has_done_its_part() {
+    let scene = Arc::new(Scene::new());
+    let mut first = scene.process();
+    scene
+        .playground
+        .fault(Fault::token("authorization_code").then(Then::Hold));
+    let caller = tokio::spawn(challenged(first.login.clone(), None));
+    let tab = tokio::spawn(visit(first.address().await, Manner::Approve));
+    request_arrived(&scene, "authorization_code").await;
+    // Killed, with nothing tidied up.
+    first.task.0.abort();
+    caller.await.unwrap().unwrap_err();
+    tab.await.unwrap();
+
+    let mut second = scene.process();
+    let caller = tokio::spawn(challenged(second.login.clone(), None));
+    second.approve().await;
+    caller.await.unwrap().unwrap();
+    assert_eq!(scene.playground.registrations(), 1);
+}
+
+#[tokio::test]
+async fn a_tab_is_noted_as_open_only_when_it_is() {
+    let scene = Scene::new();
+    let config = scene.config(&[]);
+    let (diag, _) = Diag::captured(Level::Debug);
+    let http = net_http::build(&HttpSettings::default()).unwrap();
+    let note = scene
+        .folder
+        .path()
+        .join("cache")
+        .join(format!("{}.signin.json", config.key));
+    let (noted, mut was_noted) = unbounded_channel();
+    let browser: OpenBrowser = {
+        let note = note.clone();
+        Arc::new(move |_| {
+            let _ = noted.send(note.exists());
+            Ok(())
+        })
+    };
+    let (login, _task) = Login::start_with(&config, http, diag, Some(browser)).unwrap();
+    let caller = tokio::spawn(challenged(login, None));
+    assert_eq!(was_noted.recv().await, Some(false));
+    assert!(note.exists());
+    caller.abort();
 }
 
 #[tokio::test]

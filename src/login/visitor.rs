@@ -4,9 +4,14 @@
 use std::error::Error;
 use std::fmt;
 
+use http::HeaderMap;
+use reqwest::Client as Http;
 use tokio::sync::oneshot;
+use url::Url;
 
 use crate::net::callback::{Page, Responder};
+use crate::net::http as net_http;
+use crate::oauth::authorize::{Attempt, Callback};
 use crate::oauth::invitation::PasteError;
 use crate::secret::Secret;
 
@@ -37,6 +42,32 @@ pub struct Pasted {
     pub query: Secret,
     /// The way to tell them what came of it.
     pub verdict: oneshot::Sender<Page>,
+}
+
+/// Brings a pasted answer to the process that waits for it, the way a browser would. What is no
+/// answer to its `attempt` is kept from it.
+pub async fn hand_on(http: Http, attempt: Attempt, pasted: Pasted) {
+    let stray = matches!(attempt.judge(pasted.query.expose()), Callback::Stray(_));
+    let page = match Url::parse(&attempt.redirect_uri) {
+        Ok(url) if !stray => handed_on(&http, url, &pasted.query).await,
+        _ => Page::NotExpected,
+    };
+    // Whoever pasted may have gone.
+    let _ = pasted.verdict.send(page);
+}
+
+async fn handed_on(http: &Http, mut url: Url, query: &Secret) -> Page {
+    url.set_query(Some(query.expose()));
+    let server = url.host_str().unwrap_or_default().to_owned();
+    let failed = |reason: &str| Page::Failed {
+        server: server.clone(),
+        reason: reason.to_owned(),
+    };
+    match net_http::fetch(http, url, HeaderMap::new()).await {
+        Ok(answer) if answer.status == 200 => Page::Connected { server },
+        Ok(_) => failed("the process that began it made nothing of this answer"),
+        Err(_) => failed("the process that began it cannot be reached"),
+    }
 }
 
 /// Why a pasted address did not finish the sign-in.

@@ -135,13 +135,23 @@ impl Responder {
 impl Listener {
     /// Listens on loopback, for `http://<host>:<port><path>`. `localhost`, and other names that
     /// mean this machine, are listened for on both families, since the browser may try either.
+    /// `on` is listened on instead: where somebody else forwards the port, it may not come in over
+    /// loopback.
     ///
     /// Without `port` the system chooses one; a given port is the one or an error. `path` begins
     /// with `/`.
     ///
     /// Must be called within a tokio runtime.
-    pub fn bind(host: &str, port: Option<u16>, path: &str) -> Result<Self, CallbackError> {
-        let (addresses, name) = addresses(host)?;
+    pub fn bind(
+        host: &str,
+        on: Option<IpAddr>,
+        port: Option<u16>,
+        path: &str,
+    ) -> Result<Self, CallbackError> {
+        let (mut addresses, name) = addresses(host)?;
+        if let Some(address) = on {
+            addresses = vec![address];
+        }
         let listeners = match port {
             Some(port) if ports::is_blocked(port) => return Err(CallbackError::Blocked(port)),
             Some(port) => listen(&addresses, port)?,

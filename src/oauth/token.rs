@@ -2,6 +2,7 @@
 //! passes between us and the token endpoint is in [`super::token_endpoint`].
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::ids::{Issuer, ResourceId};
 use crate::secret::Secret;
@@ -94,10 +95,10 @@ pub enum Freshness {
     Expired,
 }
 
-/// A token is refreshed this long before it ends, in seconds …
-const REFRESH_AHEAD: u64 = 300;
+/// A token is refreshed this long before it ends …
+const REFRESH_AHEAD: Duration = Duration::from_secs(300);
 /// … or when this share of its lifetime is left, whichever is shorter.
-const REFRESH_SHARE: u64 = 5;
+const REFRESH_SHARE: u32 = 5;
 
 impl Grant {
     /// A grant from the first answer of the token endpoint. RFC 6749 §5.1: a missing `scope` says
@@ -145,11 +146,18 @@ impl Grant {
         self.refreshed_at.unwrap_or(self.granted_at)
     }
 
-    /// When to refresh, in seconds since the epoch; `None` if the server named no end or gave
-    /// nothing to refresh with.
-    pub fn refresh_at(&self) -> Option<u64> {
-        self.tokens.refresh_token.as_ref()?;
-        self.due_at()
+    /// How long the access token is good for from `now` on; `None` if the server named no end. One
+    /// that was issued later than now, as the clock was set back, counts as new: its age is not
+    /// known, but it cannot last longer than that.
+    pub fn remaining(&self, now: u64) -> Option<Duration> {
+        let age = Duration::from_secs(now.saturating_sub(self.issued_at()));
+        Some(self.lifetime()?.saturating_sub(age))
+    }
+
+    /// How long before its end the access token is to be refreshed; `None` if the server named no
+    /// end.
+    pub fn margin(&self) -> Option<Duration> {
+        Some((self.lifetime()? / REFRESH_SHARE).min(REFRESH_AHEAD))
     }
 
     /// How the access token stands. Without a known end it counts as fresh: the server says when
@@ -163,9 +171,12 @@ impl Grant {
     }
 
     fn due_at(&self) -> Option<u64> {
-        let expires_at = self.tokens.expires_at?;
-        let lifetime = expires_at.saturating_sub(self.issued_at());
-        Some(expires_at - (lifetime / REFRESH_SHARE).min(REFRESH_AHEAD))
+        Some(self.tokens.expires_at? - self.margin()?.as_secs())
+    }
+
+    fn lifetime(&self) -> Option<Duration> {
+        let lifetime = self.tokens.expires_at?.saturating_sub(self.issued_at());
+        Some(Duration::from_secs(lifetime))
     }
 }
 
@@ -198,7 +209,7 @@ mod tests {
     #[test]
     fn a_long_lived_token_is_due_five_minutes_before_its_end() {
         let grant = grant(Some(1000 + 3600));
-        assert_eq!(grant.refresh_at(), Some(4300));
+        assert_eq!(grant.margin(), Some(Duration::from_secs(300)));
         assert_eq!(grant.freshness(4299), Freshness::Fresh);
         assert_eq!(grant.freshness(4300), Freshness::Due);
         assert_eq!(grant.freshness(4599), Freshness::Due);
@@ -208,7 +219,7 @@ mod tests {
     #[test]
     fn a_short_lived_token_is_due_when_a_fifth_is_left() {
         let grant = grant(Some(1000 + 60));
-        assert_eq!(grant.refresh_at(), Some(1048));
+        assert_eq!(grant.margin(), Some(Duration::from_secs(12)));
         assert_eq!(grant.freshness(1047), Freshness::Fresh);
         assert_eq!(grant.freshness(1048), Freshness::Due);
     }
@@ -216,14 +227,18 @@ mod tests {
     #[test]
     fn the_lifetime_counts_from_the_last_refresh() {
         let grant = grant(Some(4600)).refreshed(tokens(Some(9100)), 9000);
-        assert_eq!(grant.refresh_at(), Some(9080));
+        assert_eq!(grant.freshness(9079), Freshness::Fresh);
+        assert_eq!(grant.freshness(9080), Freshness::Due);
         assert_eq!((grant.granted_at, grant.refreshed_at), (1000, Some(9000)));
     }
 
     #[test]
     fn a_token_without_a_named_end_is_fresh_until_refused() {
         assert_eq!(grant(None).freshness(u64::MAX), Freshness::Fresh);
-        assert_eq!(grant(None).refresh_at(), None);
+        assert_eq!(
+            (grant(None).margin(), grant(None).remaining(5000)),
+            (None, None)
+        );
     }
 
     #[test]
@@ -233,10 +248,15 @@ mod tests {
     }
 
     #[test]
-    fn without_a_refresh_token_no_refresh_is_due() {
-        let mut grant = grant(Some(4600));
-        grant.tokens.refresh_token = None;
-        assert_eq!(grant.refresh_at(), None);
+    fn what_remains_of_a_token_is_counted_from_its_issue() {
+        let grant = grant(Some(1000 + 3600));
+        let remaining = |now| grant.remaining(now).map(|left| left.as_secs());
+        assert_eq!(remaining(1000), Some(3600));
+        assert_eq!(remaining(4500), Some(100));
+        assert_eq!(remaining(4600), Some(0));
+        assert_eq!(remaining(u64::MAX), Some(0));
+        // The clock was set back.
+        assert_eq!(remaining(0), Some(3600));
     }
 
     #[test]

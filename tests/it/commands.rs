@@ -51,7 +51,7 @@ fn login_signs_in_ahead_of_the_ai_client() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let shown = stdout(&output);
     assert!(shown.starts_with("signed in to `127.0.0.1:"), "{shown}");
-    assert!(shown.contains("  scopes  tools\n"), "{shown}");
+    assert!(shown.contains("  scopes   tools\n"), "{shown}");
     assert!(shown.contains(&playground.issuer()), "{shown}");
     for token in tokens(&machine) {
         assert!(!shown.contains(&token) && !stderr(&output).contains(&token));

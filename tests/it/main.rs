@@ -1,11 +1,17 @@
 //! End to end: the built binary, talked to as hosts and servers talk to it.
 
+mod accounts;
+mod ahead;
 mod cache;
 mod cli;
 mod commands;
 mod concurrency;
+mod device;
+mod elsewhere;
 mod faults;
+mod healing;
 mod oidc;
+mod paste;
 mod peers;
 mod refresh;
 mod relay;

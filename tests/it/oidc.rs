@@ -8,6 +8,7 @@ use crate::support::machine::Machine;
 use crate::support::oidc::{Counts, OidcProvider};
 
 mod alone;
+mod device;
 mod faults;
 mod together;
 

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use base64::Engine as _;
 use url::Url;
 
 use super::*;
@@ -25,6 +26,7 @@ fn sign_in(expires_at: Option<u64>, refresh_token: Option<&str>) -> SignIn {
         registered: true,
     };
     SignIn {
+        failures: Default::default(),
         server: "https://mcp.example.com/mcp?key=QUERY_SECRET_1".to_owned(),
         grant: Some(Grant {
             issuer: issuer.clone(),
@@ -97,6 +99,14 @@ fn health_follows_from_expiry_and_refresh_token() {
     assert_eq!(health(None, None), Health::Ok);
     assert_eq!(health(Some(NOW), Some("R")), Health::Refreshable);
     assert_eq!(health(Some(NOW), None), Health::Expired);
+    let lapsed = |ends_at| {
+        let mut sign_in = sign_in(Some(NOW), Some("R"));
+        let known = sign_in.clients.values_mut().next().unwrap();
+        known.client.client_secret_expires_at = Some(ends_at);
+        entry(sign_in).health
+    };
+    assert_eq!(lapsed(NOW + 1), Health::Refreshable);
+    assert_eq!(lapsed(NOW), Health::Expired);
     let mut registered = sign_in(None, None);
     registered.grant = None;
     let entry = entry(registered);
@@ -133,6 +143,7 @@ fn programs_see_the_documented_members() {
             "sign_ins": [{
                 "name": "work",
                 "server": "https://mcp.example.com/mcp?…",
+                "account": null,
                 "mode": "oauth",
                 "issuer": "https://auth.example.com",
                 "client_id": "client-1",
@@ -148,6 +159,54 @@ fn programs_see_the_documented_members() {
             }],
         })
     );
+}
+
+/// An ID token with these claims, for this client, and a claim that is nobody's business.
+fn id_token(client_id: &str, claims: &str) -> Secret {
+    let payload = format!(
+        r#"{{"iss":"https://auth.example.com","aud":"{client_id}","at_hash":"SECRET",{claims}}}"#
+    );
+    let payload = base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(payload);
+    Secret::new(format!("HEADER_SECRET.{payload}.SIGNATURE_SECRET"))
+}
+
+#[test]
+fn the_account_is_what_the_id_token_says() {
+    let shown = |token| {
+        let mut sign_in = sign_in(Some(NOW + 1), None);
+        sign_in.grant.as_mut().unwrap().tokens.id_token = Some(token);
+        let report = Report {
+            version: FORMAT,
+            folder: "/tmp".to_owned(),
+            sign_ins: vec![entry(sign_in)],
+        };
+        let parsed: serde_json::Value = serde_json::from_str(&json(&report)).unwrap();
+        let both = format!("{}{}", text(&report, NOW), json(&report));
+        assert!(
+            !both.contains("SECRET") && !both.contains('\u{1b}'),
+            "{both}"
+        );
+        (text(&report, NOW), parsed["sign_ins"][0]["account"].clone())
+    };
+    let claims = r#""sub":"1","email":"jane@example.com","name":"Jane\u001b[2J","age":7"#;
+    let (lines, account) = shown(id_token("client-1", claims));
+    assert!(
+        lines.contains("\n  account       jane@example.com\n"),
+        "{lines}"
+    );
+    let expected = serde_json::json!({
+        "sub": "1", "email": "jane@example.com", "preferred_username": null, "name": "Jane[2J"
+    });
+    assert_eq!(account, expected);
+    for nobody in [
+        id_token("client-2", claims),
+        id_token("client-1", r#""age":7"#),
+        Secret::new("ID_SECRET_1"),
+    ] {
+        let (lines, account) = shown(nobody);
+        assert!(!lines.contains("account"), "{lines}");
+        assert_eq!(account, serde_json::Value::Null);
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::*;
 const PATH: &str = "/oauth/callback";
 
 fn listener(host: &str) -> Listener {
-    Listener::bind(host, None, PATH).expect("bind")
+    Listener::bind(host, None, None, PATH).expect("bind")
 }
 
 /// Sends `request` and reads until the connection ends.
@@ -219,14 +219,14 @@ async fn connection_that_says_nothing_takes_no_more_than_its_place() {
 async fn given_port_is_the_one_or_an_error() {
     let first = listener("localhost");
     let port = first.port();
-    let error = Listener::bind("localhost", Some(port), PATH).expect_err("taken");
+    let error = Listener::bind("localhost", None, Some(port), PATH).expect_err("taken");
     assert!(matches!(error, CallbackError::Taken(taken) if taken == port));
     assert_eq!(
         error.to_string(),
         format!("another program uses the callback port `{port}`")
     );
     drop(first);
-    let error = Listener::bind("localhost", Some(6000), PATH).expect_err("blocked");
+    let error = Listener::bind("localhost", None, Some(6000), PATH).expect_err("blocked");
     assert!(matches!(error, CallbackError::Blocked(6000)));
 }
 
@@ -237,8 +237,33 @@ async fn port_taken_in_the_second_family_alone_is_taken() {
     }
     let other = std::net::TcpListener::bind(v6(0)).expect("bind");
     let port = other.local_addr().expect("address").port();
-    let error = Listener::bind("localhost", Some(port), PATH).expect_err("taken");
+    let error = Listener::bind("localhost", None, Some(port), PATH).expect_err("taken");
     assert!(matches!(error, CallbackError::Taken(_)), "{error}");
+}
+
+#[tokio::test]
+async fn another_address_is_listened_on_if_it_is_given() {
+    // Stands for that of a container, which its host forwards a published port to.
+    let all = Some(Ipv4Addr::UNSPECIFIED.into());
+    let mut listener = Listener::bind("localhost", all, None, PATH).expect("bind");
+    let port = listener.port();
+    assert_eq!(
+        listener.redirect_uri(),
+        format!("http://localhost:{port}{PATH}")
+    );
+    let here = SocketAddr::from(([127, 7, 7, 7], port));
+    if cfg!(target_os = "linux") {
+        let browser = tokio::spawn(async move { ask(here, &get(port, PATH)).await });
+        listener
+            .next()
+            .await
+            .responder
+            .finish(Page::NotExpected)
+            .await;
+        assert!(browser.await.expect("answer").starts_with("HTTP/1.1 400 "));
+    }
+    let taken = Listener::bind("localhost", all, Some(port), PATH).expect_err("taken");
+    assert!(matches!(taken, CallbackError::Taken(_)), "{taken}");
 }
 
 #[test]

@@ -1,16 +1,14 @@
 //! The part of the flow that needs nobody: using, adopting and refreshing what the cache holds.
 
-use super::{Action, Flow, FlowError, Goal, Move, Note, RefreshReason, State, done, fail};
+use super::{
+    Action, Amendment, Flow, FlowError, Goal, Move, Note, RefreshReason, State, done, fail,
+};
 use crate::ids::Issuer;
 use crate::oauth::registration::Client;
 use crate::oauth::scope;
-use crate::oauth::sign_in::SignIn;
+use crate::oauth::sign_in::{FailureNote, Failures, SignIn};
 use crate::oauth::token::{Freshness, Grant, TokenSet};
-use crate::oauth::token_endpoint::{GrantRequest, Refusal, TokenError, TokenRequest};
-
-/// A token that was refreshed so recently, in seconds, and is refused all the same, is not mended
-/// by another refresh.
-const JUST_REFRESHED: u64 = 60;
+use crate::oauth::token_endpoint::{Cause, GrantRequest, Refusal, TokenError, TokenRequest};
 
 /// Longest pause before a refresh is tried again, in seconds; the lock is held meanwhile.
 const LONGEST_PAUSE: u64 = 10;
@@ -31,13 +29,21 @@ impl Flow {
             return Decision::Ask;
         };
         let reason = refresh_reason(grant, now);
-        let can_refresh = grant.tokens.refresh_token.is_some()
-            && self.client_for(cached, &grant.issuer, now).is_some();
+        let can_refresh = self.can_refresh(cached, &grant.issuer, now);
         let use_it = || Decision::Use(grant.clone());
         match (&self.goal, reason) {
             // Without a way to refresh it the server may judge, whose clock is the one that counts.
             (Goal::Silent, Some(reason)) if can_refresh => Decision::Refresh(grant.clone(), reason),
             (Goal::Silent, _) => use_it(),
+            (Goal::Renew { held }, reason) => {
+                let due = *held == grant.tokens.access_token;
+                let reason =
+                    reason.or_else(|| due.then(|| RefreshReason::EndsIn(ends_in(grant, now))));
+                match reason.filter(|_| can_refresh) {
+                    Some(reason) => Decision::Refresh(grant.clone(), reason),
+                    None => use_it(),
+                }
+            }
             (Goal::Challenged { rejected, .. }, reason) => {
                 let token = &grant.tokens.access_token;
                 let reason = match rejected {
@@ -46,7 +52,7 @@ impl Flow {
                 };
                 match reason {
                     None => use_it(),
-                    Some(RefreshReason::Refused) if helps_no_more(grant, now) => Decision::Ask,
+                    Some(RefreshReason::Refused) if self.helps_no_more(grant, now) => Decision::Ask,
                     Some(reason) if can_refresh => Decision::Refresh(grant.clone(), reason),
                     Some(RefreshReason::EndsIn(_)) => use_it(),
                     Some(_) => Decision::Ask,
@@ -62,17 +68,44 @@ impl Flow {
                     false => Decision::Ask,
                 }
             }
-            (Goal::SignIn { since, .. }, _) if grant.granted_at > *since => use_it(),
+            (Goal::SignIn { since, .. }, _) if self.is_newer(grant, *since) => use_it(),
             (Goal::SignIn { .. }, _) => Decision::Ask,
         }
     }
 
+    /// Whether a refresh has not mended that tokens are refused. Only what this process did about a
+    /// refusal tells: a token that is new for another reason may be refused because a sibling is
+    /// replacing it at this moment, at a server that ends the old ones.
+    fn helps_no_more(&self, grant: &Grant, now: u64) -> bool {
+        let token = &grant.tokens.access_token;
+        grant.freshness(now) != Freshness::Expired && self.history.is_replacement(token, now)
+    }
+
+    /// Whether somebody signed in after this flow was wanted. Seconds are coarse: within the first
+    /// one, a grant that was there already is told by the moment it has.
+    fn is_newer(&self, grant: &Grant, since: u64) -> bool {
+        let there_before = self.granted_before == Some(grant.granted_at);
+        grant.granted_at > since || grant.granted_at == since && !there_before
+    }
+
     pub(super) fn cache_read(&mut self, cached: SignIn, now: u64) -> Move {
+        self.known_failures = cached.failures.clone();
+        self.granted_before = cached.grant.as_ref().map(|grant| grant.granted_at);
         match self.decide(&cached, now) {
-            Decision::Use(grant) => done(Some(grant)),
+            Decision::Use(grant) => {
+                if self.is_news(&grant) {
+                    self.note(Note::Adopted);
+                }
+                done(Some(grant))
+            }
             Decision::Refresh(grant, _) => (State::Locking { grant }, Action::Lock),
             Decision::Ask => self.without_token(&cached, now),
         }
+    }
+
+    /// Whether another process was first to renew the token.
+    fn is_news(&self, grant: &Grant) -> bool {
+        matches!(&self.goal, Goal::Renew { held } if *held != grant.tokens.access_token)
     }
 
     /// The same under the lock: now it is certain that nobody else refreshes.
@@ -82,7 +115,13 @@ impl Flow {
                 self.note(Note::Adopted);
                 done(Some(grant))
             }
-            Decision::Refresh(grant, reason) => self.refresh(cached, grant, reason, now),
+            Decision::Refresh(grant, reason) => {
+                let known = &self.known_failures.refresh;
+                match new_failure(known, &cached.failures.refresh) {
+                    Some(note) => self.put_off(grant, FlowError::RefreshElsewhere(note), now),
+                    None => self.refresh(cached, grant, reason, now),
+                }
+            }
             Decision::Ask => (State::Unlocking { cached }, Action::Unlock),
         }
     }
@@ -123,8 +162,15 @@ impl Flow {
         tokens: TokenSet,
         now: u64,
     ) -> Move {
+        let refused = matches!(&self.goal, Goal::Challenged { rejected: Some(token), .. }
+            if *token == grant.tokens.access_token);
         let grant = grant.refreshed(tokens, now);
+        if refused {
+            let token = grant.tokens.access_token.clone();
+            self.history.replaced(token, now);
+        }
         cached.grant = Some(grant.clone());
+        cached.failures = Failures::default();
         (
             State::SavingRefresh { grant },
             Action::Save(Box::new(cached)),
@@ -140,20 +186,17 @@ impl Flow {
         request: Box<TokenRequest>,
         again: bool,
         error: TokenError,
-        now: u64,
     ) -> Move {
         match error {
             TokenError::GrantDead(refusal) => {
                 self.note(Note::GrantEnded(refusal));
                 self.grant_just_ended = true;
-                cached.grant = None;
-                forget(cached)
+                forget(cached, &request, None)
             }
             TokenError::ClientDead(refusal) if request.client.registered => {
                 self.note(Note::ClientForgotten(refusal.to_string()));
-                cached.clients.remove(&grant.issuer);
-                cached.grant = None;
-                forget(cached)
+                let client_id = request.client.client_id.clone();
+                forget(cached, &request, Some((grant.issuer, client_id)))
             }
             TokenError::Unavailable(outage)
                 if !again && outage.retry_after.unwrap_or(1) <= LONGEST_PAUSE =>
@@ -177,7 +220,33 @@ impl Flow {
             {
                 self.refresh_refused(cached, grant, refusal)
             }
-            error => self.put_off(grant, FlowError::Token(error), now),
+            error => {
+                let error = FlowError::Token(error);
+                let last = &mut cached.failures.refresh;
+                let (reason, transient) = (error.to_string(), error.is_transient());
+                *last = Some(FailureNote::after(last.as_ref(), reason, transient));
+                let action = Action::Save(Box::new(cached));
+                (State::NotingOutage { grant, error }, action)
+            }
+        }
+    }
+
+    /// What was refused is forgotten. What could not be written is forgotten in this flow all the
+    /// same.
+    pub(super) fn forgotten(
+        &mut self,
+        cached: SignIn,
+        outcome: Result<SignIn, Cause>,
+        now: u64,
+    ) -> Move {
+        let cached = outcome.unwrap_or(cached);
+        match self.decide(&cached, now) {
+            Decision::Use(grant) => {
+                self.note(Note::Adopted);
+                done(Some(grant))
+            }
+            Decision::Refresh(grant, _) => (State::Locking { grant }, Action::Lock),
+            Decision::Ask => self.without_token(&cached, now),
         }
     }
 
@@ -186,7 +255,7 @@ impl Flow {
     fn refresh_refused(&mut self, cached: SignIn, grant: Grant, refusal: Refusal) -> Move {
         self.note(Note::RefreshRefused(refusal));
         match self.goal {
-            Goal::Silent => done(Some(grant)),
+            Goal::Silent | Goal::Renew { .. } => done(Some(grant)),
             _ => (State::Unlocking { cached }, Action::Unlock),
         }
     }
@@ -209,11 +278,12 @@ impl Flow {
     /// Nothing in the cache helps.
     pub(super) fn without_token(&mut self, cached: &SignIn, now: u64) -> Move {
         match self.goal {
-            Goal::Silent => done(None),
+            Goal::Silent | Goal::Renew { .. } => done(None),
             _ => {
                 if let Err(error) = self.may_ask(cached, now) {
                     return fail(error);
                 }
+                self.known_failures = cached.failures.clone();
                 let until = now.saturating_add(self.settings.auth_timeout);
                 (State::AwaitingTurn { until }, Action::AwaitTurn { until })
             }
@@ -227,11 +297,49 @@ impl Flow {
                 self.note(Note::Adopted);
                 done(Some(grant))
             }
-            // It may have been its registration.
-            Decision::Refresh(..) | Decision::Ask => {
-                (State::AwaitingTurn { until }, Action::AwaitTurn { until })
-            }
+            Decision::Refresh(..) | Decision::Ask => match self.failed_elsewhere(cached) {
+                Some(error) => fail(error),
+                // It may have been its registration.
+                None => (State::AwaitingTurn { until }, Action::AwaitTurn { until }),
+            },
         }
+    }
+
+    /// Whether the sign-in that was waited for has failed. Who needs other scopes than that was for
+    /// asks by itself.
+    pub(super) fn failed_elsewhere(&self, cached: &SignIn) -> Option<FlowError> {
+        if matches!(self.goal, Goal::StepUp { .. }) {
+            return None;
+        }
+        let known = &self.known_failures.sign_in;
+        new_failure(known, &cached.failures.sign_in).map(FlowError::SignInElsewhere)
+    }
+
+    /// Whether those that wait for this sign-in are to learn of its failure. What only this process
+    /// or only its request suffers from is its own affair.
+    pub(super) fn concerns_others(&self, error: &FlowError) -> bool {
+        let own = matches!(
+            error,
+            FlowError::Store(_)
+                | FlowError::SignInElsewhere(_)
+                | FlowError::TooManyAttempts
+                // Who asks by a browser may have success.
+                | FlowError::NoDeviceGrant(_)
+                | FlowError::Unexpected { .. }
+        );
+        self.has_turn && !own && !matches!(self.goal, Goal::StepUp { .. })
+    }
+
+    pub(super) fn note_failure(&mut self, error: FlowError) -> Move {
+        self.has_turn = false;
+        let amendment = Amendment::NoteFailure {
+            reason: error.to_string(),
+            transient: error.is_transient(),
+        };
+        (
+            State::NotingFailure { error },
+            Action::Amend(Box::new(amendment)),
+        )
     }
 
     /// The token that will do, if the cache holds one.
@@ -240,6 +348,16 @@ impl Flow {
             Decision::Use(grant) => Some(grant),
             Decision::Refresh(..) | Decision::Ask => None,
         }
+    }
+
+    /// Whether the cache holds a grant of this issuer that can be refreshed.
+    pub(super) fn can_refresh(&self, cached: &SignIn, issuer: &Issuer, now: u64) -> bool {
+        let grant = cached
+            .grant
+            .as_ref()
+            .filter(|grant| grant.issuer == *issuer);
+        grant.is_some_and(|grant| grant.tokens.refresh_token.is_some())
+            && self.client_for(cached, issuer, now).is_some()
     }
 
     /// The client that an issuer's tokens belong to, with the secret that the user configured.
@@ -257,30 +375,42 @@ impl Flow {
     }
 }
 
-fn forget(cached: SignIn) -> Move {
-    let action = Action::Save(Box::new(cached.clone()));
+/// The failure that was noted since.
+fn new_failure(known: &Option<FailureNote>, now: &Option<FailureNote>) -> Option<FailureNote> {
+    let count = |note: &Option<FailureNote>| note.as_ref().map(|note| note.count);
+    now.clone().filter(|_| count(now) != count(known))
+}
+
+/// Forgets what was refused, if it is still what the cache holds: where files have no locks, or for
+/// a program that does not ask for them, another process may have renewed it meanwhile.
+fn forget(mut cached: SignIn, request: &TokenRequest, client: Option<(Issuer, String)>) -> Move {
+    let GrantRequest::RefreshToken { refresh_token } = &request.grant else {
+        return (State::Unlocking { cached }, Action::Unlock);
+    };
+    let amendment = Amendment::DropGrant {
+        refresh_token: refresh_token.clone(),
+        client,
+    };
+    amendment.apply(&mut cached);
+    let action = Action::Amend(Box::new(amendment));
     (State::Forgetting { cached }, action)
+}
+
+fn ends_in(grant: &Grant, now: u64) -> u64 {
+    grant.tokens.expires_at.unwrap_or(now).saturating_sub(now)
 }
 
 fn refresh_reason(grant: &Grant, now: u64) -> Option<RefreshReason> {
     let expires_at = grant.tokens.expires_at.unwrap_or(now);
     match grant.freshness(now) {
         Freshness::Fresh => None,
-        Freshness::Due => Some(RefreshReason::EndsIn(expires_at.saturating_sub(now))),
+        Freshness::Due => Some(RefreshReason::EndsIn(ends_in(grant, now))),
         Freshness::Expired => Some(RefreshReason::Ended(now.saturating_sub(expires_at))),
     }
 }
 
-/// Whether a refused token is so new that refreshing it again would only go round in circles.
-fn helps_no_more(grant: &Grant, now: u64) -> bool {
-    grant.freshness(now) != Freshness::Expired
-        && grant
-            .refreshed_at
-            .is_some_and(|at| now.saturating_sub(at) < JUST_REFRESHED)
-}
-
 /// Whether a refusal of another kind is the server's own word, so that a person may help; a page
-/// from something in between is a fault of the network.
+/// from something in between is a fault of the network. RFC 6749 §5.2: 401 is about the client.
 fn needs_person(refusal: &Refusal) -> bool {
-    refusal.error.is_some() || matches!(refusal.status, 404 | 405 | 410)
+    refusal.error.is_some() || matches!(refusal.status, 401 | 404 | 405 | 410)
 }

@@ -20,8 +20,10 @@ pub struct Settings {
     pub resource: ResourceChoice,
     /// The scopes to ask for instead of those that the server names.
     pub scopes: Option<Vec<String>>,
-    /// Parameters to set on the authorization URL.
+    /// Parameters to set on the authorization URL, or in the request for a code.
     pub authorize_params: Vec<(String, String)>,
+    /// How a person is asked.
+    pub way: Way,
     /// Where the browser returns to.
     pub redirect: Redirect,
     /// How long a person may take, in seconds.
@@ -30,6 +32,28 @@ pub struct Settings {
     pub allow_missing_pkce_metadata: bool,
     /// The issuer to believe wherever its metadata is found.
     pub issuer: Option<Issuer>,
+}
+
+impl Settings {
+    /// The port in the redirect URI of a client that is registered without a listener, for the day
+    /// when a browser comes into play; if it is taken then, that registers anew. Each server has its
+    /// own, so that they do not get into each other's way.
+    pub(super) fn unbound_port(&self) -> u16 {
+        // FNV-1a. Below the ports that systems give by themselves, and none that browsers block.
+        let server = self.server.canonical();
+        let mix = |hash: u32, byte: &u8| (hash ^ u32::from(*byte)).wrapping_mul(16_777_619);
+        let hash = server.as_bytes().iter().fold(2_166_136_261, mix);
+        20_000 + (hash % 12_000) as u16
+    }
+}
+
+/// How a person is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// By a page in a browser that is sent back to this machine.
+    Browser,
+    /// By a code to be confirmed in a browser on any device (RFC 8628).
+    Device,
 }
 
 /// A client that the user obtained from the authorization server.

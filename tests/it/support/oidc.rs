@@ -163,6 +163,11 @@ impl OidcProvider {
         self.done(&format!("/interactions?answer={answer}"));
     }
 
+    /// A person types the code that a device shows, signs in and agrees.
+    pub fn approve_device(&self, user_code: &str) {
+        self.done(&format!("/approve-device?user_code={user_code}"));
+    }
+
     /// The next `times` token requests meet this fault, after those of earlier calls. `grant_type` limits it to such requests.
     pub fn fault(&self, fault: Fault, times: u64, grant_type: Option<&str>) {
         let (what, when) = match fault {

@@ -49,6 +49,8 @@ const { values: options } = parseArgs({
 });
 
 async function main() {
+  // The library's remarks. Nobody reads stdout beyond its first line.
+  console.info = console.warn;
   const counts = newCounts();
   const { event, logged } = requestLog(options.log);
   const endpoint = await mcpEndpoint({ port: options.port, event, watch: [logged, countRefusals(counts)] });

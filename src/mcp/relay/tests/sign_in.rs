@@ -18,6 +18,7 @@ fn invitation(address: &str, user_code: Option<&str>) -> Invitation {
     Invitation {
         address: AuthorizationUrl(Url::parse(address).unwrap()),
         user_code: user_code.map(str::to_owned),
+        entry: None,
         browser_opened: false,
         lapses_at: 1_800_000_000,
     }
@@ -342,6 +343,25 @@ fn a_code_to_enter_is_told_with_its_address() {
 }
 
 #[test]
+fn a_code_that_the_address_holds_is_compared_or_entered_elsewhere() {
+    let (mut scene, _) = Scene::promised();
+    let entry = "https://as.example/device";
+    scene.stands(SignInStanding::Open(Invitation {
+        entry: Some(AuthorizationUrl(Url::parse(entry).unwrap())),
+        ..invitation(&format!("{entry}?user_code=BCDF-GHJK"), Some("BCDF-GHJK"))
+    }));
+    scene.host(&sign_in_call("{}"));
+    let text = scene.told();
+    for told in [
+        "in a browser: https://as.example/device?user_code=BCDF-GHJK",
+        "has to show this code: BCDF-GHJK",
+        "by hand, too, at: https://as.example/device",
+    ] {
+        assert!(text.contains(told), "{told}: {text}");
+    }
+}
+
+#[test]
 fn a_call_of_the_tool_waits_until_there_is_an_address() {
     let (mut scene, first) = Scene::promised();
     scene.host(&sign_in_call("{}"));
@@ -661,6 +681,27 @@ fn a_new_address_takes_the_place_of_the_one_that_is_shown() {
     scene.stands(SignInStanding::Open(invitation(other, None)));
     assert_eq!(scene.told_value()["method"], "notifications/cancelled");
     assert_eq!(scene.told_value()["params"]["url"], other);
+}
+
+#[test]
+fn a_new_code_takes_the_place_of_the_one_that_is_shown_at_the_same_address() {
+    let (mut scene, _) = Scene::promised_to(SHOWS);
+    let device = "https://as.example/device";
+    for code in ["WDJB-MJHT", "BDWP-HQPK"] {
+        scene.stands(SignInStanding::Open(invitation(device, Some(code))));
+        let mut told = scene.told_value();
+        if told["method"] == "notifications/cancelled" {
+            told = scene.told_value();
+        }
+        let message = told["params"]["message"].as_str().unwrap();
+        assert!(
+            message.ends_with(&format!("The code is {code}.")),
+            "{message}"
+        );
+        // Said once.
+        scene.stands(SignInStanding::Open(invitation(device, Some(code))));
+        scene.nothing();
+    }
 }
 
 #[test]

@@ -86,7 +86,7 @@ fn a_lasting_network_fault_costs_nothing_while_the_token_lasts() {
     let end = World::signed_in(100).answering(faults).silent();
     assert_eq!(end.token(), Some("OLD_ACCESS"));
     assert!(end.noted("used until it ends"));
-    assert_eq!(end.world.cache, sign_in(100));
+    assert_eq!(end.world.cache.grant, sign_in(100).grant);
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn an_answer_that_is_none_opens_no_browser_and_keeps_the_tokens() {
 fn a_dead_grant_is_forgotten_but_its_client_is_kept() {
     let end = World::signed_in(0).answering([dead_grant()]).silent();
     assert_eq!(end.token(), None);
-    let log = ["read", "lock", "read", "refresh_token", "save", "unlock"];
+    let log = ["read", "lock", "read", "refresh_token", "drop grant"];
     assert_eq!(end.log(), log);
     assert_eq!(end.world.cache.grant, None);
     assert_eq!(end.world.cache.clients.len(), 1);
@@ -160,6 +160,77 @@ fn a_dead_client_is_forgotten_together_with_its_grant() {
     let end = World::signed_in(0).answering([dead_client()]).refused();
     assert_eq!(end.token(), Some("NEW_ACCESS_1"));
     assert_eq!((end.did("browser"), end.did("register")), (1, 1));
+}
+
+#[test]
+fn what_a_sibling_renewed_meanwhile_is_adopted_and_not_forgotten() {
+    for dead in [dead_grant, dead_client] {
+        let world = || {
+            World::signed_in(-10)
+                .answering([dead()])
+                .with(|world| world.intruder_writes = Some(siblings("SIBLINGS")))
+        };
+        for end in [
+            world().silent(),
+            world().renewed(),
+            world().refused(),
+            world().challenged(),
+        ] {
+            let end = end.asked_nobody();
+            assert_eq!(end.token(), Some("SIBLINGS"));
+            assert_eq!(end.world.cache, siblings("SIBLINGS"));
+            assert!(end.noted("another process"));
+        }
+    }
+}
+
+#[test]
+fn what_a_sibling_renewed_meanwhile_and_is_due_again_is_refreshed() {
+    let mut due = sign_in(100);
+    let grant = due.grant.as_mut().unwrap();
+    grant.tokens.refresh_token = Some(secret("SIBLINGS_REFRESH"));
+    let end = World::signed_in(0)
+        .answering([dead_grant()])
+        .with(|world| world.intruder_writes = Some(due))
+        .refused()
+        .asked_nobody();
+    assert_eq!(end.token(), Some("NEW_ACCESS_1"));
+    let spent: Vec<_> = end.world.requests.into_iter().map(|r| r.grant).collect();
+    let spend = |token| GrantRequest::RefreshToken {
+        refresh_token: secret(token),
+    };
+    assert_eq!(spent, [spend("OLD_REFRESH"), spend("SIBLINGS_REFRESH")]);
+}
+
+#[test]
+fn a_dead_grant_that_cannot_be_deleted_is_forgotten_in_this_flow() {
+    for dead in [dead_grant(), dead_client()] {
+        let end = World::signed_in(100)
+            .answering([dead])
+            .with(|world| world.writes_fail = true)
+            .silent();
+        assert_eq!(end.token(), None);
+    }
+}
+
+#[test]
+fn a_refusal_takes_only_what_was_refused() {
+    let drop = |token, client: Option<&str>| Amendment::DropGrant {
+        refresh_token: secret(token),
+        client: client.map(|id| (Issuer::new(ISSUER), id.to_owned())),
+    };
+    let after = |amendment: Amendment| {
+        let mut cache = sign_in(0);
+        amendment.apply(&mut cache);
+        (cache.grant.is_some(), cache.clients.len())
+    };
+    assert_eq!(after(drop("OLD_REFRESH", None)), (false, 1));
+    assert_eq!(after(drop("OLD_REFRESH", Some("OLD_CLIENT"))), (false, 0));
+    // It was registered anew.
+    assert_eq!(after(drop("OLD_REFRESH", Some("OLDER_CLIENT"))), (false, 1));
+    // A refresh token that was renewed proves that the client lives.
+    assert_eq!(after(drop("OLDER_REFRESH", Some("OLD_CLIENT"))), (true, 1));
+    assert_eq!(after(drop("OLDER_REFRESH", None)), (true, 1));
 }
 
 #[test]
@@ -205,28 +276,14 @@ fn tokens_of_another_client_than_the_configured_one_are_not_refreshed() {
 }
 
 #[test]
-fn a_client_whose_secret_has_lapsed_does_not_refresh() {
-    let end = World::signed_in(0)
-        .with(|world| {
-            let known = world.cache.clients.get_mut(&Issuer::new(ISSUER)).unwrap();
-            known.client.client_secret_expires_at = Some(NOW);
-        })
-        .refused();
-    assert!(matches!(
-        end.world.requests[..],
-        [TokenRequest {
-            grant: GrantRequest::AuthorizationCode { .. },
-            ..
-        }]
-    ));
-    assert_eq!(end.did("register"), 1);
-}
-
-#[test]
 fn a_refresh_refused_for_another_reason_keeps_the_grant_until_it_is_replaced() {
     for error in [
         TokenError::Refused(refusal("unsupported_grant_type")),
         TokenError::InvalidScope(refusal("invalid_scope")),
+        TokenError::Refused(Refusal {
+            status: 401,
+            ..Refusal::default()
+        }),
         TokenError::Refused(Refusal {
             status: 404,
             ..Refusal::default()
@@ -286,16 +343,117 @@ fn a_challenge_to_a_request_without_token_uses_what_a_sibling_got() {
 }
 
 #[test]
-fn a_token_refused_right_after_its_refresh_needs_a_person() {
+fn a_token_that_is_due_for_its_holder_is_refreshed_whatever_the_clock_says() {
+    for ends_in in [3000, 299, -10] {
+        let end = World::signed_in(ends_in).renewed().asked_nobody();
+        assert_eq!(end.token(), Some("NEW_ACCESS_1"), "{ends_in}");
+        assert_eq!(end.log(), ["read", "lock", "read", "refresh_token", "save"]);
+    }
+}
+
+#[test]
+fn a_due_token_that_a_sibling_has_renewed_costs_one_read() {
+    let end = World::signed_in(3600).run(Goal::Renew {
+        held: secret("OLDER_ACCESS"),
+    });
+    assert_eq!(end.token(), Some("OLD_ACCESS"));
+    assert_eq!(end.log(), ["read"]);
+    assert!(end.noted("another process"));
+    let end = World::signed_in(100)
+        .with(|world| world.sibling_refreshes = Some(siblings("SIBLINGS")))
+        .renewed();
+    assert_eq!(end.token(), Some("SIBLINGS"));
+    assert_eq!(end.log(), ["read", "lock", "read"]);
+    assert!(end.noted("another process"));
+    // And its token may be due as well by now.
+    let end = World::signed_in(100).run(Goal::Renew {
+        held: secret("OLDER_ACCESS"),
+    });
+    assert_eq!(end.token(), Some("NEW_ACCESS_1"));
+}
+
+#[test]
+fn a_due_token_that_cannot_be_renewed_is_used_and_nobody_is_asked() {
+    let kept = [
+        World::signed_in(100).with(|world| {
+            world.cache.grant.as_mut().unwrap().tokens.refresh_token = None;
+        }),
+        World::signed_in(100).with(|world| world.cache.clients.clear()),
+        World::signed_in(100).with(|world| world.lock_fails = true),
+        World::signed_in(100).answering([down(Effect::Unknown), down(Effect::None)]),
+        World::signed_in(100).answering([busy(60)]),
+        World::signed_in(100).answering([Err(TokenError::Refused(refusal("other")))]),
+    ];
+    for world in kept {
+        let end = world.renewed().asked_nobody();
+        assert_eq!(end.token(), Some("OLD_ACCESS"), "{:?}", end.log());
+        assert!(end.world.cache.grant.is_some());
+    }
+    let faults = [down(Effect::None), down(Effect::None)];
+    let end = World::signed_in(-1).answering(faults).renewed();
+    assert!(end.asked_nobody().error().is_transient());
+}
+
+#[test]
+fn a_due_token_whose_grant_or_client_is_dead_is_forgotten_and_nobody_is_asked() {
+    for dead in [dead_grant(), dead_client()] {
+        let end = World::signed_in(100).answering([dead]).renewed();
+        let end = end.asked_nobody();
+        assert_eq!((end.token(), &end.world.cache.grant), (None, &None));
+    }
+    // Somebody has signed out.
+    let mut world = World::new();
+    world.cache = SignIn::default();
+    let held = secret("OLD_ACCESS");
+    let end = world.run(Goal::Renew { held }).asked_nobody();
+    assert_eq!((end.token(), end.log()), (None, vec!["read"]));
+}
+
+#[test]
+fn a_token_refused_although_it_replaced_a_refused_one_needs_a_person() {
     let world = |at: u64| {
         World::signed_in(3600).with(|world| {
-            world.cache.grant.as_mut().unwrap().refreshed_at = Some(at);
+            world.history.replaced(secret("OLD_ACCESS"), at);
         })
     };
     let end = world(NOW - 59).refused();
     assert_eq!((end.did("refresh_token"), end.did("browser")), (0, 1));
     let end = world(NOW - 60).refused();
     assert_eq!((end.did("refresh_token"), end.did("browser")), (1, 0));
+    // The clock was set back, so it may be old.
+    let end = world(NOW + 1).refused();
+    assert_eq!((end.did("refresh_token"), end.did("browser")), (1, 0));
+}
+
+#[test]
+fn a_replacement_of_a_refused_token_is_remembered_and_no_other() {
+    let token = secret("NEW_ACCESS_1");
+    let end = World::signed_in(3600).refused();
+    assert!(end.world.history.is_replacement(&token, NOW));
+    for end in [
+        World::signed_in(0).silent(),
+        World::signed_in(0).challenged(),
+    ] {
+        assert_eq!(end.token(), Some("NEW_ACCESS_1"));
+        assert!(!end.world.history.is_replacement(&token, NOW));
+    }
+}
+
+#[test]
+fn a_token_refused_right_after_its_refresh_is_refreshed_under_the_lock() {
+    // A sibling may be doing just that, at a server that ends the old token first.
+    let world = || {
+        World::signed_in(3600).with(|world| {
+            world.cache.grant.as_mut().unwrap().refreshed_at = Some(NOW);
+        })
+    };
+    let end = world().refused().asked_nobody();
+    assert_eq!(end.token(), Some("NEW_ACCESS_1"));
+    let end = world()
+        .with(|world| world.sibling_refreshes = Some(siblings("SIBLINGS")))
+        .refused();
+    assert_eq!(end.token(), Some("SIBLINGS"));
+    assert!(end.world.requests.is_empty());
 }
 
 #[test]

@@ -453,6 +453,13 @@ fn a_registration_not_heard_of_for_long_is_tried_before_the_browser_opens() {
         })
         .refused();
     assert_eq!((recent.did("probe"), recent.did("register")), (0, 0));
+    // A clock that was set back does not tell how long it has been.
+    let of_later = World::signed_in(3601)
+        .with(|world| {
+            world.cache.grant.as_mut().unwrap().tokens.refresh_token = None;
+        })
+        .refused();
+    assert_eq!(of_later.did("probe"), 1);
     assert_eq!(World::new().challenged().did("probe"), 0);
 }
 
@@ -504,7 +511,7 @@ fn a_client_that_dies_during_the_sign_in_is_replaced_once() {
         .challenged();
     assert!(matches!(
         end.error(),
-        FlowError::Token(TokenError::ClientDead(_))
+        FlowError::Exchange(TokenError::ClientDead(_))
     ));
     assert_eq!((end.did("register"), end.did("browser")), (1, 2));
     let end = signed_out()
@@ -580,7 +587,7 @@ fn a_code_is_handed_in_again_only_if_nobody_looked_at_it() {
     assert_eq!(end.world.requests.len(), 2);
     for answer in [down(Effect::Unknown), busy(60), dead_grant()] {
         let end = World::new().answering([answer]).challenged();
-        assert!(matches!(end.error(), FlowError::Token(_)));
+        assert!(matches!(end.error(), FlowError::Exchange(_)));
         assert_eq!((end.world.requests.len(), end.did("browser")), (1, 1));
     }
 }
@@ -600,7 +607,7 @@ fn a_tab_that_a_dead_process_left_open_finishes_the_sign_in() {
     let world = |ago: u64| {
         let mut world = World::new();
         world.cache = left.world.cache.clone();
-        world.pending = Some(Box::new(left.world.attempts[0].clone()));
+        world.pending = Some(Open::Browser(Box::new(left.world.attempts[0].clone())));
         world.now = NOW + ago;
         world
     };
@@ -629,4 +636,27 @@ fn who_wants_to_sign_in_now_does_so_in_spite_of_a_fresh_token() {
         .run(goal());
     assert_eq!(end.token(), Some("SIBLINGS"));
     assert_eq!(end.did("browser"), 0);
+}
+
+#[test]
+fn what_a_sibling_gets_within_the_same_second_is_told_from_what_was_there() {
+    let goal = || Goal::SignIn {
+        since: NOW,
+        challenge: Challenge::default(),
+    };
+    let mut got = siblings("SIBLINGS");
+    got.grant.as_mut().unwrap().granted_at = NOW;
+    for (before, token, browsers) in [
+        (SignIn::default(), "SIBLINGS", 0),
+        (sign_in(1800), "SIBLINGS", 0),
+        (got.clone(), "NEW_ACCESS_1", 1),
+    ] {
+        let end = World::new()
+            .with(|world| {
+                world.cache = before;
+                world.siblings_sign_in.push_back(got.clone());
+            })
+            .run(goal());
+        assert_eq!((end.token(), end.did("browser")), (Some(token), browsers));
+    }
 }

@@ -1,0 +1,232 @@
+//! The command that a person runs in a terminal to get at the sign-in that these arguments mean.
+
+use super::given::Lookup;
+use super::{DIR_VARIABLE, Surroundings};
+use crate::cli::{ServerArgs, UsageError};
+use crate::ids::ServerUrl;
+
+/// A command line that can be shown: it leaves out whatever may hold a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Again {
+    folder: Option<String>,
+    server: String,
+    port: Option<u16>,
+    options: Vec<String>,
+    /// Whether something was left out.
+    partial: bool,
+}
+
+impl Again {
+    pub(super) fn new(
+        args: &ServerArgs,
+        server: &ServerUrl,
+        port: Option<u16>,
+        around: &Surroundings<'_>,
+        lookup: &Lookup<'_>,
+    ) -> Result<Self, UsageError> {
+        let which = &args.which;
+        let mut options = Vec::new();
+        for (long, flag) in [
+            ("name", &which.name),
+            ("scope", &which.scope),
+            ("resource", &which.resource),
+            ("issuer", &args.issuer),
+            ("host", &args.host),
+            ("bind-host", &args.bind_host),
+            ("callback-path", &args.callback_path),
+            ("ca-file", &args.common.ca_file),
+        ] {
+            if let Some(given) = lookup.text(long, flag) {
+                options.extend([format!("--{long}"), given.text]);
+            }
+        }
+        for (long, flag) in [
+            ("allow-http", which.allow_http),
+            (
+                "disable-resource-parameter",
+                args.disable_resource_parameter,
+            ),
+            (
+                "allow-missing-pkce-metadata",
+                args.allow_missing_pkce_metadata,
+            ),
+        ] {
+            if lookup.switch(long, flag)? {
+                options.push(format!("--{long}"));
+            }
+        }
+        let mut partial = server.url().query().is_some();
+        // A file can be named. What stands in the arguments themselves may be secret.
+        for (long, values) in [
+            (
+                "static-oauth-client-info",
+                lookup.text("static-oauth-client-info", &which.static_oauth_client_info),
+            ),
+            (
+                "static-oauth-client-metadata",
+                lookup.text(
+                    "static-oauth-client-metadata",
+                    &which.static_oauth_client_metadata,
+                ),
+            ),
+        ] {
+            match values {
+                Some(given) if given.text.starts_with('@') => {
+                    options.extend([format!("--{long}"), given.text]);
+                }
+                Some(_) => partial = true,
+                None => {}
+            }
+        }
+        for file in lookup.list("header-file", &args.header_file) {
+            options.extend(["--header-file".to_owned(), file.text]);
+        }
+        partial |= !lookup.list("header", &args.header).is_empty();
+        partial |= !lookup
+            .list("authorize-param", &which.authorize_param)
+            .is_empty();
+        let folder = around.env.get(DIR_VARIABLE).cloned();
+        Ok(Self {
+            folder: folder.filter(|folder| !folder.is_empty()),
+            server: server.to_string(),
+            port,
+            options,
+            partial,
+        })
+    }
+
+    /// `login` with these arguments and `more` of them, in backticks, and what to add to it if
+    /// something must not be shown. `port` takes the place of the callback port.
+    pub fn login(&self, port: Option<u16>, more: &[&str]) -> String {
+        let port = port.or(self.port).map(|port| port.to_string());
+        let words = ["mcp-drawbridge", "login", &self.server]
+            .into_iter()
+            .chain(port.as_deref())
+            .chain(self.options.iter().map(String::as_str))
+            .chain(more.iter().copied());
+        let mut words: Vec<String> = words.map(quoted).collect();
+        // Windows has no way to say this before a command that all its shells know.
+        if let Some(folder) = self.folder.as_deref().filter(|_| !cfg!(windows)) {
+            words.insert(0, format!("{DIR_VARIABLE}={}", quoted(folder)));
+        }
+        let rest = match self.partial {
+            true => " with the other arguments of your configuration",
+            false => "",
+        };
+        format!("`{}`{rest}", words.join(" "))
+    }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
+    match (word.chars().all(plain) && !word.is_empty(), cfg!(windows)) {
+        (true, _) => word.to_owned(),
+        (false, true) => format!("\"{word}\""),
+        (false, false) => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use super::*;
+    use crate::cli::{self, Parsed};
+    use crate::config::Job;
+
+    fn again(arguments: &[&str], variables: &[(&str, &str)]) -> Again {
+        let env: BTreeMap<String, String> = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let around = Surroundings {
+            env: &env,
+            data_dir: Some("/data".into()),
+            read: &|path: &Path| match path.to_str() {
+                Some("client.json") => Ok(br#"{"client_id":"c"}"#.to_vec()),
+                _ => Ok(b"X-Key: 1".to_vec()),
+            },
+        };
+        let arguments = ["mcp-drawbridge"].iter().chain(arguments);
+        let Ok(Parsed::Run(request)) = cli::parse(arguments.map(Into::into)) else {
+            panic!("the arguments are wrong");
+        };
+        match Job::new(*request, &around).unwrap() {
+            Job::Bridge(config) | Job::Login(config) => config.again,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    const SERVER: &str = "https://mcp.example.com/mcp";
+
+    #[test]
+    fn an_address_and_a_port_are_all_there_is_to_most_commands() {
+        let plain = again(&[SERVER], &[]);
+        assert_eq!(
+            plain.login(None, &[]),
+            "`mcp-drawbridge login https://mcp.example.com/mcp`"
+        );
+        let fixed = again(&["login", SERVER, "3334", "--debug"], &[]);
+        assert_eq!(
+            fixed.login(None, &["--device-code"]),
+            "`mcp-drawbridge login https://mcp.example.com/mcp 3334 --device-code`"
+        );
+        assert_eq!(
+            fixed.login(Some(4000), &[]),
+            "`mcp-drawbridge login https://mcp.example.com/mcp 4000`"
+        );
+    }
+
+    #[test]
+    fn what_decides_which_sign_in_it_is_is_kept_wherever_it_was_given() {
+        let arguments = [
+            "https://mcp.example.com/it's(1)",
+            "--scope",
+            "read write",
+            "--static-oauth-client-info",
+            "@client.json",
+            "--header-file",
+            "h.txt",
+        ];
+        let variables = [
+            ("MCP_DRAWBRIDGE_NAME", "work"),
+            ("MCP_DRAWBRIDGE_ALLOW_HTTP", "true"),
+            ("MCP_DRAWBRIDGE_DIR", "/my cache"),
+        ];
+        assert_eq!(
+            again(&arguments, &variables).login(None, &[]),
+            "`MCP_DRAWBRIDGE_DIR='/my cache' mcp-drawbridge login \
+             'https://mcp.example.com/it'\\''s(1)' --name work --scope 'read write' --allow-http \
+             --static-oauth-client-info @client.json --header-file h.txt`"
+        );
+    }
+
+    #[test]
+    fn what_may_be_secret_is_not_shown() {
+        let query = format!("{SERVER}?key=SECRET_1");
+        for arguments in [
+            &[SERVER, "--header", "X-Key: SECRET_1"][..],
+            &[SERVER, "--authorize-param", "x=SECRET_1"],
+            &[
+                SERVER,
+                "--static-oauth-client-info",
+                r#"{"client_id":"c","client_secret":"SECRET_1"}"#,
+            ],
+            &[
+                SERVER,
+                "--static-oauth-client-metadata",
+                r#"{"software_statement":"SECRET_1"}"#,
+            ],
+            &[&query],
+        ] {
+            let shown = again(arguments, &[]).login(None, &[]);
+            assert!(!shown.contains("SECRET_1"), "{shown}");
+            assert!(
+                shown.ends_with("` with the other arguments of your configuration"),
+                "{shown}"
+            );
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The place that a browser comes back to: a listener, or, where there can be none, an address that
+//! a person copies.
+
+use std::sync::Arc;
+
+use crate::net::callback::{CallbackError, Listener};
+
+/// How a port is listened on; without one, the system chooses.
+pub type Listen = Arc<dyn Fn(Option<u16>) -> Result<Listener, CallbackError> + Send + Sync>;
+
+/// The port of redirect URIs that nobody listens on, where nothing says another.
+const UNHEARD_PORT: u16 = 3334;
+
+/// Where a browser ends.
+#[derive(Debug)]
+pub enum Door {
+    /// Here.
+    Open(Listener),
+    /// On a page that it cannot load, whose address a person can copy.
+    Walled {
+        /// The port in that address.
+        port: u16,
+        /// Why nothing listens here.
+        why: CallbackError,
+    },
+}
+
+impl Door {
+    /// The port of the redirect URI.
+    pub fn port(&self) -> u16 {
+        match self {
+            Self::Open(listener) => listener.port(),
+            Self::Walled { port, .. } => *port,
+        }
+    }
+}
+
+/// Listens on `port`, else on another one unless `strict`. A system that lets us listen on no port
+/// at all leaves a wall; a fixed port that cannot be had is an error, since the browser would
+/// bring the code to whoever has it.
+pub fn open(listen: &Listen, port: Option<u16>, strict: bool) -> Result<Door, CallbackError> {
+    let refused = match listen(port) {
+        Ok(listener) => return Ok(Door::Open(listener)),
+        Err(error) => error,
+    };
+    let (wanted, any) = match port {
+        None => (UNHEARD_PORT, Err(refused)),
+        Some(port) if !strict => (port, listen(None)),
+        Some(port) => match (refused, listen(None)) {
+            (CallbackError::Listen(_), any @ Err(CallbackError::Listen(_))) => (port, any),
+            // Other ports can be listened on, so it is about this one.
+            (refused, _) => return Err(refused),
+        },
+    };
+    match any {
+        Ok(listener) => Ok(Door::Open(listener)),
+        Err(why @ CallbackError::Listen(_)) => Ok(Door::Walled { port: wanted, why }),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    fn really(port: Option<u16>) -> Result<Listener, CallbackError> {
+        Listener::bind("localhost", None, port, "/")
+    }
+
+    fn not_at_all(_: Option<u16>) -> Result<Listener, CallbackError> {
+        Err(CallbackError::Listen(
+            io::ErrorKind::AddrNotAvailable.into(),
+        ))
+    }
+
+    fn only_any(port: Option<u16>) -> Result<Listener, CallbackError> {
+        match port {
+            None => really(None),
+            Some(_) => Err(CallbackError::Listen(
+                io::ErrorKind::PermissionDenied.into(),
+            )),
+        }
+    }
+
+    fn listen(
+        how: impl Fn(Option<u16>) -> Result<Listener, CallbackError> + Send + Sync + 'static,
+    ) -> Listen {
+        Arc::new(how)
+    }
+
+    #[tokio::test]
+    async fn a_machine_without_loopback_leaves_a_wall_at_the_wanted_port() {
+        for (port, strict, expected) in [
+            (None, false, UNHEARD_PORT),
+            (Some(4000), false, 4000),
+            (Some(4000), true, 4000),
+        ] {
+            let door = open(&listen(not_at_all), port, strict).unwrap();
+            assert!(matches!(door, Door::Walled { .. }), "{port:?} {strict}");
+            assert_eq!(door.port(), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_fixed_port_that_cannot_be_had_is_an_error() {
+        let other = really(None).unwrap();
+        let taken = Some(other.port());
+        let error = open(&listen(really), taken, true).unwrap_err();
+        assert!(matches!(error, CallbackError::Taken(_)), "{error}");
+        // A port below 1024, as a rule.
+        let error = open(&listen(only_any), Some(80), true).unwrap_err();
+        assert!(matches!(error, CallbackError::Listen(_)), "{error}");
+        // Browsers would not go there, wall or not.
+        let error = open(&listen(really), Some(6000), true).unwrap_err();
+        assert!(matches!(error, CallbackError::Blocked(6000)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn another_port_will_do_unless_it_is_fixed() {
+        let other = really(None).unwrap();
+        let door = open(&listen(really), Some(other.port()), false).unwrap();
+        assert!(matches!(&door, Door::Open(listener) if listener.port() != other.port()));
+        let door = open(&listen(only_any), Some(80), false).unwrap();
+        assert!(matches!(door, Door::Open(_)));
+    }
+}

@@ -1,0 +1,51 @@
+//! Signing in with a browser that is not on this machine, or that somebody else has opened.
+
+use super::*;
+use crate::net::callback::CallbackError;
+
+#[tokio::test]
+async fn who_waits_for_another_process_is_told_its_address_once() {
+    let scene = Scene::new();
+    let first = scene.process_with(&["--no-browser"]);
+    let one = tokio::spawn(challenged(first.login.clone(), None));
+    let address = open_address(&first).await;
+    let second = scene.process();
+    let other = tokio::spawn(challenged(second.login.clone(), None));
+    assert_eq!(open_address(&second).await, address);
+    let line = format!(
+        "another bridge is signing in; finish the sign-in in the browser tab that is open already, or here: {address}"
+    );
+    printed(&second.stderr, &line).await;
+    assert_eq!(visit(address.clone(), Manner::Approve).await, 200);
+    one.await.unwrap().unwrap();
+    other.await.unwrap().unwrap();
+    assert_eq!(second.stderr.text().matches(&address).count(), 1);
+}
+
+#[tokio::test]
+async fn without_a_listener_a_pasted_address_finishes_the_sign_in() {
+    let scene = Scene::new();
+    for arguments in [&[][..], &["4000"]] {
+        let process = scene.process_on(arguments, |machine| {
+            machine.listen = Arc::new(|_| {
+                Err(CallbackError::Listen(
+                    std::io::ErrorKind::PermissionDenied.into(),
+                ))
+            });
+        });
+        let login = process.login.clone();
+        let signing_in = tokio::spawn(async move { login.sign_in(Challenge::default()).await });
+        let end = ends_on(open_address(&process).await).await;
+        let port = arguments.first().unwrap_or(&"3334");
+        let redirect_uri = format!("http://localhost:{port}/oauth/callback?");
+        assert!(end.starts_with(&redirect_uri), "{end}");
+        assert_eq!(process.login.bring(&end).await, Ok(()));
+        signing_in.await.unwrap().unwrap();
+        let stderr = process.stderr.text();
+        assert!(
+            stderr.contains("warning: cannot listen for the browser: permission denied; so "),
+            "{stderr}"
+        );
+        process.close().await;
+    }
+}
