@@ -1,3 +1,4 @@
+use crate::oauth::sign_in::FailureNote;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -218,6 +219,32 @@ fn a_sign_in_by_code_is_told_from_one_in_the_browser() {
     assert_eq!(entry(sign_in.clone()).mode, Some("device"));
     sign_in.grant = None;
     assert_eq!(entry(sign_in).mode, Some("oauth"));
+}
+
+#[test]
+fn what_went_wrong_last_is_told_until_it_goes_well() {
+    let note = |reason: &str| {
+        Some(FailureNote {
+            count: 1,
+            reason: reason.to_owned(),
+            transient: true,
+        })
+    };
+    let mut sign_in = sign_in(Some(NOW + 60), Some("REFRESH_SECRET_1"));
+    assert_eq!(entry(sign_in.clone()).problem, None);
+    sign_in.failures.refresh = note("no answer");
+    let problem = entry(sign_in.clone()).problem;
+    assert_eq!(
+        problem.as_deref(),
+        Some("the last refresh failed: no answer")
+    );
+    sign_in.failures.sign_in = note("it was \u{1b}[31mdeclined");
+    let problem = entry(sign_in).problem.unwrap();
+    assert!(
+        problem.starts_with("the last sign-in failed: it was"),
+        "{problem}"
+    );
+    assert!(!problem.contains('\u{1b}'));
 }
 
 #[test]
