@@ -182,6 +182,10 @@ impl Bridge {
                         memory.keep(*record, self.wire.diag.clone());
                     }
                 }
+                Effect::AwaitTokens(watch) => {
+                    let (wire, events) = (self.wire.clone(), self.events.clone());
+                    self.spawn(watch, await_tokens(wire, watch, events));
+                }
                 Effect::Bring { call, text } => {
                     let (wire, events) = (self.wire.clone(), self.events.clone());
                     self.spawn(call, bring(wire, call, text, events));
@@ -254,6 +258,7 @@ impl Bridge {
                 Effect::ToHost(_) => {}
                 Effect::OpenStanding { .. }
                 | Effect::Remember(_)
+                | Effect::AwaitTokens(_)
                 | Effect::Bring { .. }
                 | Effect::Note(_) => {}
             }
@@ -290,6 +295,15 @@ async fn end_session(wire: &Wire, session: &Session) {
             "the session was not ended at the server: {}",
             broken.cause
         ));
+    }
+}
+
+/// Looks out for tokens that another process obtains.
+async fn await_tokens(wire: Arc<Wire>, watch: u64, events: mpsc::Sender<(u64, Event)>) {
+    if let Some(login) = &wire.login {
+        login.changed_elsewhere().await;
+        // The bridge has ended when nobody listens.
+        let _ = events.send((watch, Event::TokensChanged)).await;
     }
 }
 

@@ -103,6 +103,8 @@ pub struct Config {
     /// Headers for every request to the remote server and to no other; at most one of each name.
     /// Their values are marked as sensitive and do not print.
     pub headers: HeaderMap,
+    /// Whether a person confirms a code on any device, in place of a browser that returns here.
+    pub device_code: bool,
     /// Where the browser returns to.
     pub callback: Callback,
     /// How long a person may take for the sign-in.
@@ -279,9 +281,14 @@ impl Config {
         {
             base.warnings.push("`--authorize-param resource=…` changes only the authorization address; `--resource` changes every request".to_owned());
         }
+        let device_code = lookup.switch("device-code", args.device_code)?;
+        if device_code {
+            base.warnings.extend(without_effect(args, &lookup, auth));
+        }
         let callback = callback(args, &lookup)?;
         Ok(Self {
             key: which.key(&server)?,
+            device_code,
             again: Again::new(args, &server, callback.port, around, &lookup)?,
             callback,
             auth_timeout: match lookup.text("auth-timeout", &args.auth_timeout) {
@@ -425,6 +432,31 @@ fn ca_file(given: &Given, around: &Surroundings<'_>) -> Result<PathBuf, UsageErr
         ))
         .with_hint("it must contain `-----BEGIN CERTIFICATE-----`")),
     }
+}
+
+/// What `--device-code` takes the effect from, or is without effect for.
+fn without_effect(args: &ServerArgs, lookup: &Lookup<'_>, auth: AuthMode) -> Vec<String> {
+    if auth == AuthMode::Bearer {
+        let why = "`--device-code` has no effect, since an `Authorization` header is given";
+        return vec![why.to_owned()];
+    }
+    let host = lookup.text("host", &args.host);
+    let path = lookup.text("callback-path", &args.callback_path);
+    let bind = lookup.text("bind-host", &args.bind_host);
+    let given = [
+        args.callback_port
+            .as_ref()
+            .map(|_| "the callback port".to_owned()),
+        host.map(|given| given.origin),
+        path.map(|given| given.origin),
+        bind.map(|given| given.origin),
+    ];
+    let useless = |what| {
+        format!(
+            "{what} has no effect, since no browser returns to this machine with `--device-code`"
+        )
+    };
+    given.into_iter().flatten().map(useless).collect()
 }
 
 fn callback(args: &ServerArgs, lookup: &Lookup<'_>) -> Result<Callback, UsageError> {

@@ -15,7 +15,7 @@ mod visitor;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ use crate::config::{Config, Resource};
 use crate::diag::Diag;
 use crate::net::callback::{Listener, Page};
 use crate::oauth::challenge::Challenge;
-use crate::oauth::flow::{ConfiguredClient, Goal, Redirect, ResourceChoice, Settings};
+use crate::oauth::flow::{ConfiguredClient, Goal, Redirect, ResourceChoice, Settings, Way};
 use crate::oauth::invitation::{Invitation, Standing, pasted_query};
 use crate::oauth::scope::History;
 use crate::oauth::token::{Freshness, Grant};
@@ -47,6 +47,9 @@ const QUEUE: usize = 64;
 
 /// Pasted addresses that may wait to be looked at.
 const PASTES: usize = 4;
+
+/// How often it is looked whether another process has signed in.
+const CACHE_POLL: Duration = Duration::from_secs(1);
 
 /// How long after the end of a sign-in those who brought something may still be told of it.
 const LAST_WORD: Duration = Duration::from_secs(1);
@@ -145,7 +148,7 @@ impl Login {
             needed_since: std::sync::Mutex::new(None),
             pastes: Mutex::new(pastes),
             refreshing: Arc::new(Mutex::new(())),
-            busy: AtomicBool::new(false),
+            busy: AtomicUsize::new(0),
             told_unreadable: AtomicBool::new(false),
         });
         let (commands, received) = mpsc::channel(QUEUE);
@@ -177,6 +180,18 @@ impl Login {
     /// What a person has to do now, and every change of it.
     pub fn standing(&self) -> watch::Receiver<Standing> {
         self.standing.clone()
+    }
+
+    /// Returns when the cache holds other tokens than now.
+    pub async fn changed_elsewhere(&self) {
+        let before = self.rim.cached_grant();
+        loop {
+            tokio::time::sleep(CACHE_POLL).await;
+            let now = self.rim.cached_grant();
+            if now.is_some() && now != before {
+                return;
+            }
+        }
     }
 
     /// How long a person has been needed without a break; zero if none is.
@@ -331,6 +346,10 @@ fn settings(config: &Config) -> Settings {
         },
         scopes: config.scopes.clone(),
         authorize_params: config.authorize_params.clone(),
+        way: match config.device_code {
+            true => Way::Device,
+            false => Way::Browser,
+        },
         redirect: Redirect {
             host: config.callback.host.clone(),
             port: config.callback.port,
@@ -386,7 +405,7 @@ impl Owner {
     }
 
     async fn finish(&mut self) {
-        while self.rim.busy.load(Ordering::Relaxed) {
+        while self.rim.busy.load(Ordering::Relaxed) > 0 {
             tokio::select! {
                 outcome = finished(&mut self.silent) => self.silent_ended(outcome),
                 outcome = finished(&mut self.asking) => self.asking_ended(outcome),

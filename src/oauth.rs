@@ -2,6 +2,7 @@
 
 pub mod authorize;
 pub mod challenge;
+pub mod device;
 pub mod discovery;
 pub mod document;
 pub mod flow;

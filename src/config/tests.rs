@@ -92,7 +92,7 @@ fn an_address_alone_is_enough() {
     assert!(config.client.is_none() && config.client_metadata.is_empty());
     assert!(config.authorize_params.is_empty());
     assert!(!config.allow_http && !config.allow_missing_pkce_metadata);
-    assert!(config.browser);
+    assert!(config.browser && !config.device_code);
     assert_eq!(config.callback.port, None);
     let host = if cfg!(windows) {
         "127.0.0.1"
@@ -109,7 +109,7 @@ fn an_address_alone_is_enough() {
 fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
     let pem = "-----BEGIN CERTIFICATE-----";
     type Holds = fn(&Config) -> bool;
-    let cases: [(&str, &str, Holds); 21] = [
+    let cases: [(&str, &str, Holds); 22] = [
         ("name", "work", |c| c.key.as_str() == "work"),
         ("scope", "read write", |c| {
             c.scopes.as_deref() == Some(&["read".to_owned(), "write".to_owned()])
@@ -161,6 +161,7 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
             c.allow_missing_pkce_metadata
         }),
         ("no-browser", "", |c| !c.browser),
+        ("device-code", "", |c| c.device_code),
         ("connect-timeout", "2.5", |c| {
             c.base.connect_timeout == Duration::from_millis(2500)
         }),
@@ -386,6 +387,39 @@ fn an_authorization_header_replaces_signing_in() {
     );
     let error = world.error(&["--header", "Authorization: Bearer ${EMPTY}"]);
     assert_eq!(error.to_string(), "the header `authorization` has no value");
+}
+
+#[test]
+fn what_has_no_effect_together_with_a_device_code_is_worth_a_warning() {
+    let world = World::default().var("MCP_DRAWBRIDGE_CALLBACK_PATH", "/cb");
+    let given = ["--device-code", "--host", "127.0.0.1"];
+    let warnings = world
+        .config(&[&["3334"], &given[..]].concat())
+        .base
+        .warnings;
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
+    for (warning, what) in warnings.iter().zip([
+        "the callback port has no effect",
+        "`--host` has no effect",
+        "`MCP_DRAWBRIDGE_CALLBACK_PATH` has no effect",
+    ]) {
+        assert!(warning.starts_with(what), "{warning}");
+    }
+    assert!(
+        config(&["--device-code", "--no-browser"])
+            .base
+            .warnings
+            .is_empty()
+    );
+    let bearer = ["--header", "Authorization: Bearer x", "--device-code"];
+    let warnings = config(&bearer).base.warnings;
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].starts_with("`--device-code` has no effect"));
+}
+
+#[test]
+fn a_device_code_makes_no_other_sign_in() {
+    assert_eq!(config(&["--device-code"]).key, config(&[]).key);
 }
 
 #[test]

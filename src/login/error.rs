@@ -8,7 +8,7 @@ use crate::mcp::failure::{Failure, Stage};
 use crate::net::callback::CallbackError;
 use crate::net::http::FetchError;
 use crate::oauth::flow::FlowError;
-use crate::oauth::token_endpoint::Cause;
+use crate::oauth::token_endpoint::{Cause, TokenError};
 use crate::store::{LockError, StoreError};
 
 /// Why no token came. Clones are the same failure, told to several that waited.
@@ -57,15 +57,22 @@ impl LoginError {
         let Self::Flow { error, .. } = self else {
             return false;
         };
+        if let FlowError::Exchange(TokenError::Unavailable(_)) = **error {
+            return true;
+        }
         let of_a_server = matches!(
             **error,
-            FlowError::Discovery(_) | FlowError::Registration(_) | FlowError::Token(_)
+            FlowError::Discovery(_)
+                | FlowError::Registration(_)
+                | FlowError::Device(_)
+                | FlowError::Token(_)
         );
         of_a_server && error.is_transient()
     }
 
     /// Whether a person has to sign in and could not: nobody did in time, the browser could not
-    /// come back to this machine, or another process has the sign-in.
+    /// come back to this machine, the server does not have the way that was wanted, or another
+    /// process has the sign-in.
     pub fn needs_person(&self) -> bool {
         let Self::Flow { error, .. } = self else {
             return false;
@@ -73,6 +80,9 @@ impl LoginError {
         matches!(
             **error,
             FlowError::TimedOut(_)
+                | FlowError::NotConfirmed(_)
+                | FlowError::NoDeviceGrant(_)
+                | FlowError::SignInElsewhere(_)
                 | FlowError::TooManyAttempts
                 | FlowError::Callback(_)
                 | FlowError::SignInLock(_)

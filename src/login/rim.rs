@@ -1,8 +1,9 @@
 //! Performs the actions of one flow and says what came of them.
 
+mod device;
 mod show;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
@@ -31,11 +32,11 @@ use crate::net::token_endpoint;
 use crate::oauth::authorize::Randomness;
 use crate::oauth::discovery::{FetchFault, Fetched, Reply};
 use crate::oauth::flow::{Action, Amendment, Event, Flow, FlowError, Goal, Settings};
-use crate::oauth::invitation::Standing;
+use crate::oauth::invitation::{Open, Standing};
 use crate::oauth::scope::History;
 use crate::oauth::sign_in::SignIn;
 use crate::oauth::token::Grant;
-use crate::oauth::token_endpoint::{Cause, TokenRequest};
+use crate::oauth::token_endpoint::{Cause, GrantRequest, TokenRequest};
 use crate::secret::Secret;
 use crate::store::{Cached, Lock, LockError, SignInLock, Store, StoreError};
 
@@ -83,10 +84,20 @@ pub struct Rim {
     pub pastes: Mutex<mpsc::Receiver<Pasted>>,
     /// Held while this process refreshes, where files have no locks.
     pub refreshing: Arc<Mutex<()>>,
-    /// Whether a request is under way whose answer must not be lost.
-    pub busy: AtomicBool,
+    /// How many requests are under way whose answers must not be lost.
+    pub busy: AtomicUsize,
     /// Whether the user was told that the cache is unreadable.
     pub told_unreadable: AtomicBool,
+}
+
+impl Rim {
+    /// The grant in the cache, if it can be read.
+    pub fn cached_grant(&self) -> Option<Grant> {
+        match self.store.read(&self.key) {
+            Ok(Cached::Present(sign_in)) => sign_in.grant,
+            _ => None,
+        }
+    }
 }
 
 /// The end of a flow.
@@ -107,9 +118,26 @@ struct Hands {
     visitor: Option<Visitor>,
     /// Whether a person was asked for.
     asks: bool,
+    busy: Option<Busy>,
     /// What was last read from the cache.
     seen: SignIn,
     pages: JoinSet<()>,
+}
+
+/// A flow that has spent a refresh token or a code and has not saved what it got for it.
+struct Busy(Arc<Rim>);
+
+impl Busy {
+    fn new(rim: &Arc<Rim>) -> Self {
+        rim.busy.fetch_add(1, Ordering::Relaxed);
+        Self(rim.clone())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.busy.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The time, in seconds since the epoch.
@@ -129,6 +157,7 @@ pub async fn run(rim: Arc<Rim>, goal: Goal, history: History) -> Outcome {
         door: None,
         visitor: None,
         asks: false,
+        busy: None,
         seen: SignIn::default(),
         pages: JoinSet::new(),
     };
@@ -162,7 +191,7 @@ impl Hands {
             Action::Lock => Event::Locked(self.lock().await),
             Action::Save(sign_in) => {
                 let outcome = self.save(*sign_in).await;
-                self.rim.busy.store(false, Ordering::Relaxed);
+                self.busy = None;
                 Event::Saved(outcome)
             }
             Action::Unlock => {
@@ -172,7 +201,7 @@ impl Hands {
             Action::Amend(amendment) => {
                 let outcome = self.amend(&amendment).await;
                 self.lock = None;
-                self.rim.busy.store(false, Ordering::Relaxed);
+                self.busy = None;
                 Event::Amended(outcome)
             }
             Action::RequestToken { request, after } => self.request_token(&request, after).await,
@@ -186,6 +215,8 @@ impl Hands {
             Action::Probe(attempt) => Event::Fetched(self.probe(attempt.address.0.clone()).await),
             Action::OpenBrowser { attempt, resumed } => self.open_browser(&attempt, resumed),
             Action::AwaitCallback { until } => self.await_callback(until).await,
+            Action::RequestCode { request, after } => self.request_code(&request, after).await,
+            Action::ShowCode { attempt, how } => self.show_code(attempt, how),
             // The loop around this ends with them.
             Action::Done(_) | Action::Fail(_) => Event::Unlocked,
         }
@@ -256,13 +287,18 @@ impl Hands {
         Ok(sign_in)
     }
 
-    async fn request_token(&self, request: &TokenRequest, after: u64) -> Event {
+    async fn request_token(&mut self, request: &TokenRequest, after: u64) -> Event {
         pause(after).await;
+        if let (GrantRequest::AuthorizationCode { .. }, Some(turn)) = (&request.grant, &self.turn) {
+            // Whoever takes over now must not wait for a tab that has done its part. If it cannot be
+            // removed, the attempt lapses by itself.
+            let _ = self.rim.store.remove_attempt(turn);
+        }
         // Until the answer is saved: a refresh token is spent, or a code.
-        self.rim.busy.store(true, Ordering::Relaxed);
+        self.busy = Some(Busy::new(&self.rim));
         let answer = token_endpoint::request(&self.rim.http, request, now()).await;
         if answer.is_err() {
-            self.rim.busy.store(false, Ordering::Relaxed);
+            self.busy = None;
         }
         Event::TokenAnswer(answer)
     }
@@ -279,7 +315,7 @@ impl Hands {
                     // What cannot be read is begun anew.
                     let pending = rim.store.read_attempt(&turn).ok().flatten();
                     self.turn = Some(turn);
-                    return Event::Turn(pending.map(Box::new));
+                    return Event::Turn(pending);
                 }
                 Ok(None) => {}
                 Err(error) => return Event::NoTurn(cause(error)),
@@ -294,15 +330,15 @@ impl Hands {
                 let name = rim.key.to_string();
                 return Event::NoTurn(cause(LockError::Busy { name, waited }));
             }
-            let attempt = rim.store.peek_attempt(&rim.key);
-            self.announce(attempt.as_ref(), &mut said);
+            let open = rim.store.peek_attempt(&rim.key);
+            self.announce(open.as_ref(), &mut said);
             // The random part keeps many waiters from moving in step.
             let wait = TURN_POLL.mul_f64(1.0 + rand::random::<f64>());
             let mut pastes = rim.pastes.lock().await;
             tokio::select! {
                 () = tokio::time::sleep(wait.min(remaining(until))) => {}
-                Some(pasted) = pastes.recv() => if let Some(attempt) = attempt {
-                    self.pages.spawn(hand_on(rim.http.clone(), attempt, pasted));
+                Some(pasted) = pastes.recv() => if let Some(attempt) = open.as_ref().and_then(Open::browser) {
+                    self.pages.spawn(hand_on(rim.http.clone(), attempt.clone(), pasted));
                 }
             }
         }
@@ -370,7 +406,7 @@ impl Hands {
                 reason: error.to_string(),
             },
         });
-        self.rim.busy.store(false, Ordering::Relaxed);
+        self.busy = None;
         self.door = None;
         self.lock = None;
         if let Some(turn) = self.turn.take() {

@@ -200,10 +200,14 @@ async fn blocking<T: Send + 'static>(
 }
 
 async fn refresh_arrived(scene: &Arc<Scene>) {
-    blocking(scene, |playground| {
+    request_arrived(scene, "refresh_token").await;
+}
+
+async fn request_arrived(scene: &Arc<Scene>, grant_type: &'static str) {
+    blocking(scene, move |playground| {
         playground.wait_for(|requests| {
             let is_it = |request: &&playground::Request| {
-                request.parameter("grant_type").as_deref() == Some("refresh_token")
+                request.parameter("grant_type").as_deref() == Some(grant_type)
             };
             requests.iter().find(is_it).map(|_| ())
         });
@@ -362,6 +366,36 @@ async fn a_refresh_under_way_reaches_the_disk_before_the_end() {
 }
 
 #[tokio::test]
+async fn a_refresh_under_way_reaches_the_disk_although_another_flow_has_ended() {
+    let scene = Arc::new(Scene::new());
+    let old = scene.signed_in(-10).await;
+    let process = scene.process();
+    scene
+        .playground
+        .fault(Fault::token("refresh_token").then(Then::Hold));
+    let caller = {
+        let login = process.login.clone();
+        tokio::spawn(async move { login.bearer().await })
+    };
+    refresh_arrived(&scene).await;
+    caller.abort();
+    let _ = caller.await;
+    // What is asked for was granted already, so this ends at once.
+    let stepping_up = process
+        .login
+        .insufficient_scope(old.clone(), asking_for("tools"));
+    stepping_up.await.unwrap_err();
+    let ending = tokio::spawn(process.close());
+    // Whoever does not wait for the refresh has ended by then.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    scene.playground.release_held();
+    ending.await.unwrap();
+    assert_ne!(scene.cached().grant.unwrap().tokens.access_token, old);
+}
+
+#[tokio::test]
 async fn an_outage_opens_no_browser_and_says_that_it_may_pass() {
     let scene = Scene::new();
     let old = scene.signed_in(-10).await;
@@ -429,6 +463,54 @@ async fn a_successor_finishes_with_the_tab_that_is_open() {
     assert_eq!(visit(address, Manner::Approve).await, 200);
     caller.await.unwrap().unwrap();
     assert_eq!((second.unseen(), scene.playground.registrations()), (0, 1));
+}
+
+#[tokio::test]
+async fn a_successor_does_not_wait_for_a_tab_that_has_done_its_part() {
+    let scene = Arc::new(Scene::new());
+    let mut first = scene.process();
+    scene
+        .playground
+        .fault(Fault::token("authorization_code").then(Then::Hold));
+    let caller = tokio::spawn(challenged(first.login.clone(), None));
+    let tab = tokio::spawn(visit(first.address().await, Manner::Approve));
+    request_arrived(&scene, "authorization_code").await;
+    // Killed, with nothing tidied up.
+    first.task.0.abort();
+    caller.await.unwrap().unwrap_err();
+    tab.await.unwrap();
+
+    let mut second = scene.process();
+    let caller = tokio::spawn(challenged(second.login.clone(), None));
+    second.approve().await;
+    caller.await.unwrap().unwrap();
+    assert_eq!(scene.playground.registrations(), 1);
+}
+
+#[tokio::test]
+async fn a_tab_is_noted_as_open_only_when_it_is() {
+    let scene = Scene::new();
+    let config = scene.config(&[]);
+    let (diag, _) = Diag::captured(Level::Debug);
+    let http = net_http::build(&HttpSettings::default()).unwrap();
+    let note = scene
+        .folder
+        .path()
+        .join("cache")
+        .join(format!("{}.signin.json", config.key));
+    let (noted, mut was_noted) = unbounded_channel();
+    let browser: OpenBrowser = {
+        let note = note.clone();
+        Arc::new(move |_| {
+            let _ = noted.send(note.exists());
+            Ok(())
+        })
+    };
+    let (login, _task) = Login::start_with(&config, http, diag, Some(browser)).unwrap();
+    let caller = tokio::spawn(challenged(login, None));
+    assert_eq!(was_noted.recv().await, Some(false));
+    assert!(note.exists());
+    caller.abort();
 }
 
 #[tokio::test]

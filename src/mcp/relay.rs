@@ -243,6 +243,7 @@ impl Relay {
     fn unanswered(&self, asked: &Asked) -> Failure {
         let server = &self.server_name;
         match asked.sent {
+            false if self.is_awaiting_person() => self.sign_in_needed(),
             false => Failure::new(
                 Stage::Connect,
                 true,

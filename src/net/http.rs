@@ -237,6 +237,9 @@ pub(super) const LIMITS: Limits = Limits {
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
+/// The content type of a form.
+pub(super) const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
+
 /// Fetches a metadata document. Follows up to three redirects within the origin; sends no cookies
 /// and no `Authorization`. Takes at most 10 s and 256 KiB.
 pub async fn fetch(http: &Client, url: Url, headers: HeaderMap) -> Result<Document, FetchError> {
@@ -314,8 +317,7 @@ pub async fn post_form(
     mut headers: HeaderMap,
     body: String,
 ) -> Result<Document, FetchError> {
-    let form = HeaderValue::from_static("application/x-www-form-urlencoded");
-    headers.insert(header::CONTENT_TYPE, form);
+    headers.insert(header::CONTENT_TYPE, FORM);
     post(http, url, headers, body, LIMITS).await
 }
 

@@ -1,7 +1,7 @@
 //! Spends codes and refresh tokens at the token endpoint, and gives tokens back (RFC 6749 §4.1.3,
-//! §6; RFC 7009).
+//! §6; RFC 7009; RFC 8628 §3).
 //!
-//! The oauth2 crate builds the requests and reads the answers. In between stands our own client,
+//! The oauth2 crate builds the requests for codes and refresh tokens, and reads the answers. In between stands our own client,
 //! which bounds time and size, and [`answer`], which makes real servers' answers ones that the
 //! crate takes. No error holds anything of a body except OAuth's own `error` members: the body may
 //! be the tokens.
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use http::HeaderValue;
-use http::header::{AUTHORIZATION, HeaderMap};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use oauth2::basic::{
     BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
 };
@@ -28,7 +28,8 @@ use reqwest::Client as Http;
 use url::{Url, form_urlencoded};
 use zeroize::Zeroize;
 
-use super::http::{Document, FetchError, LIMITS, Limits, post};
+use super::http::{Document, FORM, FetchError, LIMITS, Limits, post};
+use crate::oauth::device::DeviceRequest;
 use crate::oauth::registration::{AuthMethod, Client};
 use crate::oauth::token::{
     Effect, GrantRequest, Outage, OutageCause, Refusal, TokenError, TokenRequest, TokenSet,
@@ -132,6 +133,15 @@ async fn request_with(
             }
             asked.request_async(&send).await
         }
+        // The crate asks until there is an answer; here, when to ask is not ours to decide.
+        GrantRequest::DeviceCode { device_code } => {
+            extra.push(("grant_type", request.grant.grant_type()));
+            extra.push(("device_code", device_code.expose()));
+            let (headers, body) = proved(&request.client, method, extra);
+            let json = exchange(http, request, headers, body).await?;
+            serde_json::from_slice::<Response>(&json)
+                .map_err(|_| RequestTokenError::Other(String::new()))
+        }
     };
     let tokens = token_set(&outcome.map_err(without_body)?, now);
     match tokens.check() {
@@ -169,7 +179,19 @@ async fn send(
     }
     let body = String::from_utf8(body)
         .map_err(|_| TokenError::Unusable("the request is no text".to_owned()))?;
-    let mut document = post(&http, request.endpoint.clone(), headers, body, TOKEN_LIMITS)
+    let json = exchange(&http, &request, headers, body).await?;
+    Ok(HttpResponse::new(json))
+}
+
+/// Sends a token request, and gives the answer as JSON that the oauth2 crate takes if it is tokens.
+async fn exchange(
+    http: &Http,
+    request: &TokenRequest,
+    mut headers: HeaderMap,
+    body: String,
+) -> Result<Vec<u8>, TokenError> {
+    headers.entry(CONTENT_TYPE).or_insert(FORM);
+    let mut document = post(http, request.endpoint.clone(), headers, body, TOKEN_LIMITS)
         .await
         .map_err(unavailable)?;
     let answer = answer::read(
@@ -179,7 +201,7 @@ async fn send(
     );
     document.body.zeroize();
     match answer {
-        Answer::Tokens(json) => Ok(HttpResponse::new(json)),
+        Answer::Tokens(json) => Ok(json),
         Answer::Refused(refusal) => {
             let wait = document.retry_after.map(|wait| wait.as_secs());
             Err(TokenError::from_refusal(&request.grant, refusal, wait))
@@ -312,10 +334,46 @@ async fn send_revocation(
         TokenTypeHint::AccessToken => "access_token",
         TokenTypeHint::RefreshToken => "refresh_token",
     };
+    let form = [("token", token.expose()), ("token_type_hint", hint)];
+    let (headers, body) = proved(client, method, form);
+    super::http::post_form(http, endpoint.clone(), headers, body).await
+}
+
+/// Asks the device authorization endpoint for a code, whatever comes of it (RFC 8628 §3.1). A secret
+/// that is refused in the header is tried in the body, as at the token endpoint.
+pub async fn request_code(http: &Http, request: &DeviceRequest) -> Result<Document, FetchError> {
+    let method = request.client.auth_method;
+    let document = request_code_with(http, request, method).await?;
+    let refusal = Refusal::read(document.status, &document.body);
+    match may_try_post(&request.client, &refusal) {
+        true => request_code_with(http, request, AuthMethod::ClientSecretPost).await,
+        false => Ok(document),
+    }
+}
+
+async fn request_code_with(
+    http: &Http,
+    request: &DeviceRequest,
+    method: AuthMethod,
+) -> Result<Document, FetchError> {
+    let mut form = request.form();
+    if method == AuthMethod::ClientSecretBasic {
+        form.push(("client_id", request.client.client_id.clone()));
+    }
+    let (headers, body) = proved(&request.client, method, form);
+    super::http::post_form(http, request.endpoint.clone(), headers, body).await
+}
+
+/// Headers and body of a form that says who asks, and proves it in one of the two, never in both
+/// (RFC 6749 §2.3).
+fn proved<'a>(
+    client: &Client,
+    method: AuthMethod,
+    parameters: impl IntoIterator<Item = (&'a str, impl AsRef<str>)>,
+) -> (HeaderMap, String) {
     let mut headers = HeaderMap::new();
     let mut form = form_urlencoded::Serializer::new(String::new());
-    form.append_pair("token", token.expose())
-        .append_pair("token_type_hint", hint);
+    form.extend_pairs(parameters);
     match (method, &client.client_secret) {
         (AuthMethod::ClientSecretBasic, Some(secret)) => {
             headers.insert(AUTHORIZATION, basic(&client.client_id, secret));
@@ -328,7 +386,7 @@ async fn send_revocation(
             form.append_pair("client_id", &client.client_id);
         }
     }
-    super::http::post_form(http, endpoint.clone(), headers, form.finish()).await
+    (headers, form.finish())
 }
 
 /// RFC 6749 §2.3.1: both parts are form-encoded before they are joined.

@@ -14,7 +14,7 @@
 //!              ▼                                           │
 //!            Refreshing ──ok──► SavingRefresh ──► Done     │
 //!              │    │ network, 5xx: once more, then        │
-//!              │    └─► Done while the token lasts, else Fail
+//!              │    └─► NotingOutage ─► Done while the token lasts, else Fail
 //!              │ grant dead, client dead                   │
 //!              ▼                                           │
 //!            Forgetting ─► Unlocking ──────────────────────┤
@@ -41,6 +41,26 @@
 //!                                          SavingGrant ─► Done
 //! ```
 //!
+//! Where the user wants a code for another device in place of a browser here (RFC 8628), the way
+//! from `FindingServer` to `SavingGrant` is this one:
+//!
+//! ```text
+//! FindingServer ──────────────────────────────────┐
+//!   │ no client yet            │ known            │ another process has shown a code
+//!   ▼                          ▼                  │
+//! Registering ► SavingClient ► RequestingCode ──┐ │   client dead, scope refused (once each):
+//!                              ▲                ▼ ▼   Registering or ForgettingClient, and on
+//!                              │            ShowingCode ◄─slow down─┐
+//!                              │                ▼                   │
+//!                              └─expired (once)─ Polling ───────────┘
+//!                                                 │   └─pending, network─► Polling
+//!                                                 ▼
+//!                                                SavingGrant ─► Done
+//! ```
+//!
+//! What fails with the lock of the sign-in held passes through `NotingFailure`, so that those who
+//! waited for it fail with it; the same holds for a refresh.
+//!
 //! The lock of the tokens is held from `Locking` to `SavingRefresh` or `Unlocking`, which takes as
 //! long as two requests; never while a person is in the browser. The lock of the sign-in is held
 //! from `RereadingTurn` to the end.
@@ -48,6 +68,7 @@
 mod amend;
 mod answer;
 mod cached;
+mod device;
 mod error;
 mod event;
 mod settings;
@@ -57,17 +78,18 @@ use std::sync::Arc;
 
 pub use amend::Amendment;
 use answer::{Asked, await_callback};
+use device::{Caller, Shown};
 pub use error::{FlowError, Note, RefreshReason};
-pub use event::{Action, Event, Goal};
-pub use settings::{ConfiguredClient, Redirect, ResourceChoice, Settings};
+pub use event::{Action, Event, Goal, Show};
+pub use settings::{ConfiguredClient, Redirect, ResourceChoice, Settings, Way};
 use sign_in::{Bound, Choice, Plan, Task};
 
-use super::authorize::Attempt;
 use super::discovery::resource::{ResourceMetadata, ResourceSearch};
 use super::discovery::server::ServerSearch;
+use super::invitation::Open;
 use super::registration::{Client, Registration};
 use super::scope::History;
-use super::sign_in::SignIn;
+use super::sign_in::{Failures, SignIn};
 use super::token::Grant;
 use super::token_endpoint::{Cause, TokenRequest};
 
@@ -89,6 +111,10 @@ enum State {
     SavingRefresh {
         grant: Grant,
     },
+    NotingOutage {
+        grant: Grant,
+        error: FlowError,
+    },
     Forgetting {
         cached: SignIn,
     },
@@ -99,7 +125,7 @@ enum State {
         until: u64,
     },
     RereadingTurn {
-        pending: Option<Box<Attempt>>,
+        pending: Option<Open>,
     },
     FindingResource {
         task: Task,
@@ -118,12 +144,12 @@ enum State {
     Registering {
         plan: Plan,
         registration: Box<Registration>,
-        bound: Bound,
+        bound: Option<Bound>,
     },
     SavingClient {
         plan: Plan,
         client: Client,
-        bound: Bound,
+        bound: Option<Bound>,
     },
     ForgettingClient {
         plan: Plan,
@@ -135,8 +161,17 @@ enum State {
         request: Box<TokenRequest>,
         again: bool,
     },
+    RequestingCode {
+        caller: Caller,
+        again: bool,
+    },
+    ShowingCode(Shown),
+    Polling(Shown),
     SavingGrant {
         grant: Box<Grant>,
+    },
+    NotingFailure {
+        error: FlowError,
     },
     Ended,
 }
@@ -149,6 +184,7 @@ impl State {
             Self::Rereading => "reading the locked cache",
             Self::Refreshing { .. } => "refreshing",
             Self::SavingRefresh { .. } => "saving a refreshed token",
+            Self::NotingOutage { .. } => "noting a failed refresh",
             Self::Forgetting { .. } => "forgetting a dead grant",
             Self::Unlocking { .. } => "unlocking the cache",
             Self::AwaitingTurn { .. } => "waiting for another sign-in",
@@ -163,7 +199,11 @@ impl State {
             Self::OpeningBrowser(_) => "opening the browser",
             Self::AwaitingCallback(_) => "waiting for the browser",
             Self::Exchanging { .. } => "exchanging the code",
+            Self::RequestingCode { .. } => "asking for a code",
+            Self::ShowingCode(_) => "showing a code",
+            Self::Polling(_) => "waiting for the code to be confirmed",
             Self::SavingGrant { .. } => "saving a sign-in",
+            Self::NotingFailure { .. } => "noting a failed sign-in",
             Self::Ended => "nothing was awaited",
         }
     }
@@ -180,6 +220,10 @@ pub struct Flow {
     grant_just_ended: bool,
     /// When the grant was given that the cache held at first.
     granted_before: Option<u64>,
+    /// The failures that were known before others were waited for.
+    known_failures: Failures,
+    /// Whether the sign-in is ours: then its failure concerns those that wait for it.
+    has_turn: bool,
     state: State,
 }
 
@@ -195,6 +239,8 @@ impl Flow {
             notes: Vec::new(),
             grant_just_ended: false,
             granted_before: None,
+            known_failures: Failures::default(),
+            has_turn: false,
             state: State::ReadingCache,
         };
         (flow, Action::ReadCache)
@@ -204,7 +250,10 @@ impl Flow {
     /// next.
     pub fn step(mut self, event: Event, now: u64) -> (Self, Action) {
         let state = std::mem::replace(&mut self.state, State::Ended);
-        let (state, action) = self.next(state, event, now);
+        let (state, action) = match self.next(state, event, now) {
+            (_, Action::Fail(error)) if self.concerns_others(&error) => self.note_failure(error),
+            next => next,
+        };
         self.state = state;
         (self, action)
     }
@@ -242,9 +291,12 @@ impl Flow {
                 E::TokenAnswer(answer),
             ) => match answer {
                 Ok(tokens) => self.refreshed(cached, &grant, tokens, now),
-                Err(error) => self.refresh_failed(cached, grant, request, again, error, now),
+                Err(error) => self.refresh_failed(cached, grant, request, again, error),
             },
             (S::SavingRefresh { grant }, E::Saved(outcome)) => self.saved(grant, outcome.err()),
+            // The others will try for themselves if it could not be written.
+            (S::NotingOutage { grant, error }, E::Saved(_)) => self.put_off(grant, error, now),
+            (S::NotingFailure { error }, E::Amended(_)) => fail(error),
             // What could not be written is forgotten in this flow all the same.
             (S::Forgetting { cached }, E::Saved(_)) => (S::Unlocking { cached }, Action::Unlock),
             (S::Unlocking { cached }, E::Unlocked) => self.without_token(&cached, now),
@@ -314,6 +366,11 @@ impl Flow {
                 Ok(tokens) => self.exchanged(&asked, tokens, now),
                 Err(error) => self.exchange_failed(asked, request, again, error, now),
             },
+            (S::RequestingCode { caller, again }, E::Fetched(fetched)) => {
+                self.code_answered(caller, again, fetched, now)
+            }
+            (S::ShowingCode(shown), E::CodeShown) => self.code_shown(shown, now),
+            (S::Polling(shown), E::TokenAnswer(answer)) => self.polled(shown, answer, now),
             (S::SavingGrant { grant }, E::Amended(outcome)) => self.saved(*grant, outcome.err()),
 
             (state, event) => fail(FlowError::Unexpected {

@@ -6,6 +6,7 @@ use std::fmt;
 use url::form_urlencoded;
 
 use super::authorize::{Attempt, AuthorizationUrl};
+use super::device::DeviceAttempt;
 use crate::secret::Secret;
 
 /// Longest text that is looked at when something is pasted, in bytes. No browser keeps longer
@@ -48,8 +49,11 @@ impl Standing {
 pub struct Invitation {
     /// The address to open in a browser.
     pub address: AuthorizationUrl,
-    /// The code to enter or to compare there, where the browser is not sent back (RFC 8628 §3.3).
+    /// The code to enter there, where the browser is not sent back (RFC 8628 §3.3).
     pub user_code: Option<String>,
+    /// Where the code can be entered by hand, if `address` has it in it already; then it is only
+    /// to be compared there (RFC 8628 §3.3.1).
+    pub entry: Option<AuthorizationUrl>,
     /// Whether a browser was opened with it here.
     pub browser_opened: bool,
     /// When it lapses, in seconds since the epoch.
@@ -69,8 +73,73 @@ impl From<&Attempt> for Invitation {
         Self {
             address: attempt.address.clone(),
             user_code: None,
+            entry: None,
             browser_opened: false,
             lapses_at: attempt.lapses_at,
+        }
+    }
+}
+
+impl From<&DeviceAttempt> for Invitation {
+    fn from(attempt: &DeviceAttempt) -> Self {
+        let plain = attempt.verification_uri.clone();
+        let (address, entry) = match attempt.verification_uri_complete.clone() {
+            Some(complete) => (complete, Some(plain)),
+            None => (plain, None),
+        };
+        Self {
+            address,
+            user_code: Some(attempt.user_code.clone()),
+            entry,
+            browser_opened: false,
+            lapses_at: attempt.lapses_at(),
+        }
+    }
+}
+
+/// What a person does. Shows the address whole, so it is for them and not for a log.
+impl fmt::Display for Invitation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = &self.address.0;
+        match (&self.user_code, &self.entry) {
+            (None, _) => write!(f, "open this address: {address}"),
+            (Some(code), None) => write!(
+                f,
+                "open {address} in a browser on any device and enter the code {code}"
+            ),
+            (Some(code), Some(entry)) => write!(
+                f,
+                "open {} in a browser on any device and enter the code {code}, or open {address} and check that it shows the same code",
+                entry.0
+            ),
+        }
+    }
+}
+
+/// A sign-in that waits for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Open {
+    /// In a browser that is sent back to this machine.
+    Browser(Box<Attempt>),
+    /// In a browser on any device.
+    Device(Box<DeviceAttempt>),
+}
+
+impl Open {
+    /// The attempt, if a browser is sent back for it.
+    pub fn browser(&self) -> Option<&Attempt> {
+        match self {
+            Self::Browser(attempt) => Some(attempt),
+            Self::Device(_) => None,
+        }
+    }
+}
+
+impl From<&Open> for Invitation {
+    fn from(open: &Open) -> Self {
+        match open {
+            Open::Browser(attempt) => (&**attempt).into(),
+            Open::Device(attempt) => (&**attempt).into(),
         }
     }
 }
@@ -132,7 +201,52 @@ pub fn pasted_query(text: &str) -> Result<Secret, PasteError> {
 
 #[cfg(test)]
 mod tests {
+    use url::Url;
+
     use super::*;
+    use crate::ids::Issuer;
+
+    fn attempt(complete: Option<&str>) -> DeviceAttempt {
+        let url = |text: &str| Url::parse(text).unwrap();
+        DeviceAttempt {
+            device_code: Secret::new("DEVICE_CODE_1"),
+            user_code: "WDJB-MJHT".to_owned(),
+            verification_uri: AuthorizationUrl(url("https://as.example/device")),
+            verification_uri_complete: complete.map(|text| AuthorizationUrl(url(text))),
+            interval: 5,
+            issuer: Issuer::new("https://as.example"),
+            client_id: "CLIENT_1".to_owned(),
+            resource: None,
+            scopes: Vec::new(),
+            token_endpoint: url("https://as.example/token"),
+            begun_at: 1000,
+            until: 1600,
+            expires_at: 1900,
+        }
+    }
+
+    #[test]
+    fn a_code_is_entered_or_only_compared() {
+        let plain = Invitation::from(&attempt(None));
+        assert_eq!(
+            plain.to_string(),
+            "open https://as.example/device in a browser on any device and enter the code WDJB-MJHT"
+        );
+        assert_eq!(plain.lapses_at, 1600);
+        let complete = Invitation::from(&attempt(Some("https://as.example/device?c=WDJB-MJHT")));
+        assert_eq!(complete.address.0.query(), Some("c=WDJB-MJHT"));
+        assert_eq!(complete.entry, Some(plain.address.clone()));
+        let text = complete.to_string();
+        let first = format!("{plain}, or open https://as.example/device?c=WDJB-MJHT ");
+        assert!(text.starts_with(&first), "{text}");
+        assert!(
+            text.ends_with("check that it shows the same code"),
+            "{text}"
+        );
+        for invitation in [plain, complete] {
+            assert!(!invitation.takes_callback());
+        }
+    }
 
     #[test]
     fn an_address_is_read_however_it_was_copied() {

@@ -6,6 +6,7 @@ use std::fmt;
 use serde_json::{Map, Value, json};
 use url::Url;
 
+use super::device::GRANT_TYPE;
 use super::discovery::server::AuthorizationServer;
 use super::discovery::{FetchFault, Fetched, learnt_address};
 use super::document::Object;
@@ -68,7 +69,8 @@ pub struct Client {
     pub client_secret_expires_at: Option<u64>,
     /// How it authenticates at the token endpoint.
     pub auth_method: AuthMethod,
-    /// The one redirect URI it was registered with; `None` for a configured client.
+    /// The one redirect URI it was registered with; `None` for a configured client, and for one
+    /// that no browser can come back to.
     pub redirect_uri: Option<String>,
     /// Where and with what the registration is managed (RFC 7592), if the server said.
     pub management: Option<Management>,
@@ -99,6 +101,8 @@ pub struct Registration {
     redirect_uri: String,
     /// What the user wants in the request; outranks ours.
     extra: Map<String, Value>,
+    /// Whether the client is to sign in on other devices, too.
+    for_devices: bool,
     auth_method: AuthMethod,
     listed_methods: Option<Vec<String>>,
     /// Whether the other loopback spelling was tried.
@@ -208,11 +212,19 @@ impl Registration {
             endpoint,
             redirect_uri,
             extra: extra.clone(),
+            for_devices: false,
             auth_method,
             listed_methods,
             respelled: false,
             minimal: false,
         })
+    }
+
+    /// Asks for the device grant (RFC 8628) as well. The other grant stays in the request: servers
+    /// refuse registrations without it, and the client then serves a browser, too.
+    pub fn for_devices(mut self) -> Self {
+        self.for_devices = true;
+        self
     }
 
     /// Where the request goes.
@@ -234,12 +246,25 @@ impl Registration {
         put("redirect_uris", json!([self.redirect_uri]));
         // OpenID Connect Registration §2; MCP 2026-07-28 requires it.
         put("application_type", json!("native"));
+        match (self.for_devices, self.minimal) {
+            (false, false) => {
+                let grants = ["authorization_code", "refresh_token"];
+                put("grant_types", json!(grants));
+                put("response_types", json!(["code"]));
+            }
+            (true, false) => {
+                let grants = ["authorization_code", GRANT_TYPE, "refresh_token"];
+                put("grant_types", json!(grants));
+                put("response_types", json!(["code"]));
+            }
+            (false, true) => {}
+            // The defaults of RFC 7591 §2 would leave the grant out that is needed.
+            (true, true) => {
+                put("grant_types", json!([GRANT_TYPE, "refresh_token"]));
+                put("response_types", json!([]));
+            }
+        }
         if !self.minimal {
-            put(
-                "grant_types",
-                json!(["authorization_code", "refresh_token"]),
-            );
-            put("response_types", json!(["code"]));
             put("token_endpoint_auth_method", json!(self.auth_method.name()));
             put("software_id", json!("mcp-drawbridge"));
             put("software_version", json!(env!("CARGO_PKG_VERSION")));
@@ -345,10 +370,19 @@ impl Registration {
             client_secret: client_secret.map(Secret::new),
             client_secret_expires_at: expires_at,
             auth_method,
-            redirect_uri: Some(self.registered_redirect_uri(&object)),
+            redirect_uri: self
+                .serves_browsers(&object)
+                .then(|| self.registered_redirect_uri(&object)),
             management: management(&object, mcp_server),
             registered: true,
         })
+    }
+
+    /// Whether a browser can come back to the client. One that got no more than the device grant
+    /// has no redirect URI, so that the browser's way registers another.
+    fn serves_browsers(&self, object: &Object) -> bool {
+        let granted = |grants: Vec<String>| grants.iter().any(|one| one == "authorization_code");
+        !self.for_devices || object.texts("grant_types").map_or(!self.minimal, granted)
     }
 
     /// Ours, unless the server registered the same place in the other loopback spelling. What else

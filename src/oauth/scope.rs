@@ -1,6 +1,8 @@
 //! Which scopes to ask for, and when asking again is pointless (RFC 6749 §3.3; MCP 2025-11-25,
 //! Authorization, Scope Selection Strategy and Step-Up Authorization Flow).
 
+use crate::secret::Secret;
+
 /// RFC 6749 §3.3: a scope token consists of visible ASCII without `"` and `\`.
 pub fn is_scope_token(text: &str) -> bool {
     !text.is_empty()
@@ -109,12 +111,18 @@ const ATTEMPTS: usize = 3;
 /// The time over which attempts are counted, in seconds.
 const WINDOW: u64 = 600;
 
+/// How long a token that was refreshed because of a refusal counts as new, in seconds. Much later
+/// it may be refused for a reason that a refresh mends.
+const JUST_REFRESHED: u64 = 60;
+
 /// What was tried for one server in this process, so that a server that is never content does not
 /// open one browser tab after the other.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
     attempts: Vec<u64>,
     declined: Vec<Vec<String>>,
+    /// The token that came in place of a refused one, and when.
+    replacement: Option<(Secret, u64)>,
 }
 
 impl History {
@@ -143,6 +151,19 @@ impl History {
         let mut scopes = scopes.to_vec();
         scopes.sort();
         self.declined.contains(&scopes)
+    }
+
+    /// Notes that a refresh, at `now`, put this access token in the place of one that was refused.
+    pub fn replaced(&mut self, token: Secret, now: u64) {
+        self.replacement = Some((token, now));
+    }
+
+    /// Whether this access token came in the place of a refused one a moment ago. If it is refused
+    /// as well, another refresh would only go round in circles.
+    pub fn is_replacement(&self, token: &Secret, now: u64) -> bool {
+        let same = |(replacement, _): &&(Secret, u64)| replacement == token;
+        let recent = |(_, at): &(Secret, u64)| now.saturating_sub(*at) < JUST_REFRESHED;
+        self.replacement.as_ref().filter(same).is_some_and(recent)
     }
 
     fn recent(&self, now: u64) -> usize {

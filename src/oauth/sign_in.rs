@@ -17,6 +17,41 @@ pub struct SignIn {
     pub grant: Option<Grant>,
     /// The clients, by the authorization server that knows them.
     pub clients: BTreeMap<Issuer, KnownClient>,
+    /// What went wrong last, for those that waited for it.
+    pub failures: Failures,
+}
+
+/// The last failures. A process that has waited for another to do something learns from them that
+/// it failed, and does not try the same at once: nobody is asked once more for each process, and an
+/// authorization server that does not answer does not hold one up after the other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Failures {
+    /// Of a refresh.
+    pub refresh: Option<FailureNote>,
+    /// Of a sign-in.
+    pub sign_in: Option<FailureNote>,
+}
+
+/// One failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailureNote {
+    /// Tells it from the one before.
+    pub count: u64,
+    /// What happened, fit to be shown.
+    pub reason: String,
+    /// Whether the same may succeed later without anybody doing anything.
+    pub transient: bool,
+}
+
+impl FailureNote {
+    /// The note that follows `before`.
+    pub fn after(before: Option<&Self>, reason: String, transient: bool) -> Self {
+        Self {
+            count: before.map_or(0, |before| before.count).wrapping_add(1),
+            reason,
+            transient,
+        }
+    }
 }
 
 /// A client together with the endpoints that a warm start needs, so that a refresh asks for no

@@ -45,6 +45,11 @@ pub enum GrantRequest {
         /// The token that is spent.
         refresh_token: Secret,
     },
+    /// RFC 8628 §3.4: asked again and again until the person has decided.
+    DeviceCode {
+        /// The code that stands for what the person confirms.
+        device_code: Secret,
+    },
 }
 
 impl GrantRequest {
@@ -53,6 +58,7 @@ impl GrantRequest {
         match self {
             Self::AuthorizationCode { .. } => "authorization_code",
             Self::RefreshToken { .. } => "refresh_token",
+            Self::DeviceCode { .. } => super::device::GRANT_TYPE,
         }
     }
 }
@@ -194,21 +200,19 @@ pub enum TokenError {
     Refused(Refusal),
     /// The answer is none: a page, a redirect, an object without a token. Nothing is lost by it.
     Unusable(String),
+    /// The person has not decided yet: ask again (RFC 8628 §3.5, as the next three).
+    Pending(Refusal),
+    /// The same, and ask less often from now on.
+    SlowDown(Refusal),
+    /// The person said no.
+    Declined(Refusal),
+    /// The person took too long.
+    Expired(Refusal),
 }
 
 impl fmt::Display for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::GrantDead(refusal)
-            | Self::ClientDead(refusal)
-            | Self::InvalidScope(refusal)
-            | Self::InvalidTarget(refusal)
-            | Self::Refused(refusal) => write!(f, "the token endpoint refused: {refusal}"),
-            Self::Unavailable(outage) => write!(f, "the token endpoint is unavailable: {outage}"),
-            Self::Unusable(reason) => {
-                write!(f, "the token endpoint gave no usable answer: {reason}")
-            }
-        }
+        self.fmt_of("token endpoint", f)
     }
 }
 
@@ -225,9 +229,50 @@ impl Error for TokenError {
 }
 
 impl TokenError {
+    /// The text, for an endpoint of this name.
+    pub(super) fn fmt_of(&self, endpoint: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::GrantDead(refusal)
+            | Self::ClientDead(refusal)
+            | Self::InvalidScope(refusal)
+            | Self::InvalidTarget(refusal)
+            | Self::Refused(refusal)
+            | Self::Pending(refusal)
+            | Self::SlowDown(refusal)
+            | Self::Declined(refusal)
+            | Self::Expired(refusal) => write!(f, "the {endpoint} refused: {refusal}"),
+            Self::Unavailable(outage) => write!(f, "the {endpoint} is unavailable: {outage}"),
+            Self::Unusable(reason) => {
+                write!(f, "the {endpoint} gave no usable answer: {reason}")
+            }
+        }
+    }
+
     /// Sorts a refusal by what there is to do (RFC 6749 §5.2 and the spellings of real servers).
     /// `retry_after` is in seconds.
     pub fn from_refusal(grant: &GrantRequest, refusal: Refusal, retry_after: Option<u64>) -> Self {
+        match grant {
+            GrantRequest::AuthorizationCode { .. } => Self::sort(false, refusal, retry_after),
+            GrantRequest::RefreshToken { .. } => Self::sort(true, refusal, retry_after),
+            // Whatever their status: Google answers 428 and 403.
+            GrantRequest::DeviceCode { .. } => match refusal.error.as_deref() {
+                Some("authorization_pending") => Self::Pending(refusal),
+                Some("slow_down") => Self::SlowDown(refusal),
+                // The second is Microsoft's.
+                Some("access_denied" | "authorization_declined") => Self::Declined(refusal),
+                Some("expired_token") => Self::Expired(refusal),
+                _ => Self::sort(false, refusal, retry_after),
+            },
+        }
+    }
+
+    /// The same for endpoints that answer as the token endpoint does, and take no grant.
+    pub fn from_endpoint(refusal: Refusal, retry_after: Option<u64>) -> Self {
+        Self::sort(false, refusal, retry_after)
+    }
+
+    /// `refresh`: whether a refresh token was handed in.
+    fn sort(refresh: bool, refusal: Refusal, retry_after: Option<u64>) -> Self {
         let outage = |effect, refusal| {
             Self::Unavailable(Outage {
                 effect,
@@ -242,7 +287,6 @@ impl TokenError {
         if refusal.status >= 500 || refusal.status == 408 {
             return outage(Effect::Unknown, refusal);
         }
-        let refresh = matches!(grant, GrantRequest::RefreshToken { .. });
         match refusal.error.as_deref() {
             Some("temporarily_unavailable" | "slow_down") => outage(Effect::None, refusal),
             Some("server_error") => outage(Effect::Unknown, refusal),
@@ -390,6 +434,56 @@ mod tests {
     }
 
     #[test]
+    fn what_a_poll_for_a_device_code_is_told() {
+        let device = GrantRequest::DeviceCode {
+            device_code: Secret::new("DEVICE_CODE_1"),
+        };
+        type Is = fn(&TokenError) -> bool;
+        let cases: [(u16, &str, Is); 11] = [
+            (400, "authorization_pending", |e| {
+                matches!(e, TokenError::Pending(_))
+            }),
+            (428, "authorization_pending", |e| {
+                matches!(e, TokenError::Pending(_))
+            }),
+            (400, "slow_down", |e| matches!(e, TokenError::SlowDown(_))),
+            (429, "slow_down", |e| matches!(e, TokenError::SlowDown(_))),
+            (403, "access_denied", |e| {
+                matches!(e, TokenError::Declined(_))
+            }),
+            (400, "authorization_declined", |e| {
+                matches!(e, TokenError::Declined(_))
+            }),
+            (400, "expired_token", |e| {
+                matches!(e, TokenError::Expired(_))
+            }),
+            (400, "invalid_grant", |e| {
+                matches!(e, TokenError::GrantDead(_))
+            }),
+            (401, "invalid_client", |e| {
+                matches!(e, TokenError::ClientDead(_))
+            }),
+            (429, "too_many", |e| matches!(e, TokenError::Unavailable(_))),
+            (400, "made_up", |e| matches!(e, TokenError::Refused(_))),
+        ];
+        for (status, error, is) in cases {
+            let body = format!(r#"{{"error":"{error}"}}"#);
+            let sorted = sort(&device, status, &body);
+            assert!(is(&sorted), "{status} {error}: {sorted:?}");
+        }
+        // To other grants they mean nothing, or what RFC 6749 has them mean.
+        for error in ["authorization_pending", "access_denied", "expired_token"] {
+            let body = format!(r#"{{"error":"{error}"}}"#);
+            assert!(matches!(sort(&code(), 400, &body), TokenError::Refused(_)));
+        }
+        let body = r#"{"error":"slow_down"}"#;
+        assert!(matches!(
+            sort(&refresh(), 400, body),
+            TokenError::Unavailable(_)
+        ));
+    }
+
+    #[test]
     fn a_refusal_shows_no_pages_and_no_control_characters() {
         assert_eq!(
             Refusal::read(403, b"<html>Forbidden</html>").to_string(),
@@ -409,8 +503,17 @@ mod tests {
 
     #[test]
     fn debug_output_of_requests_hides_secrets() {
-        let shown = format!("{:?} {:?}", refresh(), code());
-        for secret in ["REFRESH_TOKEN_1", "CODE_1", "VERIFIER_1", "ACCESS_TOKEN_1"] {
+        let device = GrantRequest::DeviceCode {
+            device_code: Secret::new("DEVICE_CODE_1"),
+        };
+        let shown = format!("{:?} {:?} {device:?}", refresh(), code());
+        for secret in [
+            "DEVICE_CODE_1",
+            "REFRESH_TOKEN_1",
+            "CODE_1",
+            "VERIFIER_1",
+            "ACCESS_TOKEN_1",
+        ] {
             assert!(!shown.contains(secret), "{secret}");
         }
     }

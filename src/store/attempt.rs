@@ -10,8 +10,19 @@ use super::lock::SignInLock;
 use super::tokens::{Content, Store};
 use crate::ids::{Issuer, ResourceId, ServerKey};
 use crate::oauth::authorize::{Attempt, AuthorizationUrl};
+use crate::oauth::device::DeviceAttempt;
+use crate::oauth::invitation::Open;
 use crate::secret::Secret;
 
+/// What every kind begins with. Files without a kind are of the first version of this program, which
+/// knew the browser only.
+#[derive(Deserialize)]
+struct Head {
+    version: u64,
+    kind: Option<String>,
+}
+
+/// A sign-in in a browser that is sent back to this machine.
 #[derive(Serialize, Deserialize)]
 struct Wire {
     version: u64,
@@ -28,12 +39,35 @@ struct Wire {
     lapses_at: u64,
 }
 
+/// A code to be confirmed on any device (RFC 8628).
+#[derive(Serialize, Deserialize)]
+struct DeviceWire {
+    version: u64,
+    kind: String,
+    device_code: String,
+    user_code: String,
+    verification_uri: String,
+    verification_uri_complete: Option<String>,
+    interval: u64,
+    issuer: String,
+    client_id: String,
+    resource: Option<String>,
+    scopes: Vec<String>,
+    token_endpoint: String,
+    begun_at: u64,
+    until: u64,
+    expires_at: u64,
+}
+
 const VERSION: u64 = 1;
+
+/// The `kind` of a [`DeviceWire`].
+const DEVICE: &str = "device";
 
 impl Store {
     /// The attempt that a former holder of the lock left open; `None` if there is none or it
     /// cannot be understood, in which case a new one is begun.
-    pub fn read_attempt(&self, lock: &SignInLock) -> Result<Option<Attempt>, StoreError> {
+    pub fn read_attempt(&self, lock: &SignInLock) -> Result<Option<Open>, StoreError> {
         match self.content(&self.path(lock.key(), "signin.json"))? {
             Content::Bytes(bytes) => Ok(parse(&bytes)),
             Content::Absent | Content::Unusable(_) => Ok(None),
@@ -41,18 +75,24 @@ impl Store {
     }
 
     /// The attempt that another process has open now, as far as it can be told without its lock.
-    pub fn peek_attempt(&self, key: &ServerKey) -> Option<Attempt> {
+    pub fn peek_attempt(&self, key: &ServerKey) -> Option<Open> {
         match self.content(&self.path(key, "signin.json")) {
             Ok(Content::Bytes(bytes)) => parse(&bytes),
             _ => None,
         }
     }
 
-    /// Notes the attempt that is about to be opened in the browser.
-    pub fn write_attempt(&self, lock: &SignInLock, attempt: &Attempt) -> Result<(), StoreError> {
+    /// Notes the attempt that a person is about to be shown.
+    pub fn write_attempt(&self, lock: &SignInLock, open: &Open) -> Result<(), StoreError> {
         let path = self.path(lock.key(), "signin.json");
         self.sweep(&path, lock.is_exclusive());
-        self.replace(&path, &to_bytes(attempt))
+        self.replace(
+            &path,
+            &match open {
+                Open::Browser(attempt) => to_bytes(&Wire::from(&**attempt)),
+                Open::Device(attempt) => to_bytes(&DeviceWire::from(&**attempt)),
+            },
+        )
     }
 
     /// Forgets the attempt, when its outcome is known.
@@ -63,54 +103,116 @@ impl Store {
     }
 }
 
-fn parse(bytes: &[u8]) -> Option<Attempt> {
-    let wire: Wire = serde_json::from_slice(bytes).ok()?;
-    if wire.version != VERSION {
-        return None;
+fn parse(bytes: &[u8]) -> Option<Open> {
+    let head: Head = serde_json::from_slice(bytes).ok()?;
+    match head.kind.as_deref() {
+        _ if head.version != VERSION => None,
+        None => serde_json::from_slice::<Wire>(bytes).ok()?.open(),
+        Some(DEVICE) => serde_json::from_slice::<DeviceWire>(bytes).ok()?.open(),
+        Some(_) => None,
     }
-    Some(Attempt {
-        state: Secret::new(wire.state),
-        code_verifier: Secret::new(wire.code_verifier),
-        issuer: Issuer::new(wire.issuer),
-        iss_required: wire.iss_required,
-        client_id: wire.client_id,
-        redirect_uri: wire.redirect_uri,
-        address: AuthorizationUrl(Url::parse(&wire.address).ok()?),
-        resource: wire.resource.map(ResourceId::new),
-        scopes: wire.scopes,
-        token_endpoint: Url::parse(&wire.token_endpoint).ok()?,
-        lapses_at: wire.lapses_at,
-    })
 }
 
-fn to_bytes(attempt: &Attempt) -> Zeroizing<Vec<u8>> {
-    let wire = Wire {
-        version: VERSION,
-        state: attempt.state.expose().to_owned(),
-        code_verifier: attempt.code_verifier.expose().to_owned(),
-        issuer: attempt.issuer.as_str().to_owned(),
-        iss_required: attempt.iss_required,
-        client_id: attempt.client_id.clone(),
-        redirect_uri: attempt.redirect_uri.clone(),
-        address: attempt.address.0.to_string(),
-        resource: attempt.resource.as_ref().map(|r| r.as_str().to_owned()),
-        scopes: attempt.scopes.clone(),
-        token_endpoint: attempt.token_endpoint.to_string(),
-        lapses_at: attempt.lapses_at,
-    };
+fn to_bytes(wire: &impl Serialize) -> Zeroizing<Vec<u8>> {
     // Serialising plain strings and numbers cannot fail.
-    let mut bytes = serde_json::to_vec_pretty(&wire).unwrap_or_default();
+    let mut bytes = serde_json::to_vec_pretty(wire).unwrap_or_default();
     bytes.push(b'\n');
     Zeroizing::new(bytes)
+}
+
+fn address(text: &str) -> Option<AuthorizationUrl> {
+    Url::parse(text).ok().map(AuthorizationUrl)
+}
+
+impl Wire {
+    fn open(self) -> Option<Open> {
+        Some(Open::Browser(Box::new(Attempt {
+            state: Secret::new(self.state),
+            code_verifier: Secret::new(self.code_verifier),
+            issuer: Issuer::new(self.issuer),
+            iss_required: self.iss_required,
+            client_id: self.client_id,
+            redirect_uri: self.redirect_uri,
+            address: address(&self.address)?,
+            resource: self.resource.map(ResourceId::new),
+            scopes: self.scopes,
+            token_endpoint: Url::parse(&self.token_endpoint).ok()?,
+            lapses_at: self.lapses_at,
+        })))
+    }
+}
+
+impl From<&Attempt> for Wire {
+    fn from(attempt: &Attempt) -> Self {
+        Self {
+            version: VERSION,
+            state: attempt.state.expose().to_owned(),
+            code_verifier: attempt.code_verifier.expose().to_owned(),
+            issuer: attempt.issuer.as_str().to_owned(),
+            iss_required: attempt.iss_required,
+            client_id: attempt.client_id.clone(),
+            redirect_uri: attempt.redirect_uri.clone(),
+            address: attempt.address.0.to_string(),
+            resource: attempt.resource.as_ref().map(|r| r.as_str().to_owned()),
+            scopes: attempt.scopes.clone(),
+            token_endpoint: attempt.token_endpoint.to_string(),
+            lapses_at: attempt.lapses_at,
+        }
+    }
+}
+
+impl DeviceWire {
+    fn open(self) -> Option<Open> {
+        let complete = self.verification_uri_complete.as_deref();
+        Some(Open::Device(Box::new(DeviceAttempt {
+            device_code: Secret::new(self.device_code),
+            user_code: self.user_code,
+            verification_uri: address(&self.verification_uri)?,
+            verification_uri_complete: complete.and_then(address),
+            // Never without a pause, whatever stands there.
+            interval: self.interval.max(1),
+            issuer: Issuer::new(self.issuer),
+            client_id: self.client_id,
+            resource: self.resource.map(ResourceId::new),
+            scopes: self.scopes,
+            token_endpoint: Url::parse(&self.token_endpoint).ok()?,
+            begun_at: self.begun_at,
+            until: self.until,
+            expires_at: self.expires_at,
+        })))
+    }
+}
+
+impl From<&DeviceAttempt> for DeviceWire {
+    fn from(attempt: &DeviceAttempt) -> Self {
+        let complete = attempt.verification_uri_complete.as_ref();
+        Self {
+            version: VERSION,
+            kind: DEVICE.to_owned(),
+            device_code: attempt.device_code.expose().to_owned(),
+            user_code: attempt.user_code.clone(),
+            verification_uri: attempt.verification_uri.0.to_string(),
+            verification_uri_complete: complete.map(|address| address.0.to_string()),
+            interval: attempt.interval,
+            issuer: attempt.issuer.as_str().to_owned(),
+            client_id: attempt.client_id.clone(),
+            resource: attempt.resource.as_ref().map(|r| r.as_str().to_owned()),
+            scopes: attempt.scopes.clone(),
+            token_endpoint: attempt.token_endpoint.to_string(),
+            begun_at: attempt.begun_at,
+            until: attempt.until,
+            expires_at: attempt.expires_at,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn attempt() -> Attempt {
+    fn browser() -> Open {
         let url = |text: &str| Url::parse(text).expect("url");
-        Attempt {
+        Open::Browser(Box::new(Attempt {
             state: Secret::new("STATE_1"),
             code_verifier: Secret::new("VERIFIER_1"),
             issuer: Issuer::new("https://as.example.com"),
@@ -122,32 +224,89 @@ mod tests {
             scopes: vec!["read".to_owned()],
             token_endpoint: url("https://as.example.com/token"),
             lapses_at: 1_800_000_000,
-        }
+        }))
     }
+
+    fn device() -> Open {
+        let url = |text: &str| Url::parse(text).expect("url");
+        let address = |text: &str| AuthorizationUrl(url(text));
+        Open::Device(Box::new(DeviceAttempt {
+            device_code: Secret::new("DEVICE_CODE_1"),
+            user_code: "WDJB-MJHT".to_owned(),
+            verification_uri: address("https://as.example.com/device"),
+            verification_uri_complete: Some(address("https://as.example.com/device?c=WDJB-MJHT")),
+            interval: 10,
+            issuer: Issuer::new("https://as.example.com"),
+            client_id: "CLIENT_1".to_owned(),
+            resource: Some(ResourceId::new("https://mcp.example.com/mcp")),
+            scopes: vec!["read".to_owned()],
+            token_endpoint: url("https://as.example.com/token"),
+            begun_at: 1_800_000_000,
+            until: 1_800_000_600,
+            expires_at: 1_800_000_300,
+        }))
+    }
+
+    /// What the first version of this program wrote.
+    const FIRST: &str = r#"{
+        "version": 1, "state": "STATE_1", "code_verifier": "VERIFIER_1",
+        "issuer": "https://as.example.com", "iss_required": true, "client_id": "CLIENT_1",
+        "redirect_uri": "http://localhost:4000/oauth/callback",
+        "address": "https://as.example.com/authorize?state=STATE_1",
+        "resource": "https://mcp.example.com/mcp", "scopes": ["read"],
+        "token_endpoint": "https://as.example.com/token", "lapses_at": 1800000000
+    }"#;
 
     #[test]
     fn successor_reads_the_attempt_of_its_predecessor_until_it_is_removed() {
         let folder = tempfile::tempdir().expect("folder");
         let store = Store::open(folder.path().join("cache")).expect("store");
         let key = ServerKey::from_name("work").expect("name");
-        let lock = store.try_lock_sign_in(&key).expect("try").expect("free");
-        assert_eq!(store.read_attempt(&lock).expect("read"), None);
-        store.write_attempt(&lock, &attempt()).expect("write");
-        drop(lock);
+        for open in [browser(), device()] {
+            let lock = store.try_lock_sign_in(&key).expect("try").expect("free");
+            assert_eq!(store.read_attempt(&lock).expect("read"), None);
+            store.write_attempt(&lock, &open).expect("write");
+            // Others see it while it is locked.
+            assert_eq!(store.peek_attempt(&key), Some(open.clone()));
+            drop(lock);
 
-        let lock = store.try_lock_sign_in(&key).expect("try").expect("free");
-        assert_eq!(store.read_attempt(&lock).expect("read"), Some(attempt()));
-        store.remove_attempt(&lock).expect("remove");
-        store.remove_attempt(&lock).expect("remove again");
-        assert_eq!(store.read_attempt(&lock).expect("read"), None);
+            let lock = store.try_lock_sign_in(&key).expect("try").expect("free");
+            assert_eq!(store.read_attempt(&lock).expect("read"), Some(open));
+            store.remove_attempt(&lock).expect("remove");
+            store.remove_attempt(&lock).expect("remove again");
+            assert_eq!(store.read_attempt(&lock).expect("read"), None);
+        }
     }
 
     #[test]
-    fn attempt_of_another_format_is_begun_anew() {
-        let bytes = to_bytes(&attempt());
-        let text = std::str::from_utf8(&bytes).expect("text");
-        assert!(parse(text.as_bytes()).is_some());
-        assert!(parse(text.replace("\"version\": 1", "\"version\": 2").as_bytes()).is_none());
-        assert!(parse(&bytes[..40]).is_none());
+    fn attempt_of_the_first_version_is_read_and_still_written_so() {
+        assert_eq!(parse(FIRST.as_bytes()), Some(browser()));
+        let Open::Browser(attempt) = browser() else {
+            panic!("another kind");
+        };
+        let value = |text: &[u8]| serde_json::from_slice::<serde_json::Value>(text).expect("json");
+        assert_eq!(
+            value(&to_bytes(&Wire::from(&*attempt))),
+            value(FIRST.as_bytes())
+        );
+    }
+
+    #[test]
+    fn attempt_of_another_format_or_kind_is_begun_anew() {
+        let Open::Device(attempt) = device() else {
+            panic!("another kind");
+        };
+        let device = to_bytes(&DeviceWire::from(&*attempt));
+        for bytes in [FIRST.as_bytes(), &device] {
+            let text = std::str::from_utf8(bytes).expect("text");
+            assert!(parse(text.as_bytes()).is_some());
+            assert!(parse(text.replace("\"version\": 1", "\"version\": 2").as_bytes()).is_none());
+            assert!(parse(&bytes[..40]).is_none());
+            assert!(parse(text.replace("https://as.example.com/token", "?").as_bytes()).is_none());
+        }
+        let text = std::str::from_utf8(&device).expect("text");
+        assert!(parse(text.replace("\"device\"", "\"other\"").as_bytes()).is_none());
+        // The first version of this program takes it for none of its own.
+        assert!(serde_json::from_slice::<Wire>(&device).is_err());
     }
 }

@@ -10,9 +10,10 @@ use zeroize::Zeroizing;
 
 use crate::ids::{Issuer, ResourceId};
 use crate::oauth::registration::{AuthMethod, Client, Management};
-use crate::oauth::sign_in::{KnownClient, SignIn};
+use crate::oauth::sign_in::{FailureNote, Failures, KnownClient, SignIn};
 use crate::oauth::token::{Grant, TokenSet};
 use crate::secret::Secret;
+use crate::untrusted::{SHOWN, printable};
 
 /// The version this program writes, and the newest it understands.
 pub const VERSION: u64 = 1;
@@ -46,8 +47,32 @@ pub struct Wire {
     #[serde(skip_serializing_if = "Option::is_none")]
     requested_scopes: Option<Vec<String>>,
     client: BTreeMap<String, WireClient>,
+    #[serde(skip_serializing_if = "WireFailures::is_empty")]
+    failures: WireFailures,
     #[serde(flatten)]
     unknown: Map<String, Value>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct WireFailures {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh: Option<WireFailure>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sign_in: Option<WireFailure>,
+}
+
+impl WireFailures {
+    fn is_empty(&self) -> bool {
+        self.refresh.is_none() && self.sign_in.is_none()
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireFailure {
+    count: u64,
+    reason: String,
+    transient: bool,
 }
 
 /// One client, under the issuer that knows it.
@@ -192,7 +217,32 @@ impl TryFrom<Wire> for SignIn {
             server: wire.server,
             grant,
             clients,
+            failures: Failures {
+                refresh: wire.failures.refresh.map(Into::into),
+                sign_in: wire.failures.sign_in.map(Into::into),
+            },
         })
+    }
+}
+
+impl From<WireFailure> for FailureNote {
+    fn from(wire: WireFailure) -> Self {
+        Self {
+            count: wire.count,
+            // Anybody who may write the file may have written this.
+            reason: printable(&wire.reason, SHOWN),
+            transient: wire.transient,
+        }
+    }
+}
+
+impl From<&FailureNote> for WireFailure {
+    fn from(note: &FailureNote) -> Self {
+        Self {
+            count: note.count,
+            reason: note.reason.clone(),
+            transient: note.transient,
+        }
     }
 }
 
@@ -264,6 +314,10 @@ impl From<&SignIn> for Wire {
             .iter()
             .map(|(issuer, known)| (issuer.as_str().to_owned(), known.into()))
             .collect();
+        wire.failures = WireFailures {
+            refresh: sign_in.failures.refresh.as_ref().map(Into::into),
+            sign_in: sign_in.failures.sign_in.as_ref().map(Into::into),
+        };
         wire
     }
 }
@@ -340,6 +394,18 @@ pub mod tests {
                     revocation_endpoint: Some(url("https://as.example.com/revoke")),
                 },
             )]),
+            failures: Failures {
+                refresh: Some(FailureNote {
+                    count: 3,
+                    reason: "it did not answer".to_owned(),
+                    transient: true,
+                }),
+                sign_in: Some(FailureNote {
+                    count: 1,
+                    reason: "the sign-in was declined".to_owned(),
+                    transient: false,
+                }),
+            },
         }
     }
 
@@ -376,6 +442,7 @@ pub mod tests {
             "refreshed_at",
             "requested_scopes",
             "client",
+            "failures",
         ];
         assert!(order.windows(2).all(|pair| at(pair[0]) < at(pair[1])));
     }
@@ -417,6 +484,7 @@ pub mod tests {
                 "{\"client\":{\"i\":{\"client_id\":\"c\",\"token_endpoint_auth_method\":\"SECRET\"}}}",
                 Fault::Member("token_endpoint_auth_method"),
             ),
+            ("{\"failures\":{\"refresh\":7}}", Fault::WrongType(1)),
             ("{\"version\":2}", Fault::Newer(2)),
             ("{\"version\":9,\"scopes\":{\"a\":1}}", Fault::Newer(9)),
         ];

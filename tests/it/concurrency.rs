@@ -1,146 +1,104 @@
-//! Many bridges at once: one browser, one registration, one refresh, whoever is killed on the way.
+//! Many processes, one person: they share one sign-in, whoever is killed on the way and whatever goes
+//! wrong at the token endpoint.
+//!
+//! What is written over `dyn Authority` is run against the playground and against oidc-provider,
+//! which other people wrote.
 
-use playground::{Fault, Manner, Playground, Settings, Then, browse};
+mod expiry;
+mod killed;
+mod revoking;
+mod storm;
+mod together;
+mod writing;
+
+use std::fmt::Arguments;
+use std::io::Write;
+use std::sync::OnceLock;
+
 use serde_json::json;
 
+use crate::support::authority::{Authority, Counts};
 use crate::support::bridge::Bridge;
 use crate::support::machine::Machine;
+use crate::support::scene::{NEWEST, opening};
 
-const BRIDGES: usize = 10;
+/// As many as a person with many agents has.
+const MANY: usize = 20;
 
-fn start_all(machine: &Machine, playground: &Playground) -> Vec<Bridge> {
-    let url = playground.mcp_url();
-    let start = |_| Bridge::start(machine, &url, &[]);
-    (0..BRIDGES).map(start).collect()
+/// Starts bridges together.
+fn start(machine: &Machine, server: &dyn Authority, count: usize) -> Vec<Bridge> {
+    let url = server.mcp_url();
+    (0..count)
+        .map(|_| Bridge::start(machine, &url, &[]))
+        .collect()
 }
 
-/// Opens a session in each and makes a call. All of them were started before.
-fn all_work(bridges: &mut [Bridge]) {
-    for bridge in bridges.iter_mut() {
-        bridge.initialize("2025-11-25", json!({}));
-        let result = bridge.tool("echo", json!({ "text": "hello" }));
-        assert!(result.to_string().contains("hello"), "{result}");
-    }
-}
-
-/// Sends `initialize` without waiting for the answer.
-fn begin(bridge: &mut Bridge) -> u64 {
-    bridge.request(
-        "initialize",
-        json!({
-            "protocolVersion": "2025-11-25",
-            "capabilities": {},
-            "clientInfo": { "name": "tests", "version": "1" },
-        }),
-    )
-}
-
-fn answered(bridge: &mut Bridge, id: u64) {
-    let answer = bridge.answer(id);
-    assert!(
-        answer.get("result").is_some(),
-        "{answer}\n{}",
-        bridge.story()
-    );
-}
-
-#[test]
-fn bridges_that_start_together_open_one_browser() {
-    let (playground, machine) = (Playground::start(Settings::default()), Machine::new());
-    let mut bridges = start_all(&machine, &playground);
-    let ids: Vec<u64> = bridges.iter_mut().map(begin).collect();
+/// Opens a session in each, all at once.
+fn initialize(bridges: &mut [Bridge]) {
+    let ask = |bridge: &mut Bridge| bridge.request("initialize", opening(NEWEST, json!({})));
+    let ids: Vec<u64> = bridges.iter_mut().map(ask).collect();
     for (bridge, id) in bridges.iter_mut().zip(ids) {
-        answered(bridge, id);
+        let answer = bridge.answer(id);
+        assert!(
+            answer.get("result").is_some(),
+            "{answer}\n{}",
+            bridge.story()
+        );
+        bridge.send(json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
     }
-    let counts = (
-        machine.opened().len(),
-        playground.registrations(),
-        playground.authorizations(),
-        playground.code_exchanges(),
-    );
-    assert_eq!(counts, (1, 1, 1, 1), "{}", playground.printed_log());
 }
 
-#[test]
-fn bridges_that_meet_an_expired_token_refresh_it_once() {
-    let (playground, machine) = (Playground::start(Settings::default()), Machine::new());
-    Bridge::open(&machine, &playground.mcp_url(), &[]).close();
-    playground.expire_access_tokens();
-    machine.edit_cached(|cached| cached["expires_at"] = json!(1_600_000_000));
-    all_work(&mut start_all(&machine, &playground));
-    let counts = (
-        playground.refreshes(),
-        playground.reuses(),
-        machine.opened().len(),
-    );
-    assert_eq!(counts, (1, 0, 1), "{}", playground.printed_log());
-}
-
-#[test]
-fn bridges_whose_sessions_meet_a_refused_token_refresh_it_once() {
-    let (playground, machine) = (Playground::start(Settings::default()), Machine::new());
-    Bridge::open(&machine, &playground.mcp_url(), &[]).close();
-    let mut bridges = start_all(&machine, &playground);
-    all_work(&mut bridges);
-    playground.expire_access_tokens();
-    let ids: Vec<u64> = bridges
-        .iter_mut()
-        .map(|bridge| bridge.request("tools/call", json!({ "name": "echo", "arguments": {} })))
-        .collect();
+/// Asks each for its tools, all at once. Every one must have the server's.
+fn list_tools(bridges: &mut [Bridge]) {
+    let ask = |bridge: &mut Bridge| bridge.request("tools/list", json!({}));
+    let ids: Vec<u64> = bridges.iter_mut().map(ask).collect();
     for (bridge, id) in bridges.iter_mut().zip(ids) {
-        answered(bridge, id);
+        let tools = bridge.tools_listed(id);
+        let has_add = tools.iter().any(|tool| tool == "add");
+        assert!(has_add, "{tools:?}\n{}", bridge.story());
     }
-    let counts = (
-        playground.refreshes(),
-        playground.reuses(),
-        machine.opened().len(),
-    );
-    assert_eq!(counts, (1, 0, 1), "{}", playground.printed_log());
 }
 
-#[test]
-fn a_killed_bridge_leaves_its_open_tab_to_the_next() {
-    let (playground, machine) = (Playground::start(Settings::default()), Machine::new());
-    let mut first = Bridge::start(&machine, &playground.mcp_url(), &["--no-browser"]);
-    begin(&mut first);
-    let tab = first.stderr_address();
-    let mut second = Bridge::start(&machine, &playground.mcp_url(), &[]);
-    let id = begin(&mut second);
-    // Killed, and with nothing tidied up.
-    drop(first);
-    assert_eq!(second.stderr_address(), tab);
-    assert_eq!(browse(&tab, Manner::Approve).unwrap().status, 200);
-    answered(&mut second, id);
-    let counts = (
-        machine.opened().len(),
-        playground.registrations(),
-        playground.code_exchanges(),
-    );
-    assert_eq!(counts, (0, 1, 1), "{}", playground.printed_log());
+/// One process signs in and ends.
+fn sign_in(machine: &Machine, server: &dyn Authority) {
+    let mut first = start(machine, server, 1);
+    initialize(&mut first);
+    list_tools(&mut first);
+    for bridge in first {
+        bridge.close();
+    }
+    assert_eq!(machine.opened().len(), 1, "{}", server.story());
 }
 
-#[test]
-fn a_bridge_killed_while_it_refreshes_holds_nobody_up() {
-    let settings = Settings {
-        rotate: false,
-        ..Settings::default()
-    };
-    let (playground, machine) = (Playground::start(settings), Machine::new());
-    Bridge::open(&machine, &playground.mcp_url(), &[]).close();
-    playground.expire_access_tokens();
-    machine.edit_cached(|cached| cached["expires_at"] = json!(1_600_000_000));
-    playground.fault(Fault::token("refresh_token").then(Then::Hold));
-    let mut first = Bridge::start(&machine, &playground.mcp_url(), &[]);
-    begin(&mut first);
-    playground.wait_for(|requests| {
-        let refresh = |request: &&playground::Request| {
-            request.parameter("grant_type").as_deref() == Some("refresh_token")
-        };
-        requests.iter().find(refresh).map(|_| ())
-    });
-    drop(first);
-    playground.release_held();
-    let mut second = Bridge::open(&machine, &playground.mcp_url(), &[]);
-    second.tool("echo", json!({}));
-    assert_eq!(machine.opened().len(), 1);
+/// The access token has ended, at the server and as far as processes can tell that start now.
+fn expire(machine: &Machine, server: &dyn Authority) {
+    server.expire_access_tokens();
+    machine.expire_cached();
+}
+
+/// What chance begins with in this run of the tests. `STORM_SEED` repeats another run's.
+fn seed() -> u64 {
+    static SEED: OnceLock<u64> = OnceLock::new();
+    *SEED.get_or_init(|| match std::env::var("STORM_SEED") {
+        Ok(given) => given.parse().expect("`STORM_SEED` is a number"),
+        Err(_) => rand::random(),
+    })
+}
+
+/// Prints a figure. Not by `println!`, which shows nothing of a test that succeeds.
+fn tell(figure: Arguments<'_>) {
+    let line = format!("    {figure}\n");
+    let _ = std::io::stderr().write_all(line.as_bytes());
+}
+
+/// Registrations, code exchanges, refreshes and reuses.
+fn counted(server: &dyn Authority) -> [usize; 4] {
+    let Counts {
+        registrations,
+        exchanges,
+        refreshes,
+        reuses,
+        ..
+    } = server.counts();
+    [registrations, exchanges, refreshes, reuses]
 }

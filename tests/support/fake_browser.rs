@@ -75,11 +75,14 @@ fn browse() -> Result<(), Box<dyn Error>> {
 
 fn denied(url: &Url) -> Url {
     let state = query(url, "state").unwrap_or_default();
+    let issuer = query(url, "iss");
     let mut url = url.clone();
     url.query_pairs_mut()
         .clear()
         .append_pair("error", "access_denied")
-        .append_pair("state", &state);
+        .append_pair("state", &state)
+        // RFC 9207 §2: an authorization server that sends `iss` sends it with errors, too.
+        .extend_pairs(issuer.map(|issuer| ("iss", issuer)));
     url
 }
 

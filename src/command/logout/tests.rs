@@ -86,6 +86,7 @@ impl Remote {
             registered: true,
         };
         SignIn {
+            failures: Default::default(),
             server: "https://mcp.example.com/mcp".to_owned(),
             grant: Some(Grant {
                 issuer: issuer.clone(),

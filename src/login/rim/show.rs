@@ -10,42 +10,42 @@ use super::super::guide::{Guide, Line};
 use super::Hands;
 use crate::browser;
 use crate::net::callback::Page;
-use crate::oauth::authorize::{Attempt, AuthorizationUrl};
+use crate::oauth::authorize::Attempt;
 use crate::oauth::flow::Event;
-use crate::oauth::invitation::{Invitation, Standing};
-
-/// What is said of an address that the user has open already, as far as anybody knows.
-const OPEN_ALREADY: &str = "finish the sign-in in the browser tab that is open already, or here";
+use crate::oauth::invitation::{Invitation, Open, Standing};
 
 /// What was said to somebody who waits for another process.
 #[derive(Default)]
 pub(super) struct Said {
     /// That they wait.
     waiting: bool,
-    /// The address that the other has open.
-    address: Option<AuthorizationUrl>,
+    /// What the other asks for.
+    invitation: Option<Invitation>,
 }
 
 impl Hands {
-    /// Says whom we wait for, and what a person can do about it. `said` is what was said before.
-    pub(super) fn announce(&self, attempt: Option<&Attempt>, said: &mut Said) {
-        match attempt.map(|attempt| &attempt.address) {
-            Some(address) if said.address.as_ref() != Some(address) => {
-                self.rim.diag.always(format_args!(
-                    "another bridge is signing in; {OPEN_ALREADY}: {}",
-                    address.0
-                ));
-                said.address = Some(address.clone());
+    /// Says whom we wait for, and what a person can do about it: an address or a code that another
+    /// process shows is good for whoever reads this log, too. `said` is what was said before.
+    pub(super) fn announce(&self, open: Option<&Open>, said: &mut Said) {
+        let diag = &self.rim.diag;
+        let invitation = open.map(Invitation::from);
+        match &invitation {
+            Some(invitation) if said.invitation.as_ref() == Some(invitation) => {}
+            Some(code) if !code.takes_callback() => {
+                diag.always(format_args!("to sign in, {code}"));
             }
-            None if !said.waiting => self
-                .rim
-                .diag
-                .note("another bridge is signing in; waiting for its browser tab to be finished"),
-            _ => {}
+            Some(browser) => diag.always(format_args!(
+                "another bridge is signing in; do that in its browser tab, or here: {}",
+                browser.address.0
+            )),
+            None if said.waiting => {}
+            None => diag.note("another bridge is signing in; waiting for that to be finished"),
         }
         said.waiting = true;
-        let open = attempt.map(Invitation::from);
-        self.publish(open.map_or(Standing::Preparing, Standing::Elsewhere));
+        if invitation.is_some() {
+            said.invitation.clone_from(&invitation);
+        }
+        self.publish(invitation.map_or(Standing::Preparing, Standing::Elsewhere));
     }
 
     /// Says what a person has to do, if that has changed.
@@ -69,14 +69,9 @@ impl Hands {
             server: rim.settings.server.host(),
             reason: "The sign-in has to be done once more, in another tab.".to_owned(),
         });
-        if let Some(turn) = &self.turn
-            && let Err(error) = rim.store.write_attempt(turn, attempt)
-        {
-            rim.diag.debug(format_args!(
-                "the open sign-in cannot be noted, so no other process can finish it: {error}"
-            ));
-        }
         let browser_opened = self.show(attempt, resumed);
+        // Not before: a successor does not open what the note says to be open.
+        self.note_attempt(&Open::Browser(Box::new(attempt.clone())));
         self.publish(Standing::Open(Invitation {
             browser_opened,
             ..attempt.into()
@@ -94,7 +89,9 @@ impl Hands {
             .filter(|_| !resumed)
             .map(|open| open(&attempt.address.0));
         match &opened {
-            _ if resumed => rim.diag.always(format_args!("{OPEN_ALREADY}: {address}")),
+            _ if resumed => rim.diag.always(format_args!(
+                "finish the sign-in in the browser tab that is open already, or here: {address}"
+            )),
             Some(Ok(())) => rim.diag.always(format_args!(
                 "opening the browser to sign in; if none appears, open this address: {address}"
             )),

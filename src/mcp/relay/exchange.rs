@@ -30,6 +30,8 @@ pub enum Effect {
     EndSession(Arc<Session>),
     /// Keep what the server said of itself for the next start.
     Remember(Box<ServerRecord>),
+    /// Look out for tokens that another process obtains. [`Event::TokensChanged`] says so.
+    AwaitTokens(u64),
     /// Finish the sign-in with what the user pasted. [`Event::Brought`] says what came of it.
     Bring {
         /// The exchange to say it for.
@@ -101,6 +103,8 @@ pub enum Event {
     /// Nobody has signed in for as long as the AI client can be kept waiting ([`super::PATIENCE`]).
     /// The server refused the request, which therefore had no effect.
     NotSignedIn,
+    /// Another process has changed the tokens.
+    TokensChanged,
     /// What came of the address that the user pasted; an error says why and what to do.
     Brought(Result<(), String>),
     /// There will be no answer.

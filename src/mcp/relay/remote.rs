@@ -30,6 +30,7 @@ impl Relay {
                 self.report_sign_in(exchange);
             }
             Event::NotSignedIn => self.answer_unsigned(exchange),
+            Event::TokensChanged => self.tokens_changed(exchange, now),
             Event::Brought(outcome) => self.brought(exchange, outcome),
             Event::Failed(failure) => self.failed(exchange, &failure, now),
         }

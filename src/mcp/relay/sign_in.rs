@@ -11,7 +11,7 @@ mod tool;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Phase, Relay, Waiting};
+use super::{Effect, Phase, Relay, Waiting};
 use crate::mcp::failure::{Failure, Stage};
 use crate::mcp::jsonrpc::{self, Id};
 use crate::mcp::pending::Owner;
@@ -55,6 +55,8 @@ pub(super) struct SignIn {
     calls: BTreeMap<u64, u64>,
     /// The request that finds out whether a sign-in is needed.
     probe: Option<u64>,
+    /// The look-out for tokens that another process obtains.
+    watch: Option<u64>,
     /// What the AI client was asked to put before the user.
     prompt: Option<Prompt>,
 }
@@ -164,6 +166,7 @@ impl Relay {
     pub(super) fn promise_kept(&mut self) {
         if std::mem::take(&mut self.sign_in.promised) {
             self.sign_in.failure = None;
+            self.end_watch();
             self.lists_changed();
         }
     }
@@ -180,6 +183,7 @@ impl Relay {
         if failure.stage != Stage::Auth {
             self.fail_waiting(failure);
         } else {
+            self.await_tokens();
             if !quietly {
                 self.sign_in.failure = Some(failure.clone());
             }
@@ -204,8 +208,29 @@ impl Relay {
         self.open(Owner::Restore, initialize, asks, now);
     }
 
+    /// The user may sign in by other means, with `mcp-drawbridge login` for one.
+    fn await_tokens(&mut self) {
+        if self.sign_in.watch.is_none() {
+            let watch = self.number();
+            self.sign_in.watch = Some(watch);
+            self.effects.push(Effect::AwaitTokens(watch));
+        }
+    }
+
+    /// Another process has changed the tokens.
+    pub(super) fn tokens_changed(&mut self, watch: u64, now: u64) {
+        if self.sign_in.watch != Some(watch) {
+            return;
+        }
+        self.sign_in.watch = None;
+        // Otherwise it is being tried already; if in vain, the look-out begins again.
+        if matches!(self.phase, Phase::Unopened) {
+            self.open_again(false, now);
+        }
+    }
+
     /// Whether requests wait for a session that waits for a person.
-    fn is_awaiting_person(&self) -> bool {
+    pub(super) fn is_awaiting_person(&self) -> bool {
         let waits = match self.phase {
             Phase::Opening { .. } => self.sign_in.promised,
             Phase::Reopening { .. } => true,
@@ -280,7 +305,7 @@ impl Relay {
     }
 
     /// What is said to a request that cannot be carried out before somebody signs in.
-    fn sign_in_needed(&self) -> Failure {
+    pub(super) fn sign_in_needed(&self) -> Failure {
         let server = &self.server_name;
         let detail = match (&self.sign_in.failure, self.invitation_text()) {
             (_, Some(text)) => text,
@@ -299,9 +324,16 @@ impl Relay {
         Failure::new(Stage::Auth, true, detail)
     }
 
+    fn end_watch(&mut self) {
+        if let Some(watch) = self.sign_in.watch.take() {
+            self.effects.push(Effect::Abort(watch));
+        }
+    }
+
     /// The AI client starts afresh; what it was told before is void.
     pub(super) fn sign_in_afresh(&mut self) {
         self.withdraw_prompt("the session was started afresh");
+        self.end_watch();
         self.sign_in = SignIn {
             standing: std::mem::take(&mut self.sign_in.standing),
             record: self.sign_in.record.take(),

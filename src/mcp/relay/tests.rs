@@ -74,7 +74,7 @@ impl Scene {
     fn next(&mut self) -> Option<Effect> {
         loop {
             match self.effects.pop_front()? {
-                Effect::Note(_) | Effect::Remember(_) => {}
+                Effect::Note(_) | Effect::Remember(_) | Effect::AwaitTokens(_) => {}
                 effect => return Some(effect),
             }
         }

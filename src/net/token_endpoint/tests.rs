@@ -102,6 +102,107 @@ async fn code_is_exchanged_by_a_public_client_with_its_redirect_uri_as_written()
     assert!(!asked.contains("resource="), "{asked}");
 }
 
+fn poll(remote: &Remote, auth_method: AuthMethod) -> TokenRequest {
+    TokenRequest {
+        grant: GrantRequest::DeviceCode {
+            device_code: Secret::new("DEVICE CODE+1"),
+        },
+        ..refresh(remote, auth_method)
+    }
+}
+
+#[tokio::test]
+async fn poll_sends_what_rfc_8628_asks_once_and_reads_tokens_and_refusals() {
+    let pending = json(400, r#"{"error":"authorization_pending"}"#);
+    let remote = Remote::new([pending, json(200, GOOD), json(200, "{}")]).await;
+    let request = poll(&remote, AuthMethod::ClientSecretBasic);
+    let error = super::request(&http(), &request, 0)
+        .await
+        .expect_err("none");
+    assert!(matches!(error, TokenError::Pending(_)), "{error}");
+    let tokens = super::request(&http(), &request, 1000)
+        .await
+        .expect("tokens");
+    assert_eq!(tokens.access_token, Secret::new("ACCESS_TOKEN_2"));
+    assert_eq!(tokens.expires_at, Some(4600));
+    let error = super::request(&http(), &request, 0)
+        .await
+        .expect_err("none");
+    assert!(matches!(error, TokenError::Unusable(_)), "{error}");
+    let asked = remote.asked();
+    assert_eq!(asked.len(), 3);
+    for asked in asked {
+        assert!(asked.contains("content-type: application/x-www-form-urlencoded\r\n"));
+        assert!(asked.contains("accept: application/json\r\n"), "{asked}");
+        assert!(
+            asked.contains("authorization: Basic Y2xpZW50JTNBMTpDTElFTlQrU0VDUkVUJTJCMQ==\r\n")
+        );
+        let grant_type = "urn:ietf:params:oauth:grant-type:device_code";
+        assert!(has(&asked, "grant_type", grant_type), "{asked}");
+        assert!(has(&asked, "device_code", "DEVICE CODE+1"));
+        assert!(has(&asked, "resource", "https://mcp.example.com/mcp"));
+        assert!(has(&asked, "client_id", "client:1"));
+        assert_eq!(form(&asked).len(), 4, "{asked}");
+    }
+}
+
+#[tokio::test]
+async fn poll_of_a_public_client_names_it() {
+    let remote = Remote::new([json(200, GOOD)]).await;
+    let mut request = poll(&remote, AuthMethod::None);
+    request.resource = None;
+    super::request(&http(), &request, 0).await.expect("tokens");
+    let asked = remote.asked().remove(0);
+    assert!(has(&asked, "client_id", "client:1"));
+    assert!(!asked.contains("authorization:") && !asked.contains("client_secret"));
+    assert_eq!(form(&asked).len(), 3, "{asked}");
+}
+
+#[tokio::test]
+async fn request_for_a_code_proves_who_asks_as_at_the_token_endpoint() {
+    let unknown = json(401, r#"{"error":"invalid_client"}"#);
+    let ready = json(200, r#"{"device_code":"D"}"#);
+    let remote = Remote::new([unknown, ready.clone(), ready.clone(), ready]).await;
+    for method in [
+        AuthMethod::ClientSecretBasic,
+        AuthMethod::ClientSecretPost,
+        AuthMethod::None,
+    ] {
+        let request = DeviceRequest {
+            endpoint: remote.url.clone(),
+            client: ours(method),
+            resource: Some(ResourceId::new("https://mcp.example.com/mcp")),
+            scopes: vec!["a".to_owned(), "b".to_owned()],
+            params: vec![("audience".to_owned(), "x&y".to_owned())],
+        };
+        let document = request_code(&http(), &request).await.expect("an answer");
+        assert_eq!(document.status, 200);
+    }
+    let asked = remote.asked();
+    assert_eq!(asked.len(), 4);
+    for asked in &asked {
+        assert!(asked.contains("content-type: application/x-www-form-urlencoded\r\n"));
+        assert!(has(asked, "scope", "a b") && has(asked, "audience", "x&y"));
+        assert!(has(asked, "resource", "https://mcp.example.com/mcp"));
+        let ids = form(asked)
+            .iter()
+            .filter(|(name, _)| name == "client_id")
+            .count();
+        assert_eq!(ids, 1, "{asked}");
+    }
+    let proofs = asked.iter().map(|asked| {
+        (
+            asked.contains("authorization: Basic "),
+            asked.contains("client_secret="),
+        )
+    });
+    let proofs: Vec<_> = proofs.collect();
+    assert_eq!(
+        proofs,
+        [(true, false), (false, true), (false, true), (false, false)]
+    );
+}
+
 #[tokio::test]
 async fn secret_refused_in_the_header_is_tried_once_in_the_body() {
     let unknown = json(401, r#"{"error":"invalid_client"}"#);

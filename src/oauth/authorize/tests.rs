@@ -12,6 +12,7 @@ fn server() -> AuthorizationServer {
         issuer: Issuer::new("https://as.example"),
         authorization_endpoint: url("https://as.example/authorize?tenant=t%201"),
         token_endpoint: url("https://as.example/token"),
+        device_authorization_endpoint: None,
         registration_endpoint: None,
         revocation_endpoint: None,
         scopes_supported: Vec::new(),

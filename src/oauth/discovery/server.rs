@@ -13,10 +13,11 @@ use crate::ids::{Issuer, ServerUrl, same_origin};
 use crate::oauth::document::Object;
 
 /// The members that decide where codes and secrets go and how they are protected.
-const UNIQUE: [&str; 8] = [
+const UNIQUE: [&str; 9] = [
     "issuer",
     "authorization_endpoint",
     "token_endpoint",
+    "device_authorization_endpoint",
     "registration_endpoint",
     "revocation_endpoint",
     "code_challenge_methods_supported",
@@ -33,6 +34,9 @@ pub struct AuthorizationServer {
     pub authorization_endpoint: Url,
     /// Where codes and refresh tokens are handed in.
     pub token_endpoint: Url,
+    /// Where codes for other devices are asked for (RFC 8628 §4). Its presence is what counts, as
+    /// servers leave the grant out of `grant_types_supported`.
+    pub device_authorization_endpoint: Option<Url>,
     /// Where clients register (RFC 7591).
     pub registration_endpoint: Option<Url>,
     /// Where tokens are revoked (RFC 7009).
@@ -54,6 +58,9 @@ pub struct Rules<'a> {
     pub allow_missing_pkce_metadata: bool,
     /// The issuer that the user named: metadata with this issuer is believed wherever it is found.
     pub issuer: Option<&'a Issuer>,
+    /// Whether the browser is left out (RFC 8628), and with it what its way through the
+    /// authorization endpoint needs.
+    pub by_device: bool,
 }
 
 /// The search for an authorization server's metadata.
@@ -227,6 +234,7 @@ fn default_endpoints(issuer: Issuer, tried: Vec<Try>) -> Step<ServerSearch, Auth
                 issuer,
                 authorization_endpoint,
                 token_endpoint,
+                device_authorization_endpoint: None,
                 registration_endpoint: Some(registration_endpoint),
                 revocation_endpoint: None,
                 scopes_supported: Vec::new(),
@@ -283,26 +291,23 @@ fn read(
         .ok_or_else(|| bad("it has no `authorization_endpoint`"))?;
     let token_endpoint = endpoint("token endpoint", "token_endpoint")?
         .ok_or_else(|| bad("it has no `token_endpoint`"))?;
-    if let Some(types) = object.texts("response_types_supported")
-        && !types.iter().any(|kind| kind == "code")
-    {
-        return Err(bad("it does not offer the response type `code`"));
+    if !rules.by_device {
+        check_authorization(object).map_err(bad)?;
+        let allow_missing = guessed || rules.allow_missing_pkce_metadata;
+        check_pkce(object, &issuer, allow_missing)?;
     }
-    // RFC 9126 §5.
-    if object.flag("require_pushed_authorization_requests") {
-        return Err(bad(
-            "it requires pushed authorization requests, which are not supported",
-        ));
-    }
-    check_pkce(
-        object,
-        &issuer,
-        guessed || rules.allow_missing_pkce_metadata,
-    )?;
+    let device = endpoint(
+        "device authorization endpoint",
+        "device_authorization_endpoint",
+    );
     Ok(AuthorizationServer {
         issuer,
         authorization_endpoint,
         token_endpoint,
+        device_authorization_endpoint: match rules.by_device {
+            true => device?,
+            false => device.ok().flatten(),
+        },
         registration_endpoint: endpoint("registration endpoint", "registration_endpoint")?,
         // Only wanted for signing out; a bad one is no reason not to sign in.
         revocation_endpoint: endpoint("revocation endpoint", "revocation_endpoint")
@@ -312,6 +317,20 @@ fn read(
         auth_methods: object.texts("token_endpoint_auth_methods_supported"),
         iss_supported: object.flag("authorization_response_iss_parameter_supported"),
     })
+}
+
+/// What the way through the authorization endpoint needs.
+fn check_authorization(object: &Object) -> Result<(), &'static str> {
+    if let Some(types) = object.texts("response_types_supported")
+        && !types.iter().any(|kind| kind == "code")
+    {
+        return Err("it does not offer the response type `code`");
+    }
+    // RFC 9126 §5.
+    match object.flag("require_pushed_authorization_requests") {
+        true => Err("it requires pushed authorization requests, which are not supported"),
+        false => Ok(()),
+    }
 }
 
 /// RFC 8414 §3.3: the issuer in the document is the one that was asked for, character by character.

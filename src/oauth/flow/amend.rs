@@ -2,7 +2,7 @@
 //! lock, so that two processes do not undo each other's.
 
 use crate::ids::Issuer;
-use crate::oauth::sign_in::{KnownClient, SignIn};
+use crate::oauth::sign_in::{FailureNote, Failures, KnownClient, SignIn};
 use crate::oauth::token::Grant;
 
 /// One change.
@@ -15,6 +15,13 @@ pub enum Amendment {
     DropClient(Issuer, String),
     /// A person signed in.
     PutGrant(Box<Grant>, KnownClient),
+    /// A sign-in failed.
+    NoteFailure {
+        /// What happened, fit to be shown.
+        reason: String,
+        /// Whether the same may succeed later without anybody doing anything.
+        transient: bool,
+    },
 }
 
 impl Amendment {
@@ -40,6 +47,15 @@ impl Amendment {
             Self::PutGrant(grant, known) => {
                 sign_in.clients.insert(grant.issuer.clone(), known.clone());
                 sign_in.grant = Some((**grant).clone());
+                sign_in.failures = Failures::default();
+            }
+            Self::NoteFailure { reason, transient } => {
+                let last = &mut sign_in.failures.sign_in;
+                *last = Some(FailureNote::after(
+                    last.as_ref(),
+                    reason.clone(),
+                    *transient,
+                ));
             }
         }
     }

@@ -24,9 +24,7 @@ pub(super) struct Asked {
 
 impl Asked {
     fn can_replace_client(&self) -> bool {
-        self.client.registered
-            && !self.plan.registered_anew
-            && self.plan.server.registration_endpoint.is_some()
+        self.plan.can_replace(&self.client)
     }
 
     /// Shows the person where to sign in.
@@ -48,13 +46,17 @@ impl Asked {
 impl Flow {
     /// A server that has forgotten a client shows a page about it and never sends the browser back,
     /// so a client of which nothing was heard for long is tried first.
+    ///
+    /// One that it still knows it sends on to sign in. What the page there says is no word about the
+    /// client unless it names it: such a page may refuse us because we came without its cookie.
     pub(super) fn probed(&mut self, asked: Asked, fetched: &Fetched, now: u64) -> Move {
         if let Ok(reply) = fetched {
             let refusal = Refusal::read(reply.status, &reply.body);
-            let dead = matches!(reply.status, 400 | 404 | 422)
+            let sent_on = reply.url != asked.attempt.address.0;
+            let dead = !sent_on && matches!(reply.status, 400 | 404 | 422)
                 || (400..500).contains(&reply.status) && refusal.names_unknown_client();
             if dead && asked.can_replace_client() {
-                return self.replace_client(asked, &refusal.to_string());
+                return self.replace_client(asked.plan, &asked.client, &refusal.to_string());
             }
         }
         self.history.opened(now);
@@ -62,11 +64,8 @@ impl Flow {
     }
 
     /// The server does not know the client any more: forget it and register anew, once.
-    fn replace_client(&mut self, asked: Asked, why: &str) -> Move {
+    pub(super) fn replace_client(&mut self, mut plan: Plan, client: &Client, why: &str) -> Move {
         self.note(Note::ClientForgotten(why.to_owned()));
-        let Asked {
-            mut plan, client, ..
-        } = asked;
         plan.registered_anew = true;
         let issuer = plan.server.issuer.clone();
         let amendment = Amendment::DropClient(issuer, client.client_id.clone());
@@ -88,7 +87,7 @@ impl Flow {
         if let Ok(cached) = outcome {
             plan.task.cached = cached;
         }
-        self.bind(plan, now)
+        self.approach(plan, now)
     }
 
     pub(super) fn visited(&mut self, asked: Asked, query: &str, now: u64) -> Move {
@@ -114,25 +113,26 @@ impl Flow {
 
     fn sign_in_refused(&mut self, asked: Asked, refusal: Refusal, now: u64) -> Move {
         if refusal.error.as_deref() == Some("invalid_scope")
-            && let Some(scopes) = self.narrower(&asked)
+            && let Some(scopes) = self.narrower(&asked.plan, &asked.attempt.scopes)
         {
             return self.narrow(asked.plan, scopes, now);
         }
         if refusal.names_unknown_client() && asked.can_replace_client() {
-            return self.replace_client(asked, &refusal.to_string());
+            return self.replace_client(asked.plan, &asked.client, &refusal.to_string());
         }
         fail(FlowError::SignIn(CallbackError::Refused(refusal)))
     }
 
-    fn narrower(&self, asked: &Asked) -> Option<Vec<String>> {
+    /// Fewer scopes than these, which were refused.
+    pub(super) fn narrower(&self, plan: &Plan, scopes: &[String]) -> Option<Vec<String>> {
         let may = !matches!(self.goal, Goal::StepUp { .. });
-        may.then(|| self.sources(&asked.plan).narrowed(&asked.attempt.scopes))?
+        may.then(|| self.sources(plan).narrowed(scopes))?
     }
 
-    fn narrow(&mut self, mut plan: Plan, scopes: Vec<String>, now: u64) -> Move {
+    pub(super) fn narrow(&mut self, mut plan: Plan, scopes: Vec<String>, now: u64) -> Move {
         self.note(Note::ScopesNarrowed(scopes.clone()));
         plan.scopes = scopes;
-        self.bind(plan, now)
+        self.approach(plan, now)
     }
 
     pub(super) fn exchanged(&mut self, asked: &Asked, tokens: TokenSet, now: u64) -> Move {
@@ -165,12 +165,14 @@ impl Flow {
     ) -> Move {
         match error {
             TokenError::ClientDead(refusal) if asked.can_replace_client() => {
-                self.replace_client(asked, &refusal.to_string())
+                self.replace_client(asked.plan, &asked.client, &refusal.to_string())
             }
-            TokenError::InvalidScope(refusal) => match self.narrower(&asked) {
-                Some(scopes) => self.narrow(asked.plan, scopes, now),
-                None => fail(FlowError::Token(TokenError::InvalidScope(refusal))),
-            },
+            TokenError::InvalidScope(refusal) => {
+                match self.narrower(&asked.plan, &asked.attempt.scopes) {
+                    Some(scopes) => self.narrow(asked.plan, scopes, now),
+                    None => fail(FlowError::Exchange(TokenError::InvalidScope(refusal))),
+                }
+            }
             // RFC 6749 §4.1.2: a code is spent once. Only one that was certainly not looked at is
             // handed in again.
             TokenError::Unavailable(outage)
@@ -189,7 +191,7 @@ impl Flow {
                 };
                 (state, action)
             }
-            error => fail(FlowError::Token(error)),
+            error => fail(FlowError::Exchange(error)),
         }
     }
 }

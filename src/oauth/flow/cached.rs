@@ -1,16 +1,14 @@
 //! The part of the flow that needs nobody: using, adopting and refreshing what the cache holds.
 
-use super::{Action, Flow, FlowError, Goal, Move, Note, RefreshReason, State, done, fail};
+use super::{
+    Action, Amendment, Flow, FlowError, Goal, Move, Note, RefreshReason, State, done, fail,
+};
 use crate::ids::Issuer;
 use crate::oauth::registration::Client;
 use crate::oauth::scope;
-use crate::oauth::sign_in::SignIn;
+use crate::oauth::sign_in::{FailureNote, Failures, SignIn};
 use crate::oauth::token::{Freshness, Grant, TokenSet};
 use crate::oauth::token_endpoint::{GrantRequest, Refusal, TokenError, TokenRequest};
-
-/// A token that was refreshed so recently, in seconds, and is refused all the same, is not mended
-/// by another refresh.
-const JUST_REFRESHED: u64 = 60;
 
 /// Longest pause before a refresh is tried again, in seconds; the lock is held meanwhile.
 const LONGEST_PAUSE: u64 = 10;
@@ -46,7 +44,7 @@ impl Flow {
                 };
                 match reason {
                     None => use_it(),
-                    Some(RefreshReason::Refused) if helps_no_more(grant, now) => Decision::Ask,
+                    Some(RefreshReason::Refused) if self.helps_no_more(grant, now) => Decision::Ask,
                     Some(reason) if can_refresh => Decision::Refresh(grant.clone(), reason),
                     Some(RefreshReason::EndsIn(_)) => use_it(),
                     Some(_) => Decision::Ask,
@@ -74,8 +72,17 @@ impl Flow {
         grant.granted_at > since || grant.granted_at == since && !there_before
     }
 
+    /// Whether a refresh has not mended that tokens are refused. Only what this process did about a
+    /// refusal tells: a token that is new for another reason may be refused because a sibling is
+    /// replacing it at this moment, at a server that ends the old ones.
+    fn helps_no_more(&self, grant: &Grant, now: u64) -> bool {
+        let token = &grant.tokens.access_token;
+        grant.freshness(now) != Freshness::Expired && self.history.is_replacement(token, now)
+    }
+
     pub(super) fn cache_read(&mut self, cached: SignIn, now: u64) -> Move {
         self.granted_before = cached.grant.as_ref().map(|grant| grant.granted_at);
+        self.known_failures = cached.failures.clone();
         match self.decide(&cached, now) {
             Decision::Use(grant) => done(Some(grant)),
             Decision::Refresh(grant, _) => (State::Locking { grant }, Action::Lock),
@@ -90,7 +97,13 @@ impl Flow {
                 self.note(Note::Adopted);
                 done(Some(grant))
             }
-            Decision::Refresh(grant, reason) => self.refresh(cached, grant, reason, now),
+            Decision::Refresh(grant, reason) => {
+                let known = &self.known_failures.refresh;
+                match new_failure(known, &cached.failures.refresh) {
+                    Some(note) => self.put_off(grant, FlowError::RefreshElsewhere(note), now),
+                    None => self.refresh(cached, grant, reason, now),
+                }
+            }
             Decision::Ask => (State::Unlocking { cached }, Action::Unlock),
         }
     }
@@ -131,8 +144,15 @@ impl Flow {
         tokens: TokenSet,
         now: u64,
     ) -> Move {
+        let refused = matches!(&self.goal, Goal::Challenged { rejected: Some(token), .. }
+            if *token == grant.tokens.access_token);
         let grant = grant.refreshed(tokens, now);
+        if refused {
+            let token = grant.tokens.access_token.clone();
+            self.history.replaced(token, now);
+        }
         cached.grant = Some(grant.clone());
+        cached.failures = Failures::default();
         (
             State::SavingRefresh { grant },
             Action::Save(Box::new(cached)),
@@ -148,7 +168,6 @@ impl Flow {
         request: Box<TokenRequest>,
         again: bool,
         error: TokenError,
-        now: u64,
     ) -> Move {
         match error {
             TokenError::GrantDead(refusal) => {
@@ -185,7 +204,14 @@ impl Flow {
             {
                 self.refresh_refused(cached, grant, refusal)
             }
-            error => self.put_off(grant, FlowError::Token(error), now),
+            error => {
+                let error = FlowError::Token(error);
+                let last = &mut cached.failures.refresh;
+                let (reason, transient) = (error.to_string(), error.is_transient());
+                *last = Some(FailureNote::after(last.as_ref(), reason, transient));
+                let action = Action::Save(Box::new(cached));
+                (State::NotingOutage { grant, error }, action)
+            }
         }
     }
 
@@ -222,6 +248,7 @@ impl Flow {
                 if let Err(error) = self.may_ask(cached, now) {
                     return fail(error);
                 }
+                self.known_failures = cached.failures.clone();
                 let until = now.saturating_add(self.settings.auth_timeout);
                 (State::AwaitingTurn { until }, Action::AwaitTurn { until })
             }
@@ -235,11 +262,47 @@ impl Flow {
                 self.note(Note::Adopted);
                 done(Some(grant))
             }
-            // It may have been its registration.
-            Decision::Refresh(..) | Decision::Ask => {
-                (State::AwaitingTurn { until }, Action::AwaitTurn { until })
-            }
+            Decision::Refresh(..) | Decision::Ask => match self.failed_elsewhere(cached) {
+                Some(error) => fail(error),
+                // It may have been its registration.
+                None => (State::AwaitingTurn { until }, Action::AwaitTurn { until }),
+            },
         }
+    }
+
+    /// Whether the sign-in that was waited for has failed. Who needs other scopes than that was for
+    /// asks by itself.
+    pub(super) fn failed_elsewhere(&self, cached: &SignIn) -> Option<FlowError> {
+        if matches!(self.goal, Goal::StepUp { .. }) {
+            return None;
+        }
+        let known = &self.known_failures.sign_in;
+        new_failure(known, &cached.failures.sign_in).map(FlowError::SignInElsewhere)
+    }
+
+    /// Whether those that wait for this sign-in are to learn of its failure. What only this process
+    /// or only its request suffers from is its own affair.
+    pub(super) fn concerns_others(&self, error: &FlowError) -> bool {
+        let own = matches!(
+            error,
+            FlowError::Store(_)
+                | FlowError::SignInElsewhere(_)
+                | FlowError::TooManyAttempts
+                | FlowError::Unexpected { .. }
+        );
+        self.has_turn && !own && !matches!(self.goal, Goal::StepUp { .. })
+    }
+
+    pub(super) fn note_failure(&mut self, error: FlowError) -> Move {
+        self.has_turn = false;
+        let amendment = Amendment::NoteFailure {
+            reason: error.to_string(),
+            transient: error.is_transient(),
+        };
+        (
+            State::NotingFailure { error },
+            Action::Amend(Box::new(amendment)),
+        )
     }
 
     /// The token that will do, if the cache holds one.
@@ -265,6 +328,12 @@ impl Flow {
     }
 }
 
+/// The failure that was noted since.
+fn new_failure(known: &Option<FailureNote>, now: &Option<FailureNote>) -> Option<FailureNote> {
+    let count = |note: &Option<FailureNote>| note.as_ref().map(|note| note.count);
+    now.clone().filter(|_| count(now) != count(known))
+}
+
 fn forget(cached: SignIn) -> Move {
     let action = Action::Save(Box::new(cached.clone()));
     (State::Forgetting { cached }, action)
@@ -277,14 +346,6 @@ fn refresh_reason(grant: &Grant, now: u64) -> Option<RefreshReason> {
         Freshness::Due => Some(RefreshReason::EndsIn(expires_at.saturating_sub(now))),
         Freshness::Expired => Some(RefreshReason::Ended(now.saturating_sub(expires_at))),
     }
-}
-
-/// Whether a refused token is so new that refreshing it again would only go round in circles.
-fn helps_no_more(grant: &Grant, now: u64) -> bool {
-    grant.freshness(now) != Freshness::Expired
-        && grant
-            .refreshed_at
-            .is_some_and(|at| now.saturating_sub(at) < JUST_REFRESHED)
 }
 
 /// Whether a refusal of another kind is the server's own word, so that a person may help; a page

@@ -5,9 +5,12 @@ use std::fmt;
 
 use crate::ids::Issuer;
 use crate::oauth::authorize::CallbackError;
+use crate::oauth::device::DeviceError;
 use crate::oauth::discovery::DiscoveryError;
 use crate::oauth::registration::RegistrationError;
+use crate::oauth::sign_in::FailureNote;
 use crate::oauth::token_endpoint::{Cause, Refusal, TokenError};
+use crate::untrusted::{SHOWN, printable};
 
 /// Why there is no token.
 #[derive(Clone, Debug)]
@@ -45,8 +48,20 @@ pub enum FlowError {
     TooManyAttempts,
     /// The server asks for scopes that were asked for already, so asking again gains nothing.
     ScopesNotGranted(Vec<String>),
+    /// The authorization server issues no codes for other devices.
+    NoDeviceGrant(Issuer),
+    /// The device authorization endpoint gave no code.
+    Device(DeviceError),
+    /// Nobody confirmed the code. Holds the time that was given, in seconds.
+    NotConfirmed(u64),
     /// The token endpoint gave no tokens.
     Token(TokenError),
+    /// The token endpoint gave no tokens for a code, which is spent: a person has to sign in again.
+    Exchange(TokenError),
+    /// The process that refreshed the token could not.
+    RefreshElsewhere(FailureNote),
+    /// The process that asked a person to sign in had no success.
+    SignInElsewhere(FailureNote),
     /// The driver and the flow disagree: a fault of this program.
     Unexpected {
         /// Where the flow was.
@@ -62,10 +77,11 @@ impl FlowError {
         match self {
             Self::Discovery(error) => error.is_transient(),
             Self::Registration(error) => error.is_transient(),
-            Self::Token(error) => {
+            Self::Token(error) | Self::Device(DeviceError(error)) => {
                 matches!(error, TokenError::Unavailable(_) | TokenError::Unusable(_))
             }
             Self::Lock(_) | Self::SignInLock(_) => true,
+            Self::RefreshElsewhere(note) | Self::SignInElsewhere(note) => note.transient,
             _ => false,
         }
     }
@@ -99,9 +115,30 @@ impl FlowError {
             Self::ScopesNotGranted(_) => {
                 "your account may lack the permission; sign in anew with `mcp-drawbridge login` once it has it"
             }
+            Self::NoDeviceGrant(_) => {
+                "sign in through a browser: leave out `--device-code`; the address is printed where none opens"
+            }
+            Self::Device(DeviceError(TokenError::ClientDead(_) | TokenError::Refused(_))) => {
+                "allow the client the device grant at the provider, or leave out `--device-code`"
+            }
+            Self::Device(DeviceError(error)) => token_hint(error),
+            Self::NotConfirmed(_) => {
+                "begin again to get a new code: run `mcp-drawbridge login` with `--device-code`, or restart the AI client"
+            }
             Self::Token(error) => token_hint(error),
+            Self::Exchange(error) => exchange_hint(error),
+            Self::RefreshElsewhere(_) => "you are still signed in; try again later",
+            Self::SignInElsewhere(_) => "try again to sign in",
             Self::Unexpected { .. } => "this is a fault of mcp-drawbridge; please report it",
         }
+    }
+}
+
+/// A code is spent once, so the person has to come again in any case.
+fn exchange_hint(error: &TokenError) -> &'static str {
+    match error {
+        TokenError::Unavailable(_) | TokenError::Unusable(_) => "try again to sign in",
+        error => token_hint(error),
     }
 }
 
@@ -113,9 +150,14 @@ fn token_hint(error: &TokenError) -> &'static str {
         TokenError::InvalidScope(_) => "name the scopes to ask for with `--scope`",
         TokenError::ClientDead(_) => "check the client with `--static-oauth-client-info`",
         TokenError::Unavailable(_) | TokenError::Unusable(_) => {
-            "you are still signed in; try again later"
+            "nothing is lost that was there before; try again later"
         }
-        TokenError::GrantDead(_) | TokenError::Refused(_) => "try again to sign in anew",
+        TokenError::GrantDead(_)
+        | TokenError::Refused(_)
+        | TokenError::Pending(_)
+        | TokenError::SlowDown(_)
+        | TokenError::Declined(_)
+        | TokenError::Expired(_) => "try again to sign in anew",
     }
 }
 
@@ -146,14 +188,33 @@ impl fmt::Display for FlowError {
                 write!(f, "the sign-in was not finished within {seconds} s")
             }
             Self::TooManyAttempts => {
-                f.write_str("the browser was opened three times within ten minutes")
+                f.write_str("you were asked to sign in three times within ten minutes")
             }
             Self::ScopesNotGranted(scopes) => write!(
                 f,
                 "the server wants the scopes `{}`, which were asked for and not granted",
                 scopes.join(" ")
             ),
-            Self::Token(error) => error.fmt(f),
+            Self::NoDeviceGrant(issuer) => write!(
+                f,
+                "the authorization server `{}` issues no codes for signing in on another device",
+                printable(issuer.as_str(), SHOWN)
+            ),
+            Self::Device(error) => error.fmt(f),
+            Self::NotConfirmed(seconds) => {
+                write!(f, "the code was not confirmed within {seconds} s")
+            }
+            Self::Token(error) | Self::Exchange(error) => error.fmt(f),
+            Self::RefreshElsewhere(note) => {
+                write!(
+                    f,
+                    "another process could not refresh the token: {}",
+                    note.reason
+                )
+            }
+            Self::SignInElsewhere(note) => {
+                write!(f, "another process could not sign in: {}", note.reason)
+            }
             Self::Unexpected { state, event } => {
                 write!(f, "the sign-in got {event} while {state}")
             }
@@ -171,7 +232,8 @@ impl Error for FlowError {
             | Self::Callback(cause) => cause.source(),
             Self::Discovery(error) => error.source(),
             Self::Registration(error) => error.source(),
-            Self::Token(error) => error.source(),
+            Self::Token(error) | Self::Exchange(error) => error.source(),
+            Self::Device(error) => error.source(),
             _ => None,
         }
     }
@@ -200,6 +262,14 @@ pub enum Note {
     ScopesNarrowed(Vec<String>),
     /// A browser came to the redirect URI with something that is not the answer.
     StrayVisit(&'static str),
+    /// The authorization server knows the client for the browser only; it is registered anew.
+    NotForDevices,
+    /// A code has expired; the person gets another.
+    CodeExpired,
+    /// The tokens for a code got lost; the person gets another.
+    CodeLost,
+    /// The network kept a poll from its answer.
+    PollFailed(String),
     /// What was obtained could not be written to the cache, and is lost when this process ends.
     NotSaved(Cause),
 }
@@ -219,13 +289,20 @@ impl Note {
     /// Whether the user should see it without having asked for details.
     pub fn is_warning(&self) -> bool {
         match self {
-            Self::Adopted | Self::Refreshing(_) | Self::StrayVisit(_) | Self::PortTaken(_) => false,
+            Self::Adopted
+            | Self::Refreshing(_)
+            | Self::StrayVisit(_)
+            | Self::PortTaken(_)
+            | Self::NotForDevices
+            | Self::PollFailed(_) => false,
             Self::HintIgnored(_)
             | Self::RefreshPutOff(_)
             | Self::GrantEnded(_)
             | Self::RefreshRefused(_)
             | Self::ClientForgotten(_)
             | Self::ScopesNarrowed(_)
+            | Self::CodeExpired
+            | Self::CodeLost
             | Self::NotSaved(_) => true,
         }
     }
@@ -284,6 +361,16 @@ impl fmt::Display for Note {
             }
             Self::StrayVisit(why) => {
                 write!(f, "ignored a visit to the callback address: {why}")
+            }
+            Self::NotForDevices => f.write_str(
+                "the client is registered for the browser only; registering one for other devices",
+            ),
+            Self::CodeExpired => f.write_str("the code has expired; here is a new one"),
+            Self::CodeLost => {
+                f.write_str("the answer to the code got lost on its way; here is a new one")
+            }
+            Self::PollFailed(why) => {
+                write!(f, "whether the code was confirmed is not known yet: {why}")
             }
             Self::NotSaved(cause) => write!(
                 f,

@@ -7,7 +7,9 @@ use super::amend::Amendment;
 use super::error::FlowError;
 use crate::oauth::authorize::{Attempt, Randomness};
 use crate::oauth::challenge::Challenge;
+use crate::oauth::device::{DeviceAttempt, DeviceRequest};
 use crate::oauth::discovery::Fetched;
+use crate::oauth::invitation::Open;
 use crate::oauth::sign_in::SignIn;
 use crate::oauth::token::{Grant, TokenSet};
 use crate::oauth::token_endpoint::{Cause, TokenError, TokenRequest};
@@ -98,6 +100,20 @@ pub enum Action {
         /// Whether the user has the tab already, so that the address is only printed.
         resumed: bool,
     },
+    /// Ask the device authorization endpoint for a code. \[`Fetched`\]
+    RequestCode {
+        /// What to ask.
+        request: Box<DeviceRequest>,
+        /// How long to wait first, in seconds.
+        after: u64,
+    },
+    /// Note the attempt for a successor, and print its address and code. \[`CodeShown`\]
+    ShowCode {
+        /// The attempt.
+        attempt: Box<DeviceAttempt>,
+        /// What is new about it.
+        how: Show,
+    },
     /// Wait for the browser; one that waits for its page already was not meant and may go.
     /// \[`Visited` or `CallbackTimedOut`\]
     AwaitCallback {
@@ -108,6 +124,17 @@ pub enum Action {
     Done(Option<Box<Grant>>),
     /// The end: there is no token.
     Fail(FlowError),
+}
+
+/// What is new about a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Show {
+    /// Everything.
+    New,
+    /// Nothing: another process has shown it, and the user has it already.
+    Again,
+    /// Only its interval, so that the user need not see it again.
+    Slower,
 }
 
 /// What came of an action.
@@ -126,7 +153,7 @@ pub enum Event {
     /// The token endpoint's answer.
     TokenAnswer(Result<TokenSet, TokenError>),
     /// The sign-in is ours. Holds what a process that died left open.
-    Turn(Option<Box<Attempt>>),
+    Turn(Option<Open>),
     /// Another process has the sign-in, and has changed the cache to this.
     CacheChanged(SignIn),
     /// Another process had the sign-in all the time, or it cannot be locked.
@@ -137,6 +164,8 @@ pub enum Event {
     Bound(Result<(u16, Randomness), Cause>),
     /// A browser was opened, or the address at least printed.
     BrowserOpened,
+    /// The code was printed.
+    CodeShown,
     /// A browser came, with this query.
     Visited(Secret),
     /// Nobody came in time.
@@ -157,6 +186,7 @@ impl Event {
             Self::Fetched(_) => "a document",
             Self::Bound(_) => "a listener",
             Self::BrowserOpened => "an open browser",
+            Self::CodeShown => "a code that was shown",
             Self::Visited(_) => "a callback",
             Self::CallbackTimedOut => "a missed callback",
         }

@@ -20,8 +20,10 @@ pub struct Settings {
     pub resource: ResourceChoice,
     /// The scopes to ask for instead of those that the server names.
     pub scopes: Option<Vec<String>>,
-    /// Parameters to set on the authorization URL.
+    /// Parameters to set on the authorization URL, or in the request for a code.
     pub authorize_params: Vec<(String, String)>,
+    /// How a person is asked.
+    pub way: Way,
     /// Where the browser returns to.
     pub redirect: Redirect,
     /// How long a person may take, in seconds.
@@ -30,6 +32,15 @@ pub struct Settings {
     pub allow_missing_pkce_metadata: bool,
     /// The issuer to believe wherever its metadata is found.
     pub issuer: Option<Issuer>,
+}
+
+/// How a person is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// By a page in a browser that is sent back to this machine.
+    Browser,
+    /// By a code to be confirmed in a browser on any device (RFC 8628).
+    Device,
 }
 
 /// A client that the user obtained from the authorization server.

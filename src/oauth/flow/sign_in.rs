@@ -4,7 +4,7 @@ use url::Url;
 
 use super::answer::Asked;
 use super::{
-    Action, Amendment, Flow, FlowError, Goal, Move, Note, ResourceChoice, State, done, fail,
+    Action, Amendment, Flow, FlowError, Goal, Move, Note, ResourceChoice, State, Way, done, fail,
 };
 use crate::ids::{Issuer, ResourceId};
 use crate::oauth::authorize::{Ask, Attempt, Randomness};
@@ -12,6 +12,7 @@ use crate::oauth::challenge::Challenge;
 use crate::oauth::discovery::resource::{Expected, ResourceMetadata, ResourceSearch};
 use crate::oauth::discovery::server::{AuthorizationServer, Rules, ServerSearch};
 use crate::oauth::discovery::{Fetched, Step};
+use crate::oauth::invitation::Open;
 use crate::oauth::registration::{self, Client, Registration};
 use crate::oauth::scope::{self, Sources};
 use crate::oauth::sign_in::{KnownClient, SignIn};
@@ -21,13 +22,17 @@ use crate::oauth::token_endpoint::Cause;
 /// A client that was used this recently, in seconds, is known to the server without a probe.
 const PROVEN: u64 = 600;
 
+/// Port in the redirect URI of a client that is registered without a listener, for the day when a
+/// browser comes into play. If it is taken then, that registers anew.
+const UNBOUND_PORT: u16 = 3334;
+
 /// A sign-in that has begun.
 #[derive(Debug)]
 pub(super) struct Task {
     /// What the cache holds.
     pub cached: SignIn,
-    /// What a process that died left open in the browser.
-    pending: Option<Box<Attempt>>,
+    /// What a process that died left open.
+    pub pending: Option<Open>,
 }
 
 /// What is known once the authorization server is.
@@ -35,12 +40,25 @@ pub(super) struct Task {
 pub(super) struct Plan {
     pub task: Task,
     pub server: AuthorizationServer,
-    resource: Option<ResourceId>,
+    pub resource: Option<ResourceId>,
     resource_scopes: Option<Vec<String>>,
     /// What is asked for.
     pub scopes: Vec<String>,
     /// Whether a dead client was replaced already.
     pub registered_anew: bool,
+}
+
+impl Plan {
+    /// The client that was registered here before, if it is still one.
+    pub fn known_client(&self, now: u64) -> Option<&Client> {
+        let known = self.task.cached.clients.get(&self.server.issuer)?;
+        Some(&known.client).filter(|client| client.registered && !client.has_lapsed(now))
+    }
+
+    /// Whether this client, which the server does not take, may be replaced by a new one.
+    pub fn can_replace(&self, client: &Client) -> bool {
+        client.registered && !self.registered_anew && self.server.registration_endpoint.is_some()
+    }
 }
 
 /// Who asks.
@@ -86,11 +104,15 @@ impl Flow {
         }
     }
 
-    pub(super) fn turn(&mut self, cached: SignIn, pending: Option<Box<Attempt>>, now: u64) -> Move {
+    pub(super) fn turn(&mut self, cached: SignIn, pending: Option<Open>, now: u64) -> Move {
         if let Some(grant) = self.usable(&cached, now) {
             self.note(Note::Adopted);
             return done(Some(grant));
         }
+        if let Some(error) = self.failed_elsewhere(&cached) {
+            return fail(error);
+        }
+        self.has_turn = true;
         let hint = self
             .challenge()
             .and_then(|c| c.resource_metadata.as_deref());
@@ -150,6 +172,7 @@ impl Flow {
             server: &self.settings.server,
             allow_missing_pkce_metadata: self.settings.allow_missing_pkce_metadata,
             issuer: self.settings.issuer.as_ref(),
+            by_device: self.settings.way == Way::Device,
         }
     }
 
@@ -183,7 +206,7 @@ impl Flow {
                 (state, Action::Fetch { url, after })
             }
             Step::Found(server) => match self.plan(task, resource, server) {
-                Ok(plan) => self.bind(plan, now),
+                Ok(plan) => self.approach(plan, now),
                 Err(error) => fail(error),
             },
             Step::Failed(error) => fail(FlowError::Discovery(error)),
@@ -231,9 +254,17 @@ impl Flow {
         }
     }
 
+    /// Takes the way that the user wants.
+    pub(super) fn approach(&mut self, plan: Plan, now: u64) -> Move {
+        match self.settings.way {
+            Way::Browser => self.bind(plan, now),
+            Way::Device => self.approach_by_device(plan, now),
+        }
+    }
+
     /// Decides who asks, and opens the listener that the answer comes to: it is there before
     /// anybody is told its address.
-    pub(super) fn bind(&mut self, plan: Plan, now: u64) -> Move {
+    fn bind(&mut self, plan: Plan, now: u64) -> Move {
         let choice = match self.choose(&plan, now) {
             Ok(choice) => choice,
             Err(error) => return fail(error),
@@ -242,7 +273,7 @@ impl Flow {
         let (port, strict) = match &choice {
             Choice::Known(_, port) => (Some(*port), false),
             Choice::Configured(client) => {
-                let pending = plan.task.pending.as_ref();
+                let pending = plan.task.pending.as_ref().and_then(Open::browser);
                 let theirs = pending.filter(|attempt| attempt.client_id == client.client_id);
                 let open = theirs.and_then(|a| self.settings.redirect.port_of(&a.redirect_uri));
                 (fixed.or(open), fixed.is_some())
@@ -258,40 +289,43 @@ impl Flow {
     /// Configured, else registered before, else to be registered (MCP 2025-11-25, Client
     /// Registration Approaches). What one issuer gave is never shown to another.
     fn choose(&self, plan: &Plan, now: u64) -> Result<Choice, FlowError> {
-        let (issuer, clients) = (&plan.server.issuer, &plan.task.cached.clients);
-        if let Some(configured) = &self.settings.client {
-            let is_it = |known: &KnownClient| {
-                !known.client.registered && known.client.client_id == configured.client_id
-            };
-            let elsewhere = clients
-                .iter()
-                .find(|(_, known)| is_it(known))
-                .map(|(at, _)| at);
-            return match elsewhere {
-                Some(bound_to) if !clients.get(issuer).is_some_and(is_it) => {
-                    Err(FlowError::OtherIssuersClient {
-                        client_id: configured.client_id.clone(),
-                        bound_to: bound_to.clone(),
-                        wanted_at: issuer.clone(),
-                    })
-                }
-                _ => Ok(Choice::Configured(
-                    configured.client(plan.server.auth_methods.as_deref()),
-                )),
-            };
+        if let Some(configured) = self.configured(plan) {
+            return configured.map(Choice::Configured);
         }
-        if let Some(known) = clients.get(issuer)
-            && known.client.registered
-            && !known.client.has_lapsed(now)
-            && let Some(uri) = &known.client.redirect_uri
+        if let Some(client) = plan.known_client(now)
+            && let Some(uri) = &client.redirect_uri
             && let Some(port) = self.settings.redirect.port_of(uri)
         {
-            return Ok(Choice::Known(known.client.clone(), port));
+            return Ok(Choice::Known(client.clone(), port));
         }
         match &plan.server.registration_endpoint {
             Some(endpoint) => Ok(Choice::New(endpoint.clone())),
-            None => Err(FlowError::NoRegistration(issuer.clone())),
+            None => Err(FlowError::NoRegistration(plan.server.issuer.clone())),
         }
+    }
+
+    /// The client that the user configured, unless it belongs to another issuer; `None` if they
+    /// configured none.
+    pub(super) fn configured(&self, plan: &Plan) -> Option<Result<Client, FlowError>> {
+        let configured = self.settings.client.as_ref()?;
+        let (issuer, clients) = (&plan.server.issuer, &plan.task.cached.clients);
+        let is_it = |known: &KnownClient| {
+            !known.client.registered && known.client.client_id == configured.client_id
+        };
+        let elsewhere = clients
+            .iter()
+            .find(|(_, known)| is_it(known))
+            .map(|(at, _)| at);
+        Some(match elsewhere {
+            Some(bound_to) if !clients.get(issuer).is_some_and(is_it) => {
+                Err(FlowError::OtherIssuersClient {
+                    client_id: configured.client_id.clone(),
+                    bound_to: bound_to.clone(),
+                    wanted_at: issuer.clone(),
+                })
+            }
+            _ => Ok(configured.client(plan.server.auth_methods.as_deref())),
+        })
     }
 
     pub(super) fn bound(&mut self, plan: Plan, choice: Choice, bound: Bound, now: u64) -> Move {
@@ -305,11 +339,11 @@ impl Flow {
             Choice::Known(_, port) => match plan.server.registration_endpoint.clone() {
                 Some(endpoint) => {
                     self.note(Note::PortTaken(port));
-                    self.register(plan, endpoint, bound)
+                    self.register(plan, endpoint, Some(bound))
                 }
                 None => fail(FlowError::NoRegistration(plan.server.issuer)),
             },
-            Choice::New(endpoint) => self.register(plan, endpoint, bound),
+            Choice::New(endpoint) => self.register(plan, endpoint, Some(bound)),
         }
     }
 
@@ -323,11 +357,21 @@ impl Flow {
         recent || self.grant_just_ended
     }
 
-    fn register(&mut self, plan: Plan, endpoint: Url, bound: Bound) -> Move {
-        let redirect_uri = self.settings.redirect.uri(bound.port);
+    /// Registers a client for the browser that comes back to what was bound, or for another
+    /// device.
+    pub(super) fn register(&mut self, plan: Plan, endpoint: Url, bound: Option<Bound>) -> Move {
+        let redirect = &self.settings.redirect;
+        let port = bound.as_ref().map(|bound| bound.port).or(redirect.port);
+        let redirect_uri = redirect.uri(port.unwrap_or(UNBOUND_PORT));
         let extra = &self.settings.client_metadata;
         match Registration::new(&plan.server, endpoint, redirect_uri, extra) {
-            Ok(registration) => post_registration(plan, registration, bound),
+            Ok(registration) => {
+                let registration = match bound {
+                    Some(_) => registration,
+                    None => registration.for_devices(),
+                };
+                post_registration(plan, registration, bound)
+            }
             Err(error) => fail(FlowError::Registration(error)),
         }
     }
@@ -336,7 +380,7 @@ impl Flow {
         &mut self,
         plan: Plan,
         registration: Registration,
-        bound: Bound,
+        bound: Option<Bound>,
         fetched: Fetched,
     ) -> Move {
         match registration.judge(fetched, &self.settings.server) {
@@ -359,7 +403,7 @@ impl Flow {
         &mut self,
         mut plan: Plan,
         client: Client,
-        bound: Bound,
+        bound: Option<Bound>,
         outcome: Result<SignIn, Cause>,
         now: u64,
     ) -> Move {
@@ -367,7 +411,10 @@ impl Flow {
             Ok(cached) => plan.task.cached = cached,
             Err(cause) => self.note(Note::NotSaved(cause)),
         }
-        self.ask(plan, client, &bound, false, now)
+        match bound {
+            Some(bound) => self.ask(plan, client, &bound, false, now),
+            None => self.ask_for_code(plan, client, now),
+        }
     }
 
     /// Makes the authorization request.
@@ -390,7 +437,9 @@ impl Flow {
             lapses_at: now.saturating_add(self.settings.auth_timeout),
         };
         let pending = plan.task.pending.take();
-        if let Some(attempt) = pending.filter(|attempt| attempt.is_continued_by(&ask, now)) {
+        if let Some(Open::Browser(attempt)) = pending
+            && attempt.is_continued_by(&ask, now)
+        {
             let asked = Asked {
                 plan,
                 client,
@@ -424,7 +473,7 @@ fn fetch_resource(task: Task, search: ResourceSearch, after: u64) -> Move {
     (state, Action::Fetch { url, after })
 }
 
-fn post_registration(plan: Plan, registration: Registration, bound: Bound) -> Move {
+fn post_registration(plan: Plan, registration: Registration, bound: Option<Bound>) -> Move {
     let action = Action::Register {
         url: registration.endpoint().clone(),
         body: registration.body(),

@@ -3,6 +3,8 @@
 
 mod cached;
 mod chaos;
+mod device;
+mod shared;
 mod sign_in;
 mod step_up;
 
@@ -12,8 +14,10 @@ use url::Url;
 
 use super::*;
 use crate::ids::{Issuer, ResourceId, ServerUrl};
+use crate::oauth::authorize::Attempt;
 use crate::oauth::authorize::Randomness;
 use crate::oauth::challenge::Challenge;
+use crate::oauth::device::{DeviceAttempt, DeviceRequest};
 use crate::oauth::discovery::tests::{reply, unreachable};
 use crate::oauth::discovery::{FetchFault, Fetched};
 use crate::oauth::registration::AuthMethod;
@@ -63,7 +67,7 @@ struct World {
     answers: VecDeque<Result<TokenSet, TokenError>>,
     /// What the registration endpoint says, in order; then it registers.
     registrations: VecDeque<Fetched>,
-    /// What the authorization page says to a probe.
+    /// What the authorization page says to a probe, or the page that it sends on to.
     page: Fetched,
     visits: VecDeque<Visit>,
     /// Ports that others use.
@@ -73,7 +77,9 @@ struct World {
     /// What siblings write while we wait for our turn.
     siblings_sign_in: VecDeque<SignIn>,
     /// What a process that died left open.
-    pending: Option<Box<Attempt>>,
+    pending: Option<Open>,
+    /// What the device authorization endpoint says, in order; then it issues codes.
+    codes: VecDeque<Fetched>,
     lock_fails: bool,
     turn_fails: bool,
     writes_fail: bool,
@@ -81,6 +87,9 @@ struct World {
     log: Vec<String>,
     requests: Vec<TokenRequest>,
     attempts: Vec<Attempt>,
+    code_requests: Vec<DeviceRequest>,
+    /// The codes that a person was shown, and when.
+    shown: Vec<(DeviceAttempt, u64)>,
     bodies: Vec<serde_json::Value>,
     locked: bool,
     turn: bool,
@@ -114,12 +123,15 @@ impl World {
             sibling_refreshes: None,
             siblings_sign_in: VecDeque::new(),
             pending: None,
+            codes: VecDeque::new(),
             lock_fails: false,
             turn_fails: false,
             writes_fail: false,
             log: Vec::new(),
             requests: Vec::new(),
             attempts: Vec::new(),
+            code_requests: Vec::new(),
+            shown: Vec::new(),
             bodies: Vec::new(),
             locked: false,
             turn: false,
@@ -251,7 +263,8 @@ impl World {
                 amendment.apply(&mut self.cache);
                 self.cache.clone()
             })),
-            Action::RequestToken { request, .. } => {
+            Action::RequestToken { request, after } => {
+                self.now += after;
                 self.requests.push(*request);
                 let answer = self.answers.pop_front();
                 Event::TokenAnswer(answer.unwrap_or_else(|| Ok(self.issue())))
@@ -270,12 +283,32 @@ impl World {
                 let prepared = self.registrations.pop_front();
                 Event::Fetched(prepared.unwrap_or_else(|| reply(&url, 201, &registered)))
             }
-            Action::Probe(_) => Event::Fetched(self.page.clone()),
+            Action::Probe(attempt) => {
+                let (mut page, address) = (self.page.clone(), attempt.address.0);
+                if let Ok(reply) = &mut page
+                    && reply.url.path() == address.path()
+                {
+                    reply.url = address;
+                }
+                Event::Fetched(page)
+            }
             Action::OpenBrowser { attempt, .. } => {
                 self.attempts.push(*attempt);
                 Event::BrowserOpened
             }
             Action::AwaitCallback { until } => self.await_callback(until),
+            Action::RequestCode { request, after } => {
+                self.now += after;
+                let url = request.endpoint.clone();
+                self.code_requests.push(*request);
+                let issued = device_code(self.code_requests.len(), "");
+                let prepared = self.codes.pop_front();
+                Event::Fetched(prepared.unwrap_or_else(|| reply(&url, 200, &issued)))
+            }
+            Action::ShowCode { attempt, .. } => {
+                self.shown.push((*attempt, self.now));
+                Event::CodeShown
+            }
             Action::Done(_) | Action::Fail(_) => unreachable!(),
         }
     }
@@ -289,14 +322,33 @@ impl World {
                 GrantRequest::AuthorizationCode { .. } => {
                     assert!(self.turn && !self.locked, "{:?}", self.log);
                 }
+                GrantRequest::DeviceCode { .. } => self.watch_poll(request),
             },
             Action::ReadCache => {}
+            Action::RequestCode { .. } | Action::ShowCode { .. } => {
+                assert!(self.turn && !self.locked, "{:?}", self.log);
+            }
             Action::OpenBrowser { .. } | Action::AwaitCallback { .. } => {
                 let ready = self.turn && self.bound.is_some() && !self.locked;
                 assert!(ready, "{:?}", self.log);
             }
             _ => assert!(!self.locked, "{:?}", self.log),
         }
+    }
+
+    /// Only a code that a person has been shown is handed in, to where it belongs.
+    fn watch_poll(&self, request: &TokenRequest) {
+        let Some((attempt, _)) = self.shown.last() else {
+            panic!("nobody was shown a code: {:?}", self.log);
+        };
+        assert!(self.turn && !self.locked, "{:?}", self.log);
+        let GrantRequest::DeviceCode { device_code } = &request.grant else {
+            panic!("another grant");
+        };
+        assert_eq!(*device_code, attempt.device_code);
+        assert_eq!(request.endpoint, attempt.token_endpoint);
+        assert_eq!(request.client.client_id, attempt.client_id);
+        assert_eq!(request.resource, attempt.resource);
     }
 
     fn issue(&mut self) -> TokenSet {
@@ -409,8 +461,12 @@ fn describe(action: &Action) -> String {
             Amendment::PutClient(..) => "put client".to_owned(),
             Amendment::DropClient(..) => "drop client".to_owned(),
             Amendment::PutGrant(..) => "put grant".to_owned(),
+            Amendment::NoteFailure { .. } => "note failure".to_owned(),
         },
-        Action::RequestToken { request, .. } => request.grant.grant_type().to_owned(),
+        Action::RequestToken { request, after } => match request.grant {
+            GrantRequest::DeviceCode { .. } => format!("poll after {after}"),
+            _ => request.grant.grant_type().to_owned(),
+        },
         Action::AwaitTurn { .. } => "turn".to_owned(),
         Action::Fetch { url, .. } => format!("fetch {url}"),
         Action::Bind { port, strict } => match (port, strict) {
@@ -423,6 +479,13 @@ fn describe(action: &Action) -> String {
         Action::OpenBrowser { resumed: true, .. } => "resume".to_owned(),
         Action::OpenBrowser { .. } => "browser".to_owned(),
         Action::AwaitCallback { .. } => "await".to_owned(),
+        Action::RequestCode { after: 0, .. } => "code".to_owned(),
+        Action::RequestCode { after, .. } => format!("code after {after}"),
+        Action::ShowCode { how, .. } => match how {
+            Show::New => "show".to_owned(),
+            Show::Again => "show again".to_owned(),
+            Show::Slower => "slower".to_owned(),
+        },
         Action::Done(_) => "done".to_owned(),
         Action::Fail(_) => "fail".to_owned(),
     }
@@ -436,6 +499,7 @@ fn settings() -> Settings {
         resource: ResourceChoice::Discovered,
         scopes: None,
         authorize_params: Vec::new(),
+        way: Way::Browser,
         redirect: Redirect {
             host: "localhost".to_owned(),
             port: None,
@@ -451,7 +515,17 @@ fn metadata(issuer: &str) -> String {
     format!(
         r#"{{"issuer":"{issuer}","authorization_endpoint":"{issuer}/authorize",
             "token_endpoint":"{issuer}/token","registration_endpoint":"{issuer}/register",
+            "device_authorization_endpoint":"{issuer}/device_authorization",
             "revocation_endpoint":"{issuer}/revoke","code_challenge_methods_supported":["S256"]}}"#
+    )
+}
+
+/// The answer of the device authorization endpoint; `members` replace those of the same name.
+fn device_code(count: usize, members: &str) -> String {
+    let comma = if members.is_empty() { "" } else { "," };
+    format!(
+        r#"{{"device_code":"DEVICE_CODE_{count}","user_code":"USER-{count}",
+            "verification_uri":"https://as.example/device","expires_in":600{comma}{members}}}"#
     )
 }
 
@@ -503,6 +577,7 @@ fn sign_in(ends_in: i64) -> SignIn {
         server: "https://m.example/mcp".to_owned(),
         grant: Some(grant(ends_in)),
         clients: BTreeMap::from([(Issuer::new(ISSUER), known(client("OLD_CLIENT")))]),
+        failures: Failures::default(),
     }
 }
 
@@ -565,6 +640,7 @@ fn an_event_that_does_not_belong_to_the_state_ends_the_flow_with_a_name_for_it()
         Event::Fetched(Err(FetchFault::Unusable(cause("x")))),
         Event::Bound(Err(cause("x"))),
         Event::BrowserOpened,
+        Event::CodeShown,
         Event::Visited(secret("code=CODE_1")),
         Event::CallbackTimedOut,
     ] {

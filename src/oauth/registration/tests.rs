@@ -11,6 +11,7 @@ fn authorization_server(methods: Option<&[&str]>) -> AuthorizationServer {
         issuer: Issuer::new("https://as.example"),
         authorization_endpoint: url("authorize"),
         token_endpoint: url("token"),
+        device_authorization_endpoint: None,
         registration_endpoint: Some(url("register")),
         revocation_endpoint: None,
         scopes_supported: Vec::new(),
@@ -73,6 +74,46 @@ fn the_request_describes_a_native_public_client() {
             "software_version": env!("CARGO_PKG_VERSION"),
         })
     );
+}
+
+#[test]
+fn a_client_for_other_devices_asks_for_their_grant_as_well() {
+    let grants = |body: &Value| body["grant_types"].clone();
+    let first = plain().for_devices();
+    let all = json!(["authorization_code", GRANT_TYPE, "refresh_token"]);
+    assert_eq!(grants(&first.body()), all);
+    assert_eq!(first.body()["redirect_uris"], json!([LOCALHOST]));
+    assert_eq!(first.body()["response_types"], json!(["code"]));
+    // RFC 7591 §2: left out, the grant would be `authorization_code`.
+    let second = again(answer(first, 400, r#"{"error":"invalid_client_metadata"}"#));
+    assert_eq!(grants(&second.body()), json!([GRANT_TYPE, "refresh_token"]));
+    assert_eq!(second.body()["response_types"], json!([]));
+    let mine = begin(None, json!({"grant_types": [GRANT_TYPE]})).unwrap();
+    assert_eq!(grants(&mine.for_devices().body()), json!([GRANT_TYPE]));
+}
+
+#[test]
+fn a_client_that_got_the_device_grant_alone_has_no_redirect_uri() {
+    let minimal = || {
+        let refused = r#"{"error":"invalid_client_metadata"}"#;
+        again(answer(plain().for_devices(), 400, refused))
+    };
+    let alone = format!(r#"{{"client_id":"C","grant_types":["{GRANT_TYPE}"]}}"#);
+    let both =
+        format!(r#"{{"client_id":"C","grant_types":["authorization_code","{GRANT_TYPE}"]}}"#);
+    let silent = r#"{"client_id":"C"}"#;
+    for (registration, reply, serves_browsers) in [
+        (plain().for_devices(), silent, true),
+        (plain().for_devices(), &both, true),
+        (plain().for_devices(), &alone, false),
+        (minimal(), silent, false),
+        (minimal(), &both, true),
+        (plain(), &alone, true),
+    ] {
+        let client = registered(registration, reply);
+        let expected = serves_browsers.then(|| LOCALHOST.to_owned());
+        assert_eq!(client.redirect_uri, expected, "{reply}");
+    }
 }
 
 #[test]

@@ -177,13 +177,46 @@ impl Bridge {
         }
         let end = Instant::now() + DEADLINE;
         loop {
-            let line = self.line_before(end);
-            let message: Value = serde_json::from_str(&line)
-                .unwrap_or_else(|_| panic!("stdout has `{line}`\n{}", self.story()));
+            let message = parsed(self.line_before(end), self);
             if fits(&message) {
                 return message;
             }
             self.waiting.push_back(message);
+        }
+    }
+
+    /// The answer to a request if it comes within this time.
+    pub fn answer_within(&mut self, id: u64, patience: Duration) -> Option<Value> {
+        let fits = |message: &Value| message.get("method").is_none() && message["id"] == json!(id);
+        if let Some(index) = self.waiting.iter().position(fits) {
+            return self.waiting.remove(index);
+        }
+        let end = Instant::now() + patience;
+        loop {
+            let message = parsed(self.line_if_before(end)?, self);
+            if fits(&message) {
+                return Some(message);
+            }
+            self.waiting.push_back(message);
+        }
+    }
+
+    /// The names of the server's tools, from the answer to a request for them. As long as a person
+    /// has to sign in, a bridge may offer nothing but a tool for that, and says when the list has
+    /// become another; then it is asked again.
+    pub fn tools_listed(&mut self, mut id: u64) -> Vec<String> {
+        loop {
+            let answer = self.answer(id);
+            let Some(tools) = answer["result"]["tools"].as_array() else {
+                panic!("no tools: {answer}\n{}", self.story());
+            };
+            let name = |tool: &Value| tool["name"].as_str().unwrap_or_default().to_owned();
+            let names: Vec<String> = tools.iter().map(name).collect();
+            if names != ["sign_in"] {
+                return names;
+            }
+            self.incoming("notifications/tools/list_changed");
+            id = self.request("tools/list", json!({}));
         }
     }
 
@@ -193,17 +226,22 @@ impl Bridge {
     }
 
     fn line_before(&mut self, end: Instant) -> String {
+        match self.line_if_before(end) {
+            Some(line) => line,
+            None => panic!("nothing came within {DEADLINE:?}\n{}", self.story()),
+        }
+    }
+
+    fn line_if_before(&mut self, end: Instant) -> Option<String> {
         match self
             .stdout
             .recv_timeout(end.saturating_duration_since(Instant::now()))
         {
             Ok(line) => {
                 self.transcript.push(format!("← {}", short(&line)));
-                line
+                Some(line)
             }
-            Err(RecvTimeoutError::Timeout) => {
-                panic!("nothing came within {DEADLINE:?}\n{}", self.story())
-            }
+            Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => {
                 panic!("the bridge closed stdout\n{}", self.story())
             }
@@ -257,6 +295,16 @@ impl Bridge {
         }
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it at once, with no chance to tidy up (SIGKILL), and waits until it is gone.
+    pub fn kill(self) {
+        // Dropping does it.
+    }
+
     /// Sends a signal, such as `TERM`.
     #[cfg(unix)]
     pub fn signal(&self, name: &str) {
@@ -306,6 +354,11 @@ impl Drop for Bridge {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn parsed(line: String, bridge: &Bridge) -> Value {
+    serde_json::from_str(&line)
+        .unwrap_or_else(|_| panic!("stdout has `{line}`\n{}", bridge.story()))
 }
 
 fn short(line: &str) -> String {

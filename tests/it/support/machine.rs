@@ -1,8 +1,8 @@
 //! A user's machine: a home, a cache and a browser of its own.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,8 @@ pub enum Browser {
     Denies,
     BringsWrongState,
     BringsWrongStateFirst,
+    /// Opens the page, where a person then does nothing.
+    Waits,
 }
 
 impl Browser {
@@ -25,6 +27,7 @@ impl Browser {
             Self::Denies => "deny",
             Self::BringsWrongState => "wrong-state",
             Self::BringsWrongStateFirst => "wrong-state-first",
+            Self::Waits => "never",
         }
     }
 }
@@ -63,6 +66,21 @@ impl Machine {
             ("FAKE_BROWSER_LOG", path("opened")),
             ("FAKE_BROWSER_VISITS", path("visits")),
         ]
+    }
+
+    /// The person goes through with an address in a browser, or loads a tab anew. It does not count
+    /// as opened by a bridge.
+    pub fn browse(&self, address: &str) -> Child {
+        Command::new(fake_browser())
+            .arg(address)
+            .envs(self.environment())
+            .env("FAKE_BROWSER_MODE", Browser::Approves.mode())
+            .env_remove("FAKE_BROWSER_LOG")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the fake browser starts")
     }
 
     /// Every address a browser was opened with.
@@ -109,24 +127,74 @@ impl Machine {
 
     /// The files of sign-ins in the cache.
     pub fn cached(&self) -> Vec<PathBuf> {
+        self.files(|path| path.to_string_lossy().ends_with(".token.json"))
+    }
+
+    /// The files in the cache that fit.
+    pub fn files(&self, fits: impl Fn(&PathBuf) -> bool) -> Vec<PathBuf> {
         let Ok(folder) = fs::read_dir(self.cache()) else {
             return Vec::new();
         };
         let paths = folder.map(|entry| entry.expect("a readable folder").path());
-        paths
-            .filter(|path| path.to_string_lossy().ends_with(".token.json"))
-            .collect()
+        paths.filter(fits).collect()
     }
 
-    /// Changes the one cached sign-in, as time or a person would.
+    /// The file of the one sign-in in the cache.
+    pub fn sign_in_file(&self) -> PathBuf {
+        match &self.cached()[..] {
+            [path] => path.clone(),
+            others => panic!("one sign-in is cached, not {others:?}"),
+        }
+    }
+
+    /// What that file says.
+    pub fn sign_in(&self) -> Value {
+        let text = fs::read(self.sign_in_file()).expect("a readable cache");
+        serde_json::from_slice(&text).expect("a cache of JSON")
+    }
+
+    /// Waits until the process that opened a tab has noted it for a successor. Killed before, it
+    /// leaves none to take over.
+    pub fn tab_is_noted(&self) {
+        let is_note = |path: &PathBuf| path.to_string_lossy().ends_with(".signin.json");
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while self.files(is_note).is_empty() {
+            assert!(Instant::now() < deadline, "no open tab was noted");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Changes the one cached sign-in, as time or a person would, under the lock that bridges take
+    /// for it and as a whole.
     pub fn edit_cached(&self, edit: impl FnOnce(&mut Value)) {
-        let [path] = &self.cached()[..] else {
-            panic!("one sign-in is cached, not {:?}", self.cached());
-        };
-        let mut content = serde_json::from_slice(&fs::read(path).expect("a readable cache"))
-            .expect("a cache of JSON");
+        let _lock = self.lock_sign_in();
+        let path = self.sign_in_file();
+        let mut content = self.sign_in();
         edit(&mut content);
-        fs::write(path, serde_json::to_vec(&content).expect("JSON")).expect("a writable cache");
+        let new = path.with_extension("edited");
+        fs::write(&new, serde_json::to_vec(&content).expect("JSON")).expect("a writable cache");
+        let mode = fs::metadata(&path).expect("a readable cache").permissions();
+        fs::set_permissions(&new, mode).expect("a writable cache");
+        fs::rename(&new, &path).expect("a writable cache");
+    }
+
+    /// The cached token has ended, as far as this machine can tell.
+    pub fn expire_cached(&self) {
+        self.edit_cached(|cached| cached["expires_at"] = Value::from(1_600_000_000));
+    }
+
+    /// Takes the lock under which bridges change the one sign-in; free again when dropped.
+    pub fn lock_sign_in(&self) -> File {
+        let is_lock = |path: &PathBuf| {
+            let name = path.to_string_lossy();
+            name.ends_with(".lock") && !name.ends_with(".signin.lock")
+        };
+        let [path] = &self.files(is_lock)[..] else {
+            panic!("one lock is there, not {:?}", self.files(is_lock));
+        };
+        let file = File::open(path).expect("a readable cache");
+        fs2::FileExt::lock_exclusive(&file).expect("a file system with locks");
+        file
     }
 }
 

@@ -1,7 +1,9 @@
 //! What the tests are made with.
 
+pub mod authority;
 pub mod bridge;
 pub mod machine;
+pub mod oidc;
 pub mod peers;
 pub mod running;
 pub mod scene;

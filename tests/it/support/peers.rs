@@ -1,6 +1,8 @@
-//! Peers that other people wrote: an MCP server and a host made of the official TypeScript SDK, and an MCP server made of
-//! FastMCP. Installs them once, starts and stops them, and reads what the servers were asked.
+//! Peers that other people wrote: an MCP server and a host made of the official TypeScript SDK, an authorization server made of
+//! oidc-provider, and an MCP server made of FastMCP. Installs them once, starts and stops them, and reads what the servers were
+//! asked.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -24,6 +26,8 @@ pub enum Kind {
     OfficialSdk,
     /// FastMCP with its in-memory provider; one origin.
     FastMcp,
+    /// The official TypeScript SDK behind oidc-provider; see `support/oidc.rs` for what only this one can do.
+    OidcProvider,
     /// `@modelcontextprotocol/server-everything`: no sign-in, no log of requests, and only the step `echo` of the host.
     Everything,
 }
@@ -81,6 +85,7 @@ impl Server {
                 python_folder().join("venv/bin/python"),
                 sources().join("python/server.py"),
             ),
+            Kind::OidcProvider => program("node", node_folder().join("oidc.mjs")),
             Kind::Everything => program("node", node_folder().join("everything.mjs")),
         };
         if kind != Kind::Everything {
@@ -123,17 +128,17 @@ impl Server {
     /// Every request so far, in the order they came.
     pub fn requests(&self) -> Vec<Request> {
         let log = fs::read_to_string(self.folder.path().join("requests")).unwrap_or_default();
-        let entries = || {
-            log.lines()
-                .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        };
-        let status = |n: &Value| {
-            entries()
-                .find(|entry| entry["answers"] == *n)
-                .and_then(|entry| entry["status"].as_u64())
-        };
+        let entries: Vec<Value> = log
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect();
+        let status: HashMap<u64, u64> = entries
+            .iter()
+            .filter_map(|entry| Some((entry["answers"].as_u64()?, entry["status"].as_u64()?)))
+            .collect();
         let text = |value: &Value| value.as_str().map(str::to_owned);
-        entries()
+        entries
+            .iter()
             .filter(|entry| entry["n"].is_u64())
             .map(|entry| Request {
                 method: text(&entry["method"]).unwrap_or_default(),
@@ -147,13 +152,14 @@ impl Server {
                     .filter_map(text)
                     .collect(),
                 grant_type: text(&entry["grant_type"]),
-                status: status(&entry["n"]),
+                status: entry["n"].as_u64().and_then(|n| status.get(&n).copied()),
             })
             .collect()
     }
 
-    /// Asks the server to do what the head of its source file lists, such as `/expire`, and waits until it is done.
-    pub fn control(&self, path: &str) {
+    /// Asks the server to do what the head of its source file lists, such as `/expire`, and waits until it is done. Gives
+    /// what it answers, null for nothing.
+    pub fn control(&self, path: &str) -> Value {
         let address = self
             .control
             .socket_addrs(|| None)
@@ -169,10 +175,15 @@ impl Server {
         stream
             .read_to_string(&mut answer)
             .expect("the control port answers");
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
+        if head.starts_with("HTTP/1.1 204") {
+            return Value::Null;
+        }
         assert!(
-            answer.starts_with("HTTP/1.1 204"),
+            head.starts_with("HTTP/1.1 200"),
             "control {path} answered: {answer}"
         );
+        serde_json::from_str(body).expect("the control port answers JSON")
     }
 }
 
@@ -259,8 +270,17 @@ fn node_folder() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         const NEEDED: &str =
-            "install Node.js 18 or newer with npm (Debian: apt-get install nodejs npm)";
+            "install Node.js 20.19 or newer with npm (Debian 13: apt-get install nodejs npm)";
         let version = version("node", NEEDED);
+        let numbers: Vec<u32> = version
+            .trim_start_matches('v')
+            .split('.')
+            .map_while(|number| number.parse().ok())
+            .collect();
+        assert!(
+            numbers[..] >= [20, 19][..],
+            "tests against real peers need another Node.js than {version}: {NEEDED}"
+        );
         let sources = sources().join("node");
         let manifest = sources.join("package.json");
         install("node", &manifest, &version, |folder| {

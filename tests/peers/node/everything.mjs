@@ -9,7 +9,6 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { endWithStdin, listen, serveControl } from './loopback.mjs';
 
@@ -21,12 +20,11 @@ const { port } = probe.address();
 probe.close();
 
 const script = createRequire(import.meta.url).resolve('@modelcontextprotocol/server-everything/dist/index.js');
-const webcrypto = fileURLToPath(new URL('webcrypto.mjs', import.meta.url));
 let child;
 
 /** Starts the server and waits until it says that it listens. */
 async function start() {
-  child = spawn(process.execPath, ['--import', webcrypto, script, 'streamableHttp'], {
+  child = spawn(process.execPath, [script, 'streamableHttp'], {
     env: { ...process.env, PORT: port },
     stdio: ['ignore', 'ignore', 'pipe'],
   });

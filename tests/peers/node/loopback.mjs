@@ -11,12 +11,26 @@ export function listen(handler, port) {
   });
 }
 
-/** Serves `actions`, a function for each path, and answers when it is done; gives the address. */
+/**
+ * Serves `actions`, a function of the query for each path, and answers when it is done: with what it gives as JSON, or with 204.
+ * What an action throws is answered as 400. Gives the address.
+ */
 export async function serveControl(actions, port) {
   const control = await listen(async (req, res) => {
-    const action = req.method === 'POST' ? actions[req.url] : undefined;
-    await action?.();
-    res.writeHead(action ? 204 : 404).end();
+    const { pathname, searchParams } = new URL(req.url, 'http://localhost');
+    const action = req.method === 'POST' ? actions[pathname] : undefined;
+    if (!action) {
+      res.writeHead(404).end();
+      return;
+    }
+    try {
+      const answer = await action(searchParams);
+      res.statusCode = answer === undefined ? 204 : 200;
+      res.end(answer && JSON.stringify(answer));
+    } catch (error) {
+      res.statusCode = 400;
+      res.end(`${error.message}\n`);
+    }
   }, port);
   return `http://localhost:${control.address().port}`;
 }

@@ -11,6 +11,7 @@ use crate::oauth::invitation::Standing;
 pub(super) struct Prompt {
     number: u64,
     address: AuthorizationUrl,
+    user_code: Option<String>,
     answer: Option<Answer>,
 }
 
@@ -38,11 +39,13 @@ impl Relay {
             return;
         }
         let address = invitation.address.clone();
-        let shown = self.sign_in.prompt.as_ref().map(|prompt| &prompt.address);
-        if shown == Some(&address) {
+        let user_code = invitation.user_code.clone();
+        // A new code may be for the same address.
+        let same = |shown: &Prompt| shown.address == address && shown.user_code == user_code;
+        if self.sign_in.prompt.as_ref().is_some_and(same) {
             return;
         }
-        let text = match &invitation.user_code {
+        let text = match &user_code {
             Some(code) => format!("Sign in to {}. The code is {code}.", self.server_name),
             None => format!("Sign in to {}.", self.server_name),
         };
@@ -50,6 +53,7 @@ impl Relay {
         let prompt = Prompt {
             number: self.number(),
             address,
+            user_code,
             answer: None,
         };
         let line = format!(

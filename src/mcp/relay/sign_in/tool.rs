@@ -186,9 +186,13 @@ impl Relay {
         let address = invitation.address.0.as_str();
         let mut text =
             format!("A sign-in to {server} is needed. Open this address in a browser: {address}");
-        match &invitation.user_code {
-            Some(code) => text.push_str(&format!("\nThe code to enter there is: {code}")),
-            None => text.push_str(
+        match (&invitation.user_code, &invitation.entry) {
+            (Some(code), None) => text.push_str(&format!("\nThe code to enter there is: {code}")),
+            (Some(code), Some(entry)) => text.push_str(&format!(
+                "\nThe page has to show this code: {code}\nIt can be entered by hand, too, at: {}",
+                entry.0
+            )),
+            (None, _) => text.push_str(
                 "\nIf the browser ends on a page that it cannot open, copy the address of that page \
                  and call the tool `sign_in` with it as `callback_url`.",
             ),

@@ -16,6 +16,7 @@ fn invitation(address: &str, user_code: Option<&str>) -> Invitation {
     Invitation {
         address: AuthorizationUrl(Url::parse(address).unwrap()),
         user_code: user_code.map(str::to_owned),
+        entry: None,
         browser_opened: false,
         lapses_at: 1_800_000_000,
     }
@@ -44,6 +45,16 @@ fn auth_failure() -> Failure {
 }
 
 impl Scene {
+    /// The next effect, which must be the look-out for tokens of other processes.
+    fn watched(&mut self) -> u64 {
+        let watch = |effect: &Effect| match effect {
+            Effect::AwaitTokens(watch) => Some(*watch),
+            _ => None,
+        };
+        let watched = self.effects.iter().find_map(watch);
+        watched.expect("nobody looks out for tokens")
+    }
+
     fn stands(&mut self, standing: SignInStanding) {
         self.relay.sign_in_stands(standing, self.now);
         self.effects.extend(self.relay.take_effects());
@@ -81,6 +92,10 @@ impl Scene {
         assert_eq!(body, INITIALIZED);
         self.remote(announced, Event::Accepted);
         let standing = self.standing();
+        // The look-out for tokens, if there was one.
+        if matches!(self.effects.front(), Some(Effect::Abort(_))) {
+            self.aborted();
+        }
         for kind in ["tools", "prompts", "resources"] {
             assert_eq!(self.told(), list_changed(kind));
         }
@@ -326,6 +341,25 @@ fn a_code_to_enter_is_told_with_its_address() {
 }
 
 #[test]
+fn a_code_that_the_address_holds_is_compared_or_entered_elsewhere() {
+    let (mut scene, _) = Scene::promised();
+    let entry = "https://as.example/device";
+    scene.stands(SignInStanding::Open(Invitation {
+        entry: Some(AuthorizationUrl(Url::parse(entry).unwrap())),
+        ..invitation(&format!("{entry}?user_code=BCDF-GHJK"), Some("BCDF-GHJK"))
+    }));
+    scene.host(&sign_in_call("{}"));
+    let text = scene.told();
+    for told in [
+        "in a browser: https://as.example/device?user_code=BCDF-GHJK",
+        "has to show this code: BCDF-GHJK",
+        "by hand, too, at: https://as.example/device",
+    ] {
+        assert!(text.contains(told), "{told}: {text}");
+    }
+}
+
+#[test]
 fn a_call_of_the_tool_waits_until_there_is_an_address() {
     let (mut scene, first) = Scene::promised();
     scene.host(&sign_in_call("{}"));
@@ -390,6 +424,30 @@ fn a_sign_in_by_another_process_is_found_by_the_next_request() {
 }
 
 #[test]
+fn a_sign_in_by_another_process_is_found_without_a_request() {
+    let (mut scene, first) = Scene::promised();
+    scene.host(LIST);
+    scene.stands(SignInStanding::Quiet);
+    scene.remote(first, Event::Failed(auth_failure()));
+    let watch = scene.watched();
+    scene.is_sign_in_list();
+    // A change that does not help, and the next one, which does.
+    scene.remote(watch, Event::TokensChanged);
+    let (quiet, _) = scene.sent();
+    scene.remote(quiet, Event::Failed(auth_failure()));
+    let again = scene.watched();
+    scene.remote(watch, Event::TokensChanged);
+    scene.nothing();
+    scene.remote(again, Event::TokensChanged);
+    let Some(Effect::Send(quiet)) = scene.next() else {
+        panic!("nothing was tried");
+    };
+    assert!(!quiet.asks);
+    scene.session_opens(quiet.exchange, TOOLS);
+    scene.nothing();
+}
+
+#[test]
 fn the_user_asks_while_it_is_looked_whether_somebody_has_signed_in() {
     let (mut scene, first) = Scene::promised();
     scene.stands(SignInStanding::Quiet);
@@ -414,6 +472,10 @@ impl Scene {
         assert_eq!(self.told_value()["id"], "s");
         self.remote(announced, Event::Accepted);
         let standing = self.standing();
+        // The look-out for tokens, if there was one.
+        if matches!(self.effects.front(), Some(Effect::Abort(_))) {
+            self.aborted();
+        }
         for kind in ["tools", "prompts", "resources"] {
             assert_eq!(self.told(), list_changed(kind));
         }
@@ -534,6 +596,18 @@ fn the_tool_begins_again_what_failed_in_a_session_that_is_open() {
     }
 }
 
+#[test]
+fn what_waits_for_the_person_at_the_end_is_told_so() {
+    let (mut scene, first) = Scene::promised();
+    scene.stands(open());
+    scene.host(LIST);
+    scene.relay.close();
+    scene.effects.extend(scene.relay.take_effects());
+    assert_eq!(scene.aborted(), first);
+    assert_eq!(scene.aborted(), first + 1);
+    assert!(scene.told().contains(ADDRESS));
+}
+
 const SHOWS: &str = r#"{"elicitation":{"url":{}}}"#;
 
 #[test]
@@ -605,6 +679,27 @@ fn a_new_address_takes_the_place_of_the_one_that_is_shown() {
     scene.stands(SignInStanding::Open(invitation(other, None)));
     assert_eq!(scene.told_value()["method"], "notifications/cancelled");
     assert_eq!(scene.told_value()["params"]["url"], other);
+}
+
+#[test]
+fn a_new_code_takes_the_place_of_the_one_that_is_shown_at_the_same_address() {
+    let (mut scene, _) = Scene::promised_to(SHOWS);
+    let device = "https://as.example/device";
+    for code in ["WDJB-MJHT", "BDWP-HQPK"] {
+        scene.stands(SignInStanding::Open(invitation(device, Some(code))));
+        let mut told = scene.told_value();
+        if told["method"] == "notifications/cancelled" {
+            told = scene.told_value();
+        }
+        let message = told["params"]["message"].as_str().unwrap();
+        assert!(
+            message.ends_with(&format!("The code is {code}.")),
+            "{message}"
+        );
+        // Said once.
+        scene.stands(SignInStanding::Open(invitation(device, Some(code))));
+        scene.nothing();
+    }
 }
 
 #[test]

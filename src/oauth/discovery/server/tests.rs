@@ -8,6 +8,7 @@ struct Walk {
     server: ServerUrl,
     allow_missing_pkce_metadata: bool,
     issuer: Option<Issuer>,
+    by_device: bool,
     asked: Vec<String>,
     step: Step<ServerSearch, AuthorizationServer>,
 }
@@ -18,6 +19,7 @@ impl Walk {
             server,
             allow_missing_pkce_metadata: false,
             issuer: None,
+            by_device: false,
             asked: Vec::new(),
             step: Step::Failed(DiscoveryError::HeaderNotAccepted),
         };
@@ -49,7 +51,13 @@ impl Walk {
             server: &self.server,
             allow_missing_pkce_metadata: self.allow_missing_pkce_metadata,
             issuer: self.issuer.as_ref(),
+            by_device: self.by_device,
         }
+    }
+
+    fn by_device(mut self) -> Self {
+        self.by_device = true;
+        self
     }
 
     fn note(&mut self) {
@@ -155,6 +163,7 @@ fn a_full_document_is_read() {
             issuer: Issuer::new(T1),
             authorization_endpoint: url("https://login.example/authorize?tenant=t1"),
             token_endpoint: url("https://as.example/t1/token"),
+            device_authorization_endpoint: Some(url("https://as.example/t1/device")),
             registration_endpoint: Some(url("https://as.example/t1/register")),
             revocation_endpoint: Some(url("https://as.example/t1/revoke")),
             scopes_supported: vec!["openid".to_owned(), "offline_access".to_owned()],
@@ -322,6 +331,32 @@ fn endpoints_have_to_be_there_and_safe() {
         Walk::of(&[T1]).gets(200, &body).found().revocation_endpoint,
         None
     );
+}
+
+#[test]
+fn an_unsafe_device_endpoint_matters_only_to_who_wants_a_code() {
+    let unsafe_one = with("device_authorization_endpoint", "\"http://as.example/x\"");
+    let found = Walk::of(&[T1]).gets(200, &unsafe_one).found();
+    assert_eq!(found.device_authorization_endpoint, None);
+    let error = Walk::of(&[T1]).by_device().gets(200, &unsafe_one).failed();
+    assert!(matches!(error, DiscoveryError::Address { .. }), "{error}");
+    let none = with("device_authorization_endpoint", "");
+    let found = Walk::of(&[T1]).by_device().gets(200, &none).found();
+    assert_eq!(found.device_authorization_endpoint, None);
+}
+
+#[test]
+fn who_wants_a_code_needs_neither_pkce_nor_what_else_the_browsers_way_needs() {
+    for body in [
+        with("code_challenge_methods_supported", ""),
+        with("code_challenge_methods_supported", "[\"plain\"]"),
+        with("response_types_supported", "[\"token\"]"),
+        with("require_pushed_authorization_requests", "true"),
+    ] {
+        Walk::of(&[T1]).gets(200, &body).failed();
+        let found = Walk::of(&[T1]).by_device().gets(200, &body).found();
+        assert!(found.device_authorization_endpoint.is_some());
+    }
 }
 
 #[test]

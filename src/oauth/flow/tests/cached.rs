@@ -86,7 +86,7 @@ fn a_lasting_network_fault_costs_nothing_while_the_token_lasts() {
     let end = World::signed_in(100).answering(faults).silent();
     assert_eq!(end.token(), Some("OLD_ACCESS"));
     assert!(end.noted("used until it ends"));
-    assert_eq!(end.world.cache, sign_in(100));
+    assert_eq!(end.world.cache.grant, sign_in(100).grant);
 }
 
 #[test]
@@ -286,16 +286,47 @@ fn a_challenge_to_a_request_without_token_uses_what_a_sibling_got() {
 }
 
 #[test]
-fn a_token_refused_right_after_its_refresh_needs_a_person() {
+fn a_token_refused_although_it_replaced_a_refused_one_needs_a_person() {
     let world = |at: u64| {
         World::signed_in(3600).with(|world| {
-            world.cache.grant.as_mut().unwrap().refreshed_at = Some(at);
+            world.history.replaced(secret("OLD_ACCESS"), at);
         })
     };
     let end = world(NOW - 59).refused();
     assert_eq!((end.did("refresh_token"), end.did("browser")), (0, 1));
     let end = world(NOW - 60).refused();
     assert_eq!((end.did("refresh_token"), end.did("browser")), (1, 0));
+}
+
+#[test]
+fn a_replacement_of_a_refused_token_is_remembered_and_no_other() {
+    let token = secret("NEW_ACCESS_1");
+    let end = World::signed_in(3600).refused();
+    assert!(end.world.history.is_replacement(&token, NOW));
+    for end in [
+        World::signed_in(0).silent(),
+        World::signed_in(0).challenged(),
+    ] {
+        assert_eq!(end.token(), Some("NEW_ACCESS_1"));
+        assert!(!end.world.history.is_replacement(&token, NOW));
+    }
+}
+
+#[test]
+fn a_token_refused_right_after_its_refresh_is_refreshed_under_the_lock() {
+    // A sibling may be doing just that, at a server that ends the old token first.
+    let world = || {
+        World::signed_in(3600).with(|world| {
+            world.cache.grant.as_mut().unwrap().refreshed_at = Some(NOW);
+        })
+    };
+    let end = world().refused().asked_nobody();
+    assert_eq!(end.token(), Some("NEW_ACCESS_1"));
+    let end = world()
+        .with(|world| world.sibling_refreshes = Some(siblings("SIBLINGS")))
+        .refused();
+    assert_eq!(end.token(), Some("SIBLINGS"));
+    assert!(end.world.requests.is_empty());
 }
 
 #[test]

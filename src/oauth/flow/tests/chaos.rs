@@ -14,7 +14,7 @@ impl Dice {
     }
 
     fn answer(&mut self) -> Option<Result<TokenSet, TokenError>> {
-        Some(match self.roll(12) {
+        Some(match self.roll(16) {
             0 => dead_grant(),
             1 => dead_client(),
             2 => down(Effect::Unknown),
@@ -24,6 +24,10 @@ impl Dice {
             6 => Err(TokenError::InvalidTarget(refusal("invalid_target"))),
             7 => Err(TokenError::Refused(refusal("other"))),
             8 => Err(TokenError::Unusable("a page".to_owned())),
+            9 => Err(TokenError::Pending(refusal("authorization_pending"))),
+            10 => Err(TokenError::SlowDown(refusal("slow_down"))),
+            11 => Err(TokenError::Declined(refusal("access_denied"))),
+            12 => Err(TokenError::Expired(refusal("expired_token"))),
             _ => return None,
         })
     }
@@ -73,6 +77,13 @@ impl Dice {
             world.registrations.push_back(registered);
         }
         world.page = self.fetched(&issuer, "<html>");
+        if self.roll(3) == 0 {
+            world.settings.way = Way::Device;
+            for count in 1..4 {
+                let issued = self.fetched(&issuer, &device_code(count, ""));
+                world.codes.push_back(issued);
+            }
+        }
         world.lock_fails = self.roll(8) == 0;
         world.turn_fails = self.roll(8) == 0;
         world.writes_fail = self.roll(8) == 0;
@@ -119,7 +130,7 @@ impl Dice {
 #[test]
 fn every_flow_ends_and_keeps_the_rules() {
     let mut dice = Dice(1);
-    let (mut done, mut failed) = (0, 0);
+    let (mut done, mut failed, mut shown) = (0, 0, 0);
     for _ in 0..20_000 {
         let (world, goal) = (dice.world(), dice.goal());
         let silent = goal == Goal::Silent;
@@ -129,6 +140,8 @@ fn every_flow_ends_and_keeps_the_rules() {
             assert_eq!((end.did("browser"), end.did("turn")), (0, 0));
         }
         assert!(end.did("browser") <= 3, "{:?}", end.log());
+        assert!(end.did("show") <= 6, "{:?}", end.log());
+        shown += end.did("show");
         let unexpected = matches!(end.result, Err(FlowError::Unexpected { .. }));
         assert!(!unexpected, "{:?}", end.log());
         match end.result {
@@ -137,4 +150,5 @@ fn every_flow_ends_and_keeps_the_rules() {
         }
     }
     assert!(done > 1000 && failed > 1000, "{done} {failed}");
+    assert!(shown > 100, "{shown}");
 }

@@ -459,11 +459,13 @@ fn a_registration_not_heard_of_for_long_is_tried_before_the_browser_opens() {
 #[test]
 fn a_registration_that_the_server_forgot_is_replaced_before_the_browser_opens() {
     let url = Url::parse("https://as.example/authorize").unwrap();
+    let elsewhere = Url::parse("https://as.example/error").unwrap();
     for page in [
         reply(&url, 400, "<html>unknown client</html>"),
         reply(&url, 404, ""),
         reply(&url, 422, r#"{"message":"Unrecognized client_id"}"#),
         reply(&url, 401, r#"{"error":"invalid_client"}"#),
+        reply(&elsewhere, 400, r#"{"error":"invalid_client"}"#),
     ] {
         let end = signed_out().with(|world| world.page = page).challenged();
         assert_eq!(end.token(), Some("NEW_ACCESS_1"));
@@ -476,7 +478,10 @@ fn a_registration_that_the_server_forgot_is_replaced_before_the_browser_opens() 
 #[test]
 fn a_page_that_only_browsers_may_see_costs_no_registration() {
     let url = Url::parse("https://as.example/authorize").unwrap();
+    let elsewhere = Url::parse("https://as.example/login").unwrap();
     for page in [
+        reply(&elsewhere, 400, "<html>your session was not found</html>"),
+        reply(&elsewhere, 404, ""),
         reply(&url, 403, "<html>no robots</html>"),
         reply(&url, 401, "<html>log in</html>"),
         reply(&url, 500, ""),
@@ -499,7 +504,7 @@ fn a_client_that_dies_during_the_sign_in_is_replaced_once() {
         .challenged();
     assert!(matches!(
         end.error(),
-        FlowError::Token(TokenError::ClientDead(_))
+        FlowError::Exchange(TokenError::ClientDead(_))
     ));
     assert_eq!((end.did("register"), end.did("browser")), (1, 2));
     let end = signed_out()
@@ -575,7 +580,7 @@ fn a_code_is_handed_in_again_only_if_nobody_looked_at_it() {
     assert_eq!(end.world.requests.len(), 2);
     for answer in [down(Effect::Unknown), busy(60), dead_grant()] {
         let end = World::new().answering([answer]).challenged();
-        assert!(matches!(end.error(), FlowError::Token(_)));
+        assert!(matches!(end.error(), FlowError::Exchange(_)));
         assert_eq!((end.world.requests.len(), end.did("browser")), (1, 1));
     }
 }
@@ -595,7 +600,7 @@ fn a_tab_that_a_dead_process_left_open_finishes_the_sign_in() {
     let world = |ago: u64| {
         let mut world = World::new();
         world.cache = left.world.cache.clone();
-        world.pending = Some(Box::new(left.world.attempts[0].clone()));
+        world.pending = Some(Open::Browser(Box::new(left.world.attempts[0].clone())));
         world.now = NOW + ago;
         world
     };

@@ -1,0 +1,216 @@
+//! The peer with the certified authorization server oidc-provider: what it counted, and what it can be made to do.
+
+use std::fmt;
+use std::ops::{Deref, Sub};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::peers::{Kind, Server};
+
+/// The MCP server of the official SDK behind oidc-provider, whose refresh tokens rotate and whose grants end when one is used
+/// again. Everything a [`Server`] can do, and more. Ends when dropped.
+pub struct OidcProvider(Server);
+
+/// Makes a struct of numbers that has a zero and can be subtracted.
+macro_rules! counts {
+    ($(#[$attribute:meta])* pub struct $name:ident { $($member:ident),+ $(,)? }) => {
+        $(#[$attribute])*
+        pub struct $name { $(pub $member: u64),+ }
+
+        impl $name {
+            /// Nothing happened.
+            pub const fn none() -> Self {
+                Self { $($member: 0),+ }
+            }
+        }
+
+        impl Sub for $name {
+            type Output = Self;
+
+            /// What happened since an earlier count.
+            fn sub(self, earlier: Self) -> Self {
+                Self { $($member: self.$member - earlier.$member),+ }
+            }
+        }
+    };
+}
+
+counts! {
+    /// What has happened so far; `tests/peers/node/oidc-counts.mjs` says what each number counts.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct Counts {
+        registrations,
+        authorizations,
+        authorizations_refused,
+        code_exchanges,
+        refreshes,
+        device_exchanges,
+        code_exchanges_refused,
+        refreshes_refused,
+        device_exchanges_refused,
+        reuses,
+        grants_revoked,
+        faults,
+        tokens_refused,
+        tokens_missing,
+        server_errors,
+    }
+}
+
+/// What is going on right now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Pending {
+    /// Faults that no token request has met yet.
+    pub faults_left: u64,
+    /// Token requests that are being held.
+    pub held: u64,
+    /// Browsers that are being held at the page for signing in or agreeing.
+    pub browsers_held: u64,
+}
+
+/// What happens to a token request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It is answered 500, and nothing was done.
+    FailsBefore,
+    /// It is answered 500, although the tokens were issued and the refresh token was rotated away.
+    FailsAfter,
+    /// The connection is cut, and nothing was done.
+    CutBefore,
+    /// The connection is cut after the tokens were issued.
+    CutAfter,
+    /// It waits for [`OidcProvider::release`] and is then done, even if nobody waits for the answer any more.
+    HeldBefore,
+    /// It is done, and the answer waits for [`OidcProvider::release`].
+    HeldAfter,
+}
+
+/// What people do who are sent to sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Person {
+    Approves,
+    Denies,
+    /// Nothing until told otherwise; the browser waits.
+    Hesitates,
+}
+
+impl OidcProvider {
+    /// Starts it on free ports and waits until it listens. Access tokens live for an hour.
+    pub fn start() -> Self {
+        Self(Server::start(Kind::OidcProvider))
+    }
+
+    /// What it has counted so far.
+    pub fn counts(&self) -> Counts {
+        let mut all = self.control("/counts");
+        let members = all.as_object_mut().expect("an object of counts");
+        members.remove("now");
+        serde_json::from_value(all).expect("the counts of the peer")
+    }
+
+    /// What is going on right now.
+    pub fn pending(&self) -> Pending {
+        let now = self.control("/counts")["now"].take();
+        serde_json::from_value(now).expect("what is going on at the peer")
+    }
+
+    /// Waits until what is going on is as wanted; fails after a while.
+    pub fn wait_for(&self, wanted: impl Fn(&Pending) -> bool) -> Pending {
+        wait(|| self.pending(), wanted)
+    }
+
+    /// Waits until it has counted what is wanted; fails after a while.
+    pub fn wait_for_counts(&self, wanted: impl Fn(&Counts) -> bool) -> Counts {
+        wait(|| self.counts(), wanted)
+    }
+
+    /// How long access tokens live that are issued from now on.
+    pub fn set_access_token_seconds(&self, seconds: u64) {
+        self.done(&format!("/access-token-seconds?n={seconds}"));
+    }
+
+    /// Every access token that was issued so far is past its end.
+    pub fn expire_access_tokens(&self) {
+        self.done("/expire");
+    }
+
+    /// Every access token that was issued so far is unknown; refresh tokens are good.
+    pub fn revoke_access_tokens(&self) {
+        self.done("/forget-access-tokens");
+    }
+
+    /// Every grant is gone, as when the user withdraws it on a page of the provider. Not counted in `grants_revoked`.
+    pub fn revoke_grants(&self) {
+        self.done("/revoke-grants");
+    }
+
+    /// Every registered client is unknown. Its grants and tokens are still there, and access tokens still good.
+    pub fn forget_clients(&self) {
+        self.done("/forget-clients");
+    }
+
+    /// What people do from now on, those included who hesitate.
+    pub fn people(&self, person: Person) {
+        let answer = match person {
+            Person::Approves => "approve",
+            Person::Denies => "deny",
+            Person::Hesitates => "hold",
+        };
+        self.done(&format!("/interactions?answer={answer}"));
+    }
+
+    /// The next `times` token requests meet this fault, after those of earlier calls. `grant_type` limits it to such requests.
+    pub fn fault(&self, fault: Fault, times: u64, grant_type: Option<&str>) {
+        let (what, when) = match fault {
+            Fault::FailsBefore => ("500", "before"),
+            Fault::FailsAfter => ("500", "after"),
+            Fault::CutBefore => ("cut", "before"),
+            Fault::CutAfter => ("cut", "after"),
+            Fault::HeldBefore => ("hold", "before"),
+            Fault::HeldAfter => ("hold", "after"),
+        };
+        let grant = grant_type.map(|name| format!("&grant={name}"));
+        self.done(&format!(
+            "/fault?what={what}&when={when}&times={times}{}",
+            grant.unwrap_or_default()
+        ));
+    }
+
+    /// Lets every held token request go on. Later ones are held if a fault is left for them.
+    pub fn release(&self) {
+        self.done("/release");
+    }
+
+    /// No request meets a fault any more; those that are held go on.
+    pub fn clear_faults(&self) {
+        self.done("/clear-faults");
+    }
+
+    fn done(&self, path: &str) {
+        assert_eq!(self.control(path), Value::Null, "control {path}");
+    }
+}
+
+impl Deref for OidcProvider {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.0
+    }
+}
+
+fn wait<T: fmt::Debug>(look: impl Fn() -> T, wanted: impl Fn(&T) -> bool) -> T {
+    let end = Instant::now() + Duration::from_secs(60);
+    loop {
+        let seen = look();
+        if wanted(&seen) {
+            return seen;
+        }
+        assert!(Instant::now() < end, "waited in vain: {seen:?}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}

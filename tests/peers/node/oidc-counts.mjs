@@ -1,0 +1,73 @@
+// What the provider and the MCP server have done so far, in numbers.
+
+export function newCounts() {
+  return {
+    /** Clients that were registered. */
+    registrations: 0,
+    /** Authorization requests that were answered with a code, or with tokens to a device. */
+    authorizations: 0,
+    /** Authorization requests that were answered with an error. */
+    authorizations_refused: 0,
+    /** Token requests that were given tokens, whether or not the answer arrived. */
+    code_exchanges: 0,
+    refreshes: 0,
+    device_exchanges: 0,
+    /** Token requests that the provider refused. A device that has to wait is not counted. */
+    code_exchanges_refused: 0,
+    refreshes_refused: 0,
+    device_exchanges_refused: 0,
+    /** Refused refreshes whose token had been rotated away. */
+    reuses: 0,
+    /** Grants that the provider ended, because of a reuse or because a client revoked a token. */
+    grants_revoked: 0,
+    /** Faults that token requests met. */
+    faults: 0,
+    /** Requests to the MCP server that were answered 401: with a token, and without. */
+    tokens_refused: 0,
+    tokens_missing: 0,
+    /** Errors within the provider. */
+    server_errors: 0,
+  };
+}
+
+const GRANTS = {
+  authorization_code: 'code_exchanges',
+  refresh_token: 'refreshes',
+  'urn:ietf:params:oauth:grant-type:device_code': 'device_exchanges',
+};
+
+/** Counts what the provider says of itself. */
+export function countProvider(provider, counts) {
+  const count = (event, name) =>
+    provider.on(event, () => {
+      counts[name] += 1;
+    });
+  count('registration_create.success', 'registrations');
+  count('authorization.success', 'authorizations');
+  count('authorization.error', 'authorizations_refused');
+  count('grant.revoked', 'grants_revoked');
+  count('server_error', 'server_errors');
+  provider.on('grant.success', ctx => {
+    const name = GRANTS[ctx.oidc.params.grant_type];
+    if (name) counts[name] += 1;
+  });
+  provider.on('grant.error', (ctx, error) => {
+    if (error.error === 'authorization_pending' || error.error === 'slow_down') return;
+    // None if the provider could not even read what is asked for.
+    const name = GRANTS[ctx.oidc.params?.grant_type];
+    if (name) counts[`${name}_refused`] += 1;
+    if (error.error_detail === 'refresh token already used') counts.reuses += 1;
+  });
+}
+
+/** A middleware that counts what the MCP server answers with 401. */
+export function countRefusals(counts) {
+  return (req, res, next) => {
+    const writeHead = res.writeHead;
+    res.writeHead = (status, ...rest) => {
+      if (status === 401) counts['authorization' in req.headers ? 'tokens_refused' : 'tokens_missing'] += 1;
+      return writeHead.call(res, status, ...rest);
+    };
+    next();
+  };
+}
