@@ -9,20 +9,17 @@
 mod door;
 mod error;
 mod guide;
+mod owner;
 mod rim;
 mod visitor;
 
-use std::collections::VecDeque;
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use reqwest::Client as Http;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
-use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::Instant;
+use tokio::task::JoinHandle;
 
 use crate::config::{Config, Resource};
 use crate::diag::Diag;
@@ -30,16 +27,15 @@ use crate::net::callback::{Listener, Page};
 use crate::oauth::challenge::Challenge;
 use crate::oauth::flow::{ConfiguredClient, Goal, Redirect, ResourceChoice, Settings, Way};
 use crate::oauth::invitation::{Invitation, Standing, pasted_query};
-use crate::oauth::schedule::{Moment, Next, Schedule};
-use crate::oauth::scope::History;
 use crate::oauth::token::{Freshness, Grant};
 use crate::secret::Secret;
 use crate::store::{Store, StoreError};
 
 pub use error::LoginError;
 pub use guide::Audience;
+use owner::{Command, Owner, Reply};
 pub use rim::OpenBrowser;
-use rim::{Machine, Outcome, Rim, now};
+use rim::{Machine, Rim, now};
 pub use visitor::BringError;
 use visitor::Pasted;
 
@@ -54,13 +50,6 @@ const CACHE_POLL: Duration = Duration::from_secs(1);
 
 /// How long after the end of a sign-in those who brought something may still be told of it.
 const LAST_WORD: Duration = Duration::from_secs(1);
-
-/// How long the end of the program waits for an answer that must not be lost, and for browsers to
-/// take their last page.
-const FAREWELL: Duration = Duration::from_secs(5);
-
-/// What a caller gets.
-type Reply = oneshot::Sender<Result<Option<Grant>, LoginError>>;
 
 /// A way to tokens for one server. Clones share everything.
 #[derive(Clone)]
@@ -89,15 +78,6 @@ impl Task {
         // It fails only if the task panicked, which has been reported.
         let _ = self.0.await;
     }
-}
-
-enum Command {
-    /// A token that can be had without a person.
-    Silent(Reply),
-    /// The token seems to be due: look at the clock, nobody waits.
-    Look,
-    /// A token, by whatever it takes.
-    Ask(Goal, Reply),
 }
 
 impl Login {
@@ -151,20 +131,7 @@ impl Login {
         });
         let (commands, received) = mpsc::channel(QUEUE);
         let (published, grant) = watch::channel(None);
-        let owner = Owner {
-            rim: rim.clone(),
-            commands: received,
-            grant: published,
-            silent: None,
-            silent_waiters: Vec::new(),
-            asking: None,
-            asking_waiters: Vec::new(),
-            queued: VecDeque::new(),
-            history: History::default(),
-            pages: JoinSet::new(),
-            schedule: Schedule::default(),
-            started: Instant::now(),
-        };
+        let owner = Owner::new(rim.clone(), received, published);
         let task = Task(tokio::spawn(owner.run()));
         let login = Self {
             commands,
@@ -363,171 +330,6 @@ fn settings(config: &Config) -> Settings {
         auth_timeout: config.auth_timeout.as_secs().max(1),
         allow_missing_pkce_metadata: config.allow_missing_pkce_metadata,
         issuer: config.issuer.clone(),
-    }
-}
-
-type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
-
-/// The task: who runs which flow, and who waits for it.
-struct Owner {
-    rim: Arc<Rim>,
-    commands: mpsc::Receiver<Command>,
-    grant: watch::Sender<Option<Grant>>,
-    /// A flow that asks nobody.
-    silent: Option<Running>,
-    silent_waiters: Vec<Reply>,
-    /// A flow that may ask a person.
-    asking: Option<Running>,
-    asking_waiters: Vec<Reply>,
-    /// Those whose goal may differ from that flow's.
-    queued: VecDeque<(Goal, Reply)>,
-    history: History,
-    pages: JoinSet<()>,
-    /// When to refresh without being asked.
-    schedule: Schedule,
-    started: Instant,
-}
-
-impl Owner {
-    async fn run(mut self) {
-        loop {
-            let next = self.schedule.next(self.moment());
-            tokio::select! {
-                command = self.commands.recv() => match command {
-                    Some(command) => self.obey(command),
-                    None => break,
-                },
-                outcome = finished(&mut self.silent) => self.silent_ended(outcome),
-                outcome = finished(&mut self.asking) => self.asking_ended(outcome),
-                Some(_) = self.pages.join_next() => {}
-                goal = due(next), if self.silent.is_none() => {
-                    self.silent = goal.map(|goal| self.flow(goal));
-                }
-            }
-        }
-        // The program ends. Only what would be lost for good is waited for.
-        let farewell = Instant::now() + FAREWELL;
-        let _ = tokio::time::timeout_at(farewell, self.finish()).await;
-    }
-
-    async fn finish(&mut self) {
-        while self.rim.busy.load(Ordering::Relaxed) > 0 {
-            tokio::select! {
-                outcome = finished(&mut self.silent) => self.silent_ended(outcome),
-                outcome = finished(&mut self.asking) => self.asking_ended(outcome),
-                // Being busy ends within a flow, too.
-                () = tokio::time::sleep(Duration::from_millis(20)) => {}
-            }
-        }
-        while self.pages.join_next().await.is_some() {}
-    }
-
-    fn obey(&mut self, command: Command) {
-        match command {
-            Command::Silent(reply) => {
-                self.silent_waiters.push(reply);
-                if self.silent.is_none() {
-                    self.silent = Some(self.flow(Goal::Silent));
-                }
-            }
-            // Which the loop does whenever something happens.
-            Command::Look => {}
-            Command::Ask(goal, reply) => {
-                self.queued.push_back((goal, reply));
-                self.begin_asking();
-            }
-        }
-    }
-
-    fn flow(&self, goal: Goal) -> Running {
-        Box::pin(rim::run(self.rim.clone(), goal, self.history.clone()))
-    }
-
-    fn begin_asking(&mut self) {
-        if self.asking.is_none()
-            && let Some((goal, reply)) = self.queued.pop_front()
-        {
-            self.asking_waiters.push(reply);
-            self.asking = Some(self.flow(goal));
-        }
-    }
-
-    fn silent_ended(&mut self, outcome: Outcome) {
-        self.silent = None;
-        let result = self.told(outcome);
-        for reply in self.silent_waiters.drain(..) {
-            // Who has gone away wants no answer.
-            let _ = reply.send(result.clone());
-        }
-    }
-
-    /// Those that came later want a token, too: if there is one now, each looks whether it will do;
-    /// if there is none, asking a person once more for each of them would not help.
-    fn asking_ended(&mut self, mut outcome: Outcome) {
-        self.asking = None;
-        self.history = std::mem::take(&mut outcome.history);
-        let result = self.told(outcome);
-        for reply in self.asking_waiters.drain(..) {
-            let _ = reply.send(result.clone());
-        }
-        if result.is_err() {
-            for (_, reply) in self.queued.drain(..) {
-                let _ = reply.send(result.clone());
-            }
-        }
-        self.begin_asking();
-    }
-
-    fn told(&mut self, outcome: Outcome) -> Result<Option<Grant>, LoginError> {
-        let mut pages = outcome.pages;
-        self.pages
-            .spawn(async move { while pages.join_next().await.is_some() {} });
-        let result = match outcome.result {
-            Ok(grant) => {
-                self.grant.send_replace(grant.clone());
-                Ok(grant)
-            }
-            Err(error) => {
-                let server = self.rim.settings.server.host();
-                let error = LoginError::Flow {
-                    server,
-                    error: Arc::new(error),
-                };
-                self.rim.diag.debug(&error);
-                Err(error)
-            }
-        };
-        let at = self.moment();
-        let random = rand::random();
-        self.schedule
-            .ended(self.grant.borrow().as_ref(), at, random);
-        result
-    }
-
-    fn moment(&self) -> Moment {
-        Moment {
-            now: now(),
-            awake: self.started.elapsed(),
-        }
-    }
-}
-
-async fn finished(flow: &mut Option<Running>) -> Outcome {
-    match flow {
-        Some(flow) => flow.await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Waits until the clocks are to be looked at again, or a refresh is due, which is given.
-async fn due(next: Next) -> Option<Goal> {
-    match next {
-        Next::Idle => std::future::pending().await,
-        Next::Look(wait) => {
-            tokio::time::sleep(wait).await;
-            None
-        }
-        Next::Refresh { held } => Some(Goal::Renew { held }),
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::Path;
 use playground::{Fault, Manner, Playground, Then, browse};
 use tempfile::TempDir;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::JoinSet;
 
 use super::*;
 use crate::cli::{self, Parsed};
