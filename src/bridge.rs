@@ -100,10 +100,16 @@ impl Bridge {
             tokio::select! {
                 () = signals.received() => break Ending::Signal,
                 () = self.output.closed() => break Ending::ClientGone,
-                Some((exchange, event)) = incoming.recv() => self.relay.remote_event(exchange, event, self.now()),
+                Some((exchange, event)) = incoming.recv() => {
+                    self.notice_standing();
+                    self.relay.remote_event(exchange, event, self.now());
+                }
                 Some(done) = self.tasks.join_next() => self.task_ended(done),
                 line = lines.recv() => match line {
-                    Some(input) => self.take_input(input),
+                    Some(input) => {
+                        self.notice_standing();
+                        self.take_input(input);
+                    }
                     None => break Ending::ClientGone,
                 },
                 standing = changed(&mut self.standing) => self.relay.sign_in_stands(standing, self.now()),
@@ -131,6 +137,18 @@ impl Bridge {
         self.relay
             .deadline()
             .map(|millis| self.start + Duration::from_millis(millis))
+    }
+
+    /// What came of a sign-in shows in how it stands first, so that nobody is told to open an address
+    /// that is void.
+    fn notice_standing(&mut self) {
+        let standing = match &mut self.standing {
+            Some(watched) if watched.has_changed().unwrap_or(false) => {
+                watched.borrow_and_update().clone()
+            }
+            _ => return,
+        };
+        self.relay.sign_in_stands(standing, self.now());
     }
 
     fn take_input(&mut self, input: Input) {
@@ -227,6 +245,7 @@ impl Bridge {
                     let Some((exchange, event)) = incoming.recv().await else {
                         break;
                     };
+                    self.notice_standing();
                     self.relay.remote_event(exchange, event, self.now());
                     self.perform().await;
                 }

@@ -118,6 +118,7 @@ fn login_by_code_signs_in_without_a_browser_here() {
     let poll = requests.iter().find(|one| is_poll(one)).unwrap();
     assert_eq!(poll.parameter("resource"), Some(playground.mcp_url()));
     let cached = cached(&machine);
+    assert_eq!(cached["mode"], "device");
     for secret in [
         &poll.parameter("device_code").unwrap(),
         cached["access_token"].as_str().unwrap(),

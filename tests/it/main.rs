@@ -18,3 +18,4 @@ mod relay;
 mod sign_in;
 mod streams;
 mod support;
+mod waiting;

@@ -313,6 +313,11 @@ impl Bridge {
         assert!(sent.expect("`kill` starts").success(), "{}", self.story());
     }
 
+    /// Closes stdin, as a host does that leaves.
+    pub fn leave(&mut self) {
+        drop(self.stdin.take());
+    }
+
     /// Closes stdin and waits for the end.
     pub fn close(mut self) -> Ended {
         drop(self.stdin.take());

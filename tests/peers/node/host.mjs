@@ -2,8 +2,9 @@
 //
 //   node host.mjs --steps start,list,call,stop [--env NAME=VALUE]... [--control URL] -- COMMAND [ARGUMENT]...
 //
-// Steps are those of steps.mjs and
+// Steps are those of steps.mjs, those of person.mjs, and
 //   start           starts the command and initializes
+//   start-showing   the same; an address that the host is asked to show is opened as by a person who agrees to everything
 //   refused         starts the command and calls; one of both must be refused. Tells the error, and closes stdin
 //   stop            closes its stdin; the command must end by itself, with code 0, in the time that hosts give
 //   control=/PATH   POST to the server's control address
@@ -13,6 +14,7 @@
 import { parseArgs } from 'node:util';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { JSONRPCMessageSchema } from '@modelcontextprotocol/sdk/types.js';
+import { personSteps, visit } from './person.mjs';
 import { newClient, steps } from './steps.mjs';
 
 const { values: options, positionals } = parseArgs({
@@ -64,26 +66,17 @@ let client;
 let transport;
 
 const lifecycle = {
+  async 'start-showing'() {
+    return start({ shows: visit });
+  },
+
   async start() {
-    client = newClient();
-    transport = new Watched();
-    await client.connect(transport, { timeout: 40_000 });
-    client.received = [];
-    const deliver = transport.onmessage;
-    transport.onmessage = message => {
-      client.received.push(message);
-      deliver(message);
-    };
-    return {
-      server: client.getServerVersion(),
-      capabilities: client.getServerCapabilities(),
-      instructions: client.getInstructions(),
-    };
+    return start({});
   },
 
   async refused() {
     try {
-      await lifecycle.start();
+      await start({});
       await steps.call(client);
     } catch ({ message, code }) {
       const { stderr } = await lifecycle.stop();
@@ -100,6 +93,24 @@ const lifecycle = {
   },
 };
 
+async function start({ shows }) {
+  client = newClient();
+  client.shows = shows;
+  transport = new Watched();
+  await client.connect(transport, { timeout: 40_000 });
+  client.received = [];
+  const deliver = transport.onmessage;
+  transport.onmessage = message => {
+    client.received.push(message);
+    deliver(message);
+  };
+  return {
+    server: client.getServerVersion(),
+    capabilities: client.getServerCapabilities(),
+    instructions: client.getInstructions(),
+  };
+}
+
 async function control(path) {
   const answer = await fetch(`${options.control}${path}`, { method: 'POST' });
   if (!answer.ok) throw new Error(`control ${path} answered ${answer.status}`);
@@ -111,7 +122,7 @@ for (const step of options.steps.split(',')) {
   try {
     const saw = await (step.startsWith('control=')
       ? control(step.slice('control='.length))
-      : (lifecycle[step] ?? steps[step])(client));
+      : (lifecycle[step] ?? steps[step] ?? personSteps[step])(client, transport));
     tell({ step, ok: true, saw: saw ?? null });
   } catch (error) {
     tell({ step, ok: false, error: error.stack, stderr: transport?.errors });

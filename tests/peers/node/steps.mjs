@@ -5,9 +5,11 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import {
   CreateMessageRequestSchema,
   ElicitRequestSchema,
+  ElicitationCompleteNotificationSchema,
   ListRootsRequestSchema,
   LoggingMessageNotificationSchema,
   ResourceListChangedNotificationSchema,
+  ToolListChangedNotificationSchema,
 } from '@modelcontextprotocol/sdk/types.js';
 
 /** Longest wait for one answer, in milliseconds. Below the SDK's own 60 s, so that a failure names its step. */
@@ -15,16 +17,18 @@ const TIMEOUT = 40_000;
 
 /**
  * A client that declares and answers everything a server may ask, and keeps what it was asked and told in `client.seen`.
- * The host adds `client.received`, every message in the order they came.
+ * The host adds `client.received`, every message in the order they came, and may add `client.shows`, which is given the
+ * addresses to show.
  */
 export function newClient() {
   const client = new Client(
     { name: 'official-sdk-host', version: '1.0.0' },
     { capabilities: { elicitation: { form: {}, url: {} }, sampling: {}, roots: { listChanged: true } } },
   );
-  client.seen = { elicitations: [], samplings: [], notifications: [] };
+  client.seen = { elicitations: [], completed: [], samplings: [], notifications: [], toolChanges: 0 };
   client.setRequestHandler(ElicitRequestSchema, ({ params }) => {
     client.seen.elicitations.push(params);
+    if (params.mode === 'url') client.shows?.(params.url);
     return params.mode === 'url' ? { action: 'accept' } : { action: 'accept', content: { name: 'Ada' } };
   });
   client.setRequestHandler(CreateMessageRequestSchema, ({ params }) => {
@@ -38,6 +42,12 @@ export function newClient() {
   client.setNotificationHandler(ResourceListChangedNotificationSchema, () => {
     client.seen.notifications.push('resources changed');
   });
+  client.setNotificationHandler(ToolListChangedNotificationSchema, () => {
+    client.seen.toolChanges += 1;
+  });
+  client.setNotificationHandler(ElicitationCompleteNotificationSchema, ({ params }) => {
+    client.seen.completed.push(params.elicitationId);
+  });
   return client;
 }
 
@@ -49,7 +59,7 @@ async function call(client, name, args = {}, options = {}) {
 }
 
 /** Waits until `seen()` is true; what the wait was for is told when it was in vain. */
-async function until(seen, what) {
+export async function until(seen, what) {
   const deadline = Date.now() + TIMEOUT;
   while (!seen()) {
     if (Date.now() > deadline) throw new Error(`waited in vain for ${what()}`);
