@@ -11,7 +11,10 @@ use crate::support::machine::Machine;
 /// A machine that has signed in before.
 fn signed_in(playground: &Playground) -> Machine {
     let machine = Machine::new();
-    Bridge::open(&machine, &playground.mcp_url(), &[]).close();
+    let mut bridge = Bridge::open(&machine, &playground.mcp_url(), &[]);
+    // The host may have been answered before the browser came back.
+    bridge.tool("echo", json!({}));
+    bridge.close();
     assert_eq!(machine.opened().len(), 1);
     machine
 }
