@@ -80,6 +80,13 @@ fn works(bridge: &mut Bridge, initialize: u64) {
     assert!(result.to_string().contains("hello"), "{result}");
 }
 
+/// A session with one call, in the browser's way where a person is needed.
+fn visit(machine: &Machine, playground: &Playground) {
+    let mut bridge = Bridge::open(machine, &playground.mcp_url(), &[]);
+    bridge.tool("echo", json!({}));
+    assert!(bridge.close().status.success());
+}
+
 fn cached(machine: &Machine) -> Value {
     let content = std::fs::read(&machine.cached()[0]).expect("a cached sign-in");
     serde_json::from_slice(&content).expect("JSON")
@@ -147,9 +154,7 @@ fn what_was_granted_by_code_is_used_and_refreshed_like_any_other_sign_in() {
     assert_eq!(login.ended().0, Some(0));
     playground.expire_access_tokens();
     // Without the option, too: it is the same sign-in.
-    let mut bridge = Bridge::open(&machine, &playground.mcp_url(), &[]);
-    bridge.tool("echo", json!({}));
-    bridge.close();
+    visit(&machine, &playground);
     assert_eq!(playground.refreshes(), 1);
     assert!(machine.opened().is_empty());
     assert_eq!(counts(&playground), (1, 1, 1));
@@ -385,7 +390,7 @@ fn a_server_without_the_grant_is_named_and_nothing_is_registered() {
 #[test]
 fn a_client_that_is_registered_for_the_browser_only_is_registered_anew() {
     let (playground, machine) = scene(settings());
-    Bridge::open(&machine, &playground.mcp_url(), &[]).close();
+    visit(&machine, &playground);
     assert_eq!((machine.opened().len(), playground.registrations()), (1, 1));
     let login = log_in(&machine, &playground, &[]);
     decide(&login.shown(1), Manner::Approve);
@@ -394,9 +399,7 @@ fn a_client_that_is_registered_for_the_browser_only_is_registered_anew() {
     // And that one serves the browser, too.
     playground.revoke_grants();
     playground.expire_access_tokens();
-    let mut bridge = Bridge::open(&machine, &playground.mcp_url(), &[]);
-    bridge.tool("echo", json!({ "text": "hello" }));
-    bridge.close();
+    visit(&machine, &playground);
     assert_eq!((machine.opened().len(), playground.registrations()), (2, 2));
 }
 

@@ -117,7 +117,7 @@ impl FlowError {
                 "your account may lack the permission; sign in anew with `mcp-drawbridge login` once it has it"
             }
             Self::NoDeviceGrant(_) => {
-                "sign in through a browser: leave out `--device-code`; the address is printed where none opens"
+                "leave out `--device-code` to sign in through a browser; if it cannot come back to this machine, `mcp-drawbridge login` takes the address that it ends on"
             }
             Self::Device(DeviceError(TokenError::ClientDead(_) | TokenError::Refused(_))) => {
                 "allow the client the device grant at the provider, or leave out `--device-code`"
