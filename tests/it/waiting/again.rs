@@ -132,3 +132,29 @@ fn a_server_that_is_away_after_the_promise_is_tried_again_by_the_next_request() 
     scene.one_sign_in();
     close(bridge);
 }
+
+#[test]
+fn a_declined_sign_in_is_declined_for_all_and_the_next_one_serves_all() {
+    let scene = Scene::new();
+    let mut first = scene.promised(&[]);
+    scene.wait_for_browsers(1);
+    let mut second = scene.promised(&[]);
+    let list = second.request("tools/list", json!({}));
+    declined(&scene, &mut first);
+    assert_eq!(tools(&second.answer(list)), ["sign_in"]);
+    let answer = second.call("tools/call", json!({ "name": "whoami" }));
+    assert!(detail(&answer).contains("declined"), "{answer}");
+    scene.opened(1);
+
+    let (text, is_error) = sign_in(&mut second, json!({}));
+    assert!(!is_error, "{text}");
+    scene.wait_for_browsers(2);
+    approve(address_in(&text));
+    for mut bridge in [first, second] {
+        lists_changed(&mut bridge);
+        works(&mut bridge);
+        close(bridge);
+    }
+    scene.one_sign_in();
+    scene.opened(2);
+}
