@@ -78,7 +78,7 @@ fn a_sign_in_that_nobody_finished_in_time_is_said_and_begun_again() {
 
 /// `mcp-drawbridge login` in a terminal, with a browser in which the person consents.
 #[track_caller]
-fn log_in(scene: &mut Scene) {
+pub(super) fn log_in(scene: &mut Scene) {
     scene.machine.browser = Browser::Approves;
     let mut command = scene.machine.command();
     command.args(["login", &scene.playground.mcp_url()]);
