@@ -109,6 +109,11 @@ enum Commands {
     /// Sign in now and print what was granted
     ///
     /// Give the same arguments as in the AI client's configuration: they decide which sign-in it is.
+    ///
+    /// If the browser cannot come back to this machine, it ends on a page that it cannot load. Paste
+    /// the address of that page here; from a script, write it to stdin as a line. A sign-in that
+    /// another process has open is finished by it, too. Terminals take some 4000 characters a line,
+    /// on macOS 1000: give a longer address to a second `login` in a file, as its stdin.
     Login(ServerArgs),
     /// Revoke a sign-in at the server and delete it here
     ///
@@ -133,7 +138,7 @@ pub struct ServerArgs {
     /// Port on this machine that the browser returns to after the sign-in
     ///
     /// Without it the system chooses a free one. A port given here is used strictly: if it is
-    /// taken, the sign-in fails instead of moving to another.
+    /// taken, the sign-in fails instead of moving to another. It is what `ssh -L` can forward.
     #[arg(value_name = "CALLBACK_PORT", hide_short_help = true)]
     pub callback_port: Option<String>,
 

@@ -442,12 +442,14 @@ fn without_effect(args: &ServerArgs, lookup: &Lookup<'_>, auth: AuthMode) -> Vec
     }
     let host = lookup.text("host", &args.host);
     let path = lookup.text("callback-path", &args.callback_path);
+    let bind = lookup.text("bind-host", &args.bind_host);
     let given = [
         args.callback_port
             .as_ref()
             .map(|_| "the callback port".to_owned()),
         host.map(|given| given.origin),
         path.map(|given| given.origin),
+        bind.map(|given| given.origin),
     ];
     let useless = |what| {
         format!(

@@ -11,7 +11,7 @@ use crate::diag::{Diag, clean, clean_to};
 use crate::error::Error;
 use crate::ids::{ServerKey, ServerUrl};
 use crate::oauth::id_token::Account;
-use crate::oauth::sign_in::SignIn;
+use crate::oauth::sign_in::{Failures, SignIn};
 use crate::store::{Cached, Store};
 
 /// Version of the JSON form. New members may come without a new version.
@@ -34,7 +34,7 @@ struct Entry {
     server: Option<String>,
     /// Whose sign-in it is, as the ID token tells, where there is one.
     account: Option<Account>,
-    /// How requests are authorized: `oauth`.
+    /// How requests are authorized: `oauth`, or `device` after a sign-in by code.
     mode: Option<&'static str>,
     /// The authorization server.
     issuer: Option<String>,
@@ -55,7 +55,7 @@ struct Entry {
     /// When the tokens were last refreshed, in seconds since the epoch.
     refreshed_at: Option<u64>,
     health: Health,
-    /// Why the file cannot be used, where it cannot.
+    /// Why the file cannot be used, or what went wrong last and has not gone well since.
     problem: Option<String>,
 }
 
@@ -179,7 +179,11 @@ impl Entry {
     fn fill(&mut self, sign_in: &SignIn, now: u64) {
         self.server = Some(shown_address(&sign_in.server));
         self.account = sign_in.account();
-        self.mode = Some("oauth");
+        self.problem = last_failure(&sign_in.failures);
+        self.mode = Some(match &sign_in.grant {
+            Some(grant) if grant.by_device => "device",
+            _ => "oauth",
+        });
         let issuer = match &sign_in.grant {
             Some(grant) => Some(&grant.issuer),
             None => sign_in.clients.keys().next(),
@@ -220,6 +224,15 @@ impl Entry {
             Some(at) => format!("valid for {}", duration(at - now)),
         }
     }
+}
+
+fn last_failure(failures: &Failures) -> Option<String> {
+    let (what, note) = match (&failures.sign_in, &failures.refresh) {
+        (Some(note), _) => ("sign-in", note),
+        (None, Some(note)) => ("refresh", note),
+        (None, None) => return None,
+    };
+    Some(format!("the last {what} failed: {}", clean(&note.reason)))
 }
 
 /// The address as messages show it. The file may have been edited, so it may be no address.

@@ -11,6 +11,8 @@ pub struct Again {
     folder: Option<String>,
     server: String,
     port: Option<u16>,
+    /// Those that are about where the browser returns to.
+    callback: Vec<[String; 2]>,
     options: Vec<String>,
     /// Whether something was left out.
     partial: bool,
@@ -25,21 +27,26 @@ impl Again {
         lookup: &Lookup<'_>,
     ) -> Result<Self, UsageError> {
         let which = &args.which;
-        let mut options = Vec::new();
-        for (long, flag) in [
+        let given = |options: &[(&str, &Option<String>)]| -> Vec<[String; 2]> {
+            let given = options.iter().filter_map(|(long, flag)| {
+                let given = lookup.text(long, flag)?;
+                Some([format!("--{long}"), given.text])
+            });
+            given.collect()
+        };
+        let callback = given(&[
+            ("host", &args.host),
+            ("bind-host", &args.bind_host),
+            ("callback-path", &args.callback_path),
+        ]);
+        let mut options: Vec<String> = given(&[
             ("name", &which.name),
             ("scope", &which.scope),
             ("resource", &which.resource),
             ("issuer", &args.issuer),
-            ("host", &args.host),
-            ("bind-host", &args.bind_host),
-            ("callback-path", &args.callback_path),
             ("ca-file", &args.common.ca_file),
-        ] {
-            if let Some(given) = lookup.text(long, flag) {
-                options.extend([format!("--{long}"), given.text]);
-            }
-        }
+        ])
+        .concat();
         for (long, flag) in [
             ("allow-http", which.allow_http),
             (
@@ -90,19 +97,37 @@ impl Again {
             folder: folder.filter(|folder| !folder.is_empty()),
             server: server.to_string(),
             port,
+            callback,
             options,
             partial,
         })
     }
 
-    /// `login` with these arguments and `more` of them, in backticks, and what to add to it if
-    /// something must not be shown. `port` takes the place of the callback port.
-    pub fn login(&self, port: Option<u16>, more: &[&str]) -> String {
-        let port = port.or(self.port).map(|port| port.to_string());
+    /// `login` with these arguments, in backticks, and what to add to it if something must not be
+    /// shown.
+    pub fn login(&self) -> String {
+        self.line(self.port, &self.callback, &[])
+    }
+
+    /// The same with this callback port, for a container that publishes it.
+    pub fn login_published(&self, port: u16) -> String {
+        let mut callback = self.callback.clone();
+        callback.retain(|[option, _]| option != "--bind-host");
+        self.line(Some(port), &callback, &["--bind-host", "0.0.0.0"])
+    }
+
+    /// The same with a code in place of a browser that returns.
+    pub fn login_with_code(&self) -> String {
+        self.line(None, &[], &["--device-code"])
+    }
+
+    fn line(&self, port: Option<u16>, callback: &[[String; 2]], more: &[&str]) -> String {
+        let port = port.map(|port| port.to_string());
         let words = ["mcp-drawbridge", "login", &self.server]
             .into_iter()
             .chain(port.as_deref())
             .chain(self.options.iter().map(String::as_str))
+            .chain(callback.iter().flatten().map(String::as_str))
             .chain(more.iter().copied());
         let mut words: Vec<String> = words.map(quoted).collect();
         // Windows has no way to say this before a command that all its shells know.
@@ -165,17 +190,25 @@ mod tests {
     fn an_address_and_a_port_are_all_there_is_to_most_commands() {
         let plain = again(&[SERVER], &[]);
         assert_eq!(
-            plain.login(None, &[]),
+            plain.login(),
             "`mcp-drawbridge login https://mcp.example.com/mcp`"
         );
         let fixed = again(&["login", SERVER, "3334", "--debug"], &[]);
         assert_eq!(
-            fixed.login(None, &["--device-code"]),
-            "`mcp-drawbridge login https://mcp.example.com/mcp 3334 --device-code`"
+            fixed.login(),
+            "`mcp-drawbridge login https://mcp.example.com/mcp 3334`"
         );
         assert_eq!(
-            fixed.login(Some(4000), &[]),
-            "`mcp-drawbridge login https://mcp.example.com/mcp 4000`"
+            fixed.login_published(4000),
+            "`mcp-drawbridge login https://mcp.example.com/mcp 4000 --bind-host 0.0.0.0`"
+        );
+        let loopback = again(&[SERVER, "--bind-host", "127.0.0.1"], &[]);
+        assert_eq!(loopback.login_published(4000), fixed.login_published(4000));
+        // Where no browser returns, nothing need be said about that.
+        let here = again(&[SERVER, "3334", "--host", "127.0.0.1", "--name", "x"], &[]);
+        assert_eq!(
+            here.login_with_code(),
+            "`mcp-drawbridge login https://mcp.example.com/mcp --name x --device-code`"
         );
     }
 
@@ -196,7 +229,7 @@ mod tests {
             ("MCP_DRAWBRIDGE_DIR", "/my cache"),
         ];
         assert_eq!(
-            again(&arguments, &variables).login(None, &[]),
+            again(&arguments, &variables).login(),
             "`MCP_DRAWBRIDGE_DIR='/my cache' mcp-drawbridge login \
              'https://mcp.example.com/it'\\''s(1)' --name work --scope 'read write' --allow-http \
              --static-oauth-client-info @client.json --header-file h.txt`"
@@ -221,7 +254,7 @@ mod tests {
             ],
             &[&query],
         ] {
-            let shown = again(arguments, &[]).login(None, &[]);
+            let shown = again(arguments, &[]).login();
             assert!(!shown.contains("SECRET_1"), "{shown}");
             assert!(
                 shown.ends_with("` with the other arguments of your configuration"),

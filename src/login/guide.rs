@@ -134,7 +134,7 @@ impl Guide<'_> {
                 "the browser comes back by itself if the container was started with `-p 127.0.0.1:{port}:{port}`"
             ),
             Place::Container => {
-                let again = self.again.login(Some(port), &["--bind-host", "0.0.0.0"]);
+                let again = self.again.login_published(port);
                 format!(
                     "for the browser to come back by itself next time, start the container with `-p 127.0.0.1:{port}:{port}`, and run {again}"
                 )
@@ -152,7 +152,7 @@ impl Guide<'_> {
             Some(Place::Codespace { .. }) => "in a terminal of the codespace",
             _ => "in a terminal on this machine",
         };
-        let again = self.again.login(None, &[]);
+        let again = self.again.login();
         Some(match (self.audience, self.open) {
             (Audience::Asked, _) => return None,
             (Audience::Command, true) => format!(
@@ -172,7 +172,7 @@ impl Guide<'_> {
 
     /// How to do without a way back.
     fn code(&self) -> String {
-        let again = self.again.login(None, &["--device-code"]);
+        let again = self.again.login_with_code();
         let end = match self.audience {
             Audience::AiClient => "end the AI client and run",
             Audience::Asked | Audience::Command => "end this and run",

@@ -82,6 +82,8 @@ pub struct Grant {
     pub granted_at: u64,
     /// When the tokens were last refreshed, in seconds since the epoch.
     pub refreshed_at: Option<u64>,
+    /// Whether the person confirmed a code on another device (RFC 8628).
+    pub by_device: bool,
 }
 
 /// How an access token stands at a given moment.
@@ -120,6 +122,7 @@ impl Grant {
             requested_scopes,
             granted_at: now,
             refreshed_at: None,
+            by_device: false,
         }
     }
 

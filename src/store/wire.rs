@@ -18,6 +18,9 @@ use crate::untrusted::{SHOWN, printable};
 /// The version this program writes, and the newest it understands.
 pub const VERSION: u64 = 1;
 
+/// The `mode` of a sign-in by code.
+const DEVICE: &str = "device";
+
 /// The file as it stands on disk. Members we do not know are kept.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -44,6 +47,9 @@ pub struct Wire {
     granted_at: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refreshed_at: Option<u64>,
+    /// `device` for a sign-in by code; absent for one in the browser.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     requested_scopes: Option<Vec<String>>,
     client: BTreeMap<String, WireClient>,
@@ -204,6 +210,7 @@ impl TryFrom<Wire> for SignIn {
                 requested_scopes: wire.requested_scopes.unwrap_or_default(),
                 granted_at: wire.granted_at.unwrap_or_default(),
                 refreshed_at: wire.refreshed_at,
+                by_device: wire.mode.as_deref() == Some(DEVICE),
             }),
             None if wire.refresh_token.is_some() => return Err(Fault::Member("access_token")),
             None => None,
@@ -307,6 +314,7 @@ impl From<&SignIn> for Wire {
             wire.id_token = exposed(tokens.id_token.as_ref());
             wire.granted_at = Some(grant.granted_at);
             wire.refreshed_at = grant.refreshed_at;
+            wire.mode = grant.by_device.then(|| DEVICE.to_owned());
             wire.requested_scopes = Some(grant.requested_scopes.clone());
         }
         wire.client = sign_in
@@ -374,6 +382,7 @@ pub mod tests {
                 requested_scopes: vec!["read".to_owned()],
                 granted_at: 1_700_000_000,
                 refreshed_at: Some(1_700_000_100),
+                by_device: true,
             }),
             clients: BTreeMap::from([(
                 issuer,
@@ -440,6 +449,7 @@ pub mod tests {
             "id_token",
             "granted_at",
             "refreshed_at",
+            "mode",
             "requested_scopes",
             "client",
             "failures",

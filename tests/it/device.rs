@@ -118,6 +118,7 @@ fn login_by_code_signs_in_without_a_browser_here() {
     let poll = requests.iter().find(|one| is_poll(one)).unwrap();
     assert_eq!(poll.parameter("resource"), Some(playground.mcp_url()));
     let cached = cached(&machine);
+    assert_eq!(cached["mode"], "device");
     for secret in [
         &poll.parameter("device_code").unwrap(),
         cached["access_token"].as_str().unwrap(),
@@ -393,7 +394,9 @@ fn a_client_that_is_registered_for_the_browser_only_is_registered_anew() {
     // And that one serves the browser, too.
     playground.revoke_grants();
     playground.expire_access_tokens();
-    Bridge::open(&machine, &playground.mcp_url(), &[]).close();
+    let mut bridge = Bridge::open(&machine, &playground.mcp_url(), &[]);
+    bridge.tool("echo", json!({ "text": "hello" }));
+    bridge.close();
     assert_eq!((machine.opened().len(), playground.registrations()), (2, 2));
 }
 

@@ -107,6 +107,7 @@ fn each_way_to_begin_says_what_it_does_in_its_own_words() {
     let quiet = over_ssh(&machine, &playground, &["--no-browser"]);
     let (bridge, _, address, _) = asking(quiet);
     assert_eq!(lines(&bridge.stderr()), [unopened(&address)]);
+    machine.tab_is_noted();
     drop(bridge);
     // Taken over.
     let (bridge, _, again, _) = asking(over_ssh(&machine, &playground, &[]));

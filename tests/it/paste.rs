@@ -89,6 +89,7 @@ fn what_is_pasted_before_the_address_is_open_waits_for_it() {
     let (playground, machine) = (Playground::start(Settings::default()), Machine::new());
     let first = login(&machine, &playground);
     let end = ends_on(&first.address());
+    machine.tab_is_noted();
     // Killed; its sign-in is taken over, which needs a round of questions first.
     drop(first);
     let mut second = login(&machine, &playground);
@@ -210,7 +211,10 @@ fn an_address_pasted_while_a_bridge_holds_the_sign_in_is_handed_on_to_it() {
     let id = bridge.request("initialize", opening());
     let address = bridge.stderr_address();
     let mut login = login(&machine, &playground);
-    login.says("another bridge is signing in; finish the sign-in", 1);
+    login.says(
+        "another bridge is signing in; do that in its browser tab",
+        1,
+    );
     assert_eq!(login.address(), address);
     login.line("http://localhost:1/?code=CODE_1&state=STATE_1");
     login.says("belongs to another sign-in", 1);

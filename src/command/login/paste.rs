@@ -92,7 +92,7 @@ async fn bring(login: &Login, input: Input, asked: bool, again: &Again) -> Resul
         Input::TooLong => return Err("this line is too long to be an address".to_owned()),
     };
     if asked && line.len() >= TERMINAL_LINE {
-        let again = again.login(None, &[]);
+        let again = again.login();
         return Err(format!(
             "this terminal takes no more than {TERMINAL_LINE} characters a line; put the address into a file, and run {again} in another terminal with `<` and that file"
         ));

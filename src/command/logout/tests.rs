@@ -102,6 +102,7 @@ impl Remote {
                 requested_scopes: vec![],
                 granted_at: 0,
                 refreshed_at: None,
+                by_device: false,
             }),
             clients: [(
                 issuer,

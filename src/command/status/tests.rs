@@ -1,3 +1,4 @@
+use crate::oauth::sign_in::FailureNote;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -42,6 +43,7 @@ fn sign_in(expires_at: Option<u64>, refresh_token: Option<&str>) -> SignIn {
             requested_scopes: vec![],
             granted_at: NOW - 3 * 86400,
             refreshed_at: Some(NOW - 120),
+            by_device: false,
         }),
         clients: [(
             issuer,
@@ -207,6 +209,42 @@ fn the_account_is_what_the_id_token_says() {
         assert!(!lines.contains("account"), "{lines}");
         assert_eq!(account, serde_json::Value::Null);
     }
+}
+
+#[test]
+fn a_sign_in_by_code_is_told_from_one_in_the_browser() {
+    let mut sign_in = sign_in(None, None);
+    assert_eq!(entry(sign_in.clone()).mode, Some("oauth"));
+    sign_in.grant.as_mut().unwrap().by_device = true;
+    assert_eq!(entry(sign_in.clone()).mode, Some("device"));
+    sign_in.grant = None;
+    assert_eq!(entry(sign_in).mode, Some("oauth"));
+}
+
+#[test]
+fn what_went_wrong_last_is_told_until_it_goes_well() {
+    let note = |reason: &str| {
+        Some(FailureNote {
+            count: 1,
+            reason: reason.to_owned(),
+            transient: true,
+        })
+    };
+    let mut sign_in = sign_in(Some(NOW + 60), Some("REFRESH_SECRET_1"));
+    assert_eq!(entry(sign_in.clone()).problem, None);
+    sign_in.failures.refresh = note("no answer");
+    let problem = entry(sign_in.clone()).problem;
+    assert_eq!(
+        problem.as_deref(),
+        Some("the last refresh failed: no answer")
+    );
+    sign_in.failures.sign_in = note("it was \u{1b}[31mdeclined");
+    let problem = entry(sign_in).problem.unwrap();
+    assert!(
+        problem.starts_with("the last sign-in failed: it was"),
+        "{problem}"
+    );
+    assert!(!problem.contains('\u{1b}'));
 }
 
 #[test]

@@ -39,17 +39,6 @@ impl Hands {
         Event::CodeShown
     }
 
-    /// Shows a code that another process asks for: it is good for whoever reads this log, too.
-    /// `shown` is what was shown before.
-    pub(super) fn pass_on_code(&self, asked: Option<&Invitation>, shown: &mut Option<Invitation>) {
-        if let Some(code) = asked.filter(|asked| !asked.takes_callback())
-            && shown.as_ref() != asked
-        {
-            self.rim.diag.always(format_args!("to sign in, {code}"));
-            *shown = Some(code.clone());
-        }
-    }
-
     /// Leaves an attempt to whoever takes over if this process dies.
     pub(super) fn note_attempt(&self, open: &Open) {
         if let Some(turn) = &self.turn

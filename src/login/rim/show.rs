@@ -10,44 +10,41 @@ use super::super::guide::{Guide, Line};
 use super::Hands;
 use crate::browser;
 use crate::net::callback::Page;
-use crate::oauth::authorize::{Attempt, AuthorizationUrl};
+use crate::oauth::authorize::Attempt;
 use crate::oauth::flow::Event;
 use crate::oauth::invitation::{Invitation, Open, Standing};
-
-/// What is said of an address that the user has open already, as far as anybody knows.
-const OPEN_ALREADY: &str = "finish the sign-in in the browser tab that is open already, or here";
 
 /// What was said to somebody who waits for another process.
 #[derive(Default)]
 pub(super) struct Said {
     /// That they wait.
     waiting: bool,
-    /// The address that the other has open.
-    address: Option<AuthorizationUrl>,
-    /// The code that the other has asked for.
-    code: Option<Invitation>,
+    /// What the other asks for.
+    invitation: Option<Invitation>,
 }
 
 impl Hands {
-    /// Says whom we wait for, and what a person can do about it. `said` is what was said before.
+    /// Says whom we wait for, and what a person can do about it: an address or a code that another
+    /// process shows is good for whoever reads this log, too. `said` is what was said before.
     pub(super) fn announce(&self, open: Option<&Open>, said: &mut Said) {
+        let diag = &self.rim.diag;
         let invitation = open.map(Invitation::from);
-        match open {
-            Some(Open::Browser(attempt)) if said.address.as_ref() != Some(&attempt.address) => {
-                self.rim.diag.always(format_args!(
-                    "another bridge is signing in; {OPEN_ALREADY}: {}",
-                    attempt.address.0
-                ));
-                said.address = Some(attempt.address.clone());
+        match &invitation {
+            Some(invitation) if said.invitation.as_ref() == Some(invitation) => {}
+            Some(code) if !code.takes_callback() => {
+                diag.always(format_args!("to sign in, {code}"));
             }
-            Some(Open::Device(_)) => self.pass_on_code(invitation.as_ref(), &mut said.code),
-            None if !said.waiting => self
-                .rim
-                .diag
-                .note("another bridge is signing in; waiting for that to be finished"),
-            _ => {}
+            Some(browser) => diag.always(format_args!(
+                "another bridge is signing in; do that in its browser tab, or here: {}",
+                browser.address.0
+            )),
+            None if said.waiting => {}
+            None => diag.note("another bridge is signing in; waiting for that to be finished"),
         }
         said.waiting = true;
+        if invitation.is_some() {
+            said.invitation.clone_from(&invitation);
+        }
         self.publish(invitation.map_or(Standing::Preparing, Standing::Elsewhere));
     }
 
@@ -92,7 +89,9 @@ impl Hands {
             .filter(|_| !resumed)
             .map(|open| open(&attempt.address.0));
         match &opened {
-            _ if resumed => rim.diag.always(format_args!("{OPEN_ALREADY}: {address}")),
+            _ if resumed => rim.diag.always(format_args!(
+                "finish the sign-in in the browser tab that is open already, or here: {address}"
+            )),
             Some(Ok(())) => rim.diag.always(format_args!(
                 "opening the browser to sign in; if none appears, open this address: {address}"
             )),

@@ -12,9 +12,8 @@ async fn who_waits_for_another_process_is_told_its_address_once() {
     let second = scene.process();
     let other = tokio::spawn(challenged(second.login.clone(), None));
     assert_eq!(open_address(&second).await, address);
-    let line = format!(
-        "another bridge is signing in; finish the sign-in in the browser tab that is open already, or here: {address}"
-    );
+    let line =
+        format!("another bridge is signing in; do that in its browser tab, or here: {address}");
     printed(&second.stderr, &line).await;
     assert_eq!(visit(address.clone(), Manner::Approve).await, 200);
     one.await.unwrap().unwrap();

@@ -308,13 +308,11 @@ impl Shown {
 
     fn granted(self, tokens: TokenSet, now: u64) -> Move {
         let (attempt, plan) = (self.attempt, self.caller.plan);
-        let grant = Box::new(Grant::new(
-            attempt.issuer,
-            attempt.resource,
-            attempt.scopes,
-            tokens,
-            now,
-        ));
+        let (issuer, resource) = (attempt.issuer, attempt.resource);
+        let grant = Box::new(Grant {
+            by_device: true,
+            ..Grant::new(issuer, resource, attempt.scopes, tokens, now)
+        });
         let known = known(&plan.server, &self.caller.client);
         let amendment = Amendment::PutGrant(grant.clone(), known);
         (

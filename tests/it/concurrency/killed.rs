@@ -1,7 +1,6 @@
 //! SIGKILL of the process that signs in or refreshes: the others go on, and at most that one sign-in
 //! has to be done again.
 
-use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,22 +20,6 @@ const OPENS: &str = "opening the browser to sign in";
 const TAKES_OVER: &str = "finish the sign-in in the browser tab that is open already";
 /// What a process says that has tokens in its hands and must not write them yet.
 const WAITS_FOR_THE_LOCK: &str = "waiting for another process that refreshes the token";
-
-/// Waits until the one that opened the tab has noted it for a successor. Killed before, it leaves
-/// none to take over.
-fn tab_is_noted(machine: &Machine) {
-    let is_note = |path: &PathBuf| path.to_string_lossy().ends_with(".signin.json");
-    until(|| !machine.files(is_note).is_empty());
-}
-
-/// Looks again and again.
-fn until(mut holds: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(60);
-    while !holds() {
-        assert!(Instant::now() < end, "what was waited for did not come");
-        thread::sleep(Duration::from_millis(1));
-    }
-}
 
 /// Waits until one of them has said this, and gives which.
 fn who_says(bridges: &[Bridge], text: &str) -> usize {
@@ -102,7 +85,7 @@ fn takes_the_tab_over(server: &dyn Authority) {
     let (mut bridges, mut ids) = split(start_asking(&machine, server, MANY));
     let holder = who_says(&bridges, OPENS);
     let tab = bridges[holder].stderr_address();
-    tab_is_noted(&machine);
+    machine.tab_is_noted();
     let killed = Instant::now();
     bridges.remove(holder).kill();
     ids.remove(holder);

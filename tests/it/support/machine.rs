@@ -153,6 +153,17 @@ impl Machine {
         serde_json::from_slice(&text).expect("a cache of JSON")
     }
 
+    /// Waits until the process that opened a tab has noted it for a successor. Killed before, it
+    /// leaves none to take over.
+    pub fn tab_is_noted(&self) {
+        let is_note = |path: &PathBuf| path.to_string_lossy().ends_with(".signin.json");
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while self.files(is_note).is_empty() {
+            assert!(Instant::now() < deadline, "no open tab was noted");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// Changes the one cached sign-in, as time or a person would, under the lock that bridges take
     /// for it and as a whole.
     pub fn edit_cached(&self, edit: impl FnOnce(&mut Value)) {

@@ -117,7 +117,7 @@ fn what_was_granted_by_code_is_remembered_as_any_other_grant() {
     let grant = cache.grant.as_ref().unwrap();
     assert_eq!(grant.issuer, Issuer::new(ISSUER));
     assert_eq!(grant.requested_scopes, scopes("read write"));
-    assert_eq!(grant.granted_at, NOW + 5);
+    assert_eq!((grant.granted_at, grant.by_device), (NOW + 5, true));
     let known = &cache.clients[&Issuer::new(ISSUER)];
     assert_eq!(known.client.client_id, "CLIENT_1");
     // And the next start, in the browser's way as in this one, reads once.
@@ -569,6 +569,29 @@ fn a_successor_goes_on_with_the_code_that_the_person_has() {
 }
 
 #[test]
+fn the_time_of_a_person_counts_from_when_they_were_first_asked() {
+    let left = world().challenged();
+    let attempt = left.world.shown[0].0.clone();
+    let end = world()
+        .with(|world| {
+            world.cache.clients = left.world.cache.clients.clone();
+            world.now = NOW + 200;
+            world.pending = Some(Open::Device(Box::new(attempt.clone())));
+        })
+        .answering([said("expired_token")])
+        .answering(times(100, pending))
+        .challenged();
+    // Another process, and another code, and still the time that the first one gave.
+    assert_eq!((end.did("show again"), end.did("show")), (1, 1));
+    let (code, _) = end.world.shown.last().unwrap();
+    assert_eq!(
+        (code.begun_at, code.until),
+        (attempt.begun_at, attempt.until)
+    );
+    assert!(matches!(end.error(), FlowError::NotConfirmed(300)));
+}
+
+#[test]
 fn an_attempt_of_the_other_way_is_begun_anew() {
     let browsers = World::new().challenged();
     let end = world()
@@ -668,17 +691,19 @@ fn a_refused_scope_is_asked_for_without_once() {
 
 #[test]
 fn no_more_than_three_codes_are_asked_of_a_person_in_ten_minutes() {
-    let mut history = History::default();
+    let (mut history, mut now) = (History::default(), NOW);
     for _ in 0..3 {
         let end = world()
-            .with(|world| world.history = history)
+            .with(|world| (world.history, world.now) = (history, now))
             .answering([said("expired_token")])
             .challenged();
         // The code that took the place of another counts with it.
         assert_eq!((end.token(), end.did("show")), (Some("NEW_ACCESS_1"), 2));
-        history = end.world.history;
+        (history, now) = (end.world.history, end.world.now);
     }
-    let end = world().with(|world| world.history = history).challenged();
+    let end = world()
+        .with(|world| (world.history, world.now) = (history, now))
+        .challenged();
     assert!(matches!(end.error(), FlowError::TooManyAttempts));
     assert_eq!(end.did("code"), 0);
 }
