@@ -100,12 +100,16 @@ impl Relay {
             Standing::Quiet => {
                 self.sign_in.patience_until = None;
                 self.withdraw_prompt("the sign-in has ended");
+                if self.sign_in.offered && matches!(self.phase, Phase::Open) {
+                    self.await_tokens();
+                }
             }
             Standing::SignedIn => {
                 self.sign_in.patience_until = None;
                 self.sign_in.failure = None;
                 self.complete_prompt();
                 if self.sign_in.offered && matches!(self.phase, Phase::Open) {
+                    self.end_watch();
                     self.lists_changed();
                     self.sign_in_served();
                 }
@@ -238,9 +242,14 @@ impl Relay {
             return;
         }
         self.sign_in.watch = None;
-        // Otherwise it is being tried already; if in vain, the look-out begins again.
-        if matches!(self.phase, Phase::Unopened) {
-            self.open_again(false, now);
+        match self.phase {
+            Phase::Unopened => self.open_again(false, now),
+            Phase::Open if self.sign_in.offered => {
+                self.lists_changed();
+                self.sign_in_served();
+            }
+            // It is being tried already; if in vain, the look-out begins again.
+            _ => {}
         }
     }
 

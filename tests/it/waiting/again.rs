@@ -78,7 +78,7 @@ fn a_sign_in_that_nobody_finished_in_time_is_said_and_begun_again() {
 
 /// `mcp-drawbridge login` in a terminal, with a browser in which the person consents.
 #[track_caller]
-fn log_in(scene: &mut Scene) {
+pub(super) fn log_in(scene: &mut Scene) {
     scene.machine.browser = Browser::Approves;
     let mut command = scene.machine.command();
     command.args(["login", &scene.playground.mcp_url()]);
@@ -131,4 +131,30 @@ fn a_server_that_is_away_after_the_promise_is_tried_again_by_the_next_request() 
     lists_changed(&mut bridge);
     scene.one_sign_in();
     close(bridge);
+}
+
+#[test]
+fn a_declined_sign_in_is_declined_for_all_and_the_next_one_serves_all() {
+    let scene = Scene::new();
+    let mut first = scene.promised(&[]);
+    scene.wait_for_browsers(1);
+    let mut second = scene.promised(&[]);
+    let list = second.request("tools/list", json!({}));
+    declined(&scene, &mut first);
+    assert_eq!(tools(&second.answer(list)), ["sign_in"]);
+    let answer = second.call("tools/call", json!({ "name": "whoami" }));
+    assert!(detail(&answer).contains("declined"), "{answer}");
+    scene.opened(1);
+
+    let (text, is_error) = sign_in(&mut second, json!({}));
+    assert!(!is_error, "{text}");
+    scene.wait_for_browsers(2);
+    approve(address_in(&text));
+    for mut bridge in [first, second] {
+        lists_changed(&mut bridge);
+        works(&mut bridge);
+        close(bridge);
+    }
+    scene.one_sign_in();
+    scene.opened(2);
 }

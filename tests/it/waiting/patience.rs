@@ -2,8 +2,10 @@
 
 use std::thread;
 
+use playground::{Manner, browse};
 use serde_json::{Value, json};
 
+use super::again::log_in;
 use super::{
     BY_HAND, Scene, address_in, approve, close, lists_changed, official_sdk, sign_in, tools, works,
 };
@@ -27,7 +29,7 @@ fn call(bridge: &mut Bridge) -> u64 {
 /// Each of these takes as long as a host is kept waiting, so they take it together.
 #[test]
 fn nobody_waits_longer_than_hosts_do() {
-    let cases: [(&str, fn()); 4] = [
+    let cases: [(&str, fn()); 5] = [
         (
             "late",
             a_person_who_is_late_is_told_what_to_do_and_served_in_the_end,
@@ -39,6 +41,10 @@ fn nobody_waits_longer_than_hosts_do() {
         (
             "later",
             a_server_that_wants_a_token_only_after_initialize_keeps_nobody_waiting_either,
+        ),
+        (
+            "declined",
+            a_session_whose_sign_in_was_declined_is_served_after_one_in_a_terminal,
         ),
         (
             "official SDK",
@@ -137,6 +143,25 @@ fn a_session_whose_sign_in_ended_is_served_when_the_person_is_back() {
         scene.playground.code_exchanges(),
     );
     assert_eq!(counts, (1, 2), "{}", scene.playground.printed_log());
+    close(bridge);
+}
+
+fn a_session_whose_sign_in_was_declined_is_served_after_one_in_a_terminal() {
+    let mut scene = Scene::new();
+    let mut bridge = scene.promised(&BY_HAND);
+    approve(&bridge.stderr_address());
+    lists_changed(&mut bridge);
+    scene.playground.expire_access_tokens();
+    scene.playground.revoke_grants();
+    let list = bridge.request("tools/list", json!({}));
+    // 45 s later.
+    assert_eq!(tools(&bridge.answer(list)), ["sign_in"]);
+    let (text, _) = sign_in(&mut bridge, json!({}));
+    browse(address_in(&text), Manner::Deny).unwrap();
+    log_in(&mut scene);
+    lists_changed(&mut bridge);
+    works(&mut bridge);
+    scene.opened(1);
     close(bridge);
 }
 

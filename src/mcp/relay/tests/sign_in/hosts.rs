@@ -238,3 +238,29 @@ fn at_the_end_nobody_waits_for_what_only_the_bridge_awaits() {
     scene.host(LIST);
     assert!(scene.relay.is_busy());
 }
+
+#[test]
+fn in_a_session_that_is_open_a_sign_in_by_another_process_is_found_too() {
+    let mut scene = Scene::open();
+    scene.host(LIST);
+    let (exchange, _) = scene.sent();
+    scene.stands(open());
+    scene.remote(exchange, Event::NotSignedIn);
+    scene.is_sign_in_list();
+    scene.stands(SignInStanding::Quiet);
+    let watch = scene.watched();
+    scene.nothing();
+    scene.remote(watch, Event::TokensChanged);
+    assert_eq!(scene.told(), list_changed("tools"));
+    // Once is enough, and whoever signs in here ends the look-out.
+    scene.remote(watch, Event::TokensChanged);
+    scene.nothing();
+    scene.stands(SignInStanding::Preparing);
+    scene.stands(SignInStanding::Quiet);
+    let watch = scene.watched();
+    scene.nothing();
+    scene.stands(SignInStanding::SignedIn);
+    assert_eq!(scene.aborted(), watch);
+    assert_eq!(scene.told(), list_changed("tools"));
+    scene.nothing();
+}
