@@ -201,6 +201,17 @@ impl Bridge {
         }
     }
 
+    /// Whether a notification with this method has come, or comes in a moment; it is taken.
+    pub fn has_come(&mut self, method: &str) -> bool {
+        let end = Instant::now() + Duration::from_millis(5);
+        while let Some(line) = self.line_if_before(end) {
+            self.waiting.push_back(parsed(line, self));
+        }
+        let fits = |message: &Value| message["method"] == method;
+        let index = self.waiting.iter().position(fits);
+        index.is_some_and(|index| self.waiting.remove(index).is_some())
+    }
+
     /// The names of the server's tools, from the answer to a request for them. As long as a person
     /// has to sign in, a bridge may offer nothing but a tool for that, and says when the list has
     /// become another; then it is asked again.

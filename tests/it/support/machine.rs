@@ -105,6 +105,11 @@ impl Machine {
         }
     }
 
+    /// The answers that browsers got so far.
+    pub fn seen(&self) -> Vec<String> {
+        self.lines("visits")
+    }
+
     /// The bridge's program in this machine's environment, and in nothing of ours.
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-drawbridge"));
