@@ -233,7 +233,7 @@ impl Relay {
             let Some(asked) = self.pending.settle(number) else {
                 continue;
             };
-            if asked.sent && asked.message.method() != "initialize" {
+            if asked.sent && self.is_of_this_session(&asked) {
                 self.send_cancelled(number, "the client disconnected");
             }
             self.effects.push(Effect::Abort(number));
@@ -246,6 +246,12 @@ impl Relay {
             self.effects.push(Effect::EndSession(session));
         }
         self.phase = Phase::Idle;
+    }
+
+    /// Whether the server can know of this request: it died with the session it was sent in.
+    fn is_of_this_session(&self, asked: &Asked) -> bool {
+        let current = self.session.as_ref().map(|session| session.serial);
+        current == Some(asked.session)
     }
 
     /// What is said about a request that the end of the session overtook. One that was sent may

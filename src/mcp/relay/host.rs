@@ -256,7 +256,9 @@ impl Relay {
             return;
         };
         if asked.sent {
-            self.send_notification(message.with_part(part, &number.to_string()));
+            if self.is_of_this_session(&asked) {
+                self.send_notification(message.with_part(part, &number.to_string()));
+            }
             self.effects.push(Effect::Abort(number));
         }
         for (question, _) in self

@@ -42,10 +42,11 @@ impl Relay {
                 None,
             ));
         }
-        match self.phase {
-            Phase::Idle => self.sign_in_afresh(),
-            _ => self.start_afresh(),
+        if !matches!(self.phase, Phase::Idle) {
+            self.end_all();
         }
+        self.host = super::Host::default();
+        self.sign_in_afresh();
         let revision = revision_for(version.as_deref().unwrap_or_default());
         // A revision we do not know is not asked for: the answer could be one we cannot carry.
         let message = match message.body_member("protocolVersion") {
@@ -72,7 +73,8 @@ impl Relay {
         self.send_request_that(number, asks);
     }
 
-    fn start_afresh(&mut self) {
+    /// Ends what belongs to the session before this one.
+    fn end_all(&mut self) {
         let failure = Failure::new(
             Stage::Protocol,
             false,
@@ -88,8 +90,6 @@ impl Relay {
         if let Some(session) = self.session.take() {
             self.effects.push(Effect::EndSession(session));
         }
-        self.host = super::Host::default();
-        self.sign_in_afresh();
     }
 
     fn withdraw_questions(&mut self, reason: &str) {

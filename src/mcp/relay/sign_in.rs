@@ -174,6 +174,8 @@ impl Relay {
         self.deliver(owner, |id| result(id, &promise.result));
         self.host.told_capabilities = promise.capabilities;
         self.sign_in.promised = true;
+        // For a client that said it is ready before it could know.
+        self.prompt();
         self.detail("a person has to sign in; the client was answered without the server");
     }
 

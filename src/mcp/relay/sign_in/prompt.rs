@@ -1,7 +1,7 @@
 //! Asking through the AI client's own user interface, where no browser can be opened here and the
 //! client can put addresses before the user (MCP 2025-11-25, Elicitation, URL Mode).
 
-use super::super::{Relay, question_id};
+use super::super::{Phase, Relay, question_id};
 use crate::mcp::jsonrpc::{self, Kind, Message};
 use crate::oauth::authorize::AuthorizationUrl;
 use crate::oauth::invitation::Standing;
@@ -34,8 +34,9 @@ impl Relay {
         let Standing::Open(invitation) = &self.sign_in.standing else {
             return;
         };
-        let ready = self.host.capabilities.shows_addresses() && self.host.initialized.is_some();
-        if invitation.browser_opened || !ready {
+        let answered = self.sign_in.promised || !matches!(self.phase, Phase::Opening { .. });
+        let ready = answered && self.host.initialized.is_some();
+        if invitation.browser_opened || !ready || !self.host.capabilities.shows_addresses() {
             return;
         }
         let address = invitation.address.clone();

@@ -186,3 +186,18 @@ fn requests_carry_the_session_they_were_made_in() {
     assert_eq!((session.serial, session.revision.name), (1, "2025-11-25"));
     assert_eq!(outgoing.kind, OutgoingKind::Request("tools/call".into()));
 }
+
+#[test]
+fn a_request_that_died_with_its_session_is_not_cancelled_in_another() {
+    let mut scene = Scene::open();
+    scene.host(&call("7"));
+    let (first, _) = scene.sent();
+    scene.host(&call("8"));
+    let (second, _) = scene.sent();
+    scene.remote(second, Event::SessionLost);
+    reopen(&mut scene);
+    assert!(scene.sent().1.contains("tools/call"));
+    scene.host(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}}"#);
+    assert_eq!(scene.aborted(), first);
+    scene.nothing();
+}

@@ -1,5 +1,6 @@
 //! A person has to sign in while the AI client waits.
 
+mod chaos;
 mod hosts;
 
 use serde_json::{Value, json};

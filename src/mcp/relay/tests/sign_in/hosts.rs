@@ -264,3 +264,36 @@ fn in_a_session_that_is_open_a_sign_in_by_another_process_is_found_too() {
     assert_eq!(scene.told(), list_changed("tools"));
     scene.nothing();
 }
+
+#[test]
+fn a_client_that_is_ready_too_early_is_asked_when_it_has_its_answer() {
+    let mut scene = Scene::new();
+    scene.host(&initialize(0, "2025-11-25", SHOWS));
+    let (first, _) = scene.sent();
+    scene.host(INITIALIZED);
+    scene.stands(open());
+    scene.remote(first, Event::SigningIn);
+    scene.nothing();
+    scene.passes(2000);
+    assert_eq!(scene.told_value()["id"], 0);
+    assert_eq!(scene.told_value()["method"], "elicitation/create");
+}
+
+#[test]
+fn an_initialize_that_failed_leaves_nothing_to_the_next() {
+    let mut scene = Scene::new();
+    scene.host(&initialize(0, "2025-11-25", SHOWS));
+    let (first, _) = scene.sent();
+    scene.host(INITIALIZED);
+    scene.remote(first, Event::Failed(auth_failure()));
+    scene.told();
+    scene.host(&initialize(1, "2025-11-25", SHOWS));
+    let (second, _) = scene.sent();
+    scene.stands(open());
+    scene.remote(second, Event::SigningIn);
+    scene.passes(2000);
+    assert_eq!(scene.told_value()["id"], 1);
+    scene.nothing();
+    scene.host(INITIALIZED);
+    assert_eq!(scene.told_value()["method"], "elicitation/create");
+}
