@@ -18,9 +18,6 @@ use super::token_endpoint::{
 use crate::ids::{Issuer, ResourceId, ServerUrl};
 use crate::secret::Secret;
 
-/// The `grant_type` of the device grant.
-pub const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
-
 /// RFC 8628 §3.2: seconds between two polls where the server names none.
 const INTERVAL: u64 = 5;
 

@@ -6,11 +6,10 @@ use std::fmt;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::device::GRANT_TYPE;
 use super::discovery::server::AuthorizationServer;
 use super::discovery::{FetchFault, Fetched, learnt_address};
 use super::document::Object;
-use super::token_endpoint::{Cause, Refusal};
+use super::token_endpoint::{Cause, DEVICE_GRANT, Refusal};
 use crate::ids::{ServerUrl, is_loopback};
 use crate::secret::Secret;
 use crate::untrusted::{SHOWN, printable};
@@ -253,14 +252,14 @@ impl Registration {
                 put("response_types", json!(["code"]));
             }
             (true, false) => {
-                let grants = ["authorization_code", GRANT_TYPE, "refresh_token"];
+                let grants = ["authorization_code", DEVICE_GRANT, "refresh_token"];
                 put("grant_types", json!(grants));
                 put("response_types", json!(["code"]));
             }
             (false, true) => {}
             // The defaults of RFC 7591 §2 would leave the grant out that is needed.
             (true, true) => {
-                put("grant_types", json!([GRANT_TYPE, "refresh_token"]));
+                put("grant_types", json!([DEVICE_GRANT, "refresh_token"]));
                 put("response_types", json!([]));
             }
         }

@@ -28,6 +28,9 @@ pub struct TokenRequest {
     pub grant: GrantRequest,
 }
 
+/// The `grant_type` of the device grant (RFC 8628 §3.4).
+pub const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
 /// What is handed in for tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GrantRequest {
@@ -58,7 +61,7 @@ impl GrantRequest {
         match self {
             Self::AuthorizationCode { .. } => "authorization_code",
             Self::RefreshToken { .. } => "refresh_token",
-            Self::DeviceCode { .. } => super::device::GRANT_TYPE,
+            Self::DeviceCode { .. } => DEVICE_GRANT,
         }
     }
 }

@@ -80,16 +80,19 @@ fn the_request_describes_a_native_public_client() {
 fn a_client_for_other_devices_asks_for_their_grant_as_well() {
     let grants = |body: &Value| body["grant_types"].clone();
     let first = plain().for_devices();
-    let all = json!(["authorization_code", GRANT_TYPE, "refresh_token"]);
+    let all = json!(["authorization_code", DEVICE_GRANT, "refresh_token"]);
     assert_eq!(grants(&first.body()), all);
     assert_eq!(first.body()["redirect_uris"], json!([LOCALHOST]));
     assert_eq!(first.body()["response_types"], json!(["code"]));
     // RFC 7591 §2: left out, the grant would be `authorization_code`.
     let second = again(answer(first, 400, r#"{"error":"invalid_client_metadata"}"#));
-    assert_eq!(grants(&second.body()), json!([GRANT_TYPE, "refresh_token"]));
+    assert_eq!(
+        grants(&second.body()),
+        json!([DEVICE_GRANT, "refresh_token"])
+    );
     assert_eq!(second.body()["response_types"], json!([]));
-    let mine = begin(None, json!({"grant_types": [GRANT_TYPE]})).unwrap();
-    assert_eq!(grants(&mine.for_devices().body()), json!([GRANT_TYPE]));
+    let mine = begin(None, json!({"grant_types": [DEVICE_GRANT]})).unwrap();
+    assert_eq!(grants(&mine.for_devices().body()), json!([DEVICE_GRANT]));
 }
 
 #[test]
@@ -98,9 +101,9 @@ fn a_client_that_got_the_device_grant_alone_has_no_redirect_uri() {
         let refused = r#"{"error":"invalid_client_metadata"}"#;
         again(answer(plain().for_devices(), 400, refused))
     };
-    let alone = format!(r#"{{"client_id":"C","grant_types":["{GRANT_TYPE}"]}}"#);
+    let alone = format!(r#"{{"client_id":"C","grant_types":["{DEVICE_GRANT}"]}}"#);
     let both =
-        format!(r#"{{"client_id":"C","grant_types":["authorization_code","{GRANT_TYPE}"]}}"#);
+        format!(r#"{{"client_id":"C","grant_types":["authorization_code","{DEVICE_GRANT}"]}}"#);
     let silent = r#"{"client_id":"C"}"#;
     for (registration, reply, serves_browsers) in [
         (plain().for_devices(), silent, true),

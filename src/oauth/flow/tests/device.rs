@@ -1,6 +1,7 @@
 use super::*;
 use crate::oauth::authorize::CallbackError;
-use crate::oauth::device::{DeviceError, GRANT_TYPE};
+use crate::oauth::device::DeviceError;
+use crate::oauth::token_endpoint::DEVICE_GRANT;
 
 /// A first sign-in by code.
 fn world() -> World {
@@ -105,7 +106,7 @@ fn one_client_resource_and_scope_go_through_all_requests() {
         ]
     );
     let poll = &end.world.requests[0];
-    assert_eq!(poll.grant.grant_type(), GRANT_TYPE);
+    assert_eq!(poll.grant.grant_type(), DEVICE_GRANT);
     assert_eq!(poll.resource, Some(ResourceId::new(RESOURCE)));
     assert_eq!(poll.client.client_id, "CLIENT_1");
 }
@@ -133,7 +134,7 @@ fn what_was_granted_by_code_is_remembered_as_any_other_grant() {
 fn the_registration_asks_for_both_grants_and_serves_a_browser_later() {
     let end = world().challenged();
     let body = &end.world.bodies[0];
-    let grants = ["authorization_code", GRANT_TYPE, "refresh_token"];
+    let grants = ["authorization_code", DEVICE_GRANT, "refresh_token"];
     assert_eq!(body["grant_types"], serde_json::json!(grants));
     let port = end.world.settings.unbound_port();
     let uri = format!("http://localhost:{port}/oauth/callback");
@@ -182,7 +183,7 @@ fn a_registration_for_devices_alone_is_not_shown_to_a_browser() {
         })
         .challenged();
     assert_eq!(end.token(), Some("NEW_ACCESS_1"));
-    let grants = [GRANT_TYPE, "refresh_token"];
+    let grants = [DEVICE_GRANT, "refresh_token"];
     assert_eq!(
         end.world.bodies[1]["grant_types"],
         serde_json::json!(grants)
