@@ -22,6 +22,8 @@ use world::World;
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
     rounds: usize,
+    /// Rounds that began without a sign-in.
+    forgotten: usize,
     started: usize,
     killed: usize,
     mishaps: usize,
@@ -40,6 +42,7 @@ struct Tally {
 impl AddAssign for Tally {
     fn add_assign(&mut self, other: Self) {
         self.rounds += other.rounds;
+        self.forgotten += other.forgotten;
         self.started += other.started;
         self.killed += other.killed;
         self.mishaps += other.mishaps;

@@ -188,6 +188,12 @@ impl Machine {
         self.edit_cached(|cached| cached["expires_at"] = Value::from(1_600_000_000));
     }
 
+    /// The one sign-in is gone from the cache.
+    pub fn forget_sign_in(&self) {
+        let _lock = self.lock_sign_in();
+        fs::remove_file(self.sign_in_file()).expect("a writable cache");
+    }
+
     /// Takes the lock under which bridges change the one sign-in; free again when dropped.
     pub fn lock_sign_in(&self) -> File {
         let is_lock = |path: &PathBuf| {

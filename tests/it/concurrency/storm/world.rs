@@ -54,7 +54,10 @@ struct Process {
 }
 
 /// What is planned for one round.
+#[derive(Debug, Default)]
 struct Plan {
+    /// Whether the sign-in is gone from the cache, as if the person had never signed in.
+    forgotten: bool,
     newcomers: usize,
     refresh: Vec<Mishap>,
     code: Vec<Mishap>,
@@ -115,7 +118,10 @@ impl<'a> World<'a> {
         let browsers = self.machine.opened().len();
         let plan = self.plan();
 
-        self.machine.expire_cached();
+        match plan.forgotten {
+            true => self.machine.forget_sign_in(),
+            false => self.machine.expire_cached(),
+        }
         if self.random.gen_bool(0.8) {
             self.server.expire_access_tokens();
         }
@@ -134,6 +140,7 @@ impl<'a> World<'a> {
         self.check(&plan, before, unused, browsers);
         self.retire();
         self.tally.rounds += 1;
+        self.tally.forgotten += usize::from(plan.forgotten);
         self.tally.mishaps += plan.refresh.len() + plan.code.len();
     }
 
@@ -152,6 +159,7 @@ impl<'a> World<'a> {
             .map(|_| random.gen_bool(deadly))
             .collect();
         Plan {
+            forgotten: random.gen_bool(0.08),
             newcomers,
             refresh,
             code,
@@ -251,53 +259,41 @@ impl<'a> World<'a> {
         for process in &mut self.processes {
             process.ask();
         }
-        self.await_answers(&Plan {
-            newcomers: 0,
-            refresh: Vec::new(),
-            code: Vec::new(),
-            killed: Vec::new(),
-        });
+        self.await_answers(&Plan::default());
     }
 
     fn check(&self, plan: &Plan, before: Counts, unused: Option<usize>, browsers: usize) {
         let server = self.server;
-        let now = server.counts();
-        let story = || {
-            format!(
-                "refresh {:?}, code {:?}, killed {:?}\n{}",
-                plan.refresh,
-                plan.code,
-                plan.killed,
-                server.story()
-            )
-        };
+        let story = || format!("{plan:?}\n{}", self.story());
         let cached = self.machine.sign_in();
         for token in ["access_token", "refresh_token"] {
             let token = cached[token].as_str().expect("a token in the cache");
             assert_ne!(server.takes(token), Some(false), "{}", story());
         }
+        let now = server.counts();
         let ended = now.ended - before.ended;
         let signed_in = now.exchanges - before.exchanges;
         let opened = self.machine.opened().len() - browsers;
         // A grant ends only if the answer to a refresh got lost, at a server that wants it so.
         let may_end = plan.may_lose() && self.reuse == Reuse::Fatal;
         assert!(ended == 0 || may_end, "{}", story());
-        // A person signs in once for each grant that ended, or else for one whose tokens got lost
+        // A person signs in once for each grant that is gone, or else for one whose tokens got lost
         // before anybody could use them.
+        let gone = ended + usize::from(plan.forgotten);
         match (server.unused(), unused) {
             (Some(now), Some(before)) => {
-                assert_eq!(signed_in, ended + now - before, "{}", story());
+                assert_eq!(signed_in, gone + now - before, "{}", story());
             }
-            _ => assert!(signed_in <= ended + self.deaths(plan), "{}", story()),
+            _ => assert!(signed_in <= gone + self.deaths(plan), "{}", story()),
         }
-        assert!(signed_in >= ended, "{}", story());
-        if ended == 0 {
+        assert!(signed_in >= gone, "{}", story());
+        // One browser for each, and one more at most for each process that was killed with one
+        // open, or whose code was refused; none without need.
+        let most = gone + self.deaths(plan);
+        assert!(opened <= most, "{opened} browsers\n{}", story());
+        if gone == 0 {
             assert_eq!((signed_in, opened), (0, 0), "{}", story());
         }
-        // One browser for each, and one more at most for each process that was killed with one
-        // open, or that was refused at the end.
-        let most = ended + self.deaths(plan);
-        assert!(opened <= most, "{opened} browsers for {ended}\n{}", story());
     }
 
     fn deaths(&self, plan: &Plan) -> usize {
