@@ -122,13 +122,6 @@ impl Exchange {
         matches!(self.outgoing.kind, OutgoingKind::Request(_))
     }
 
-    async fn bearer(&self) -> Result<Option<Secret>, Failure> {
-        match &self.wire.login {
-            Some(login) => login.bearer().await.map_err(|error| error.failure()),
-            None => Ok(None),
-        }
-    }
-
     /// Deals with an answer that is no success. `true` if nothing is left to do.
     async fn mend(&mut self, mut answer: Answer) -> Result<bool, Ended> {
         let challenge = self.challenge(&answer);

@@ -3,6 +3,7 @@
 
 mod again;
 mod answered;
+mod delayed;
 mod elicitation;
 mod hosts;
 mod official_sdk;

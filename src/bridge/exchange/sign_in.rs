@@ -16,8 +16,47 @@ use crate::secret::Secret;
 const SIGN_INS: u32 = 2;
 /// How often the relay is told that a sign-in is still awaited.
 const REPORTS: Duration = Duration::from_secs(10);
+/// How long a token may take that needs nobody before the relay is told. Clients give `initialize`
+/// ten seconds at the least.
+const DELAY: Duration = Duration::from_secs(6);
 
 impl Exchange {
+    /// The token to send, if there is one; refreshed first if it has ended.
+    pub(super) async fn bearer(&self) -> Result<Option<Secret>, Ended> {
+        let Some(login) = &self.wire.login else {
+            return Ok(None);
+        };
+        let mut bearer = std::pin::pin!(login.bearer());
+        let begun = Instant::now();
+        let mut told = false;
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut bearer => return Ok(done.map_err(|error| error.failure())?),
+                () = tokio::time::sleep_until(begun + DELAY), if !told => {
+                    told = true;
+                    self.report(Event::Delayed).await;
+                }
+                () = tokio::time::sleep_until(begun + relay::PATIENCE), if self.is_hurried() => {
+                    return Err(self.too_late());
+                }
+            }
+        }
+    }
+
+    /// Whether an AI client waits that is not answered in another way.
+    fn is_hurried(&self) -> bool {
+        matches!(&self.outgoing.kind, OutgoingKind::Request(method) if &**method != "initialize")
+    }
+
+    fn too_late(&self) -> Ended {
+        let server = &self.wire.server;
+        let detail = format!(
+            "the token for `{server}` is being refreshed, which takes unusually long; try again in a moment"
+        );
+        Failure::new(Stage::Auth, true, detail).into()
+    }
+
     pub(super) async fn sign_in(&mut self, challenge: Option<Challenge>) -> Result<(), Ended> {
         let server = &self.wire.server;
         let Some(login) = self.wire.login.clone() else {
@@ -63,8 +102,8 @@ impl Exchange {
     ) -> Result<(), Ended> {
         let mut signing_in = std::pin::pin!(signing_in);
         let mut standing = login.standing();
-        let hurried = matches!(&self.outgoing.kind, OutgoingKind::Request(method) if &**method != "initialize");
-        let mut report_at = Instant::now();
+        let begun = Instant::now();
+        let (mut report_at, mut told) = (begun, false);
         loop {
             let needed = standing.borrow_and_update().needs_person();
             let patience = relay::PATIENCE.saturating_sub(login.person_needed_for());
@@ -78,7 +117,16 @@ impl Exchange {
                     self.report(Event::SigningIn).await;
                     report_at = Instant::now() + REPORTS;
                 }
-                () = tokio::time::sleep(patience), if needed && hurried => return Err(Ended::NotSignedIn),
+                () = tokio::time::sleep(patience), if needed && self.is_hurried() => {
+                    return Err(Ended::NotSignedIn);
+                }
+                () = tokio::time::sleep_until(begun + DELAY), if !needed && !told => {
+                    told = true;
+                    self.report(Event::Delayed).await;
+                }
+                () = tokio::time::sleep_until(begun + relay::PATIENCE), if !needed && self.is_hurried() => {
+                    return Err(self.too_late());
+                }
                 changed = standing.changed() => if changed.is_err() {
                     // The program ends, and with it the wait.
                     return Err(LoginError::Closing.failure().into());

@@ -100,6 +100,9 @@ pub enum Event {
     /// The exchange waits for a person to sign in. Said as soon as that is known, and again every
     /// now and then.
     SigningIn,
+    /// The exchange waits for a token that can be had without a person, but not as fast as an AI
+    /// client expects an answer to `initialize`.
+    Delayed,
     /// Nobody has signed in for as long as the AI client can be kept waiting ([`super::PATIENCE`]).
     /// The server refused the request, which therefore had no effect.
     NotSignedIn,

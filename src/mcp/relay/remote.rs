@@ -29,6 +29,7 @@ impl Relay {
                 self.person_needed(exchange, now);
                 self.report_sign_in(exchange);
             }
+            Event::Delayed => self.answer_is_late(exchange, now),
             Event::NotSignedIn => self.answer_unsigned(exchange),
             Event::TokensChanged => self.tokens_changed(exchange, now),
             Event::Brought(outcome) => self.brought(exchange, outcome),

@@ -21,6 +21,8 @@ use prompt::Prompt;
 
 /// How long requests wait for a person; clients give up after 60 seconds.
 pub const PATIENCE: Duration = Duration::from_secs(45);
+/// The same in milliseconds.
+const PATIENCE_MS: u64 = PATIENCE.as_secs() * 1000;
 /// How long `initialize` waits for a person, in milliseconds. Some clients give up after three
 /// seconds.
 pub(super) const ANSWER_LIMIT: u64 = 2000;
@@ -43,10 +45,14 @@ pub(super) struct SignIn {
     /// The AI client has an answer to `initialize` that is not the server's; the session is not
     /// open yet.
     promised: bool,
-    /// When requests have waited long enough.
+    /// When requests have waited long enough for a person.
     patience_until: Option<u64>,
+    /// When requests have waited long enough for a token that needs nobody.
+    delayed_until: Option<u64>,
     /// The AI client was given lists that hold for the sign-in only.
     offered: bool,
+    /// The AI client was promised a session and has not seen the server's list of tools yet.
+    unlisted: bool,
     /// The session is being opened without asking a person.
     quietly: bool,
     /// Why the last sign-in failed.
@@ -84,8 +90,7 @@ impl Relay {
         let before = std::mem::replace(&mut self.sign_in.standing, standing);
         let needed = self.sign_in.standing.needs_person();
         if needed && !before.needs_person() {
-            let patience = u64::try_from(PATIENCE.as_millis()).unwrap_or(u64::MAX);
-            self.sign_in.patience_until = Some(now.saturating_add(patience));
+            self.sign_in.patience_until = Some(now.saturating_add(PATIENCE_MS));
         }
         match &self.sign_in.standing {
             Standing::Preparing => {}
@@ -124,10 +129,7 @@ impl Relay {
                 .iter()
                 .any(|waiting| waiting.request().is_some())
         };
-        let patience = match self.is_awaiting_person() && requests() {
-            true => self.sign_in.patience_until,
-            false => None,
-        };
+        let patience = self.patience_ends().filter(|_| requests());
         let calls = self.sign_in.calls.values().min().copied();
         [self.sign_in.answer_by, patience, calls]
             .into_iter()
@@ -160,6 +162,20 @@ impl Relay {
         self.sign_in_on_time(now);
     }
 
+    /// This exchange waits long for a token, although nobody has to do anything for it.
+    pub(super) fn answer_is_late(&mut self, exchange: u64, now: u64) {
+        let Phase::Opening { since, .. } = self.phase else {
+            return;
+        };
+        if self.is_opening(exchange) {
+            self.sign_in.delayed_until = Some(since.saturating_add(PATIENCE_MS));
+            if !self.sign_in.promised {
+                self.promise();
+            }
+            self.lose_patience(now);
+        }
+    }
+
     /// Answers `initialize` without the server.
     fn promise(&mut self) {
         self.sign_in.answer_by = None;
@@ -174,15 +190,17 @@ impl Relay {
         self.deliver(owner, |id| result(id, &promise.result));
         self.host.told_capabilities = promise.capabilities;
         self.sign_in.promised = true;
+        self.sign_in.unlisted = true;
         // For a client that said it is ready before it could know.
         self.prompt();
-        self.detail("a person has to sign in; the client was answered without the server");
+        self.detail("there is no token yet; the client was answered without the server");
     }
 
     /// The session is open: what the AI client was told meanwhile holds no longer. `restored`: it
     /// was told already that its lists have changed.
     pub(super) fn promise_kept(&mut self, restored: bool) {
         let promised = std::mem::take(&mut self.sign_in.promised);
+        self.sign_in.delayed_until = None;
         if promised {
             self.sign_in.failure = None;
             self.end_watch();
@@ -196,6 +214,7 @@ impl Relay {
     pub(super) fn promise_broken(&mut self, number: u64, failure: &Failure, now: u64) {
         self.pending.settle(number);
         self.phase = Phase::Unopened;
+        self.sign_in.delayed_until = None;
         let quietly = std::mem::take(&mut self.sign_in.quietly);
         if quietly && !self.sign_in.calls.is_empty() {
             // The user has asked for a sign-in meanwhile.
@@ -266,10 +285,24 @@ impl Relay {
         waits && self.sign_in.standing.needs_person()
     }
 
-    /// Answers what has waited for a person long enough.
+    /// Until when requests wait for a token.
+    fn patience_ends(&self) -> Option<u64> {
+        match self.is_awaiting_person() {
+            true => self.sign_in.patience_until,
+            false => self.sign_in.delayed_until.filter(|_| self.is_delayed()),
+        }
+    }
+
+    /// Whether the session that was promised waits for a token that needs nobody.
+    fn is_delayed(&self) -> bool {
+        let opening = matches!(self.phase, Phase::Opening { .. }) && self.sign_in.promised;
+        let needs_person = self.sign_in.standing.needs_person();
+        opening && !needs_person && self.sign_in.delayed_until.is_some()
+    }
+
+    /// Answers what has waited for a token long enough.
     pub(super) fn lose_patience(&mut self, now: u64) {
-        let over = self.sign_in.patience_until.is_some_and(|at| now >= at);
-        if !over || !self.is_awaiting_person() {
+        if self.patience_ends().is_none_or(|at| now < at) {
             return;
         }
         for waiting in std::mem::take(&mut self.waiting) {
@@ -339,6 +372,9 @@ impl Relay {
             (Some(failure), None) if !self.sign_in.standing.needs_person() => {
                 format!("{}; call the tool `sign_in` to begin again", failure.detail)
             }
+            _ if self.is_delayed() => format!(
+                "the token for `{server}` is being refreshed, which takes unusually long; try again in a moment"
+            ),
             _ if self.sign_in.standing.needs_person() => {
                 format!(
                     "a sign-in to `{server}` is needed and being prepared; try again in a moment"

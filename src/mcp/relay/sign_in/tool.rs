@@ -42,7 +42,7 @@ impl Relay {
     /// Whether the client can call our tool. Once it has the server's own list of tools, a tool of
     /// this name would be the server's.
     pub(super) fn has_tool(&self) -> bool {
-        self.sign_in.promised || self.sign_in.offered
+        self.sign_in.promised || self.sign_in.offered || self.sign_in.unlisted
     }
 
     /// Whether this is a call of our tool.
@@ -116,6 +116,7 @@ impl Relay {
     pub(in crate::mcp::relay) fn sign_in_answered(&mut self, number: u64, method: &str) {
         if method == "tools/list" {
             self.sign_in.offered = false;
+            self.sign_in.unlisted = false;
         }
         if self.sign_in.probe == Some(number) {
             self.sign_in.probe = None;

@@ -332,6 +332,23 @@ fn the_tool_says_what_to_do_and_takes_the_address_where_the_browser_ended() {
 }
 
 #[test]
+fn an_address_that_comes_just_after_the_end_is_not_handed_to_the_server() {
+    let (mut scene, first) = Scene::promised();
+    scene.session_opens(first, TOOLS);
+    let late = sign_in_call(r#"{"callback_url":"http://localhost:1/?code=c&state=s"}"#);
+    scene.host(&late);
+    assert!(matches!(scene.next(), Some(Effect::Bring { .. })));
+    scene.host(LIST);
+    let (exchange, _) = scene.sent();
+    let listed = format!(r#"{{"jsonrpc":"2.0","id":{exchange},"result":{{"tools":[]}}}}"#);
+    scene.reply(exchange, &listed);
+    scene.told();
+    // By now it could be a tool of the server.
+    scene.host(&late.replace("\"s\"", "\"t\""));
+    assert!(scene.sent().1.contains("sign_in"));
+}
+
+#[test]
 fn a_code_to_enter_is_told_with_its_address() {
     let (mut scene, _) = Scene::promised();
     scene.stands(SignInStanding::Open(invitation(ADDRESS, Some("BCDF-GHJK"))));
@@ -745,4 +762,51 @@ fn a_client_that_starts_afresh_forgets_what_it_was_promised() {
     let (second, _) = scene.sent();
     scene.reply(second, &initialized_result(second, "2025-11-25", TOOLS));
     assert_eq!(scene.told(), initialized_result(9, "2025-11-25", TOOLS));
+}
+
+#[test]
+fn a_client_is_answered_although_a_refresh_hangs() {
+    let mut scene = Scene::new();
+    scene.host(&initialize(0, "2025-11-25", "{}"));
+    let (first, _) = scene.sent();
+    scene.passes(6000);
+    scene.remote(first, Event::Delayed);
+    assert_eq!(scene.told_value()["id"], 0);
+    scene.host(INITIALIZED);
+    scene.host(LIST);
+    scene.host(&call("6"));
+    assert_eq!(scene.relay.deadline(), Some(PATIENCE_MS));
+    scene.passes(PATIENCE_MS - 6000);
+    scene.is_sign_in_list();
+    let failed = scene.told();
+    assert!(failed.contains("unusually long"), "{failed}");
+    // Whatever the token is worth now, what comes next is tried.
+    let outage = Failure::new(Stage::Auth, true, "the token endpoint does not answer");
+    scene.remote(first, Event::Failed(outage));
+    scene.host(&call("7"));
+    let Some(Effect::Send(asking)) = scene.next() else {
+        panic!("nothing was tried");
+    };
+    assert!(asking.asks);
+    scene.session_opens(asking.exchange, TOOLS);
+    assert!(scene.sent().1.contains("tools/call"));
+}
+
+#[test]
+fn a_refresh_that_hangs_before_a_person_is_needed_changes_nothing_for_them() {
+    let mut scene = Scene::new();
+    scene.host(&initialize(0, "2025-11-25", "{}"));
+    let (first, _) = scene.sent();
+    scene.passes(6000);
+    scene.remote(first, Event::Delayed);
+    scene.told();
+    scene.host(INITIALIZED);
+    scene.host(LIST);
+    scene.passes(20_000);
+    scene.stands(open());
+    scene.remote(first, Event::SigningIn);
+    scene.passes(PATIENCE_MS - 1);
+    scene.nothing();
+    scene.passes(1);
+    scene.is_sign_in_list();
 }
