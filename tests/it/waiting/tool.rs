@@ -25,7 +25,7 @@ fn taken(bridge: &mut Bridge, text: &str) {
 #[test]
 fn the_address_where_the_browser_ended_finishes_the_sign_in() {
     let scene = Scene::new();
-    let mut bridge = scene.promised(&BY_HAND);
+    let mut bridge = scene.promised(&["--no-browser", "--debug"]);
     let list = bridge.request("tools/list", json!({}));
     let address = bridge.stderr_address();
     // Without an address, and with what is none, it is said where to begin.
