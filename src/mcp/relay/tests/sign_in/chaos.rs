@@ -189,7 +189,7 @@ impl World {
         self.story.push(format!("{exchange}: {event:?}"));
         let goes_on = matches!(
             event,
-            Event::SigningIn | Event::StandingOpen | Event::StandingGap
+            Event::SigningIn | Event::Delayed | Event::StandingOpen | Event::StandingGap
         );
         if !goes_on {
             self.live.remove(&exchange);
@@ -243,6 +243,7 @@ impl World {
             (_, 5) => Event::Failed(Failure::new(Stage::Connect, true, "no route")),
             (Live::Request | Live::Notification, 6) => Event::SessionLost,
             (Live::Request, 7) => Event::NotSignedIn,
+            (Live::Request | Live::Initialize, 8) => Event::Delayed,
             (Live::Initialize, 6) => Event::Reply(message(&format!(
                 r#"{{"jsonrpc":"2.0","id":{exchange},"error":{{"code":-32000,"message":"no"}}}}"#
             ))),
