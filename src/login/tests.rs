@@ -363,13 +363,13 @@ async fn a_refresh_that_is_put_off_delays_one_request_and_no_other() {
 #[tokio::test]
 async fn a_token_is_renewed_before_it_ends_without_a_request() {
     let scene = Scene::new();
-    let old = scene.signed_in(13).await;
-    // Due in a second.
-    scene.edit(|grant| grant.granted_at = now() - 47).await;
+    let old = scene.signed_in(42).await;
+    // Due in half a minute, when twelve seconds of its sixty are left.
+    scene.edit(|grant| grant.granted_at = now() - 18).await;
     let process = scene.process();
     assert_eq!(process.login.bearer().await.unwrap(), Some(old.clone()));
     assert_eq!(scene.refreshes_asked(), 0);
-    assert!(process.renews_after(0).await);
+    assert!(process.renews_after(33).await);
     assert_ne!(process.login.bearer().await.unwrap(), Some(old));
     assert_eq!(scene.refreshes_asked(), 1);
 }
