@@ -79,6 +79,7 @@ fn whatever_goes_wrong_the_cache_stays_valid_and_nobody_is_asked_without_need() 
         let reuse = [Reuse::Forgiven, Reuse::Fatal][number % 2];
         let server = Playground::start(Settings {
             retry_of_refresh: reuse == Reuse::Forgiven,
+            one_access_token: number % 4 > 1,
             ..Settings::default()
         });
         World::new(&server, reuse, seed().wrapping_add(number as u64)).live_through(rounds)
