@@ -6,6 +6,7 @@
 
 mod expiry;
 mod killed;
+mod outage;
 mod revoking;
 mod storm;
 mod together;
