@@ -1,7 +1,10 @@
 //! A person has to sign in while the AI client waits.
 
+mod again;
 mod chaos;
 mod hosts;
+mod prompt;
+mod tool;
 
 use serde_json::{Value, json};
 use url::Url;
@@ -14,6 +17,8 @@ use crate::oauth::invitation::{Invitation, Standing as SignInStanding};
 const ADDRESS: &str = "https://as.example/authorize?state=STATE_1";
 const LIST: &str = r#"{"jsonrpc":"2.0","id":5,"method":"tools/list"}"#;
 const PATIENCE_MS: u64 = 45_000;
+/// The capabilities of a client that puts addresses before the user.
+const SHOWS: &str = r#"{"elicitation":{"url":{}}}"#;
 
 fn invitation(address: &str, user_code: Option<&str>) -> Invitation {
     Invitation {
@@ -93,6 +98,11 @@ impl Scene {
         self.reply(exchange, &answer);
         let (announced, body) = self.sent();
         assert_eq!(body, INITIALIZED);
+        self.session_is_open(announced);
+    }
+
+    /// The server takes the client's word that it is ready, and the client hears of its lists.
+    fn session_is_open(&mut self, announced: u64) {
         self.remote(announced, Event::Accepted);
         let standing = self.standing();
         // The look-out for tokens, if there was one.
@@ -103,6 +113,15 @@ impl Scene {
             assert_eq!(self.told(), list_changed(kind));
         }
         self.remote(standing, Event::StandingOpen);
+    }
+
+    /// A request meets the need of a person in a session that is open, and nobody comes in time.
+    fn unsigned_list(&mut self) {
+        self.host(LIST);
+        let (exchange, _) = self.sent();
+        self.stands(open());
+        self.remote(exchange, Event::NotSignedIn);
+        self.is_sign_in_list();
     }
 
     fn is_sign_in_list(&mut self) {
@@ -293,246 +312,6 @@ fn a_kind_of_list_that_was_promised_and_is_not_there_is_empty() {
 }
 
 #[test]
-fn the_tool_says_what_to_do_and_takes_the_address_where_the_browser_ended() {
-    let (mut scene, first) = Scene::promised();
-    scene.stands(open());
-    scene.host(&sign_in_call("{}"));
-    let text = scene.told_value()["result"]["content"][0]["text"].clone();
-    assert!(text.as_str().unwrap().contains(ADDRESS), "{text}");
-    scene.host(&sign_in_call(
-        r#"{"callback_url":"http://localhost:1/?code=c&state=s"}"#,
-    ));
-    let call = match scene.next() {
-        Some(Effect::Bring { call, text }) => {
-            assert!(text.matches("http://localhost:1/?code=c&state=s"));
-            call
-        }
-        other => panic!("{other:?}"),
-    };
-    scene.nothing();
-    scene.remote(
-        call,
-        Event::Brought(Err("this is not it; copy all of it".into())),
-    );
-    let told = scene.told_value();
-    assert_eq!(told["result"]["isError"], true);
-    assert_eq!(
-        told["result"]["content"][0]["text"],
-        "this is not it; copy all of it"
-    );
-    scene.host(&sign_in_call(
-        r#"{"callback_url":"http://localhost:1/?code=c&state=s"}"#,
-    ));
-    let Some(Effect::Bring { call, .. }) = scene.next() else {
-        panic!("nothing was brought");
-    };
-    scene.remote(call, Event::Brought(Ok(())));
-    assert_eq!(scene.told_value()["result"]["isError"], false);
-    scene.session_opens(first, TOOLS);
-}
-
-#[test]
-fn an_address_that_comes_just_after_the_end_is_not_handed_to_the_server() {
-    let (mut scene, first) = Scene::promised();
-    scene.session_opens(first, TOOLS);
-    let late = sign_in_call(r#"{"callback_url":"http://localhost:1/?code=c&state=s"}"#);
-    scene.host(&late);
-    assert!(matches!(scene.next(), Some(Effect::Bring { .. })));
-    scene.host(LIST);
-    let (exchange, _) = scene.sent();
-    let listed = format!(r#"{{"jsonrpc":"2.0","id":{exchange},"result":{{"tools":[]}}}}"#);
-    scene.reply(exchange, &listed);
-    scene.told();
-    // By now it could be a tool of the server.
-    scene.host(&late.replace("\"s\"", "\"t\""));
-    assert!(scene.sent().1.contains("sign_in"));
-}
-
-#[test]
-fn a_code_to_enter_is_told_with_its_address() {
-    let (mut scene, _) = Scene::promised();
-    scene.stands(SignInStanding::Open(invitation(ADDRESS, Some("BCDF-GHJK"))));
-    scene.host(&sign_in_call("{}"));
-    let text = scene.told();
-    assert!(
-        text.contains("BCDF-GHJK") && !text.contains("callback_url"),
-        "{text}"
-    );
-}
-
-#[test]
-fn a_code_that_the_address_holds_is_compared_or_entered_elsewhere() {
-    let (mut scene, _) = Scene::promised();
-    let entry = "https://as.example/device";
-    scene.stands(SignInStanding::Open(Invitation {
-        entry: Some(AuthorizationUrl(Url::parse(entry).unwrap())),
-        ..invitation(&format!("{entry}?user_code=BCDF-GHJK"), Some("BCDF-GHJK"))
-    }));
-    scene.host(&sign_in_call("{}"));
-    let text = scene.told();
-    for told in [
-        "in a browser: https://as.example/device?user_code=BCDF-GHJK",
-        "has to show this code: BCDF-GHJK",
-        "by hand, too, at: https://as.example/device",
-    ] {
-        assert!(text.contains(told), "{told}: {text}");
-    }
-}
-
-#[test]
-fn a_call_of_the_tool_waits_until_there_is_an_address() {
-    let (mut scene, first) = Scene::promised();
-    scene.host(&sign_in_call("{}"));
-    scene.nothing();
-    scene.stands(SignInStanding::Elsewhere(invitation(ADDRESS, None)));
-    assert!(scene.told().contains(ADDRESS));
-    scene.stands(SignInStanding::Preparing);
-    scene.host(&sign_in_call("{}"));
-    scene.passes(20_000);
-    assert_eq!(scene.told_value()["result"]["isError"], true);
-    scene.host(&sign_in_call("{}"));
-    scene.stands(SignInStanding::SignedIn);
-    scene.reply(first, &initialized_result(first, "2025-11-25", TOOLS));
-    let (announced, _) = scene.sent();
-    let told = scene.told_value();
-    assert_eq!(told["result"]["isError"], false, "{told}");
-    // Called again by a client that has not read the list yet.
-    scene.host(&sign_in_call("{}"));
-    assert_eq!(scene.told_value()["result"]["isError"], false);
-    scene.remote(announced, Event::Accepted);
-}
-
-#[test]
-fn a_declined_sign_in_is_begun_again_only_when_the_user_asks() {
-    let (mut scene, first) = Scene::promised();
-    scene.stands(open());
-    scene.host(LIST);
-    scene.stands(SignInStanding::Quiet);
-    scene.remote(first, Event::Failed(auth_failure()));
-    scene.is_sign_in_list();
-    // Another request looks whether somebody else has signed in meanwhile, and asks nobody.
-    scene.host(&call("6"));
-    let Some(Effect::Send(quiet)) = scene.next() else {
-        panic!("nothing was tried");
-    };
-    assert!(!quiet.asks);
-    scene.remote(quiet.exchange, Event::Failed(auth_failure()));
-    let failed = scene.told();
-    assert!(
-        failed.contains("declined") && failed.contains("`sign_in`"),
-        "{failed}"
-    );
-    scene.host(&sign_in_call("{}"));
-    let Some(Effect::Send(asking)) = scene.next() else {
-        panic!("nothing was tried");
-    };
-    assert!(asking.asks);
-    scene.stands(open());
-    assert!(scene.told().contains(ADDRESS));
-    scene.session_opens(asking.exchange, TOOLS);
-}
-
-#[test]
-fn a_sign_in_by_another_process_is_found_by_the_next_request() {
-    let (mut scene, first) = Scene::promised();
-    scene.stands(SignInStanding::Quiet);
-    scene.remote(first, Event::Failed(auth_failure()));
-    scene.host(&call("6"));
-    let (quiet, _) = scene.sent();
-    scene.session_opens(quiet, TOOLS);
-    assert!(scene.sent().1.contains("tools/call"));
-}
-
-#[test]
-fn a_sign_in_by_another_process_is_found_without_a_request() {
-    let (mut scene, first) = Scene::promised();
-    scene.host(LIST);
-    scene.stands(SignInStanding::Quiet);
-    scene.remote(first, Event::Failed(auth_failure()));
-    let watch = scene.watched();
-    scene.is_sign_in_list();
-    // A change that does not help, and the next one, which does.
-    scene.remote(watch, Event::TokensChanged);
-    let (quiet, _) = scene.sent();
-    scene.remote(quiet, Event::Failed(auth_failure()));
-    let again = scene.watched();
-    scene.remote(watch, Event::TokensChanged);
-    scene.nothing();
-    scene.remote(again, Event::TokensChanged);
-    let Some(Effect::Send(quiet)) = scene.next() else {
-        panic!("nothing was tried");
-    };
-    assert!(!quiet.asks);
-    scene.session_opens(quiet.exchange, TOOLS);
-    scene.nothing();
-}
-
-#[test]
-fn the_user_asks_while_it_is_looked_whether_somebody_has_signed_in() {
-    let (mut scene, first) = Scene::promised();
-    scene.stands(SignInStanding::Quiet);
-    scene.remote(first, Event::Failed(auth_failure()));
-    scene.host(&call("6"));
-    let (quiet, _) = scene.sent();
-    scene.host(&sign_in_call("{}"));
-    scene.remote(quiet, Event::Failed(auth_failure()));
-    let Some(Effect::Send(asking)) = scene.next() else {
-        panic!("nothing was tried");
-    };
-    assert!(asking.asks);
-    scene.nothing();
-    scene.session_opens_for_both(asking.exchange);
-}
-
-impl Scene {
-    fn session_opens_for_both(&mut self, exchange: u64) {
-        self.stands(SignInStanding::SignedIn);
-        self.reply(exchange, &initialized_result(exchange, "2025-11-25", TOOLS));
-        let (announced, _) = self.sent();
-        assert_eq!(self.told_value()["id"], "s");
-        self.remote(announced, Event::Accepted);
-        let standing = self.standing();
-        // The look-out for tokens, if there was one.
-        if matches!(self.effects.front(), Some(Effect::Abort(_))) {
-            self.aborted();
-        }
-        for kind in ["tools", "prompts", "resources"] {
-            assert_eq!(self.told(), list_changed(kind));
-        }
-        self.remote(standing, Event::StandingOpen);
-        assert!(self.sent().1.contains("tools/call"));
-        self.nothing();
-    }
-}
-
-#[test]
-fn an_outage_after_the_promise_fails_what_waits_and_is_tried_again() {
-    let (mut scene, first) = Scene::promised();
-    scene.host(LIST);
-    scene.remote(
-        first,
-        Event::Failed(Failure::new(Stage::Connect, true, "no route")),
-    );
-    let failed = scene.told();
-    assert!(failed.contains("no route"), "{failed}");
-    scene.host(LIST);
-    let (again, body) = scene.sent();
-    assert!(body.contains("initialize"), "{body}");
-    scene.session_opens(again, TOOLS);
-    assert!(scene.sent().1.contains("tools/list"));
-}
-
-#[test]
-fn a_server_that_refuses_the_session_after_the_promise_is_asked_again() {
-    let (mut scene, first) = Scene::promised();
-    scene.host(LIST);
-    scene.reply(first, &format!(r#"{{"jsonrpc":"2.0","id":{first},"error":{{"code":-32000,"message":"closed for today"}}}}"#));
-    assert!(scene.told().contains("closed for today"));
-    scene.host(LIST);
-    assert!(scene.sent().1.contains("initialize"));
-}
-
-#[test]
 fn in_a_session_that_is_open_a_request_waits_no_longer_either() {
     let mut scene = Scene::open();
     scene.host(LIST);
@@ -586,37 +365,6 @@ fn a_client_that_does_not_expect_lists_to_change_gets_an_error() {
 }
 
 #[test]
-fn the_tool_begins_again_what_failed_in_a_session_that_is_open() {
-    let mut scene = Scene::open();
-    scene.host(LIST);
-    let (exchange, _) = scene.sent();
-    scene.stands(open());
-    scene.remote(exchange, Event::NotSignedIn);
-    scene.is_sign_in_list();
-    scene.stands(SignInStanding::Quiet);
-    scene.nothing();
-    for fails in [true, false] {
-        scene.host(&sign_in_call("{}"));
-        let (probe, body) = scene.sent();
-        assert!(body.contains("ping"), "{body}");
-        scene.nothing();
-        match fails {
-            true => {
-                scene.remote(probe, Event::Failed(auth_failure()));
-                assert_eq!(scene.told_value()["result"]["isError"], true);
-            }
-            false => {
-                scene.reply(
-                    probe,
-                    &format!(r#"{{"jsonrpc":"2.0","id":{probe},"result":{{}}}}"#),
-                );
-                assert_eq!(scene.told_value()["result"]["isError"], false);
-            }
-        }
-    }
-}
-
-#[test]
 fn what_waits_for_the_person_at_the_end_is_told_so() {
     let (mut scene, first) = Scene::promised();
     scene.stands(open());
@@ -626,129 +374,6 @@ fn what_waits_for_the_person_at_the_end_is_told_so() {
     assert_eq!(scene.aborted(), first);
     assert_eq!(scene.aborted(), first + 1);
     assert!(scene.told().contains(ADDRESS));
-}
-
-const SHOWS: &str = r#"{"elicitation":{"url":{}}}"#;
-
-#[test]
-fn a_client_that_shows_addresses_is_asked_to() {
-    let mut scene = Scene::new();
-    scene.host(&initialize(0, "2025-11-25", SHOWS));
-    let (first, _) = scene.sent();
-    scene.stands(open());
-    scene.nothing();
-    scene.remote(first, Event::SigningIn);
-    scene.passes(2000);
-    assert_eq!(scene.told_value()["id"], 0);
-    scene.nothing();
-    scene.host(INITIALIZED);
-    let asked = scene.told_value();
-    assert_eq!(asked["method"], "elicitation/create");
-    assert_eq!(asked["params"]["mode"], "url");
-    assert_eq!(asked["params"]["url"], ADDRESS);
-    scene.stands(open());
-    scene.nothing();
-    scene.host(&format!(
-        r#"{{"jsonrpc":"2.0","id":{},"result":{{"action":"accept"}}}}"#,
-        asked["id"]
-    ));
-    scene.nothing();
-    scene.stands(SignInStanding::SignedIn);
-    let done = scene.told_value();
-    assert_eq!(done["method"], "notifications/elicitation/complete");
-    assert_eq!(
-        done["params"]["elicitationId"],
-        asked["params"]["elicitationId"]
-    );
-    scene.reply(first, &initialized_result(first, "2025-11-25", TOOLS));
-}
-
-#[test]
-fn what_the_client_shows_is_taken_back_when_it_is_void() {
-    for (standing, reason) in [
-        (SignInStanding::SignedIn, "done"),
-        (SignInStanding::Quiet, "ended"),
-        (
-            SignInStanding::Elsewhere(invitation(ADDRESS, None)),
-            "another process",
-        ),
-    ] {
-        let (mut scene, _) = Scene::promised_to(SHOWS);
-        scene.stands(open());
-        let asked = scene.told_value();
-        scene.stands(standing);
-        let withdrawn = scene.told_value();
-        assert_eq!(withdrawn["method"], "notifications/cancelled");
-        assert_eq!(withdrawn["params"]["requestId"], asked["id"]);
-        assert!(
-            withdrawn["params"]["reason"]
-                .as_str()
-                .unwrap()
-                .contains(reason)
-        );
-        scene.nothing();
-    }
-}
-
-#[test]
-fn a_new_address_takes_the_place_of_the_one_that_is_shown() {
-    let (mut scene, _) = Scene::promised_to(SHOWS);
-    scene.stands(open());
-    scene.told();
-    let other = "https://as.example/authorize?state=STATE_2";
-    scene.stands(SignInStanding::Open(invitation(other, None)));
-    assert_eq!(scene.told_value()["method"], "notifications/cancelled");
-    assert_eq!(scene.told_value()["params"]["url"], other);
-}
-
-#[test]
-fn a_new_code_takes_the_place_of_the_one_that_is_shown_at_the_same_address() {
-    let (mut scene, _) = Scene::promised_to(SHOWS);
-    let device = "https://as.example/device";
-    for code in ["WDJB-MJHT", "BDWP-HQPK"] {
-        scene.stands(SignInStanding::Open(invitation(device, Some(code))));
-        let mut told = scene.told_value();
-        if told["method"] == "notifications/cancelled" {
-            told = scene.told_value();
-        }
-        let message = told["params"]["message"].as_str().unwrap();
-        assert!(
-            message.ends_with(&format!("The code is {code}.")),
-            "{message}"
-        );
-        // Said once.
-        scene.stands(SignInStanding::Open(invitation(device, Some(code))));
-        scene.nothing();
-    }
-}
-
-#[test]
-fn a_client_is_not_asked_to_show_what_a_browser_shows_already() {
-    let (mut scene, _) = Scene::promised_to(SHOWS);
-    scene.stands(SignInStanding::Open(Invitation {
-        browser_opened: true,
-        ..invitation(ADDRESS, None)
-    }));
-    scene.nothing();
-}
-
-#[test]
-fn a_user_who_does_not_want_to_is_left_alone() {
-    let declined = r#""result":{"action":"decline"}"#;
-    let dismissed = r#""result":{"action":"cancel"}"#;
-    let unable = r#""error":{"code":-32601,"message":"no"}"#;
-    for answer in [declined, dismissed, unable] {
-        let (mut scene, _) = Scene::promised_to(SHOWS);
-        scene.stands(open());
-        let asked = scene.told_value();
-        scene.host(&format!(
-            r#"{{"jsonrpc":"2.0","id":{},{answer}}}"#,
-            asked["id"]
-        ));
-        scene.nothing();
-        scene.stands(open());
-        scene.nothing();
-    }
 }
 
 #[test]

@@ -169,11 +169,7 @@ fn an_initialize_after_one_that_failed_gets_its_own_time() {
 #[test]
 fn a_probe_that_nobody_signed_in_for_is_made_again() {
     let mut scene = Scene::open();
-    scene.host(LIST);
-    let (exchange, _) = scene.sent();
-    scene.stands(open());
-    scene.remote(exchange, Event::NotSignedIn);
-    scene.is_sign_in_list();
+    scene.unsigned_list();
     scene.stands(SignInStanding::Quiet);
     for _ in 0..2 {
         scene.host(&sign_in_call("{}"));
@@ -242,11 +238,7 @@ fn at_the_end_nobody_waits_for_what_only_the_bridge_awaits() {
 #[test]
 fn in_a_session_that_is_open_a_sign_in_by_another_process_is_found_too() {
     let mut scene = Scene::open();
-    scene.host(LIST);
-    let (exchange, _) = scene.sent();
-    scene.stands(open());
-    scene.remote(exchange, Event::NotSignedIn);
-    scene.is_sign_in_list();
+    scene.unsigned_list();
     scene.stands(SignInStanding::Quiet);
     let watch = scene.watched();
     scene.nothing();
