@@ -11,7 +11,7 @@ mod standing;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 pub use memory::Memory;
@@ -20,8 +20,10 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use crate::diag::Diag;
 use crate::login::Login;
+use crate::mcp::record::ServerRecord;
 use crate::mcp::relay::{Effect, Event, Note, Outgoing, Relay};
 use crate::mcp::session::Session;
+use crate::mcp::transport::{Preference, Transport};
 use crate::net::remote::{Carried, Remote};
 use crate::oauth::invitation::Standing;
 use crate::secret::Secret;
@@ -33,6 +35,8 @@ const EVENTS: usize = 64;
 const LAST_ANSWERS: Duration = Duration::from_millis(1200);
 /// How long the server is told that the session is over.
 const FAREWELL: Duration = Duration::from_millis(700);
+/// How long the end of an exchange is awaited that nobody needs any more.
+const GRACE: Duration = Duration::from_secs(2);
 /// How long a client that does not read may hold up the end.
 const LAST_WRITE: Duration = Duration::from_millis(100);
 
@@ -44,10 +48,28 @@ pub struct Wire {
     pub login: Option<Login>,
     /// What is known of the server from earlier; `None` if nothing is kept.
     pub memory: Option<Memory>,
+    /// Which transports may be used.
+    pub transport: Preference,
     /// The server's name, for messages.
     pub server: String,
     /// Where remarks go.
     pub diag: Diag,
+}
+
+impl Wire {
+    /// The transport that the server was found to speak, if that still holds.
+    fn known_transport(&self, record: Option<&ServerRecord>) -> Option<Transport> {
+        let verdict = record?.verdict?;
+        verdict
+            .holds(self.transport, now())
+            .then_some(verdict.transport)
+    }
+}
+
+/// Seconds since the epoch.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
 }
 
 /// Why the bridge ended.
@@ -63,8 +85,11 @@ pub enum Ending {
 pub async fn run(wire: Wire, lines: mpsc::Receiver<Input>, output: Output) -> Ending {
     let (events, incoming) = mpsc::channel(EVENTS);
     let record = wire.memory.as_ref().and_then(Memory::recall);
+    let known = wire.known_transport(record.as_ref());
     let bridge = Bridge {
-        relay: Relay::new(wire.server.clone()).remembering(record),
+        relay: Relay::new(wire.server.clone())
+            .over(wire.transport, known)
+            .remembering(record),
         standing: wire.login.as_ref().map(Login::standing),
         wire: Arc::new(wire),
         start: Instant::now(),
@@ -187,6 +212,7 @@ impl Bridge {
                         handle.abort();
                     }
                 }
+                Effect::Release(exchange) => self.release(exchange),
                 Effect::OpenStanding { exchange, session } => {
                     let (wire, events) = (self.wire.clone(), self.events.clone());
                     self.spawn(exchange, standing::run(wire, exchange, session, events));
@@ -195,9 +221,13 @@ impl Bridge {
                     let (wire, exchange) = (self.wire.clone(), 0);
                     self.spawn(exchange, async move { end_session(&wire, &session).await });
                 }
-                Effect::Remember(record) => {
+                Effect::Remember {
+                    record,
+                    transport,
+                    detected,
+                } => {
                     if let Some(memory) = &self.wire.memory {
-                        memory.keep(*record, self.wire.diag.clone());
+                        memory.keep(*record, transport, detected, self.wire.diag.clone());
                     }
                 }
                 Effect::AwaitTokens(watch) => {
@@ -223,6 +253,16 @@ impl Bridge {
         let exchange = outgoing.exchange;
         let (wire, events) = (self.wire.clone(), self.events.clone());
         self.spawn(exchange, exchange::run(wire, outgoing, events));
+    }
+
+    /// Lets an exchange come to its end for a moment: a connection that is cut cannot be used again.
+    fn release(&mut self, exchange: u64) {
+        if let Some(handle) = self.handles.remove(&exchange) {
+            tokio::spawn(async move {
+                tokio::time::sleep(GRACE).await;
+                handle.abort();
+            });
+        }
     }
 
     fn spawn(&mut self, exchange: u64, task: impl Future<Output = ()> + Send + 'static) {
@@ -276,7 +316,8 @@ impl Bridge {
                 }
                 Effect::ToHost(_) => {}
                 Effect::OpenStanding { .. }
-                | Effect::Remember(_)
+                | Effect::Release(_)
+                | Effect::Remember { .. }
                 | Effect::AwaitTokens(_)
                 | Effect::Bring { .. }
                 | Effect::Note(_) => {}

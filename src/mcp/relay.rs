@@ -20,6 +20,7 @@ mod remote;
 mod sign_in;
 #[cfg(test)]
 mod tests;
+mod transport;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use bytes::Bytes;
 pub use exchange::{Effect, Event, Note, Outgoing, OutgoingKind};
 pub use sign_in::PATIENCE;
 use sign_in::SignIn;
+use transport::Link;
 
 use super::answer;
 use super::capability::HostCapabilities;
@@ -110,6 +112,7 @@ pub struct Relay {
     next_number: u64,
     host: Host,
     sign_in: SignIn,
+    link: Link,
     /// The AI client will say nothing more.
     host_ended: bool,
     effects: Vec<Effect>,
@@ -166,6 +169,7 @@ impl Relay {
             next_number: 1,
             host: Host::default(),
             sign_in: SignIn::default(),
+            link: Link::default(),
             host_ended: false,
             effects: Vec::new(),
         }
@@ -186,6 +190,7 @@ impl Relay {
             standing,
             self.pending.first_deadline(),
             self.sign_in_deadline(),
+            self.link_deadline(),
         ]
         .into_iter()
         .flatten()
@@ -195,6 +200,7 @@ impl Relay {
     /// Time has passed: `now` in milliseconds of the caller's clock.
     pub fn on_time(&mut self, now: u64) {
         self.sign_in_on_time(now);
+        self.link_on_time(now);
         if let Standing::Asked { exchange, until } = self.standing
             && now >= until
         {
@@ -355,7 +361,8 @@ impl Relay {
 
     /// `asks`: whether a person may be asked to sign in for it.
     fn send_request_that(&mut self, number: u64, asks: bool) {
-        let Some(asked) = self.pending.asked(number) else {
+        let route = self.route();
+        let (Some(asked), Some(route)) = (self.pending.asked(number), route) else {
             return;
         };
         asked.sent = true;
@@ -370,17 +377,22 @@ impl Relay {
             body,
             kind,
             session,
+            route,
             asks,
         }));
     }
 
     fn send_notification(&mut self, message: Message) -> u64 {
         let exchange = self.number();
+        let Some(route) = self.route() else {
+            return exchange;
+        };
         let outgoing = Outgoing {
             exchange,
             body: message.text().clone(),
             kind: OutgoingKind::Notification(message.method().into()),
             session: self.session.clone(),
+            route,
             asks: true,
         };
         let session = self.session.as_ref().map_or(0, |session| session.serial);
@@ -390,6 +402,10 @@ impl Relay {
     }
 
     fn send_response(&mut self, body: Bytes) {
+        let Some(route) = self.route() else {
+            // Whoever asked is gone with the event stream.
+            return;
+        };
         let exchange = self.number();
         let session = self.session.clone();
         self.effects.push(Effect::Send(Outgoing {
@@ -397,11 +413,15 @@ impl Relay {
             body,
             kind: OutgoingKind::Response,
             session,
+            route,
             asks: true,
         }));
     }
 
     fn send_cancelled(&mut self, number: u64, reason: &str) {
+        let Some(route) = self.route() else {
+            return;
+        };
         let exchange = self.number();
         let reason = jsonrpc::quote(reason);
         let body = format!(
@@ -412,6 +432,7 @@ impl Relay {
             body: body.into(),
             kind: OutgoingKind::Notification("notifications/cancelled".into()),
             session: self.session.clone(),
+            route,
             asks: false,
         }));
     }
