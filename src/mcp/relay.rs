@@ -267,12 +267,18 @@ impl Relay {
             ),
             true => Failure::new(
                 Stage::Http,
-                answer::may_repeat(Some(asked.message.method())),
+                self.may_repeat(&asked.message),
                 format!(
                     "`{server}` had not answered when the session ended; the request may have been carried out"
                 ),
             ),
         }
+    }
+
+    /// Whether carrying out this request twice does no harm, so that it may be sent again although
+    /// it may have arrived.
+    fn may_repeat(&self, request: &Message) -> bool {
+        answer::may_repeat(request.method())
     }
 
     fn number(&mut self) -> u64 {
@@ -360,6 +366,7 @@ impl Relay {
         };
         asked.sent = true;
         asked.session = self.session.as_ref().map_or(0, |session| session.serial);
+        let repeatable = answer::may_repeat(asked.message.method());
         let (body, kind) = (
             asked.message.with_id(&Id::from_number(number)),
             OutgoingKind::Request(asked.message.method().into()),
@@ -369,6 +376,7 @@ impl Relay {
             exchange: number,
             body,
             kind,
+            repeatable,
             session,
             asks,
         }));
@@ -380,6 +388,7 @@ impl Relay {
             exchange,
             body: message.text().clone(),
             kind: OutgoingKind::Notification(message.method().into()),
+            repeatable: false,
             session: self.session.clone(),
             asks: true,
         };
@@ -396,6 +405,7 @@ impl Relay {
             exchange,
             body,
             kind: OutgoingKind::Response,
+            repeatable: false,
             session,
             asks: true,
         }));
@@ -411,6 +421,7 @@ impl Relay {
             exchange,
             body: body.into(),
             kind: OutgoingKind::Notification("notifications/cancelled".into()),
+            repeatable: false,
             session: self.session.clone(),
             asks: false,
         }));
