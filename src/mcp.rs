@@ -10,3 +10,4 @@ pub mod relay;
 pub mod revision;
 pub mod session;
 pub mod sse;
+pub mod tools;

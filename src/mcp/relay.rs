@@ -30,13 +30,13 @@ pub use exchange::{Effect, Event, Note, Outgoing, OutgoingKind};
 pub use sign_in::PATIENCE;
 use sign_in::SignIn;
 
-use super::answer;
 use super::capability::HostCapabilities;
 use super::failure::{Failure, Stage};
 use super::jsonrpc::{self, Id, Message, MissingId};
 use super::pending::{Asked, Owner, Pending};
 use super::revision::{self, Revision};
 use super::session::Session;
+use super::tools::Tools;
 use crate::secret::Secret;
 
 /// Longest time a request of the server may wait for the AI client, in milliseconds: a person may
@@ -109,6 +109,7 @@ pub struct Relay {
     batches: u64,
     next_number: u64,
     host: Host,
+    tools: Tools,
     sign_in: SignIn,
     /// The AI client will say nothing more.
     host_ended: bool,
@@ -165,6 +166,7 @@ impl Relay {
             batches: 0,
             next_number: 1,
             host: Host::default(),
+            tools: Tools::default(),
             sign_in: SignIn::default(),
             host_ended: false,
             effects: Vec::new(),
@@ -278,7 +280,7 @@ impl Relay {
     /// Whether carrying out this request twice does no harm, so that it may be sent again although
     /// it may have arrived.
     fn may_repeat(&self, request: &Message) -> bool {
-        answer::may_repeat(request.method())
+        self.tools.may_repeat(request)
     }
 
     fn number(&mut self) -> u64 {
@@ -366,7 +368,7 @@ impl Relay {
         };
         asked.sent = true;
         asked.session = self.session.as_ref().map_or(0, |session| session.serial);
-        let repeatable = answer::may_repeat(asked.message.method());
+        let repeatable = self.tools.may_repeat(&asked.message);
         let (body, kind) = (
             asked.message.with_id(&Id::from_number(number)),
             OutgoingKind::Request(asked.message.method().into()),
