@@ -83,6 +83,24 @@ pub struct Tries {
     pub unsent: u32,
 }
 
+impl Tries {
+    /// For a message that somebody else sends again.
+    pub fn used_up() -> Self {
+        Self {
+            throttled: THROTTLED_LIMIT,
+            replays: REPLAY_LIMIT,
+            unsent: UNSENT_LIMIT,
+            ..Self::default()
+        }
+    }
+
+    /// Whether another redirect may be followed; counts it.
+    pub fn may_redirect(&mut self) -> bool {
+        self.redirects += 1;
+        self.redirects <= REDIRECT_LIMIT
+    }
+}
+
 /// How to read the body of a successful answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyKind {

@@ -20,6 +20,7 @@ mod remote;
 mod sign_in;
 #[cfg(test)]
 mod tests;
+mod transport;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use bytes::Bytes;
 pub use exchange::{Effect, Event, Note, Outgoing, OutgoingKind};
 pub use sign_in::PATIENCE;
 use sign_in::SignIn;
+use transport::Link;
 
 use super::capability::HostCapabilities;
 use super::failure::{Failure, Stage};
@@ -111,6 +113,7 @@ pub struct Relay {
     host: Host,
     tools: Tools,
     sign_in: SignIn,
+    link: Link,
     /// The AI client will say nothing more.
     host_ended: bool,
     effects: Vec<Effect>,
@@ -168,6 +171,7 @@ impl Relay {
             host: Host::default(),
             tools: Tools::default(),
             sign_in: SignIn::default(),
+            link: Link::default(),
             host_ended: false,
             effects: Vec::new(),
         }
@@ -188,6 +192,7 @@ impl Relay {
             standing,
             self.pending.first_deadline(),
             self.sign_in_deadline(),
+            self.link_deadline(),
         ]
         .into_iter()
         .flatten()
@@ -197,6 +202,7 @@ impl Relay {
     /// Time has passed: `now` in milliseconds of the caller's clock.
     pub fn on_time(&mut self, now: u64) {
         self.sign_in_on_time(now);
+        self.link_on_time(now);
         if let Standing::Asked { exchange, until } = self.standing
             && now >= until
         {
@@ -363,7 +369,8 @@ impl Relay {
 
     /// `asks`: whether a person may be asked to sign in for it.
     fn send_request_that(&mut self, number: u64, asks: bool) {
-        let Some(asked) = self.pending.asked(number) else {
+        let route = self.route();
+        let (Some(asked), Some(route)) = (self.pending.asked(number), route) else {
             return;
         };
         asked.sent = true;
@@ -380,18 +387,23 @@ impl Relay {
             kind,
             repeatable,
             session,
+            route,
             asks,
         }));
     }
 
     fn send_notification(&mut self, message: Message) -> u64 {
         let exchange = self.number();
+        let Some(route) = self.route() else {
+            return exchange;
+        };
         let outgoing = Outgoing {
             exchange,
             body: message.text().clone(),
             kind: OutgoingKind::Notification(message.method().into()),
             repeatable: false,
             session: self.session.clone(),
+            route,
             asks: true,
         };
         let session = self.session.as_ref().map_or(0, |session| session.serial);
@@ -401,6 +413,10 @@ impl Relay {
     }
 
     fn send_response(&mut self, body: Bytes) {
+        let Some(route) = self.route() else {
+            // Whoever asked is gone with the event stream.
+            return;
+        };
         let exchange = self.number();
         let session = self.session.clone();
         self.effects.push(Effect::Send(Outgoing {
@@ -409,11 +425,15 @@ impl Relay {
             kind: OutgoingKind::Response,
             repeatable: false,
             session,
+            route,
             asks: true,
         }));
     }
 
     fn send_cancelled(&mut self, number: u64, reason: &str) {
+        let Some(route) = self.route() else {
+            return;
+        };
         let exchange = self.number();
         let reason = jsonrpc::quote(reason);
         let body = format!(
@@ -425,6 +445,7 @@ impl Relay {
             kind: OutgoingKind::Notification("notifications/cancelled".into()),
             repeatable: false,
             session: self.session.clone(),
+            route,
             asks: false,
         }));
     }
