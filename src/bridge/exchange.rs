@@ -14,7 +14,7 @@ use url::Url;
 
 use super::Wire;
 use crate::ids;
-use crate::mcp::answer::{self, Refusal, Sent, Tries, Verdict};
+use crate::mcp::answer::{self, Refusal, Sent, Tries, Verdict, What};
 use crate::mcp::failure::{Failure, Stage};
 use crate::mcp::jsonrpc::{self, Message, Parsed};
 use crate::mcp::relay::{Event, Outgoing, OutgoingKind};
@@ -102,11 +102,14 @@ impl Exchange {
 
     fn sent(&self) -> Sent<'_> {
         Sent {
-            request: match &self.outgoing.kind {
-                OutgoingKind::Request(method) => Some(method),
-                // As that, it has no effects.
-                OutgoingKind::Events { .. } => Some("initialize"),
-                OutgoingKind::Notification(_) | OutgoingKind::Response => None,
+            what: match &self.outgoing.kind {
+                OutgoingKind::Request(method) => What::Request {
+                    method,
+                    repeatable: self.outgoing.repeatable,
+                },
+                OutgoingKind::Events { .. } => What::Stream,
+                OutgoingKind::Notification(_) => What::Notification,
+                OutgoingKind::Response => What::Response,
             },
             with_session: self
                 .outgoing

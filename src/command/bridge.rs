@@ -7,7 +7,8 @@ use crate::config::{AuthMode, Config};
 use crate::diag::Diag;
 use crate::error::Error;
 use crate::login::Login;
-use crate::net::http::{self as http_client, HttpSettings};
+use crate::net::connections::Connections;
+use crate::net::http::HttpSettings;
 use crate::net::remote::Remote;
 use crate::stdio::{Output, read_lines};
 use crate::store::Store;
@@ -20,7 +21,7 @@ pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
     let lines = read_lines(std::io::stdin());
     let output = Output::start(std::io::stdout());
     let diag = diag.for_host(&config.server.host());
-    let http = http_client::build(&HttpSettings {
+    let http = Connections::new(HttpSettings {
         connect_timeout: config.base.connect_timeout,
         ca_file: config.base.ca_file.clone(),
     })

@@ -32,13 +32,13 @@ pub use sign_in::PATIENCE;
 use sign_in::SignIn;
 use transport::Link;
 
-use super::answer;
 use super::capability::HostCapabilities;
 use super::failure::{Failure, Stage};
 use super::jsonrpc::{self, Id, Message, MissingId};
 use super::pending::{Asked, Owner, Pending};
 use super::revision::{self, Revision};
 use super::session::Session;
+use super::tools::Tools;
 use crate::secret::Secret;
 
 /// Longest time a request of the server may wait for the AI client, in milliseconds: a person may
@@ -111,6 +111,7 @@ pub struct Relay {
     batches: u64,
     next_number: u64,
     host: Host,
+    tools: Tools,
     sign_in: SignIn,
     link: Link,
     /// The AI client will say nothing more.
@@ -168,6 +169,7 @@ impl Relay {
             batches: 0,
             next_number: 1,
             host: Host::default(),
+            tools: Tools::default(),
             sign_in: SignIn::default(),
             link: Link::default(),
             host_ended: false,
@@ -273,12 +275,18 @@ impl Relay {
             ),
             true => Failure::new(
                 Stage::Http,
-                answer::may_repeat(Some(asked.message.method())),
+                self.may_repeat(&asked.message),
                 format!(
                     "`{server}` had not answered when the session ended; the request may have been carried out"
                 ),
             ),
         }
+    }
+
+    /// Whether carrying out this request twice does no harm, so that it may be sent again although
+    /// it may have arrived.
+    fn may_repeat(&self, request: &Message) -> bool {
+        self.tools.may_repeat(request)
     }
 
     fn number(&mut self) -> u64 {
@@ -367,6 +375,7 @@ impl Relay {
         };
         asked.sent = true;
         asked.session = self.session.as_ref().map_or(0, |session| session.serial);
+        let repeatable = self.tools.may_repeat(&asked.message);
         let (body, kind) = (
             asked.message.with_id(&Id::from_number(number)),
             OutgoingKind::Request(asked.message.method().into()),
@@ -376,6 +385,7 @@ impl Relay {
             exchange: number,
             body,
             kind,
+            repeatable,
             session,
             route,
             asks,
@@ -391,6 +401,7 @@ impl Relay {
             exchange,
             body: message.text().clone(),
             kind: OutgoingKind::Notification(message.method().into()),
+            repeatable: false,
             session: self.session.clone(),
             route,
             asks: true,
@@ -412,6 +423,7 @@ impl Relay {
             exchange,
             body,
             kind: OutgoingKind::Response,
+            repeatable: false,
             session,
             route,
             asks: true,
@@ -431,6 +443,7 @@ impl Relay {
             exchange,
             body: body.into(),
             kind: OutgoingKind::Notification("notifications/cancelled".into()),
+            repeatable: false,
             session: self.session.clone(),
             route,
             asks: false,

@@ -18,6 +18,7 @@ use crate::ids::{self, ServerUrl};
 use crate::mcp::answer::{self, BodyKind, Delivery};
 use crate::mcp::session::{Session, is_valid_session_id};
 use crate::mcp::sse::{SseEvent, SseParser};
+use crate::net::connections::Connections;
 use crate::net::http::{cause_of, is_distrust, retry_after, was_sent};
 use crate::oauth::challenge::{Reading, parse_challenges};
 use crate::secret::Secret;
@@ -48,7 +49,7 @@ const REMAPPED_WWW_AUTHENTICATE: HeaderName =
 /// The remote server's endpoint.
 #[derive(Debug)]
 pub struct Remote {
-    http: reqwest::Client,
+    http: Connections,
     url: Mutex<Url>,
     headers: HeaderMap,
     /// Kept for load balancers that tie a client to one machine; in memory only.
@@ -100,7 +101,7 @@ impl Broken {
 
 impl Remote {
     /// The endpoint of a server. `headers` are the user's own; they go nowhere else.
-    pub fn new(http: reqwest::Client, server: &ServerUrl, headers: HeaderMap) -> Self {
+    pub fn new(http: Connections, server: &ServerUrl, headers: HeaderMap) -> Self {
         Self {
             http,
             url: Mutex::new(server.url().clone()),
@@ -254,7 +255,11 @@ impl Remote {
         if let Some(cookies) = self.cookies.cookies(&url) {
             headers.entry(COOKIE).or_insert(cookies);
         }
-        let mut request = self.http.request(method, url.clone()).headers(headers);
+        let mut request = self
+            .http
+            .client()
+            .request(method, url.clone())
+            .headers(headers);
         if let Some(body) = body {
             request = request.body(body);
         }

@@ -73,6 +73,8 @@ pub struct Outgoing {
     pub body: Bytes,
     /// What is to be expected in return.
     pub kind: OutgoingKind,
+    /// Whether it is a request that does no harm if it is carried out twice.
+    pub repeatable: bool,
     /// The session; `None` for `initialize`.
     pub session: Option<Arc<Session>>,
     /// Where it goes.

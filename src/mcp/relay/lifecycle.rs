@@ -47,6 +47,7 @@ impl Relay {
             self.end_all();
         }
         self.host = super::Host::default();
+        self.tools.forget();
         self.sign_in_afresh();
         let revision = revision_for(version.as_deref().unwrap_or_default());
         // A revision we do not know is not asked for: the answer could be one we cannot carry.

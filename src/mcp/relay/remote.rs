@@ -132,6 +132,9 @@ impl Relay {
                 asked.message.method()
             ));
         }
+        if asked.message.method() == "tools/list" {
+            self.tools.learn(&asked.message, message);
+        }
         self.sign_in_answered(number, asked.message.method());
         self.deliver(asked.owner, |id| under(message, id));
     }
@@ -168,7 +171,12 @@ impl Relay {
         match message.method() {
             "notifications/progress" => self.remote_progress(message),
             "notifications/cancelled" => self.remote_cancelled(message),
-            _ => self.tell_host(message.text().clone()),
+            method => {
+                if method == "notifications/tools/list_changed" {
+                    self.tools.forget();
+                }
+                self.tell_host(message.text().clone());
+            }
         }
     }
 

@@ -147,6 +147,7 @@ impl Relay {
             },
             session: None,
             route: Route::Streamable,
+            repeatable: true,
             asks: self.link.asks,
         }));
     }
@@ -325,7 +326,7 @@ impl Relay {
                 continue;
             };
             self.effects.push(Effect::Abort(number));
-            let repeatable = answer::may_repeat(Some(asked.message.method()));
+            let repeatable = self.tools.may_repeat(&asked.message);
             if asked.owner == Owner::Restore {
                 self.pending.settle(number);
             } else if repeatable && !asked.resent {
