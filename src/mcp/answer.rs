@@ -256,6 +256,9 @@ pub fn judge_broken(sent: Sent<'_>, delivery: Delivery, cause: &str, tries: &mut
         Delivery::Unknown => {
             let repeats = sent.what.is_repeatable();
             let outcome = match repeats {
+                true if sent.what == What::Stream => {
+                    "the event stream was not opened; try again later".to_owned()
+                }
                 true => format!("it was sent {} times; try again later", tries.replays + 1),
                 false => {
                     "the request may have been carried out, so it was not sent again".to_owned()

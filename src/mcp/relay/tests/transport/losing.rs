@@ -58,6 +58,84 @@ fn every_request_in_flight_is_answered_or_sent_again_once() {
 }
 
 #[test]
+fn a_post_that_was_under_way_may_still_show_that_nothing_was_done() {
+    let no_session = || Event::Refused {
+        status: 400,
+        error: error_reply(-32000),
+    };
+    for refusal in [
+        answered(404),
+        answered(400),
+        no_session(),
+        Event::SessionLost,
+        outage(),
+    ] {
+        let (mut scene, stream) = open_for_long();
+        scene.host(&call("1"));
+        let (one, _) = sent_to(&mut scene, "/m");
+        scene.remote(stream, ended());
+        scene.nothing();
+        // It need not wait for the delay any more than a new request.
+        scene.remote(one, refusal);
+        let stream = get(&mut scene);
+        opens_again(&mut scene, stream);
+        let (again, body) = sent_to(&mut scene, "/m");
+        assert!(body.contains("tools/call"), "{body}");
+        // Once.
+        scene.remote(stream, ended());
+        scene.remote(again, answered(404));
+        assert_eq!(code(&scene.told()), -32603);
+    }
+}
+
+#[test]
+fn a_post_that_was_under_way_may_show_that_something_was_done() {
+    for (event, said) in [
+        (Event::Accepted, "may have been carried out"),
+        (answered(500), "answered 500"),
+        (
+            Event::Failed(Failure::new(Stage::Http, false, "it broke")),
+            "it broke",
+        ),
+    ] {
+        let (mut scene, stream) = open_for_long();
+        scene.host(&call("1"));
+        let (one, _) = sent_to(&mut scene, "/m");
+        scene.remote(stream, ended());
+        scene.remote(one, event);
+        let failure = scene.told();
+        assert!(failure.contains(said), "{failure}");
+        scene.nothing();
+    }
+    // Answered in the POST itself, it is answered.
+    let (mut scene, stream) = open_for_long();
+    scene.host(&call("1"));
+    let (one, _) = sent_to(&mut scene, "/m");
+    scene.remote(stream, ended());
+    scene.says(
+        one,
+        &format!(r#"{{"jsonrpc":"2.0","id":{one},"result":{{}}}}"#),
+    );
+    assert_eq!(scene.told(), r#"{"jsonrpc":"2.0","id":1,"result":{}}"#);
+}
+
+#[test]
+fn a_post_that_is_never_answered_is_not_waited_for() {
+    let (mut scene, stream) = open_for_long();
+    scene.host(&call("1"));
+    let (one, _) = sent_to(&mut scene, "/m");
+    scene.remote(stream, ended());
+    scene.passes(1000);
+    let stream = get(&mut scene);
+    opens_again(&mut scene, stream);
+    assert_eq!(delay(&scene), Some(4000));
+    scene.passes(4000);
+    assert_eq!(scene.aborted(), one);
+    assert!(scene.told().contains("may have been carried out"));
+    scene.nothing();
+}
+
+#[test]
 fn the_state_of_the_session_is_restored() {
     let (mut scene, stream) = open_for_long();
     for line in [
@@ -304,13 +382,14 @@ fn a_session_that_the_server_forgot_is_opened_anew_with_its_stream() {
     let (two, _) = sent_to(&mut scene, "/m");
     scene.remote(one, Event::SessionLost);
     assert_eq!(scene.aborted(), stream);
-    assert_eq!(scene.aborted(), two);
-    assert!(scene.told().contains("\"id\":2,"));
     let stream = get(&mut scene);
+    scene.remote(two, Event::SessionLost);
+    scene.nothing();
     // What was still to come of the old stream is nobody's.
     scene.says(stream - 1, r#"{"jsonrpc":"2.0","id":9,"method":"ping"}"#);
     opens_again(&mut scene, stream);
-    // It was refused unseen.
+    // Both were refused unseen.
+    assert!(sent_to(&mut scene, "/m").1.contains("tools/call"));
     assert!(sent_to(&mut scene, "/m").1.contains("tools/call"));
     scene.nothing();
 }
