@@ -4,6 +4,7 @@
 //! that reports through one bounded channel, so a slow call blocks nothing, and a client that
 //! does not read stops the reading of the server.
 
+mod alive;
 mod exchange;
 mod memory;
 mod signals;
@@ -22,6 +23,7 @@ use crate::diag::Diag;
 use crate::login::Login;
 use crate::mcp::relay::{Effect, Event, Note, Outgoing, Relay};
 use crate::mcp::session::Session;
+use crate::net::pulse::Disturbance;
 use crate::net::remote::{Carried, Remote};
 use crate::oauth::invitation::Standing;
 use crate::secret::Secret;
@@ -95,6 +97,7 @@ impl Bridge {
         mut incoming: mpsc::Receiver<(u64, Event)>,
     ) -> Ending {
         let mut signals = signals::Signals::new();
+        let mut pulse = alive::Pulse::new(self.wire.clone());
         let ending = loop {
             let deadline = self.deadline();
             tokio::select! {
@@ -112,6 +115,7 @@ impl Bridge {
                     }
                     None => break Ending::ClientGone,
                 },
+                () = pulse.disturbed() => self.relay.connections_renewed(self.now()),
                 standing = changed(&mut self.standing) => self.relay.sign_in_stands(standing, self.now()),
                 () = sleep_until(deadline), if deadline.is_some() => self.relay.on_time(self.now()),
             }
@@ -208,6 +212,11 @@ impl Bridge {
                     let (wire, events) = (self.wire.clone(), self.events.clone());
                     self.spawn(call, bring(wire, call, text, events));
                 }
+                Effect::RenewConnections => self
+                    .wire
+                    .remote
+                    .connections()
+                    .renew(Disturbance::Unanswered),
                 Effect::Note(Note::Notable(text)) => self.wire.diag.note(text),
                 Effect::Note(Note::Detail(text)) => self.wire.diag.debug(text),
             }
@@ -279,6 +288,7 @@ impl Bridge {
                 | Effect::Remember(_)
                 | Effect::AwaitTokens(_)
                 | Effect::Bring { .. }
+                | Effect::RenewConnections
                 | Effect::Note(_) => {}
             }
         }
