@@ -27,6 +27,9 @@ use crate::secret::Secret;
 pub const MESSAGE_LIMIT: usize = 256 * 1024 * 1024;
 /// Longest wait for the head of an answer. Tools may work this long before they say anything.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(300);
+/// The same for the standing stream. Some servers send no head before they have something to say;
+/// that the connection is dead is noticed in another way.
+const STANDING_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 /// Longest silence within a JSON body. Event streams may be silent for as long as they like.
 const BODY_TIMEOUT: Duration = Duration::from_secs(300);
 /// Longest wait for the head of the answer to a GET that opens the event stream of MCP 2024-11-05.
@@ -168,19 +171,43 @@ impl Remote {
             .await
     }
 
-    /// Asks for an event stream: the standing one, or with a cursor the rest of any stream.
-    pub async fn listen(
+    /// Asks for the standing event stream, or with a cursor the rest of it.
+    pub async fn stand(
         &self,
         carried: Carried<'_>,
         last_event_id: Option<&str>,
+    ) -> Result<Answer, Broken> {
+        self.listen(carried, last_event_id, STANDING_TIMEOUT).await
+    }
+
+    /// Asks for the rest of an event stream after this event.
+    pub async fn resume(
+        &self,
+        carried: Carried<'_>,
+        last_event_id: &str,
+    ) -> Result<Answer, Broken> {
+        self.listen(carried, Some(last_event_id), HEAD_TIMEOUT)
+            .await
+    }
+
+    async fn listen(
+        &self,
+        carried: Carried<'_>,
+        last_event_id: Option<&str>,
+        timeout: Duration,
     ) -> Result<Answer, Broken> {
         let mut headers = self.common_headers(carried);
         headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
         if let Some(id) = last_event_id.and_then(|id| HeaderValue::from_bytes(id.as_bytes()).ok()) {
             headers.insert(LAST_EVENT_ID, id);
         }
-        self.send(Method::GET, self.address(), headers, None, HEAD_TIMEOUT)
+        self.send(Method::GET, self.address(), headers, None, timeout)
             .await
+    }
+
+    /// The connections that it is reached over.
+    pub fn connections(&self) -> &Connections {
+        &self.http
     }
 
     /// Tells the server that the session is over. Whether it minds does not matter.
@@ -274,6 +301,7 @@ impl Remote {
                 },
                 cause: cause_of(&error),
             })?;
+        self.http.reached(response.remote_addr());
         let mut set_cookies = response.headers().get_all(SET_COOKIE).iter();
         self.cookies.set_cookies(&mut set_cookies, &url);
         let content_type = response
@@ -400,6 +428,7 @@ impl Answer {
             response: self.response,
             parser: SseParser::new(MESSAGE_LIMIT),
             events: VecDeque::new(),
+            last_event_id: None,
         }
     }
 
@@ -421,7 +450,10 @@ impl Answer {
 pub struct EventReader {
     response: Response,
     parser: SseParser,
+    /// What was read and is still to be given.
     events: VecDeque<SseEvent>,
+    /// The id of the last event that was given.
+    last_event_id: Option<Box<str>>,
 }
 
 impl EventReader {
@@ -429,6 +461,9 @@ impl EventReader {
     pub async fn next(&mut self) -> Result<Option<SseEvent>, Broken> {
         loop {
             if let Some(event) = self.events.pop_front() {
+                if event.id.is_some() {
+                    self.last_event_id.clone_from(&event.id);
+                }
                 return Ok(Some(event));
             }
             match self.response.chunk().await {
@@ -442,9 +477,13 @@ impl EventReader {
         }
     }
 
-    /// The id of the last complete event: where to resume.
+    /// The id of the last event that was given, or of what came after it without data: where to
+    /// resume.
     pub fn last_event_id(&self) -> Option<&str> {
-        self.parser.last_event_id()
+        match self.events.is_empty() {
+            true => self.parser.last_event_id(),
+            false => self.last_event_id.as_deref(),
+        }
     }
 
     /// The delay before a reconnect that the server asked for.

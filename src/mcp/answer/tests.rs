@@ -265,16 +265,3 @@ fn pages_and_control_characters_never_reach_the_client() {
     assert_eq!(plain_reason(br#"{"a":1}"#), None);
     assert_eq!(plain_reason(&[b'a'; 9000]).unwrap().chars().count(), 201);
 }
-
-#[test]
-fn reconnects_follow_the_server_and_then_grow() {
-    let asked = Some(Duration::from_millis(500));
-    assert_eq!(reconnect_delay(asked, 0), Duration::from_millis(500));
-    assert_eq!(reconnect_delay(asked, 1), Duration::from_millis(750));
-    assert_eq!(reconnect_delay(None, 0), Duration::from_secs(1));
-    assert_eq!(reconnect_delay(None, 100), Duration::from_secs(30));
-    assert_eq!(
-        reconnect_delay(Some(Duration::from_secs(200)), 5),
-        Duration::from_secs(200)
-    );
-}

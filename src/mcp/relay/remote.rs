@@ -11,6 +11,7 @@ use crate::untrusted::{SHOWN, printable};
 impl Relay {
     /// Something happened on an exchange.
     pub fn remote_event(&mut self, exchange: u64, event: Event, now: u64) {
+        self.tell_time(now);
         if self.is_events(exchange) && !matches!(event, Event::Message(_)) {
             return self.events_event(exchange, event, now);
         }
@@ -25,9 +26,9 @@ impl Relay {
             Event::Reply(message) => self.answered(exchange, &message, now),
             Event::Accepted => self.accepted(exchange, now),
             Event::SessionLost => self.session_lost(exchange, now),
+            Event::SessionDoubted => self.session_doubted(exchange),
             Event::StandingOpen | Event::StandingGap | Event::StandingAbsent => {
-                if matches!(self.standing, Standing::Asked { exchange: ours, .. } | Standing::Open { exchange: ours } if ours == exchange)
-                {
+                if self.is_standing(exchange) {
                     self.standing_event(&event, exchange, now);
                 }
             }
@@ -56,6 +57,7 @@ impl Relay {
             )),
             None => {
                 self.fail(exchange, failure);
+                self.alive_failed(exchange, failure);
                 self.probe_failed(exchange, failure);
             }
         }
@@ -118,6 +120,7 @@ impl Relay {
     /// The answer to one of our requests. The first one counts.
     pub(super) fn answered(&mut self, number: u64, message: &Message, now: u64) {
         self.answers_elsewhere.remove(&number);
+        self.alive_answered(number);
         if self.is_opening(number) {
             return self.initialize_answered(number, message, now);
         }
