@@ -290,6 +290,9 @@ impl Remote {
         if let Some(body) = body {
             request = request.body(body);
         }
+        // A connection that the server has ended meanwhile is found out when its task runs, which
+        // this lets happen first: what is sent on it would be lost, and nobody could tell.
+        tokio::task::yield_now().await;
         let response = tokio::time::timeout(timeout, request.send())
             .await
             .map_err(|_| Broken::unknown(format!("no answer within {} s", timeout.as_secs())))?
