@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use url::Url;
 
 use super::Wire;
 use crate::ids;
@@ -24,6 +25,8 @@ use crate::secret::Secret;
 enum Ended {
     /// It failed.
     Failed(Failure),
+    /// It took too long; the server may still be at work.
+    GaveUp(Failure),
     /// Nobody signed in in time; the server had refused it.
     NotSignedIn,
 }
@@ -40,10 +43,14 @@ pub(super) async fn run(wire: Arc<Wire>, outgoing: Outgoing, events: mpsc::Sende
         wire,
         outgoing,
         events,
-        tries: Tries::default(),
+        tries: Tries {
+            scatter: rand::random(),
+            ..Tries::default()
+        },
         sign_ins: 0,
         step_ups: 0,
         token: None,
+        to: None,
     };
     match exchange.run().await {
         Ok(()) => {}
@@ -51,6 +58,10 @@ pub(super) async fn run(wire: Arc<Wire>, outgoing: Outgoing, events: mpsc::Sende
         Err(Ended::Failed(mut failure)) => {
             failure.hide(exchange.secrets());
             exchange.report(Event::Failed(failure)).await;
+        }
+        Err(Ended::GaveUp(mut failure)) => {
+            failure.hide(exchange.secrets());
+            exchange.report(Event::GaveUp(failure)).await;
         }
     }
 }
@@ -63,6 +74,8 @@ struct Exchange {
     sign_ins: u32,
     step_ups: u32,
     token: Option<Secret>,
+    /// Where the message was sent on to.
+    to: Option<Url>,
 }
 
 impl Exchange {
@@ -73,12 +86,12 @@ impl Exchange {
                 token: self.token.as_ref(),
                 session: self.outgoing.session.as_deref(),
             };
-            match self
-                .wire
-                .remote
-                .post(self.outgoing.body.clone(), carried)
-                .await
-            {
+            let (remote, body) = (&self.wire.remote, self.outgoing.body.clone());
+            let sent = match self.to.clone() {
+                None => remote.post(body, carried).await,
+                Some(url) => remote.post_to(url, body, carried).await,
+            };
+            match sent {
                 Ok(answer) if answer.is_success() => return self.deliver(answer).await,
                 Ok(answer) => {
                     if self.mend(answer).await? {
@@ -129,8 +142,8 @@ impl Exchange {
     /// Deals with an answer that is no success. `true` if nothing is left to do.
     async fn mend(&mut self, mut answer: Answer) -> Result<bool, Ended> {
         let challenge = self.challenge(&answer);
-        let location = self.wire.remote.redirect_target(&answer);
-        let location = location.map(|location| ids::display_url(&location));
+        let target = answer.target();
+        let location = target.as_ref().map(|target| ids::display_url(&target.url));
         let body = answer.error_body().await;
         let refusal = Refusal {
             status: answer.status,
@@ -140,6 +153,7 @@ impl Exchange {
                 .as_ref()
                 .is_some_and(|challenge| challenge.error.as_deref() == Some("insufficient_scope")),
             location: location.as_deref(),
+            location_is_ours: target.is_some_and(|target| target.is_ours),
         };
         let mut tries = self.tries.clone();
         let verdict = answer::judge(self.sent(), refusal, &mut tries);
@@ -155,11 +169,19 @@ impl Exchange {
                 self.report(Event::Reply(message)).await;
                 return Ok(true);
             }
-            Verdict::Redirect => self.follow(&answer)?,
+            Verdict::Redirect => self.to = self.wire.remote.follow(&answer),
+            Verdict::Renew => {
+                self.wire.diag.debug(format_args!(
+                    "sending again on a new connection: it answered {}",
+                    refusal.status
+                ));
+                self.wire.remote.renew_connections();
+            }
             Verdict::Again(wait) => {
                 self.wait(wait, &format!("it answered {}", refusal.status))
                     .await
             }
+            Verdict::GiveUp(failure) => return Err(Ended::GaveUp(failure)),
             Verdict::Fail(failure) => return Err(failure.into()),
         }
         Ok(false)
@@ -173,7 +195,7 @@ impl Exchange {
         reading.challenge
     }
 
-    async fn broken(&mut self, broken: &Broken) -> Result<(), Failure> {
+    async fn broken(&mut self, broken: &Broken) -> Result<(), Ended> {
         let mut tries = self.tries.clone();
         let verdict = answer::judge_broken(self.sent(), broken.delivery, &broken.cause, &mut tries);
         self.tries = tries;
@@ -182,8 +204,9 @@ impl Exchange {
                 self.wait(wait, &broken.cause).await;
                 Ok(())
             }
-            Verdict::Fail(failure) => Err(failure),
-            _ => Err(Failure::new(Stage::Http, false, broken.cause.clone())),
+            Verdict::GiveUp(failure) => Err(Ended::GaveUp(failure)),
+            Verdict::Fail(failure) => Err(failure.into()),
+            _ => Err(Failure::new(Stage::Http, false, broken.cause.clone()).into()),
         }
     }
 
@@ -193,19 +216,6 @@ impl Exchange {
             wait.as_secs_f32()
         ));
         tokio::time::sleep(wait).await;
-    }
-
-    fn follow(&self, answer: &Answer) -> Result<(), Failure> {
-        self.wire.remote.follow(answer).map_err(|target| {
-            let server = &self.wire.server;
-            let detail = match target {
-                Some(target) => format!(
-                    "`{server}` redirects to `{target}`; tokens are not sent to another origin, so configure that address if you trust it"
-                ),
-                None => format!("`{server}` redirects without saying where to"),
-            };
-            Failure { status: Some(answer.status), ..Failure::new(Stage::Http, false, detail) }
-        })
     }
 }
 

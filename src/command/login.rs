@@ -98,11 +98,19 @@ async fn ask(remote: &Remote, host: &str) -> Result<Answer, Error> {
         server: host.to_owned(),
         cause,
     };
+    let mut moved_to = None;
     for _ in 0..REDIRECTS {
-        let sent = remote.post(initialize(), Carried::default()).await;
+        let (message, carried) = (initialize(), Carried::default());
+        let sent = match moved_to.take() {
+            None => remote.post(message, carried).await,
+            Some(url) => remote.post_to(url, message, carried).await,
+        };
         let answer = sent.map_err(|broken| unreachable(broken.cause))?;
-        let moved = matches!(answer.status, 307 | 308);
-        if !moved || remote.follow(&answer).is_err() {
+        moved_to = match answer.status {
+            307 | 308 => remote.follow(&answer),
+            _ => None,
+        };
+        if moved_to.is_none() {
             return Ok(answer);
         }
     }

@@ -67,7 +67,19 @@ pub struct Answer {
     pub status: u16,
     /// How the body is to be read.
     pub body_kind: BodyKind,
+    /// What was asked for it.
+    url: Url,
     response: Response,
+}
+
+/// Where an answer sends us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The address.
+    pub url: Url,
+    /// Whether tokens and the user's headers may go there: they belong to the origin, and to the
+    /// same host over https.
+    pub is_ours: bool,
 }
 
 /// No answer came, or it broke off.
@@ -90,6 +102,13 @@ impl Broken {
             cause: cause.into(),
         }
     }
+
+    fn too_large() -> Self {
+        Self {
+            delivery: Delivery::TooLarge,
+            cause: format!("more than {} MiB", MESSAGE_LIMIT / (1024 * 1024)),
+        }
+    }
 }
 
 impl Remote {
@@ -103,15 +122,25 @@ impl Remote {
         }
     }
 
-    /// POSTs one message.
+    /// POSTs one message to the endpoint.
     pub async fn post(&self, body: Bytes, carried: Carried<'_>) -> Result<Answer, Broken> {
+        self.post_to(self.url(), body, carried).await
+    }
+
+    /// POSTs one message to where [`Remote::follow`] says that it goes.
+    pub async fn post_to(
+        &self,
+        url: Url,
+        body: Bytes,
+        carried: Carried<'_>,
+    ) -> Result<Answer, Broken> {
         let mut headers = self.common_headers(carried);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(
             ACCEPT,
             HeaderValue::from_static("application/json, text/event-stream"),
         );
-        self.send(Method::POST, headers, Some(body), HEAD_TIMEOUT)
+        self.send(Method::POST, url, headers, Some(body), HEAD_TIMEOUT)
             .await
     }
 
@@ -126,40 +155,29 @@ impl Remote {
         if let Some(id) = last_event_id.and_then(|id| HeaderValue::from_bytes(id.as_bytes()).ok()) {
             headers.insert(LAST_EVENT_ID, id);
         }
-        self.send(Method::GET, headers, None, HEAD_TIMEOUT).await
+        self.send_on(Method::GET, headers, HEAD_TIMEOUT).await
     }
 
     /// Tells the server that the session is over. Whether it minds does not matter.
     pub async fn end_session(&self, carried: Carried<'_>) -> Result<Answer, Broken> {
-        self.send(
-            Method::DELETE,
-            self.common_headers(carried),
-            None,
-            DELETE_TIMEOUT,
-        )
-        .await
+        let headers = self.common_headers(carried);
+        self.send_on(Method::DELETE, headers, DELETE_TIMEOUT).await
     }
 
-    /// Follows a redirect for this message and all later ones, if it stays on the same origin
-    /// (RFC 9110 §15.4; tokens and the user's headers belong to that origin alone). Gives the
-    /// foreign address otherwise.
-    pub fn follow(&self, answer: &Answer) -> Result<(), Option<String>> {
-        let target = self.redirect_target(answer);
+    /// Gives every later message a new connection.
+    pub fn renew_connections(&self) {
+        self.http.renew();
+    }
+
+    /// The address to send a redirected message to. A 308 of the endpoint holds for all later
+    /// messages of this process, too; a 307 for this one alone (RFC 9110 §15.4).
+    pub fn follow(&self, answer: &Answer) -> Option<Url> {
+        let target = answer.target().filter(|target| target.is_ours)?;
         let mut url = self.lock_url();
-        match target {
-            Some(target) if ids::same_origin(&url, &target) => {
-                *url = target;
-                Ok(())
-            }
-            Some(target) => Err(Some(ids::display_url(&target))),
-            None => Err(None),
+        if matches!(answer.status, 301 | 308) && *url == answer.url {
+            *url = target.url.clone();
         }
-    }
-
-    /// Where an answer sends us, if it says so.
-    pub fn redirect_target(&self, answer: &Answer) -> Option<Url> {
-        let location = answer.response.headers().get(LOCATION)?.to_str().ok()?;
-        self.lock_url().join(location).ok()
+        Some(target.url)
     }
 
     /// The user's headers as far as their values may grant access, and what follows the scheme of
@@ -170,6 +188,10 @@ impl Remote {
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| [Some(value), value.split_once(' ').map(|(_, rest)| rest)])
             .flatten()
+    }
+
+    fn url(&self) -> Url {
+        self.lock_url().clone()
     }
 
     fn lock_url(&self) -> MutexGuard<'_, Url> {
@@ -198,14 +220,40 @@ impl Remote {
         headers
     }
 
+    /// Sends a message without body, on from where it is redirected to.
+    async fn send_on(
+        &self,
+        method: Method,
+        headers: HeaderMap,
+        timeout: Duration,
+    ) -> Result<Answer, Broken> {
+        let mut url = self.url();
+        for _ in 0..answer::REDIRECTS {
+            let (method, headers) = (method.clone(), headers.clone());
+            // 301, 302 and 303 keep a GET, and turn everything else into one.
+            let keeps = method == Method::GET;
+            let answer = self.send(method, url, headers, None, timeout).await?;
+            let next = match answer.status {
+                301..=303 if keeps => self.follow(&answer),
+                307 | 308 => self.follow(&answer),
+                _ => None,
+            };
+            match next {
+                Some(next) => url = next,
+                None => return Ok(answer),
+            }
+        }
+        self.send(method, url, headers, None, timeout).await
+    }
+
     async fn send(
         &self,
         method: Method,
+        url: Url,
         mut headers: HeaderMap,
         body: Option<Bytes>,
         timeout: Duration,
     ) -> Result<Answer, Broken> {
-        let url = self.lock_url().clone();
         if let Some(cookies) = self.cookies.cookies(&url) {
             headers.entry(COOKIE).or_insert(cookies);
         }
@@ -219,11 +267,15 @@ impl Remote {
         }
         let response = tokio::time::timeout(timeout, request.send())
             .await
-            .map_err(|_| Broken::unknown(format!("no answer within {} s", timeout.as_secs())))?
+            .map_err(|_| Broken {
+                delivery: Delivery::TimedOut,
+                cause: format!("no answer within {} s", timeout.as_secs()),
+            })?
             .map_err(|error| Broken {
                 delivery: match was_sent(&error) {
                     true => Delivery::Unknown,
                     false if is_distrust(&error) => Delivery::Distrusted,
+                    false if error.is_timeout() => Delivery::NoConnection,
                     false => Delivery::NotSent,
                 },
                 cause: cause_of(&error),
@@ -237,6 +289,7 @@ impl Remote {
         Ok(Answer {
             status: response.status().as_u16(),
             body_kind: answer::body_kind(content_type),
+            url,
             response,
         })
     }
@@ -253,6 +306,24 @@ impl Answer {
     /// Whether the request succeeded.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
+    }
+
+    /// What the server calls the body.
+    pub fn content_type(&self) -> Option<&str> {
+        let value = self.response.headers().get(CONTENT_TYPE)?;
+        value.to_str().ok()
+    }
+
+    /// Where it sends us, if it says so.
+    pub fn target(&self) -> Option<Target> {
+        let location = self.response.headers().get(LOCATION)?;
+        // Addresses in a header are often not encoded as they should be.
+        let location = std::str::from_utf8(location.as_bytes()).ok()?;
+        let url = self.url.join(location).ok()?;
+        Some(Target {
+            is_ours: ids::same_origin(&self.url, &url) || ids::is_upgrade(&self.url, &url),
+            url,
+        })
     }
 
     /// The session id that the server gave; an error if it is not one that may be used.
@@ -287,7 +358,7 @@ impl Answer {
             .content_length()
             .is_some_and(|length| length > MESSAGE_LIMIT as u64)
         {
-            return Err(Broken::unknown("the answer is larger than 256 MiB"));
+            return Err(Broken::too_large());
         }
         let mut first = match self.chunk().await? {
             None => return Ok(Bytes::new()),
@@ -302,7 +373,7 @@ impl Answer {
         loop {
             body.extend_from_slice(&next);
             if body.len() > MESSAGE_LIMIT {
-                return Err(Broken::unknown("the answer is larger than 256 MiB"));
+                return Err(Broken::too_large());
             }
             match self.chunk().await? {
                 Some(chunk) => next = chunk,
@@ -339,11 +410,9 @@ impl Answer {
     async fn chunk(&mut self) -> Result<Option<Bytes>, Broken> {
         tokio::time::timeout(BODY_TIMEOUT, self.response.chunk())
             .await
-            .map_err(|_| {
-                Broken::unknown(format!(
-                    "the answer stopped for {} s",
-                    BODY_TIMEOUT.as_secs()
-                ))
+            .map_err(|_| Broken {
+                delivery: Delivery::TimedOut,
+                cause: format!("its answer stopped for {} s", BODY_TIMEOUT.as_secs()),
             })?
             .map_err(|error| Broken::unknown(cause_of(&error)))
     }
@@ -368,7 +437,7 @@ impl EventReader {
                 Ok(Some(chunk)) => self
                     .parser
                     .feed(&chunk, &mut self.events)
-                    .map_err(|oversized| Broken::unknown(oversized.to_string()))?,
+                    .map_err(|_| Broken::too_large())?,
                 Ok(None) => return Ok(None),
                 Err(error) => return Err(Broken::unknown(cause_of(&error))),
             }
