@@ -8,6 +8,7 @@
 //! that reports through one bounded channel, so a slow call blocks nothing, and a client that
 //! does not read stops the reading of the server.
 
+mod alive;
 mod exchange;
 mod leave;
 mod memory;
@@ -94,6 +95,7 @@ impl Bridge {
         mut incoming: mpsc::Receiver<(u64, Event)>,
     ) -> Ending {
         let mut signals = signals::Signals::new();
+        let mut pulse = alive::Pulse::new(self.wire.clone());
         let ending = loop {
             let deadline = self.deadline();
             tokio::select! {
@@ -111,6 +113,7 @@ impl Bridge {
                     }
                     None => break Ending::ClientGone,
                 },
+                () = pulse.disturbed() => self.relay.connections_renewed(self.now()),
                 standing = changed(&mut self.standing) => self.relay.sign_in_stands(standing, self.now()),
                 () = sleep_until(deadline), if deadline.is_some() => self.relay.on_time(self.now()),
             }

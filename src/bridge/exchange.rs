@@ -9,7 +9,6 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
-use url::Url;
 
 use super::Wire;
 use crate::ids;
@@ -17,7 +16,7 @@ use crate::mcp::answer::{self, Refusal, Sent, Tries, Verdict, What};
 use crate::mcp::failure::{Failure, Stage};
 use crate::mcp::jsonrpc::{self, Message, Parsed};
 use crate::mcp::relay::{Event, Outgoing, OutgoingKind};
-use crate::net::remote::{Answer, Broken, Carried};
+use crate::net::remote::{Answer, Broken, Carried, Way};
 use crate::oauth::challenge::Challenge;
 use crate::secret::Secret;
 
@@ -50,7 +49,7 @@ pub(super) async fn run(wire: Arc<Wire>, outgoing: Outgoing, events: mpsc::Sende
         sign_ins: 0,
         step_ups: 0,
         token: None,
-        to: None,
+        way: Way::default(),
     };
     match exchange.run().await {
         Ok(()) => {}
@@ -74,8 +73,7 @@ struct Exchange {
     sign_ins: u32,
     step_ups: u32,
     token: Option<Secret>,
-    /// Where the message was sent on to.
-    to: Option<Url>,
+    way: Way,
 }
 
 impl Exchange {
@@ -87,11 +85,7 @@ impl Exchange {
                 session: self.outgoing.session.as_deref(),
             };
             let (remote, body) = (&self.wire.remote, self.outgoing.body.clone());
-            let sent = match self.to.clone() {
-                None => remote.post(body, carried).await,
-                Some(url) => remote.post_to(url, body, carried).await,
-            };
-            match sent {
+            match remote.post(&self.way, body, carried).await {
                 Ok(answer) if answer.is_success() => return self.deliver(answer).await,
                 Ok(answer) => {
                     if self.mend(answer).await? {
@@ -169,13 +163,13 @@ impl Exchange {
                 self.report(Event::Reply(message)).await;
                 return Ok(true);
             }
-            Verdict::Redirect => self.to = self.wire.remote.follow(&answer),
+            Verdict::Redirect => self.way.to = self.wire.remote.follow(&answer),
             Verdict::Renew => {
                 self.wire.diag.debug(format_args!(
                     "sending again on a new connection: it answered {}",
                     refusal.status
                 ));
-                self.wire.remote.renew_connections();
+                self.way.alone = true;
             }
             Verdict::Again(wait) => {
                 self.wait(wait, &format!("it answered {}", refusal.status))

@@ -64,6 +64,7 @@ impl Bridge {
                 | Effect::Remember(_)
                 | Effect::AwaitTokens(_)
                 | Effect::Bring { .. }
+                | Effect::RenewConnections
                 | Effect::Note(_) => {}
             }
         }

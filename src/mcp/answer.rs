@@ -186,20 +186,5 @@ pub fn body_kind(content_type: Option<&str>) -> BodyKind {
     }
 }
 
-/// The delay before a stream is opened again: what the server asked for, exactly and as long as
-/// attempts succeed; else growing from one second to thirty.
-pub fn reconnect_delay(asked: Option<Duration>, failures: u32) -> Duration {
-    match (asked, failures) {
-        (Some(asked), 0) => asked,
-        (asked, _) => {
-            let base = asked
-                .unwrap_or(Duration::from_secs(1))
-                .max(Duration::from_millis(100));
-            let factor = 1.5_f64.powi(i32::try_from(failures.min(20)).unwrap_or(20));
-            base.mul_f64(factor).min(Duration::from_secs(30).max(base))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@
 //!                                           └── next request ──────────────▲
 //! ```
 
+mod alive;
 mod exchange;
 mod host;
 mod lifecycle;
@@ -29,6 +30,8 @@ use bytes::Bytes;
 pub use exchange::{Effect, Event, Note, Outgoing, OutgoingKind};
 pub use sign_in::PATIENCE;
 use sign_in::SignIn;
+
+use alive::Alive;
 
 use super::capability::HostCapabilities;
 use super::failure::{Failure, Stage};
@@ -111,6 +114,7 @@ pub struct Relay {
     host: Host,
     tools: Tools,
     sign_in: SignIn,
+    alive: Alive,
     /// The AI client will say nothing more.
     host_ended: bool,
     effects: Vec<Effect>,
@@ -168,6 +172,7 @@ impl Relay {
             host: Host::default(),
             tools: Tools::default(),
             sign_in: SignIn::default(),
+            alive: Alive::default(),
             host_ended: false,
             effects: Vec::new(),
         }
@@ -188,6 +193,7 @@ impl Relay {
             standing,
             self.pending.first_deadline(),
             self.sign_in_deadline(),
+            self.alive_deadline(),
         ]
         .into_iter()
         .flatten()
@@ -196,7 +202,9 @@ impl Relay {
 
     /// Time has passed: `now` in milliseconds of the caller's clock.
     pub fn on_time(&mut self, now: u64) {
+        self.tell_time(now);
         self.sign_in_on_time(now);
+        self.alive_on_time(now);
         if let Standing::Asked { exchange, until } = self.standing
             && now >= until
         {
@@ -231,6 +239,7 @@ impl Relay {
 
     /// The AI client is gone or the process ends: cancels what is in flight, ends the session.
     pub fn close(&mut self) {
+        self.forget_ping();
         for number in self.pending.numbers() {
             let Some(asked) = self.pending.settle(number) else {
                 continue;
@@ -283,6 +292,11 @@ impl Relay {
         self.tools.may_repeat(request)
     }
 
+    /// Whether this exchange is the standing stream of the session.
+    fn is_standing(&self, number: u64) -> bool {
+        matches!(self.standing, Standing::Asked { exchange, .. } | Standing::Open { exchange } if exchange == number)
+    }
+
     fn number(&mut self) -> u64 {
         let number = self.next_number;
         self.next_number += 1;
@@ -317,7 +331,7 @@ impl Relay {
                     self.tell_host(line);
                 }
             }
-            Owner::Restore => {}
+            Owner::Restore | Owner::Ping => {}
         }
     }
 
@@ -363,6 +377,7 @@ impl Relay {
 
     /// `asks`: whether a person may be asked to sign in for it.
     fn send_request_that(&mut self, number: u64, asks: bool) {
+        self.note_sent();
         let Some(asked) = self.pending.asked(number) else {
             return;
         };
@@ -385,6 +400,7 @@ impl Relay {
     }
 
     fn send_notification(&mut self, message: Message) -> u64 {
+        self.note_sent();
         let exchange = self.number();
         let outgoing = Outgoing {
             exchange,
@@ -401,6 +417,7 @@ impl Relay {
     }
 
     fn send_response(&mut self, body: Bytes) {
+        self.note_sent();
         let exchange = self.number();
         let session = self.session.clone();
         self.effects.push(Effect::Send(Outgoing {
@@ -414,6 +431,7 @@ impl Relay {
     }
 
     fn send_cancelled(&mut self, number: u64, reason: &str) {
+        self.note_sent();
         let exchange = self.number();
         let reason = jsonrpc::quote(reason);
         let body = format!(

@@ -12,7 +12,7 @@ use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use reqwest::{Client, Method, Proxy, Request, Response, redirect};
 use url::Url;
 
-use super::connections::Connections;
+use super::connections::{Connections, watchful};
 use super::tls;
 use crate::ids::{display_url, is_loopback, same_origin};
 use crate::secret::Secret;
@@ -63,7 +63,7 @@ const USER_AGENT: &str = concat!("mcp-drawbridge/", env!("CARGO_PKG_VERSION"));
 pub fn build(settings: &HttpSettings) -> Result<Client, HttpError> {
     let tls =
         tls::client_config(settings.ca_file.clone()).map_err(|error| HttpError(Box::new(error)))?;
-    Client::builder()
+    watchful(Client::builder())
         .tls_backend_preconfigured(tls)
         .user_agent(USER_AGENT)
         .redirect(redirect::Policy::none())

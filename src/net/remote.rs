@@ -11,7 +11,7 @@ use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION,
     RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
 };
-use reqwest::{Method, Response};
+use reqwest::{Method, RequestBuilder, Response};
 use url::Url;
 
 use crate::ids::{self, ServerUrl};
@@ -27,6 +27,9 @@ use crate::secret::Secret;
 pub const MESSAGE_LIMIT: usize = 256 * 1024 * 1024;
 /// Longest wait for the head of an answer. Tools may work this long before they say anything.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(300);
+/// The same for the standing stream. Some servers send no head before they have something to say;
+/// that the connection is dead is noticed in another way.
+const STANDING_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 /// Longest silence within a JSON body. Event streams may be silent for as long as they like.
 const BODY_TIMEOUT: Duration = Duration::from_secs(300);
 /// Longest time for the head of an answer to a DELETE, at the end of a session.
@@ -58,6 +61,15 @@ pub struct Carried<'a> {
     pub token: Option<&'a Secret>,
     /// The session.
     pub session: Option<&'a Session>,
+}
+
+/// How a message goes that was sent once and is sent again.
+#[derive(Clone, Debug, Default)]
+pub struct Way {
+    /// Where [`Remote::follow`] says that it goes; `None` for the endpoint.
+    pub to: Option<Url>,
+    /// Over a connection of its own.
+    pub alone: bool,
 }
 
 /// The head of an answer; its body is still to be read.
@@ -122,51 +134,70 @@ impl Remote {
         }
     }
 
-    /// POSTs one message to the endpoint.
-    pub async fn post(&self, body: Bytes, carried: Carried<'_>) -> Result<Answer, Broken> {
-        self.post_to(self.url(), body, carried).await
-    }
-
-    /// POSTs one message to where [`Remote::follow`] says that it goes.
-    pub async fn post_to(
+    /// POSTs one message.
+    pub async fn post(
         &self,
-        url: Url,
+        way: &Way,
         body: Bytes,
         carried: Carried<'_>,
     ) -> Result<Answer, Broken> {
+        let url = way.to.clone().unwrap_or_else(|| self.url());
+        let http = match way.alone {
+            true => self.http.alone(),
+            false => self.http.client(),
+        };
         let mut headers = self.common_headers(carried);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(
             ACCEPT,
             HeaderValue::from_static("application/json, text/event-stream"),
         );
-        self.send(Method::POST, url, headers, Some(body), HEAD_TIMEOUT)
-            .await
+        let request = http.request(Method::POST, url).body(body);
+        self.send(request, headers, HEAD_TIMEOUT).await
     }
 
-    /// Asks for an event stream: the standing one, or with a cursor the rest of any stream.
-    pub async fn listen(
+    /// Asks for the standing event stream, or with a cursor the rest of it.
+    pub async fn stand(
         &self,
         carried: Carried<'_>,
         last_event_id: Option<&str>,
+    ) -> Result<Answer, Broken> {
+        self.listen(carried, last_event_id, STANDING_TIMEOUT).await
+    }
+
+    /// Asks for the rest of an event stream after this event.
+    pub async fn resume(
+        &self,
+        carried: Carried<'_>,
+        last_event_id: &str,
+    ) -> Result<Answer, Broken> {
+        self.listen(carried, Some(last_event_id), HEAD_TIMEOUT)
+            .await
+    }
+
+    async fn listen(
+        &self,
+        carried: Carried<'_>,
+        last_event_id: Option<&str>,
+        timeout: Duration,
     ) -> Result<Answer, Broken> {
         let mut headers = self.common_headers(carried);
         headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
         if let Some(id) = last_event_id.and_then(|id| HeaderValue::from_bytes(id.as_bytes()).ok()) {
             headers.insert(LAST_EVENT_ID, id);
         }
-        self.send_on(Method::GET, headers, HEAD_TIMEOUT).await
+        self.send_on(Method::GET, headers, timeout).await
+    }
+
+    /// The connections that it is reached over.
+    pub fn connections(&self) -> &Connections {
+        &self.http
     }
 
     /// Tells the server that the session is over. Whether it minds does not matter.
     pub async fn end_session(&self, carried: Carried<'_>) -> Result<Answer, Broken> {
         let headers = self.common_headers(carried);
         self.send_on(Method::DELETE, headers, DELETE_TIMEOUT).await
-    }
-
-    /// Gives every later message a new connection.
-    pub fn renew_connections(&self) {
-        self.http.renew();
     }
 
     /// The address to send a redirected message to. A 308 of the endpoint holds for all later
@@ -232,7 +263,8 @@ impl Remote {
             let (method, headers) = (method.clone(), headers.clone());
             // 301, 302 and 303 keep a GET, and turn everything else into one.
             let keeps = method == Method::GET;
-            let answer = self.send(method, url, headers, None, timeout).await?;
+            let request = self.http.client().request(method, url);
+            let answer = self.send(request, headers, timeout).await?;
             let next = match answer.status {
                 301..=303 if keeps => self.follow(&answer),
                 307 | 308 => self.follow(&answer),
@@ -243,43 +275,31 @@ impl Remote {
                 None => return Ok(answer),
             }
         }
-        self.send(method, url, headers, None, timeout).await
+        let request = self.http.client().request(method, url);
+        self.send(request, headers, timeout).await
     }
 
     async fn send(
         &self,
-        method: Method,
-        url: Url,
+        request: RequestBuilder,
         mut headers: HeaderMap,
-        body: Option<Bytes>,
         timeout: Duration,
     ) -> Result<Answer, Broken> {
+        let (http, request) = request.build_split();
+        let mut request = request.map_err(|error| broken(&error))?;
+        let url = request.url().clone();
         if let Some(cookies) = self.cookies.cookies(&url) {
             headers.entry(COOKIE).or_insert(cookies);
         }
-        let mut request = self
-            .http
-            .client()
-            .request(method, url.clone())
-            .headers(headers);
-        if let Some(body) = body {
-            request = request.body(body);
-        }
-        let response = tokio::time::timeout(timeout, request.send())
+        *request.headers_mut() = headers;
+        let response = tokio::time::timeout(timeout, http.execute(request))
             .await
             .map_err(|_| Broken {
                 delivery: Delivery::TimedOut,
                 cause: format!("no answer within {} s", timeout.as_secs()),
             })?
-            .map_err(|error| Broken {
-                delivery: match was_sent(&error) {
-                    true => Delivery::Unknown,
-                    false if is_distrust(&error) => Delivery::Distrusted,
-                    false if error.is_timeout() => Delivery::NoConnection,
-                    false => Delivery::NotSent,
-                },
-                cause: cause_of(&error),
-            })?;
+            .map_err(|error| broken(&error))?;
+        self.http.reached(response.remote_addr());
         let mut set_cookies = response.headers().get_all(SET_COOKIE).iter();
         self.cookies.set_cookies(&mut set_cookies, &url);
         let content_type = response
@@ -292,6 +312,18 @@ impl Remote {
             url,
             response,
         })
+    }
+}
+
+fn broken(error: &reqwest::Error) -> Broken {
+    Broken {
+        delivery: match was_sent(error) {
+            true => Delivery::Unknown,
+            false if is_distrust(error) => Delivery::Distrusted,
+            false if error.is_timeout() => Delivery::NoConnection,
+            false => Delivery::NotSent,
+        },
+        cause: cause_of(error),
     }
 }
 
@@ -404,6 +436,7 @@ impl Answer {
             response: self.response,
             parser: SseParser::new(MESSAGE_LIMIT),
             events: VecDeque::new(),
+            last_event_id: None,
         }
     }
 
@@ -423,7 +456,10 @@ impl Answer {
 pub struct EventReader {
     response: Response,
     parser: SseParser,
+    /// What was read and is still to be given.
     events: VecDeque<SseEvent>,
+    /// The id of the last event that was given.
+    last_event_id: Option<Box<str>>,
 }
 
 impl EventReader {
@@ -431,6 +467,9 @@ impl EventReader {
     pub async fn next(&mut self) -> Result<Option<SseEvent>, Broken> {
         loop {
             if let Some(event) = self.events.pop_front() {
+                if event.id.is_some() {
+                    self.last_event_id.clone_from(&event.id);
+                }
                 return Ok(Some(event));
             }
             match self.response.chunk().await {
@@ -444,9 +483,13 @@ impl EventReader {
         }
     }
 
-    /// The id of the last complete event: where to resume.
+    /// The id of the last event that was given, or of what came after it without data: where to
+    /// resume.
     pub fn last_event_id(&self) -> Option<&str> {
-        self.parser.last_event_id()
+        match self.events.is_empty() {
+            true => self.parser.last_event_id(),
+            false => self.last_event_id.as_deref(),
+        }
     }
 
     /// The delay before a reconnect that the server asked for.

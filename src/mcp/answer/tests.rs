@@ -109,16 +109,3 @@ fn content_types_are_compared_by_media_type() {
     assert_eq!(body_kind(Some("text/html")), BodyKind::Unknown);
     assert_eq!(body_kind(None), BodyKind::Unknown);
 }
-
-#[test]
-fn reconnects_follow_the_server_and_then_grow() {
-    let asked = Some(Duration::from_millis(500));
-    assert_eq!(reconnect_delay(asked, 0), Duration::from_millis(500));
-    assert_eq!(reconnect_delay(asked, 1), Duration::from_millis(750));
-    assert_eq!(reconnect_delay(None, 0), Duration::from_secs(1));
-    assert_eq!(reconnect_delay(None, 100), Duration::from_secs(30));
-    assert_eq!(
-        reconnect_delay(Some(Duration::from_secs(200)), 5),
-        Duration::from_secs(200)
-    );
-}

@@ -39,6 +39,9 @@ pub enum Effect {
         /// What was pasted.
         text: Secret,
     },
+    /// Have every later message go over a new connection, and streams asked for again: the ones in
+    /// use are dead.
+    RenewConnections,
     /// Say something on stderr: for people, or for whoever debugs.
     Note(Note),
 }
@@ -93,6 +96,8 @@ pub enum Event {
     Accepted,
     /// The server no longer knows the session.
     SessionLost,
+    /// A stream could not be opened again, and the server may no longer know the session.
+    SessionDoubted,
     /// The standing stream is open.
     StandingOpen,
     /// The standing stream was reopened and what came in between is lost.

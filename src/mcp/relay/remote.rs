@@ -9,6 +9,7 @@ use crate::untrusted::{SHOWN, printable};
 impl Relay {
     /// Something happened on an exchange.
     pub fn remote_event(&mut self, exchange: u64, event: Event, now: u64) {
+        self.tell_time(now);
         match event {
             Event::SessionHeader(id) => {
                 if self.is_opening(exchange) {
@@ -19,9 +20,9 @@ impl Relay {
             Event::Reply(message) => self.answered(exchange, &message, now),
             Event::Accepted => self.accepted(exchange, now),
             Event::SessionLost => self.session_lost(exchange, now),
+            Event::SessionDoubted => self.session_doubted(exchange),
             Event::StandingOpen | Event::StandingGap | Event::StandingAbsent => {
-                if matches!(self.standing, Standing::Asked { exchange: ours, .. } | Standing::Open { exchange: ours } if ours == exchange)
-                {
+                if self.is_standing(exchange) {
                     self.standing_event(&event, exchange, now);
                 }
             }
@@ -52,6 +53,7 @@ impl Relay {
             )),
             None => {
                 self.fail(exchange, failure);
+                self.alive_failed(exchange, failure);
                 self.probe_failed(exchange, failure);
             }
         }
@@ -126,6 +128,7 @@ impl Relay {
     /// The answer to one of our requests. The first one counts.
     fn answered(&mut self, number: u64, message: &Message, now: u64) {
         self.answers_elsewhere.remove(&number);
+        self.alive_answered(number);
         if self.is_opening(number) {
             return self.initialize_answered(number, message, now);
         }
