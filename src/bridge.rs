@@ -18,7 +18,7 @@ mod standing;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 pub use memory::Memory;
 use tokio::sync::{mpsc, watch};
@@ -26,7 +26,9 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use crate::diag::Diag;
 use crate::login::Login;
+use crate::mcp::record::ServerRecord;
 use crate::mcp::relay::{Event, Relay};
+use crate::mcp::transport::{Preference, Transport};
 use crate::net::remote::Remote;
 use crate::oauth::invitation::Standing;
 use crate::stdio::{Input, Output};
@@ -44,10 +46,30 @@ pub struct Wire {
     pub login: Option<Login>,
     /// What is known of the server from earlier; `None` if nothing is kept.
     pub memory: Option<Memory>,
+    /// Which transports may be used.
+    pub transport: Preference,
     /// The server's name, for messages.
     pub server: String,
     /// Where remarks go.
     pub diag: Diag,
+    /// How long nothing may be sent to the server before a ping is; `None` for no pings.
+    pub keep_alive: Option<Duration>,
+}
+
+impl Wire {
+    /// The transport that the server was found to speak, if that still holds.
+    fn known_transport(&self, record: Option<&ServerRecord>) -> Option<Transport> {
+        let verdict = record?.verdict?;
+        verdict
+            .holds(self.transport, now())
+            .then_some(verdict.transport)
+    }
+}
+
+/// Seconds since the epoch.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
 }
 
 /// Why the bridge ended.
@@ -63,8 +85,12 @@ pub enum Ending {
 pub async fn run(wire: Wire, lines: mpsc::Receiver<Input>, output: Output) -> Ending {
     let (events, incoming) = mpsc::channel(EVENTS);
     let record = wire.memory.as_ref().and_then(Memory::recall);
+    let known = wire.known_transport(record.as_ref());
     let bridge = Bridge {
-        relay: Relay::new(wire.server.clone()).remembering(record),
+        relay: Relay::new(wire.server.clone())
+            .over(wire.transport, known)
+            .remembering(record)
+            .keeping_alive(wire.keep_alive),
         standing: wire.login.as_ref().map(Login::standing),
         wire: Arc::new(wire),
         start: Instant::now(),

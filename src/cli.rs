@@ -162,6 +162,15 @@ pub struct ServerArgs {
     #[arg(long, value_name = "FILE")]
     pub header_file: Vec<String>,
 
+    /// Transport to speak to the server [default: http-first]
+    ///
+    /// `http-first` tries streamable HTTP, and the HTTP+SSE of 2024 if the server refuses it;
+    /// `sse-first` tries them the other way round. `http-only` and `sse-only` try nothing else.
+    /// What a server turns out to speak is remembered. `auto`, `http` and `sse` stand for
+    /// `http-first`, `http-only` and `sse-only`.
+    #[arg(long, value_name = "TRANSPORT", hide_short_help = true)]
+    pub transport: Option<String>,
+
     /// Host name of the address that the browser returns to [default: localhost]
     ///
     /// `localhost`, `127.0.0.1` or `[::1]`. The default on Windows is 127.0.0.1.
@@ -217,6 +226,20 @@ pub struct ServerArgs {
     /// --authorize-param sets goes with the request for the code.
     #[arg(long)]
     pub device_code: bool,
+
+    /// Ping the server while nothing else is sent to it
+    ///
+    /// For load balancers and servers that end what is silent. The AI client sees nothing of it. A
+    /// ping that is not answered by the time of the next means that the connection is dead: another
+    /// is opened, and the session is restored if it is gone.
+    #[arg(long, hide_short_help = true)]
+    pub keep_alive: bool,
+
+    /// Seconds of silence before a ping [default: 30]
+    ///
+    /// Turns --keep-alive on.
+    #[arg(long, value_name = "SECONDS", hide_short_help = true)]
+    pub ping_interval: Option<String>,
 
     #[command(flatten)]
     #[allow(missing_docs)]

@@ -14,3 +14,4 @@ pub mod revision;
 pub mod session;
 pub mod sse;
 pub mod tools;
+pub mod transport;

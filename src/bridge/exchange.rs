@@ -1,6 +1,7 @@
 //! One message to the remote server: sent, sent again where that is right, and its answer read to
 //! the end, over as many streams as it takes. What is right is decided in `mcp::answer`.
 
+mod events;
 mod reading;
 mod sign_in;
 
@@ -16,7 +17,7 @@ use crate::mcp::answer::{self, Refusal, Sent, Tries, Verdict, What};
 use crate::mcp::failure::{Failure, Stage};
 use crate::mcp::jsonrpc::{self, Message, Parsed};
 use crate::mcp::relay::{Event, Outgoing, OutgoingKind};
-use crate::net::remote::{Answer, Broken, Carried, Way};
+use crate::net::remote::{Answer, Broken, Way};
 use crate::oauth::challenge::Challenge;
 use crate::secret::Secret;
 
@@ -40,12 +41,9 @@ impl From<Failure> for Ended {
 pub(super) async fn run(wire: Arc<Wire>, outgoing: Outgoing, events: mpsc::Sender<(u64, Event)>) {
     let mut exchange = Exchange {
         wire,
+        tries: Exchange::first_tries(&outgoing.kind),
         outgoing,
         events,
-        tries: Tries {
-            scatter: rand::random(),
-            ..Tries::default()
-        },
         sign_ins: 0,
         step_ups: 0,
         token: None,
@@ -80,13 +78,8 @@ impl Exchange {
     async fn run(&mut self) -> Result<(), Ended> {
         loop {
             self.token = self.bearer().await?;
-            let carried = Carried {
-                token: self.token.as_ref(),
-                session: self.outgoing.session.as_deref(),
-            };
-            let (remote, body) = (&self.wire.remote, self.outgoing.body.clone());
-            match remote.post(&self.way, body, carried).await {
-                Ok(answer) if answer.is_success() => return self.deliver(answer).await,
+            match self.send().await {
+                Ok(answer) if answer.is_success() => return self.receive(answer).await,
                 Ok(answer) => {
                     if self.mend(answer).await? {
                         return Ok(());
@@ -102,7 +95,8 @@ impl Exchange {
         let session = self.outgoing.session.as_deref();
         let session_id = session.and_then(|session| session.id.as_ref());
         let ours = self.token.iter().chain(session_id).map(Secret::expose);
-        ours.chain(self.wire.remote.secrets())
+        ours.chain(self.endpoint_secrets())
+            .chain(self.wire.remote.secrets())
     }
 
     async fn report(&self, event: Event) {
@@ -117,6 +111,7 @@ impl Exchange {
                     method,
                     repeatable: self.outgoing.repeatable,
                 },
+                OutgoingKind::Events { .. } => What::Stream,
                 OutgoingKind::Notification(_) => What::Notification,
                 OutgoingKind::Response => What::Response,
             },
@@ -139,6 +134,10 @@ impl Exchange {
         let target = answer.target();
         let location = target.as_ref().map(|target| ids::display_url(&target.url));
         let body = answer.error_body().await;
+        if self.is_lost(&answer, &body) {
+            self.report(Event::SessionLost).await;
+            return Ok(true);
+        }
         let refusal = Refusal {
             status: answer.status,
             body: &body,
@@ -159,8 +158,12 @@ impl Exchange {
                 self.report(Event::SessionLost).await;
                 return Ok(true);
             }
-            Verdict::Deliver(message) => {
-                self.report(Event::Reply(message)).await;
+            Verdict::Deliver(_) if self.is_events() => {
+                return Err(self.no_stream(refusal.status).into());
+            }
+            Verdict::Deliver(error) => {
+                let status = answer.status;
+                self.report(Event::Refused { status, error }).await;
                 return Ok(true);
             }
             Verdict::Redirect => self.way.to = self.wire.remote.follow(&answer),

@@ -61,7 +61,8 @@ impl Bridge {
                 }
                 Effect::ToHost(_) => {}
                 Effect::OpenStanding { .. }
-                | Effect::Remember(_)
+                | Effect::Release(_)
+                | Effect::Remember { .. }
                 | Effect::AwaitTokens(_)
                 | Effect::Bring { .. }
                 | Effect::RenewConnections

@@ -107,6 +107,24 @@ pub struct Tries {
 }
 
 impl Tries {
+    /// For a message that was not sent yet. `scatter`: any number.
+    pub fn scattered(scatter: u16) -> Self {
+        Self {
+            scatter,
+            ..Self::default()
+        }
+    }
+
+    /// For a message that somebody else sends again.
+    pub fn used_up() -> Self {
+        Self {
+            throttled: u32::MAX,
+            replays: u32::MAX,
+            unsent: u32::MAX,
+            ..Self::default()
+        }
+    }
+
     /// The wait before the next attempt, where nobody says how long: from `first` on twice as long
     /// each time, and up to a quarter longer by chance.
     fn backoff(&self, first: Duration, attempt: u32) -> Duration {

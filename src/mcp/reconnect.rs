@@ -91,19 +91,10 @@ impl Reconnect {
     /// not fail; else growing, and without its word a little longer by chance, so that the clients
     /// of a server that comes back do not all come at once. `random` is from 0 to 1.
     pub fn delay(&self, random: f64) -> Duration {
-        let own = match (self.retry.map(|retry| retry.min(LONGEST)), self.failures) {
-            (Some(retry), 0) => retry,
-            (retry, failures) => {
-                let first = retry.unwrap_or(FIRST).max(SMALLEST);
-                let power = i32::try_from(failures.min(20)).unwrap_or(20);
-                let power = if retry.is_some() { power } else { power - 1 };
-                let grown = first.mul_f64(GROWTH.powi(power.max(0)));
-                let grown = grown.min(GROWN.max(first));
-                match retry {
-                    Some(_) => grown,
-                    None => grown.mul_f64(1.0 + random.clamp(0.0, 1.0) / 10.0),
-                }
-            }
+        let own = grown(self.retry, self.failures);
+        let own = match self.retry {
+            Some(_) => own,
+            None => own.mul_f64(1.0 + random.clamp(0.0, 1.0) / 10.0),
         };
         let own = match self.fruitless > FRUITLESS {
             true => own.max(SMALLEST),
@@ -111,6 +102,20 @@ impl Reconnect {
         };
         own.max(self.retry_after.unwrap_or_default().min(LONGEST))
     }
+}
+
+/// The delay before an attempt after so many failures in a row, without chance.
+pub fn grown(retry: Option<Duration>, failures: u32) -> Duration {
+    let retry = retry.map(|retry| retry.min(LONGEST));
+    if let (Some(retry), 0) = (retry, failures) {
+        return retry;
+    }
+    let first = retry.unwrap_or(FIRST).max(SMALLEST);
+    let power = i32::try_from(failures.min(20)).unwrap_or(20);
+    let power = if retry.is_some() { power } else { power - 1 };
+    first
+        .mul_f64(GROWTH.powi(power.max(0)))
+        .min(GROWN.max(first))
 }
 
 #[cfg(test)]

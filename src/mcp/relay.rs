@@ -21,6 +21,7 @@ mod remote;
 mod sign_in;
 #[cfg(test)]
 mod tests;
+mod transport;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -30,8 +31,7 @@ use bytes::Bytes;
 pub use exchange::{Effect, Event, Note, Outgoing, OutgoingKind};
 pub use sign_in::PATIENCE;
 use sign_in::SignIn;
-
-use alive::Alive;
+use transport::Link;
 
 use super::capability::HostCapabilities;
 use super::failure::{Failure, Stage};
@@ -41,6 +41,7 @@ use super::revision::{self, Revision};
 use super::session::Session;
 use super::tools::Tools;
 use crate::secret::Secret;
+use alive::Alive;
 
 /// Longest time a request of the server may wait for the AI client, in milliseconds: a person may
 /// have to answer it.
@@ -114,6 +115,7 @@ pub struct Relay {
     host: Host,
     tools: Tools,
     sign_in: SignIn,
+    link: Link,
     alive: Alive,
     /// The AI client will say nothing more.
     host_ended: bool,
@@ -172,6 +174,7 @@ impl Relay {
             host: Host::default(),
             tools: Tools::default(),
             sign_in: SignIn::default(),
+            link: Link::default(),
             alive: Alive::default(),
             host_ended: false,
             effects: Vec::new(),
@@ -193,6 +196,7 @@ impl Relay {
             standing,
             self.pending.first_deadline(),
             self.sign_in_deadline(),
+            self.link_deadline(),
             self.alive_deadline(),
         ]
         .into_iter()
@@ -204,6 +208,7 @@ impl Relay {
     pub fn on_time(&mut self, now: u64) {
         self.tell_time(now);
         self.sign_in_on_time(now);
+        self.link_on_time(now);
         self.alive_on_time(now);
         if let Standing::Asked { exchange, until } = self.standing
             && now >= until
@@ -378,7 +383,8 @@ impl Relay {
     /// `asks`: whether a person may be asked to sign in for it.
     fn send_request_that(&mut self, number: u64, asks: bool) {
         self.note_sent();
-        let Some(asked) = self.pending.asked(number) else {
+        let route = self.route();
+        let (Some(asked), Some(route)) = (self.pending.asked(number), route) else {
             return;
         };
         asked.sent = true;
@@ -395,6 +401,7 @@ impl Relay {
             kind,
             repeatable,
             session,
+            route,
             asks,
         }));
     }
@@ -402,12 +409,16 @@ impl Relay {
     fn send_notification(&mut self, message: Message) -> u64 {
         self.note_sent();
         let exchange = self.number();
+        let Some(route) = self.route() else {
+            return exchange;
+        };
         let outgoing = Outgoing {
             exchange,
             body: message.text().clone(),
             kind: OutgoingKind::Notification(message.method().into()),
             repeatable: false,
             session: self.session.clone(),
+            route,
             asks: true,
         };
         let session = self.session.as_ref().map_or(0, |session| session.serial);
@@ -417,6 +428,10 @@ impl Relay {
     }
 
     fn send_response(&mut self, body: Bytes) {
+        let Some(route) = self.route() else {
+            // Whoever asked is gone with the event stream.
+            return;
+        };
         self.note_sent();
         let exchange = self.number();
         let session = self.session.clone();
@@ -426,11 +441,15 @@ impl Relay {
             kind: OutgoingKind::Response,
             repeatable: false,
             session,
+            route,
             asks: true,
         }));
     }
 
     fn send_cancelled(&mut self, number: u64, reason: &str) {
+        let Some(route) = self.route() else {
+            return;
+        };
         self.note_sent();
         let exchange = self.number();
         let reason = jsonrpc::quote(reason);
@@ -443,6 +462,7 @@ impl Relay {
             kind: OutgoingKind::Notification("notifications/cancelled".into()),
             repeatable: false,
             session: self.session.clone(),
+            route,
             asks: false,
         }));
     }

@@ -11,7 +11,7 @@ use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION,
     RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
 };
-use reqwest::{Method, RequestBuilder, Response};
+use reqwest::{Client, Method, RequestBuilder, Response};
 use url::Url;
 
 use crate::ids::{self, ServerUrl};
@@ -32,6 +32,11 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(300);
 const STANDING_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 /// Longest silence within a JSON body. Event streams may be silent for as long as they like.
 const BODY_TIMEOUT: Duration = Duration::from_secs(300);
+/// Longest wait for the head of the answer to a GET that opens the event stream of MCP 2024-11-05.
+const EVENTS_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest time for a message to an address that the event stream named, if it is no request: some
+/// servers never answer the POST.
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest time for the head of an answer to a DELETE, at the end of a session.
 const DELETE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Longest time in which the beginning of an error answer is read.
@@ -79,7 +84,7 @@ pub struct Answer {
     pub status: u16,
     /// How the body is to be read.
     pub body_kind: BodyKind,
-    /// What was asked for it.
+    /// Where the request went.
     url: Url,
     response: Response,
 }
@@ -141,19 +146,52 @@ impl Remote {
         body: Bytes,
         carried: Carried<'_>,
     ) -> Result<Answer, Broken> {
-        let url = way.to.clone().unwrap_or_else(|| self.url());
-        let http = match way.alone {
-            true => self.http.alone(),
-            false => self.http.client(),
-        };
         let mut headers = self.common_headers(carried);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(
             ACCEPT,
             HeaderValue::from_static("application/json, text/event-stream"),
         );
-        let request = http.request(Method::POST, url).body(body);
+        let url = way.to.clone().unwrap_or_else(|| self.address());
+        let request = self.client(way).request(Method::POST, url).body(body);
         self.send(request, headers, HEAD_TIMEOUT).await
+    }
+
+    /// POSTs one message to an address that the event stream named (MCP 2024-11-05, Transports,
+    /// HTTP with SSE).
+    pub async fn post_to(
+        &self,
+        url: &Url,
+        way: &Way,
+        body: Bytes,
+        token: Option<&Secret>,
+        is_request: bool,
+    ) -> Result<Answer, Broken> {
+        let mut headers = self.common_headers(Carried {
+            token,
+            session: None,
+        });
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        let timeout = match is_request {
+            true => HEAD_TIMEOUT,
+            false => MESSAGE_TIMEOUT,
+        };
+        let url = way.to.as_ref().unwrap_or(url).clone();
+        let request = self.client(way).request(Method::POST, url).body(body);
+        self.send(request, headers, timeout).await
+    }
+
+    /// Asks for the event stream of MCP 2024-11-05.
+    pub async fn open_events(&self, way: &Way, token: Option<&Secret>) -> Result<Answer, Broken> {
+        let mut headers = self.common_headers(Carried {
+            token,
+            session: None,
+        });
+        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+        let url = way.to.clone().unwrap_or_else(|| self.address());
+        let request = self.client(way).request(Method::GET, url);
+        self.send(request, headers, EVENTS_TIMEOUT).await
     }
 
     /// Asks for the standing event stream, or with a cursor the rest of it.
@@ -205,7 +243,7 @@ impl Remote {
     pub fn follow(&self, answer: &Answer) -> Option<Url> {
         let target = answer.target().filter(|target| target.is_ours)?;
         let mut url = self.lock_url();
-        if matches!(answer.status, 301 | 308) && *url == answer.url {
+        if answer.status == 308 && *url == answer.url {
             *url = target.url.clone();
         }
         Some(target.url)
@@ -221,7 +259,7 @@ impl Remote {
             .flatten()
     }
 
-    fn url(&self) -> Url {
+    fn address(&self) -> Url {
         self.lock_url().clone()
     }
 
@@ -251,6 +289,13 @@ impl Remote {
         headers
     }
 
+    fn client(&self, way: &Way) -> Client {
+        match way.alone {
+            true => self.http.alone(),
+            false => self.http.client(),
+        }
+    }
+
     /// Sends a message without body, on from where it is redirected to.
     async fn send_on(
         &self,
@@ -258,7 +303,7 @@ impl Remote {
         headers: HeaderMap,
         timeout: Duration,
     ) -> Result<Answer, Broken> {
-        let mut url = self.url();
+        let mut url = self.address();
         for _ in 0..answer::REDIRECTS {
             let (method, headers) = (method.clone(), headers.clone());
             // 301, 302 and 303 keep a GET, and turn everything else into one.
@@ -338,6 +383,11 @@ impl Answer {
     /// Whether the request succeeded.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
+    }
+
+    /// Where the request went.
+    pub fn url(&self) -> &Url {
+        &self.url
     }
 
     /// What the server calls the body.
