@@ -90,6 +90,11 @@ impl Connections {
         self.lock().client.clone()
     }
 
+    /// A client without connections, for a message that was told that it came over the wrong one.
+    pub fn alone(&self) -> Client {
+        build(&self.0.settings).unwrap_or_else(|_| self.client())
+    }
+
     /// Notes where the server answered from.
     pub fn reached(&self, peer: Option<SocketAddr>) {
         if peer.is_some() {

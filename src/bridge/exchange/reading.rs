@@ -57,8 +57,9 @@ impl Exchange {
 
     async fn read_body(&mut self, answer: Answer, body_kind: BodyKind) -> Result<(), Ended> {
         let status = answer.status;
+        let content_type = answer.content_type().map(str::to_owned);
         let body = match answer.body().await {
-            Ok(body) => body,
+            Ok(body) => jsonrpc::without_byte_order_mark(body),
             Err(broken) => {
                 self.broken(&broken).await?;
                 return Box::pin(self.run()).await;
@@ -70,13 +71,7 @@ impl Exchange {
         }
         let server = &self.wire.server;
         let parsed = jsonrpc::parse_any(body.clone()).map_err(|malformed| {
-            let said = answer::plain_reason(&body).filter(|_| body_kind == BodyKind::Unknown);
-            let said = said.map(|said| format!(" (“{said}”)")).unwrap_or_default();
-            let detail = format!(
-                "`{server}` answered {status} with something that is not JSON-RPC{said} ({}); check that the address is an MCP endpoint",
-                malformed.reason
-            );
-            Failure { status: Some(status), ..Failure::new(Stage::Protocol, false, detail) }
+            answer::unreadable(server, status, content_type.as_deref(), &body, &malformed)
         })?;
         if body_kind == BodyKind::Unknown {
             self.wire
@@ -89,11 +84,7 @@ impl Exchange {
         }
         match replied {
             true => Ok(()),
-            false => {
-                let detail =
-                    format!("`{server}` answered with a message that does not answer this request");
-                Err(Failure::new(Stage::Protocol, false, detail).into())
-            }
+            false => Err(answer::not_an_answer(server).into()),
         }
     }
 

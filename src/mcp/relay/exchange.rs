@@ -156,4 +156,6 @@ pub enum Event {
     Brought(Result<(), String>),
     /// There will be no answer.
     Failed(Failure),
+    /// There will be no answer, since none came in time; the server may still be at work.
+    GaveUp(Failure),
 }

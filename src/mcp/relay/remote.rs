@@ -41,6 +41,10 @@ impl Relay {
             Event::TokensChanged => self.tokens_changed(exchange, now),
             Event::Brought(outcome) => self.brought(exchange, outcome),
             Event::Failed(failure) => self.failed(exchange, &failure, now),
+            Event::GaveUp(failure) => {
+                self.cancel(exchange, "no answer came in time");
+                self.failed(exchange, &failure, now);
+            }
             // Of an event stream that is not ours any more.
             Event::Connected(_) | Event::NoEvents(_) | Event::EventsEnded { .. } => {}
         }
@@ -64,6 +68,24 @@ impl Relay {
         if matches!(self.phase, Phase::Announcing { exchange: ours, .. } if ours == exchange) {
             // Some servers refuse it and work all the same; the next request will tell.
             self.announced(now);
+        }
+    }
+
+    /// Tells the server that a request is no longer awaited, as if the AI client had cancelled it
+    /// (MCP 2025-11-25, Lifecycle, Timeouts). `initialize` is never cancelled.
+    fn cancel(&mut self, number: u64, reason: &str) {
+        let Some(asked) = self.pending.asked(number) else {
+            return;
+        };
+        let session = self.session.as_ref().map(|session| session.serial);
+        if asked.sent && session == Some(asked.session) && asked.message.method() != "initialize" {
+            self.send_cancelled(number, reason);
+        }
+        for (question, _) in self
+            .pending
+            .take_questions(|question| question.exchange == number)
+        {
+            self.withdraw_question(question, "the request it belongs to took too long");
         }
     }
 
