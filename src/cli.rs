@@ -227,6 +227,20 @@ pub struct ServerArgs {
     #[arg(long)]
     pub device_code: bool,
 
+    /// Ping the server while nothing else is sent to it
+    ///
+    /// For load balancers and servers that end what is silent. The AI client sees nothing of it. A
+    /// ping that is not answered by the time of the next means that the connection is dead: another
+    /// is opened, and the session is restored if it is gone.
+    #[arg(long, hide_short_help = true)]
+    pub keep_alive: bool,
+
+    /// Seconds of silence before a ping [default: 30]
+    ///
+    /// Turns --keep-alive on.
+    #[arg(long, value_name = "SECONDS", hide_short_help = true)]
+    pub ping_interval: Option<String>,
+
     #[command(flatten)]
     #[allow(missing_docs)]
     pub common: CommonOptions,

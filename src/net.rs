@@ -3,6 +3,7 @@
 pub mod callback;
 pub mod connections;
 pub mod http;
+pub mod pulse;
 pub mod remote;
 mod tls;
 pub mod token_endpoint;

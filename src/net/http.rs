@@ -12,7 +12,7 @@ use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use reqwest::{Client, Method, Proxy, Request, Response, redirect};
 use url::Url;
 
-use super::connections::Connections;
+use super::connections::{Connections, watchful};
 use super::tls;
 use crate::ids::{display_url, is_loopback, same_origin};
 use crate::secret::Secret;
@@ -63,7 +63,7 @@ const USER_AGENT: &str = concat!("mcp-drawbridge/", env!("CARGO_PKG_VERSION"));
 pub fn build(settings: &HttpSettings) -> Result<Client, HttpError> {
     let tls =
         tls::client_config(settings.ca_file.clone()).map_err(|error| HttpError(Box::new(error)))?;
-    Client::builder()
+    watchful(Client::builder())
         .tls_backend_preconfigured(tls)
         .user_agent(USER_AGENT)
         .redirect(redirect::Policy::none())
@@ -395,16 +395,19 @@ fn text_header(response: &Response, name: HeaderName) -> Option<String> {
     value.to_str().ok().map(str::to_owned)
 }
 
+/// Longest wait that is believed; nobody waits for half of it.
+const RETRY_AFTER_LIMIT: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// Reads `Retry-After` (RFC 9110 §10.2.3): seconds, or a date, which in the past means now.
 pub(super) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
-    match value.parse() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => {
-            let date = httpdate::parse_http_date(value).ok()?;
-            Some(date.duration_since(now).unwrap_or_default())
-        }
+    if !value.is_empty() && value.bytes().all(|digit| digit.is_ascii_digit()) {
+        let seconds = value.parse().unwrap_or(u64::MAX);
+        return Some(Duration::from_secs(seconds).min(RETRY_AFTER_LIMIT));
     }
+    let date = httpdate::parse_http_date(value).ok()?;
+    let wait = date.duration_since(now).unwrap_or_default();
+    Some(wait.min(RETRY_AFTER_LIMIT))
 }
 
 /// RFC 9110 §15.4: the statuses that send a GET elsewhere, if they say where.

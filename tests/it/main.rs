@@ -17,6 +17,8 @@ mod peers;
 mod refresh;
 mod relay;
 mod sign_in;
+mod soak;
 mod streams;
 mod support;
 mod waiting;
+mod wire;

@@ -2,7 +2,6 @@
 //! transport.
 
 use bytes::Bytes;
-use url::Url;
 
 use crate::error::Error;
 use crate::mcp::answer::BodyKind;
@@ -10,7 +9,7 @@ use crate::mcp::failure::{Failure, Stage};
 use crate::mcp::revision::NEWEST;
 use crate::mcp::session::Session;
 use crate::mcp::transport::{Detection, Next, Preference, Setback, Transport};
-use crate::net::remote::{Answer, Carried, Remote};
+use crate::net::remote::{Answer, Carried, Remote, Way};
 use crate::oauth::challenge::Challenge;
 
 /// Most requests that are sent to find the endpoint.
@@ -65,20 +64,19 @@ async fn ask(remote: &Remote, host: &str, transport: Transport) -> Result<Answer
         server: host.to_owned(),
         cause,
     };
-    let mut elsewhere: Option<Url> = None;
+    let mut way = Way::default();
     for _ in 0..REDIRECTS {
         let sent = match transport {
-            Transport::Streamable => remote.post(initialize(), Carried::default()).await,
-            Transport::Sse => remote.open_events(elsewhere.as_ref(), None).await,
+            Transport::Streamable => remote.post(&way, initialize(), Carried::default()).await,
+            Transport::Sse => remote.open_events(&way, None).await,
         };
         let answer = sent.map_err(|broken| unreachable(broken.cause))?;
-        match (transport, answer.status) {
-            (Transport::Streamable, 307 | 308) if remote.follow(&answer).is_ok() => {}
-            (Transport::Sse, 301..=303 | 307 | 308) => match answer.same_origin_target() {
-                Ok(target) => elsewhere = Some(target),
-                Err(_) => return Ok(answer),
-            },
-            _ => return Ok(answer),
+        way.to = match (transport, answer.status) {
+            (_, 307 | 308) | (Transport::Sse, 301..=303) => remote.follow(&answer),
+            _ => None,
+        };
+        if way.to.is_none() {
+            return Ok(answer);
         }
     }
     Err(unreachable("it redirects in circles".to_owned()))

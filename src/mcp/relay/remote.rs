@@ -11,6 +11,7 @@ use crate::untrusted::{SHOWN, printable};
 impl Relay {
     /// Something happened on an exchange.
     pub fn remote_event(&mut self, exchange: u64, event: Event, now: u64) {
+        self.tell_time(now);
         if self.is_events(exchange) && !matches!(event, Event::Message(_)) {
             return self.events_event(exchange, event, now);
         }
@@ -28,9 +29,9 @@ impl Relay {
             Event::Reply(message) => self.answered(exchange, &message, now),
             Event::Accepted => self.accepted(exchange, now),
             Event::SessionLost => self.session_lost(exchange, now),
+            Event::SessionDoubted => self.session_doubted(exchange),
             Event::StandingOpen | Event::StandingGap | Event::StandingAbsent => {
-                if matches!(self.standing, Standing::Asked { exchange: ours, .. } | Standing::Open { exchange: ours } if ours == exchange)
-                {
+                if self.is_standing(exchange) {
                     self.standing_event(&event, exchange, now);
                 }
             }
@@ -43,6 +44,10 @@ impl Relay {
             Event::TokensChanged => self.tokens_changed(exchange, now),
             Event::Brought(outcome) => self.brought(exchange, outcome),
             Event::Failed(failure) => self.failed(exchange, &failure, now),
+            Event::GaveUp(failure) => {
+                self.cancel(exchange, "no answer came in time");
+                self.failed(exchange, &failure, now);
+            }
             // Of an event stream that is not ours any more.
             Event::Connected(_) | Event::NoEvents(_) | Event::EventsEnded { .. } => {}
         }
@@ -59,12 +64,31 @@ impl Relay {
             )),
             None => {
                 self.fail(exchange, failure);
+                self.alive_failed(exchange, failure);
                 self.probe_failed(exchange, failure);
             }
         }
         if matches!(self.phase, Phase::Announcing { exchange: ours, .. } if ours == exchange) {
             // Some servers refuse it and work all the same; the next request will tell.
             self.announced(now);
+        }
+    }
+
+    /// Tells the server that a request is no longer awaited, as if the AI client had cancelled it
+    /// (MCP 2025-11-25, Lifecycle, Timeouts). `initialize` is never cancelled.
+    fn cancel(&mut self, number: u64, reason: &str) {
+        let Some(asked) = self.pending.asked(number) else {
+            return;
+        };
+        let session = self.session.as_ref().map(|session| session.serial);
+        if asked.sent && session == Some(asked.session) && asked.message.method() != "initialize" {
+            self.send_cancelled(number, reason);
+        }
+        for (question, _) in self
+            .pending
+            .take_questions(|question| question.exchange == number)
+        {
+            self.withdraw_question(question, "the request it belongs to took too long");
         }
     }
 
@@ -122,6 +146,7 @@ impl Relay {
     pub(super) fn answered(&mut self, number: u64, message: &Message, now: u64) {
         self.answers_elsewhere.remove(&number);
         self.answered_over_events(number);
+        self.alive_answered(number);
         if self.is_opening(number) {
             return self.initialize_answered(number, message, now);
         }

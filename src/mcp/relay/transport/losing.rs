@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Events, INITIALIZE_LIMIT};
-use crate::mcp::answer;
 use crate::mcp::failure::{Failure, Stage};
 use crate::mcp::pending::Owner;
+use crate::mcp::reconnect;
 use crate::mcp::relay::{Effect, Event, Phase, Relay, Waiting};
 
 /// How long a request waits for a lost stream to be open again, in milliseconds. Clients give up
@@ -184,7 +184,7 @@ impl Relay {
     }
 
     fn reconnect_later(&mut self, failures: u32, failure: Failure, now: u64) {
-        let delay = answer::reconnect_delay(self.link.retry, failures);
+        let delay = reconnect::grown(self.link.retry, failures);
         let delay = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         self.link.again_at = Some(now.saturating_add(delay));
         self.link.failure = Some(failure);
