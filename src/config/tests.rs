@@ -110,7 +110,7 @@ fn an_address_alone_is_enough() {
 fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
     let pem = "-----BEGIN CERTIFICATE-----";
     type Holds = fn(&Config) -> bool;
-    let cases: [(&str, &str, Holds); 24] = [
+    let cases: [(&str, &str, Holds); 25] = [
         ("name", "work", |c| c.key.as_str() == "work"),
         ("scope", "read write", |c| {
             c.scopes.as_deref() == Some(&["read".to_owned(), "write".to_owned()])
@@ -163,6 +163,9 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
         }),
         ("no-browser", "", |c| !c.browser),
         ("device-code", "", |c| c.device_code),
+        ("transport", "sse-only", |c| {
+            c.transport == Preference::SseOnly
+        }),
         ("keep-alive", "", |c| {
             c.keep_alive == Some(Duration::from_secs(30))
         }),

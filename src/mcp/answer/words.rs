@@ -43,10 +43,13 @@ fn outcome(sent: Sent<'_>, tries: &Tries) -> (bool, String) {
     match sent.what {
         What::Request {
             repeatable: true, ..
-        }
-        | What::Stream => (
+        } => (
             true,
             format!("it was sent {} times; try again later", tries.replays + 1),
+        ),
+        What::Stream => (
+            true,
+            "the event stream was not opened; try again later".to_owned(),
         ),
         What::Request { .. } => (
             false,

@@ -10,6 +10,8 @@ use crate::mcp::pending::Owner;
 
 /// Longest wait for the answer to a ping that checks the session, in milliseconds.
 const CHECK_LIMIT: u64 = 30_000;
+/// The same if the answer has to come on the event stream of HTTP+SSE.
+const EVENTS_CHECK_LIMIT: u64 = 10_000;
 /// The wait after a check that came to nothing, in milliseconds. It doubles with each in a row.
 const CHECK_AGAIN: u64 = 5_000;
 /// What that wait grows to, in milliseconds.
@@ -64,6 +66,7 @@ impl Relay {
         self.forget_ping();
         match self.phase {
             Phase::Lost => self.reopen(now),
+            _ if self.is_over_sse() => self.events_doubted(now),
             _ => self.check_session(),
         }
     }
@@ -85,12 +88,22 @@ impl Relay {
     /// Asks the server something that it refuses if it does not know the session any more. Without a
     /// session id it has nothing to forget.
     fn check_session(&mut self) {
+        if self.is_over_sse() {
+            return self.check_events();
+        }
         let has_id = self
             .session
             .as_ref()
             .is_some_and(|session| session.id.is_some());
         if matches!(self.phase, Phase::Open) && has_id {
             self.ping(CHECK_LIMIT, true);
+        }
+    }
+
+    /// Asks the server something whose answer must come on the event stream of HTTP+SSE.
+    pub(super) fn check_events(&mut self) {
+        if matches!(self.phase, Phase::Open) {
+            self.ping(EVENTS_CHECK_LIMIT, true);
         }
     }
 
@@ -124,6 +137,11 @@ impl Relay {
         self.answers_elsewhere.remove(&number);
         self.pending.settle(number);
         self.alive.ping = self.alive.ping.filter(|ping| ping.exchange != number);
+    }
+
+    /// The time as it was last told.
+    pub(super) fn clock(&self) -> u64 {
+        self.alive.clock
     }
 
     pub(super) fn tell_time(&mut self, now: u64) {
@@ -171,7 +189,9 @@ impl Relay {
     /// broken for that until it has answered something.
     fn ping_unanswered(&mut self, ping: Ping) {
         self.forget_ping();
-        if ping.checks {
+        if ping.checks && self.is_over_sse() {
+            self.events_are_silent();
+        } else if ping.checks {
             self.check_later();
         } else if !std::mem::replace(&mut self.alive.deaf, true) {
             self.detail("the server did not answer a ping in time");

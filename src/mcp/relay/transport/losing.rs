@@ -40,6 +40,39 @@ impl Relay {
         self.reconnect_later(self.link.failures.saturating_sub(1), failure, now);
     }
 
+    /// The connection of the stream may be dead, since the machine slept or the network changed, say.
+    /// Where nothing is lost with it, another one is better than a silent one.
+    pub(in crate::mcp::relay) fn events_doubted(&mut self, now: u64) {
+        let in_flight = self.pending.numbers().into_iter().any(|number| {
+            let asked = self.pending.asked(number);
+            asked.is_some_and(|asked| asked.sent)
+        });
+        match in_flight {
+            true => self.check_events(),
+            false if self.opening().is_none() && self.session.is_some() => {
+                self.note(format!(
+                    "the event stream of `{}` may be dead; opening another one",
+                    self.server_name
+                ));
+                self.lose_events(now);
+                self.link.reconnecting = true;
+                self.reconnect(now);
+            }
+            false => {}
+        }
+    }
+
+    /// The server did not answer on the stream what it must answer at once.
+    pub(in crate::mcp::relay) fn events_are_silent(&mut self) {
+        let detail = format!(
+            "the event stream of `{}` was lost: it brought no answer to a ping",
+            self.server_name
+        );
+        let now = self.clock();
+        self.close_events();
+        self.events_ended(Failure::new(Stage::Http, true, detail), now);
+    }
+
     /// Repeating `initialize` does no harm, once; after that the server has a fault.
     fn ended_while_opening(&mut self, number: u64, failure: Failure, now: u64) {
         self.effects.push(Effect::Abort(number));
@@ -184,6 +217,8 @@ impl Relay {
     }
 
     fn reconnect_later(&mut self, failures: u32, failure: Failure, now: u64) {
+        // The end of the stream counts as a failure where the server did not ask for a delay.
+        let failures = failures.saturating_add(u32::from(self.link.retry.is_none()));
         let delay = reconnect::grown(self.link.retry, failures);
         let delay = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         self.link.again_at = Some(now.saturating_add(delay));
