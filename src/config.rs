@@ -319,7 +319,7 @@ impl Config {
             again: Again::new(
                 args,
                 &server,
-                entry.as_ref().map(|entry| entry.name),
+                (&file, entry.as_ref().map(|entry| entry.name)),
                 &callback,
                 around,
                 &lookup.typed(),

@@ -1,5 +1,6 @@
 //! The command that a person runs in a terminal to get at the sign-in that these arguments mean.
 
+use super::file::File;
 use super::given::Lookup;
 use super::{Callback, DIR_VARIABLE, Surroundings};
 use crate::cli::{ServerArgs, UsageError};
@@ -24,7 +25,7 @@ impl Again {
     pub(super) fn new(
         args: &ServerArgs,
         server: &ServerUrl,
-        entry: Option<&str>,
+        (file, entry): (&File, Option<&str>),
         callback: &Callback,
         around: &Surroundings<'_>,
         lookup: &Lookup<'_>,
@@ -43,15 +44,19 @@ impl Again {
             ("bind-host", &args.bind_host),
             ("callback-path", &args.callback_path),
         ]);
-        let mut options: Vec<String> = given(&[
-            ("config", &args.common.config),
+        let file = file.named().map(|path| {
+            let path = path.to_string_lossy().into_owned();
+            ["--config".to_owned(), path]
+        });
+        let mut options: Vec<String> = file.into_iter().flatten().collect();
+        let given_options = given(&[
             ("name", &which.name),
             ("scope", &which.scope),
             ("resource", &which.resource),
             ("issuer", &args.issuer),
             ("ca-file", &args.common.ca_file),
-        ])
-        .concat();
+        ]);
+        options.extend(given_options.into_iter().flatten());
         for (long, flag) in [
             ("allow-http", which.allow_http),
             (
@@ -176,10 +181,11 @@ mod tests {
             env: &env,
             data_dir: Some("/data".into()),
             config_dir: None,
-            open: &|_| {
+            open: &|path| {
                 let bytes = br#"{"mcpServers":{"my notion":{"url":"https://mcp.example.com/mcp?key=SECRET_1",
                     "scope":"filed","headers":{"X-Key":"SECRET_1"},"callback_port":3000}}}"#;
                 Ok(Opened {
+                    path: Path::new("/here").join(path),
                     bytes: bytes.to_vec(),
                     shared: None,
                 })
@@ -256,7 +262,7 @@ mod tests {
         let named = again(&["my notion", "--config", "my conf.json"], &[]);
         assert_eq!(
             named.login(),
-            "`mcp-drawbridge login 'my notion' --config 'my conf.json'`"
+            "`mcp-drawbridge login 'my notion' --config '/here/my conf.json'`"
         );
         let variables = [
             ("MCP_DRAWBRIDGE_CONFIG", "c.json"),
@@ -265,16 +271,16 @@ mod tests {
         let more = ["my notion", "4000", "--scope", "read"];
         assert_eq!(
             again(&more, &variables).login(),
-            "`mcp-drawbridge login 'my notion' 4000 --config c.json --scope read --issuer https://as.example`"
+            "`mcp-drawbridge login 'my notion' 4000 --config /here/c.json --scope read --issuer https://as.example`"
         );
         assert_eq!(
             named.login_published(4000),
-            "`mcp-drawbridge login 'my notion' 4000 --config 'my conf.json' --bind-host 0.0.0.0`"
+            "`mcp-drawbridge login 'my notion' 4000 --config '/here/my conf.json' --bind-host 0.0.0.0`"
         );
         // An address, too, goes with the defaults of the same file.
         assert_eq!(
             again(&[SERVER, "--config", "c.json"], &[]).login(),
-            "`mcp-drawbridge login https://mcp.example.com/mcp --config c.json`"
+            "`mcp-drawbridge login https://mcp.example.com/mcp --config /here/c.json`"
         );
     }
 

@@ -56,6 +56,8 @@ pub(super) struct Notes {
 pub(super) struct File {
     /// Where it is, or would be.
     path: PathBuf,
+    /// Whether it was named, and is not the one in the usual place.
+    is_named: bool,
     content: Option<Content>,
 }
 
@@ -97,18 +99,31 @@ impl File {
             (None, None) => {
                 return Ok(Self {
                     path: PathBuf::from("config.json"),
+                    is_named: false,
                     content: None,
                 });
             }
         };
-        let content = match (around.open)(&path) {
-            Ok(opened) => Some(Content::read(opened, &path)?),
-            Err(OpenError::Absent(_)) if named.is_none() => None,
+        let (path, content) = match (around.open)(&path) {
+            Ok(opened) => {
+                let content = Content::read(&opened)?;
+                (opened.path, Some(content))
+            }
+            Err(OpenError::Absent(_)) if named.is_none() => (path, None),
             Err(OpenError::Absent(error) | OpenError::Unreadable(error)) => {
                 return Err(unreadable(&path, named.as_ref(), &error));
             }
         };
-        Ok(Self { path, content })
+        Ok(Self {
+            path,
+            is_named: named.is_some(),
+            content,
+        })
+    }
+
+    /// The file that has to be named in a terminal to mean the same there.
+    pub fn named(&self) -> Option<&Path> {
+        self.is_named.then_some(&self.path)
     }
 
     /// What an argument means: an address has `:` or `/` in it, unless an entry has just that name.
@@ -260,8 +275,8 @@ impl Entry<'_> {
 }
 
 impl Content {
-    fn read(opened: Opened, path: &Path) -> Result<Self, UsageError> {
-        let file = diag::clean_to(&path.to_string_lossy(), 1000);
+    fn read(opened: &Opened) -> Result<Self, UsageError> {
+        let file = diag::clean_to(&opened.path.to_string_lossy(), 1000);
         let Node::Object(members) = parse(&opened.bytes, &file)? else {
             return Err(UsageError::new(format!("`{file}` holds no JSON object"))
                 .with_hint("it begins with `{ \"mcpServers\": {`"));

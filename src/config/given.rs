@@ -302,7 +302,7 @@ pub(super) fn expand(
                     "{origin} needs the environment variable `{}`, which is not set",
                     diag::clean_to(name, 60)
                 ))
-                .with_hint("set it in the `env` of the AI client's configuration"));
+                .with_hint("set it in the environment, such as by the `env` of the AI client's configuration"));
             }
         }
         rest = &rest[end..];

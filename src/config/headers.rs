@@ -74,7 +74,7 @@ fn parse(
     }
     let value = expand(
         value,
-        &format!("the header `{name}`"),
+        &format!("the header `{name}` in {origin}"),
         around.env,
         str::to_owned,
     )?;

@@ -50,6 +50,7 @@ impl World {
                 read: &read,
                 open: &|path| match read(path) {
                     Ok(bytes) => Ok(Opened {
+                        path: path.to_owned(),
                         bytes,
                         shared: self.shared,
                     }),
@@ -414,7 +415,7 @@ fn placeholders_in_headers_are_replaced_and_a_missing_variable_is_named() {
     let error = world.error(&["--header", "X-Key: Bearer ${NOT_SET}"]);
     assert_eq!(
         error.to_string(),
-        "the header `x-key` needs the environment variable `NOT_SET`, which is not set"
+        "the header `x-key` in `--header` needs the environment variable `NOT_SET`, which is not set"
     );
     assert!(error.hint().is_some());
 }

@@ -2,13 +2,15 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Most bytes that are read; a longer file is refused.
 pub const LIMIT: usize = 1024 * 1024;
 
 /// What was read of a configuration file.
 pub struct Opened {
+    /// Where it is, whatever the current folder is.
+    pub path: PathBuf,
     /// The content, at most one byte more than [`LIMIT`].
     pub bytes: Vec<u8>,
     /// The access rights, if they let others than the user read it.
@@ -35,6 +37,7 @@ pub fn open(path: &Path) -> Result<Opened, OpenError> {
         let file = File::open(path)?;
         file.take(LIMIT as u64 + 1).read_to_end(&mut bytes)?;
         Ok(Opened {
+            path: std::path::absolute(path)?,
             bytes,
             shared: shared(&found),
         })

@@ -56,6 +56,8 @@ pub(super) struct Context<'a> {
 enum Kind {
     Switch,
     Text,
+    /// Several in one text, with this between them.
+    Joined(&'static str),
     List,
     /// Names and values, written on a command line with this between them.
     Pairs(&'static str),
@@ -216,27 +218,25 @@ impl<'a> Section<'a> {
             (Kind::Switch, Node::Bool(value)) => {
                 Some(vec![given(value.to_string(), self.origin(name))])
             }
-            (Kind::Switch, Node::Text(_)) | (Kind::Text, Node::Text(_) | Node::Number(_)) => {
+            (Kind::Switch, Node::Text(_))
+            | (Kind::Text | Kind::Joined(_), Node::Text(_) | Node::Number(_)) => {
                 let text = self.scalar(name, node, encode)?;
                 text.map(|text| vec![given(path(text), self.origin(name))])
+            }
+            (Kind::Joined(between), Node::List(items)) => {
+                let mut texts = Vec::new();
+                for (index, item) in items.iter().enumerate() {
+                    let place = format!("{name}[{index}]");
+                    texts.extend(self.scalar(&place, item, encode)?);
+                }
+                Some(vec![given(texts.join(between), self.origin(name))])
             }
             (Kind::Json, Node::Text(text)) if text.starts_with('@') => {
                 let text = encode(self, &self.origin(name), text)?;
                 Some(vec![given(path(text), self.origin(name))])
             }
             (Kind::Json, Node::Text(_) | Node::Object(_)) => {
-                let text = match node {
-                    Node::Text(text) => text.clone(),
-                    // A tree of texts can always be written.
-                    _ => serde_json::to_string(node).unwrap_or_default(),
-                };
-                let text = match EXPANDED_LATER.contains(&shape.long.as_str()) {
-                    true => text,
-                    false => {
-                        let origin = self.origin(name);
-                        expand(&text, &origin, self.context.env, in_json)?
-                    }
-                };
+                let text = self.json(name, &shape.long, node)?;
                 Some(vec![given(text, self.origin(name))])
             }
             (Kind::List | Kind::Pairs(_), Node::Text(_)) => {
@@ -257,6 +257,26 @@ impl<'a> Section<'a> {
             }
             _ => return Err(self.wrong_type(name, node, &kind)),
         })
+    }
+
+    /// JSON as one text, as a command line has it.
+    fn json(&self, name: &str, long: &str, node: &Node) -> Result<String, UsageError> {
+        let is_client = long == "static-oauth-client-info";
+        let text = match node {
+            Node::Text(text) => text.clone(),
+            Node::Object(members) if is_client && self.need() == Need::Find => {
+                // The secret does not tell which sign-in it is, and a terminal may lack its variable.
+                let ids = members.iter().filter(|(name, _)| name == "client_id");
+                let ids: BTreeMap<&String, &Node> = ids.map(|(name, id)| (name, id)).collect();
+                serde_json::to_string(&ids).unwrap_or_default()
+            }
+            // A tree of texts can always be written.
+            _ => serde_json::to_string(node).unwrap_or_default(),
+        };
+        match EXPANDED_LATER.contains(&long) {
+            true => Ok(text),
+            false => expand(&text, &self.origin(name), self.context.env, in_json),
+        }
     }
 
     pub(super) fn pairs(
@@ -406,6 +426,7 @@ impl<'a> Section<'a> {
         let allowed = match kind {
             Kind::Switch => "`true` or `false`",
             Kind::Text => "a text or a number",
+            Kind::Joined(_) => "a text, or a list of texts",
             Kind::List => "a list of texts",
             Kind::Pairs(_) => "an object of texts, or a list of texts",
             Kind::Json => "an object, or a text with `@` and the name of a file",
@@ -421,7 +442,11 @@ fn kind(shape: &OptionShape) -> Kind {
         (Some(name), true) if name.contains(':') => Kind::Pairs(": "),
         (Some(_), true) => Kind::List,
         (Some(name), false) if name.contains("JSON") => Kind::Json,
-        (Some(_), false) => Kind::Text,
+        (Some(name), false) => match name.as_str() {
+            "HOSTS" => Kind::Joined(","),
+            "SCOPES" => Kind::Joined(" "),
+            _ => Kind::Text,
+        },
     }
 }
 

@@ -77,3 +77,22 @@ fn an_option_that_the_command_line_gains_is_one_here() {
         assert!(message.starts_with(&format!("`{long}")), "{message}");
     }
 }
+
+#[test]
+fn the_example_of_the_readme_is_taken_as_it_stands() {
+    let readme = include_str!("../../../README.md");
+    let section = readme.split("## Configuration file").nth(1);
+    let example = section.and_then(|text| text.split("```json\n").nth(1)?.split("```").next());
+    let world = world(example.expect("an example"))
+        .var("TEAM", "t1")
+        .var("WORK_SECRET", "s1");
+    for name in ["notion", "work"] {
+        let config = taken(&world, &[name]);
+        assert!(config.base.warnings.is_empty(), "{config:?}");
+        assert_eq!(config.auth_timeout, Duration::from_secs(900));
+    }
+    let work = taken(&world, &["work"]);
+    assert_eq!(work.callback.port, Some(3334));
+    assert_eq!(header(&work, "x-team").as_deref(), Some("t1"));
+    assert!(work.client.expect("a client").client_secret.is_some());
+}

@@ -125,7 +125,8 @@ fn logout_and_status_take_the_name_of_an_entry_and_else_that_of_a_sign_in() {
     let file = format!(
         r#"{{"mcpServers":{{"it":{{"url":"{SERVER}","headers":{{"X-Key":"${{NOT_SET}}"}},
                 "oauth":{{"client_id":"c","client_secret":"${{NOT_SET}}","scopes":["a"],"token_endpoint_auth_method":"client_secret_post"}}}},
-            "local":{{"command":"x"}},"named":{{"url":"{SERVER}","name":"work"}}}}}}"#
+            "options":{{"url":"{SERVER}","scope":"a","static_oauth_client_info":{{"client_id":"c","client_secret":"${{NOT_SET}}"}}}},
+                "local":{{"command":"x"}},"named":{{"url":"{SERVER}","name":"work"}}}}}}"#
     );
     let world = world(file).var("SET", "1");
     let client = r#"{"client_id":"c"}"#;
@@ -139,6 +140,7 @@ fn logout_and_status_take_the_name_of_an_entry_and_else_that_of_a_sign_in() {
         Ok(Job::Status(status)) => status.target,
         other => panic!("{name}: {other:?}"),
     };
+    assert_eq!(logout("options"), logout("it"));
     assert!(matches!(logout("it"), LogoutTarget::One(found, Some(_)) if found == key));
     assert_eq!(status("it"), StatusTarget::Entry("it".to_owned(), key));
     assert!(matches!(logout("named"), LogoutTarget::One(key, Some(_)) if key.as_str() == "work"));

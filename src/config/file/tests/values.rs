@@ -123,6 +123,10 @@ fn placeholders_are_replaced_in_every_text_and_never_twice() {
         .var("TRICKY", "\"${A}\\\n");
     let config = taken(&world, &["it"]);
     assert_eq!(config.scopes.expect("scopes"), ["a", "b"]);
+    assert_eq!(
+        it(r#","scope":["a","b c"]"#).scopes.expect("scopes"),
+        ["a", "b", "c"]
+    );
     assert_eq!(config.base.connect_timeout, Duration::from_millis(2500));
     assert_eq!(config.authorize_params, [("x".to_owned(), "a".to_owned())]);
     let client = config.client.expect("a client");
@@ -156,7 +160,7 @@ fn a_missing_variable_is_named_with_its_member() {
         ),
         (
             r#","headers":{"X-Key":"SECRET_1 ${NOT_SET}"}"#,
-            "the header `x-key` ".to_owned(),
+            format!("the header `x-key` in {}", of_it("headers.X-Key", "")),
         ),
         (
             r#","static_oauth_client_info":{"client_id":"${NOT_SET}"}"#,
@@ -184,8 +188,18 @@ fn a_missing_variable_is_named_with_its_member() {
 fn a_value_of_the_wrong_type_is_refused_with_what_is_expected() {
     let scalar = "it must be a text or a number";
     for (members, member, expected) in [
-        (r#","scope":["a"]"#, "scope", format!("is a list; {scalar}")),
-        (r#","scope":null"#, "scope", format!("is `null`; {scalar}")),
+        (r#","name":["a"]"#, "name", format!("is a list; {scalar}")),
+        (r#","name":null"#, "name", format!("is `null`; {scalar}")),
+        (
+            r#","scope":{}"#,
+            "scope",
+            "is an object; it must be a text, or a list of texts".to_owned(),
+        ),
+        (
+            r#","scope":["a",true]"#,
+            "scope[1]",
+            format!("is `true`; {scalar}"),
+        ),
         (r#","name":false"#, "name", format!("is `false`; {scalar}")),
         (
             r#","connect_timeout":{}"#,
