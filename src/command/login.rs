@@ -14,7 +14,8 @@ use crate::error::Error;
 use crate::login::Login;
 use crate::mcp::revision::NEWEST;
 use crate::mcp::session::Session;
-use crate::net::http::{self, HttpSettings};
+use crate::net::connections::Connections;
+use crate::net::http::HttpSettings;
 use crate::net::remote::{Answer, Carried, Remote};
 use crate::oauth::challenge::Challenge;
 use crate::oauth::id_token::Account;
@@ -40,7 +41,7 @@ async fn sign_in(config: &Config, diag: &Diag) -> Result<(), Error> {
             "`{host}` is used with the configured `Authorization` header; there is nothing to sign in to\n"
         ));
     }
-    let http = http::build(&HttpSettings {
+    let http = Connections::new(HttpSettings {
         connect_timeout: config.base.connect_timeout,
         ca_file: config.base.ca_file.clone(),
     })?;

@@ -77,8 +77,8 @@ fn redirect(to: &str) -> String {
     answer(302, &format!("location: {to}\r\nset-cookie: a=1\r\n"), "")
 }
 
-pub fn client() -> Client {
-    build(&HttpSettings::default()).expect("client")
+pub fn client() -> Connections {
+    Connections::new(HttpSettings::default()).expect("client")
 }
 
 #[tokio::test]
