@@ -185,6 +185,10 @@ impl File {
         let Some(content) = &self.content else {
             return Ok(Lookup::new(env, Vec::new()));
         };
+        // What else an entry of another kind says is not ours to judge.
+        if let Some(entry) = entry.filter(|entry| !entry.is_remote()) {
+            return Err(entry.no_url());
+        }
         let mut notes = content.notes.clone();
         let shapes = cli::option_shapes();
         let context = Context {
@@ -229,9 +233,7 @@ impl Entry<'_> {
         allow_http: bool,
     ) -> Result<ServerUrl, UsageError> {
         let mut urls = self.members.iter().filter(|(name, _)| name == "url");
-        let Some((_, node)) = urls.next() else {
-            return Err(self.no_url());
-        };
+        let (_, node) = urls.next().ok_or_else(|| self.no_url())?;
         let origin = format!("`url` of {}", self.place);
         let Node::Text(text) = node else {
             let kind = node.kind();

@@ -129,7 +129,10 @@ fn an_address_alone_is_enough() {
 fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
     let pem = "-----BEGIN CERTIFICATE-----";
     type Holds = fn(&Config) -> bool;
-    let cases: [(&str, &str, Holds); 23] = [
+    let cases: [(&str, &str, Holds); 24] = [
+        ("transport", "sse-only", |c| {
+            c.transport == Preference::SseOnly
+        }),
         ("config", "other.json", |c| !c.browser),
         ("name", "work", |c| c.key.as_str() == "work"),
         ("scope", "read write", |c| {

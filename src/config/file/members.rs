@@ -342,7 +342,6 @@ impl<'a> Section<'a> {
             return Ok(());
         };
         let text = loose_transport(&text).map_or(text, str::to_owned);
-        self.layer.remove("transport");
         self.put("transport", name, Some(text))
     }
 

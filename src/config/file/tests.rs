@@ -13,6 +13,7 @@ use crate::config::tests::{CONFIG_FILE, World, header};
 use crate::config::{AuthMode, Config, Job, LogoutTarget, Resource, StatusTarget};
 use crate::diag::Level;
 use crate::ids::ResourceId;
+use crate::mcp::transport::Preference;
 use crate::oauth::registration::AuthMethod;
 
 const SERVER: &str = "https://mcp.example.com/mcp";

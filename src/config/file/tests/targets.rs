@@ -73,7 +73,7 @@ fn a_name_that_is_not_there_is_told_with_those_that_are() {
 #[test]
 fn an_entry_that_is_none_of_a_remote_server_is_refused_only_when_asked_for() {
     let file = format!(
-        r#"{{"mcpServers":{{"local":{{"command":"npx","args":["x"]}},"bare":{{"scope":"a"}},
+        r#"{{"mcpServers":{{"local":{{"type":"stdio","command":"npx","args":["x"],"name":true}},"bare":{{"scope":"a"}},
             "surf":{{"serverUrl":"{SERVER}"}},"slip":{{"ulr":"{SERVER}"}},"list":[],
             "twice":{{"url":"{SERVER}"}},"twice":{{"url":"{SERVER}"}},
             "number":{{"url":3}},"short":{{"url":"mcp.example.com"}},"open":{{"url":"http://mcp.example.com"}},

@@ -354,3 +354,48 @@ fn the_callback_port_has_a_place_and_an_argument_wins() {
         "{warnings:?}"
     );
 }
+
+#[test]
+fn the_transport_is_understood_in_the_words_of_other_programs() {
+    use Preference::{HttpFirst, HttpOnly, SseFirst, SseOnly};
+    for (members, transport) in [
+        ("", HttpFirst),
+        (r#","type":"http""#, HttpFirst),
+        (r#","type":"streamable-http""#, HttpFirst),
+        (r#","type":"streamableHttp""#, HttpFirst),
+        (r#","type":"SSE""#, SseFirst),
+        (r#","transport":"sse""#, SseFirst),
+        (r#","transport":"http""#, HttpFirst),
+        (r#","transport":"sse-only""#, SseOnly),
+        (r#","transport":"http-only","type":"sse""#, HttpOnly),
+        (r#","type":"http","transport":"${T}""#, SseOnly),
+        (r#","type":"sse","transport":"${EMPTY}""#, SseFirst),
+    ] {
+        let world = entry(members).var("T", "sse-only").var("EMPTY", "");
+        assert_eq!(taken(&world, &["it"]).transport, transport, "{members}");
+        let args = ["it", "--transport", "sse-only"];
+        assert_eq!(taken(&world, &args).transport, SseOnly);
+    }
+    let file = format!(
+        r#"{{"mcpServers":{{"it":{{"url":"{SERVER}","type":"http"}}}},"defaults":{{"transport":"sse-only"}}}}"#
+    );
+    assert_eq!(taken(&world(&file), &["it"]).transport, HttpFirst);
+    assert_eq!(taken(&world(&file), &[SERVER]).transport, SseOnly);
+    for (members, member, told) in [
+        (
+            r#","type":"websocket""#,
+            "type",
+            "is `websocket`; it must be `http`, `streamable-http` or `sse`",
+        ),
+        (
+            r#","type":["http"]"#,
+            "type",
+            "is a list; it must be a text or a number",
+        ),
+    ] {
+        assert_eq!(refusal(members), of_it(member, told));
+    }
+    let told = refusal(r#","transport":"websocket""#);
+    let start = of_it("transport", "is `websocket`; it must be ");
+    assert!(told.starts_with(&start), "{told}");
+}
