@@ -147,6 +147,8 @@ impl<'a> Section<'a> {
             // A file that names another file would be one more place to look at.
             Some(shape) if long != "config" => self.option(name, shape, node),
             _ if matches!(long, "url" | "oauth" | "type") => Ok(()),
+            // Where a browser returns to is no question for who only looks for a sign-in.
+            _ if long == "callback-port" && self.need() == Need::Find => Ok(()),
             _ if long == "callback-port" => {
                 let texts = self.scalar(name, node, Self::expanded)?;
                 self.put(long, name, texts)
