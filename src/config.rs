@@ -536,7 +536,10 @@ fn without_effect(args: &ServerArgs, lookup: &Lookup<'_>, auth: AuthMode) -> Vec
             "{what} has no effect, since no browser returns to this machine with `--device-code`"
         )
     };
-    given.into_iter().flatten().map(useless).collect()
+    let mut given: Vec<String> = given.into_iter().flatten().collect();
+    // One member of the configuration file may say several of them.
+    given.dedup();
+    given.into_iter().map(useless).collect()
 }
 
 fn callback(args: &ServerArgs, lookup: &Lookup<'_>) -> Result<Callback, UsageError> {

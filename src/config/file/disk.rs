@@ -33,7 +33,9 @@ pub fn open(path: &Path) -> Result<Opened, OpenError> {
         if found.is_dir() {
             return Err(io::Error::other("it is a folder"));
         }
-        let mut bytes = Vec::new();
+        // Room for all of it, so that it takes one read.
+        let size = usize::try_from(found.len()).unwrap_or(LIMIT);
+        let mut bytes = Vec::with_capacity(size.min(LIMIT) + 1);
         let file = File::open(path)?;
         file.take(LIMIT as u64 + 1).read_to_end(&mut bytes)?;
         Ok(Opened {

@@ -32,6 +32,10 @@ fn the_object_says_in_one_place_what_options_say() {
         ["a", "b"]
     );
     assert!(it(r#","oauth":{}"#).client.is_none());
+    let unused = r#","device_code":true,"oauth":{"redirect_uri":"http://127.0.0.1:3334/cb"}"#;
+    let warnings = it(unused).base.warnings;
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].starts_with(&of_it("oauth.redirect_uri", "has no effect")));
     assert_eq!(
         taken(&world, &["it", "--scope", "x", "5000"])
             .scopes
