@@ -6,6 +6,7 @@ mod cache;
 mod cli;
 mod commands;
 mod concurrency;
+mod config_file;
 mod device;
 mod elsewhere;
 mod faults;
