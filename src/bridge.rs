@@ -50,6 +50,8 @@ pub struct Wire {
     pub server: String,
     /// Where remarks go.
     pub diag: Diag,
+    /// How long nothing may be sent to the server before a ping is; `None` for no pings.
+    pub keep_alive: Option<Duration>,
 }
 
 /// Why the bridge ended.
@@ -66,7 +68,9 @@ pub async fn run(wire: Wire, lines: mpsc::Receiver<Input>, output: Output) -> En
     let (events, incoming) = mpsc::channel(EVENTS);
     let record = wire.memory.as_ref().and_then(Memory::recall);
     let bridge = Bridge {
-        relay: Relay::new(wire.server.clone()).remembering(record),
+        relay: Relay::new(wire.server.clone())
+            .remembering(record)
+            .keeping_alive(wire.keep_alive),
         standing: wire.login.as_ref().map(Login::standing),
         wire: Arc::new(wire),
         start: Instant::now(),

@@ -114,7 +114,7 @@ enum Commands {
     /// the address of that page here; from a script, write it to stdin as a line. A sign-in that
     /// another process has open is finished by it, too. Terminals take some 4000 characters a line,
     /// on macOS 1000: give a longer address to a second `login` in a file, as its stdin.
-    Login(ServerArgs),
+    Login(Box<ServerArgs>),
     /// Revoke a sign-in at the server and delete it here
     ///
     /// Give the same arguments as in the AI client's configuration, or the name that `status`
@@ -217,6 +217,20 @@ pub struct ServerArgs {
     /// --authorize-param sets goes with the request for the code.
     #[arg(long)]
     pub device_code: bool,
+
+    /// Ping the server while nothing else is sent to it
+    ///
+    /// For load balancers and servers that end what is silent. The AI client sees nothing of it. A
+    /// ping that is not answered by the time of the next means that the connection is dead: another
+    /// is opened, and the session is restored if it is gone.
+    #[arg(long, hide_short_help = true)]
+    pub keep_alive: bool,
+
+    /// Seconds of silence before a ping [default: 30]
+    ///
+    /// Turns --keep-alive on.
+    #[arg(long, value_name = "SECONDS", hide_short_help = true)]
+    pub ping_interval: Option<String>,
 
     #[command(flatten)]
     #[allow(missing_docs)]
@@ -338,7 +352,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, UsageEr
     match outcome {
         Ok(cli) => Ok(Parsed::Run(Box::new(match cli.command {
             None => Request::Bridge(cli.server),
-            Some(Commands::Login(args)) => Request::Login(args),
+            Some(Commands::Login(args)) => Request::Login(*args),
             Some(Commands::Logout(args)) => Request::Logout(args),
             Some(Commands::Status(args)) => Request::Status(args),
         }))),

@@ -30,6 +30,8 @@ use which::{Which, cached_name, is_address, server};
 /// The variable that names the folder of the sign-ins.
 pub const DIR_VARIABLE: &str = "MCP_DRAWBRIDGE_DIR";
 
+/// How long nothing may be sent to the server before a ping is, with `--keep-alive` alone.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// How long a person may take for the sign-in, unless `--auth-timeout` says otherwise.
 const AUTH_TIMEOUT: Duration = Duration::from_secs(600);
 
@@ -127,6 +129,8 @@ pub struct Config {
     pub allow_missing_pkce_metadata: bool,
     /// Whether a browser may be opened.
     pub browser: bool,
+    /// How long nothing may be sent to the server before a ping is; `None` for no pings.
+    pub keep_alive: Option<Duration>,
     /// How a person says the same in a terminal.
     pub again: Again,
 }
@@ -313,6 +317,7 @@ impl Config {
                 args.allow_missing_pkce_metadata,
             )?,
             browser: !lookup.switch("no-browser", args.no_browser)?,
+            keep_alive: keep_alive(args, &lookup)?,
             base,
             server,
             auth,
@@ -399,6 +404,15 @@ impl Base {
                 .map(|name| format!("the variable `{name}` stands for no option"))
                 .collect(),
         })
+    }
+}
+
+/// An interval alone turns pings on.
+fn keep_alive(args: &ServerArgs, lookup: &Lookup<'_>) -> Result<Option<Duration>, UsageError> {
+    let wanted = lookup.switch("keep-alive", args.keep_alive)?;
+    match lookup.text("ping-interval", &args.ping_interval) {
+        Some(given) => Ok(Some(given.seconds()?)),
+        None => Ok(wanted.then_some(PING_INTERVAL)),
     }
 }
 

@@ -93,6 +93,7 @@ fn an_address_alone_is_enough() {
     assert!(config.authorize_params.is_empty());
     assert!(!config.allow_http && !config.allow_missing_pkce_metadata);
     assert!(config.browser && !config.device_code);
+    assert_eq!(config.keep_alive, None);
     assert_eq!(config.callback.port, None);
     let host = if cfg!(windows) {
         "127.0.0.1"
@@ -109,7 +110,7 @@ fn an_address_alone_is_enough() {
 fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
     let pem = "-----BEGIN CERTIFICATE-----";
     type Holds = fn(&Config) -> bool;
-    let cases: [(&str, &str, Holds); 22] = [
+    let cases: [(&str, &str, Holds); 24] = [
         ("name", "work", |c| c.key.as_str() == "work"),
         ("scope", "read write", |c| {
             c.scopes.as_deref() == Some(&["read".to_owned(), "write".to_owned()])
@@ -162,6 +163,12 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
         }),
         ("no-browser", "", |c| !c.browser),
         ("device-code", "", |c| c.device_code),
+        ("keep-alive", "", |c| {
+            c.keep_alive == Some(Duration::from_secs(30))
+        }),
+        ("ping-interval", "7.5", |c| {
+            c.keep_alive == Some(Duration::from_millis(7500))
+        }),
         ("connect-timeout", "2.5", |c| {
             c.base.connect_timeout == Duration::from_millis(2500)
         }),
@@ -238,6 +245,10 @@ fn a_wrong_value_names_where_it_was_given_and_what_is_allowed() {
         (
             "--connect-timeout",
             &["0", "NaN", "inf", "1e300", "ten", ""],
+        ),
+        (
+            "--ping-interval",
+            &["0", "-1", "0.0", "NaN", "inf", "30s", ""],
         ),
         (
             "--host",
