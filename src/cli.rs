@@ -119,7 +119,7 @@ enum Commands {
     ///
     /// Give the same arguments as in the AI client's configuration, or the name that `status`
     /// shows. If the server cannot be reached, the sign-in is still deleted here, with a warning.
-    Logout(LogoutArgs),
+    Logout(Box<LogoutArgs>),
     /// Show the cached sign-ins
     ///
     /// Reads only what is cached: no server is asked, and no secret is shown.
@@ -161,6 +161,15 @@ pub struct ServerArgs {
     /// replaced as for --header, which wins where both name the same header.
     #[arg(long, value_name = "FILE")]
     pub header_file: Vec<String>,
+
+    /// Transport to speak to the server [default: http-first]
+    ///
+    /// `http-first` tries streamable HTTP, and the HTTP+SSE of 2024 if the server refuses it;
+    /// `sse-first` tries them the other way round. `http-only` and `sse-only` try nothing else.
+    /// What a server turns out to speak is remembered. `auto`, `http` and `sse` stand for
+    /// `http-first`, `http-only` and `sse-only`.
+    #[arg(long, value_name = "TRANSPORT", hide_short_help = true)]
+    pub transport: Option<String>,
 
     /// Host name of the address that the browser returns to [default: localhost]
     ///
@@ -353,7 +362,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, UsageEr
         Ok(cli) => Ok(Parsed::Run(Box::new(match cli.command {
             None => Request::Bridge(cli.server),
             Some(Commands::Login(args)) => Request::Login(*args),
-            Some(Commands::Logout(args)) => Request::Logout(args),
+            Some(Commands::Logout(args)) => Request::Logout(*args),
             Some(Commands::Status(args)) => Request::Status(args),
         }))),
         Err(error) => match error.kind() {

@@ -13,3 +13,5 @@ pub mod replay;
 pub mod revision;
 pub mod session;
 pub mod sse;
+pub mod tools;
+pub mod transport;

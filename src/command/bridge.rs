@@ -26,22 +26,19 @@ pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
         ca_file: config.base.ca_file.clone(),
     })
     .map_err(Error::Http)?;
-    let (login, task, memory) = match config.auth {
-        AuthMode::Bearer => (None, None, None),
+    let (login, task) = match config.auth {
+        AuthMode::Bearer => (None, None),
         AuthMode::OAuth => {
             let (login, task) = Login::start(config, http.clone(), diag.clone())?;
-            let memory = Memory {
-                store: Store::open(config.base.dir.clone())?,
-                key: config.key.clone(),
-                server: config.server.clone(),
-            };
-            (Some(login), Some(task), Some(memory))
+            (Some(login), Some(task))
         }
     };
+    let memory = memory(config, &diag);
     let wire = Wire {
         remote: Remote::new(http, &config.server, config.headers.clone()),
         login,
         memory,
+        transport: config.transport,
         server: config.server.host(),
         diag,
         keep_alive: config.keep_alive,
@@ -52,4 +49,20 @@ pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
         let _ = tokio::time::timeout(LAST_TOKENS, task.ended()).await;
     }
     Ok(())
+}
+
+/// Where hints about the server are kept. A sign-in cannot do without the folder, and says so; hints
+/// can.
+fn memory(config: &Config, diag: &Diag) -> Option<Memory> {
+    match Store::open(config.base.dir.clone()) {
+        Ok(store) => Some(Memory {
+            store,
+            key: config.key.clone(),
+            server: config.server.clone(),
+        }),
+        Err(error) => {
+            diag.debug(format_args!("nothing is kept about the server: {error}"));
+            None
+        }
+    }
 }

@@ -110,7 +110,10 @@ fn an_address_alone_is_enough() {
 fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
     let pem = "-----BEGIN CERTIFICATE-----";
     type Holds = fn(&Config) -> bool;
-    let cases: [(&str, &str, Holds); 24] = [
+    let cases: [(&str, &str, Holds); 25] = [
+        ("transport", "sse-only", |c| {
+            c.transport == Preference::SseOnly
+        }),
         ("name", "work", |c| c.key.as_str() == "work"),
         ("scope", "read write", |c| {
             c.scopes.as_deref() == Some(&["read".to_owned(), "write".to_owned()])

@@ -31,6 +31,16 @@ pub enum Brought {
     Messages,
 }
 
+/// The delay after so many failures in a row, without chance: for what one process does alone.
+pub fn delay_after(retry: Option<Duration>, failures: u32) -> Duration {
+    let reconnect = Reconnect {
+        retry,
+        failures,
+        ..Reconnect::default()
+    };
+    reconnect.delay(0.0)
+}
+
 /// The delays of one stream.
 #[derive(Clone, Debug, Default)]
 pub struct Reconnect {

@@ -21,6 +21,7 @@ mod remote;
 mod sign_in;
 #[cfg(test)]
 mod tests;
+mod transport;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -30,16 +31,17 @@ use bytes::Bytes;
 pub use exchange::{Effect, Event, Note, Outgoing, OutgoingKind};
 pub use sign_in::PATIENCE;
 use sign_in::SignIn;
+use transport::Link;
 
 use alive::Alive;
 
-use super::answer;
 use super::capability::HostCapabilities;
 use super::failure::{Failure, Stage};
 use super::jsonrpc::{self, Id, Message, MissingId};
 use super::pending::{Asked, Owner, Pending};
 use super::revision::{self, Revision};
 use super::session::Session;
+use super::tools::Tools;
 use crate::secret::Secret;
 
 /// Longest time a request of the server may wait for the AI client, in milliseconds: a person may
@@ -112,8 +114,10 @@ pub struct Relay {
     batches: u64,
     next_number: u64,
     host: Host,
+    tools: Tools,
     sign_in: SignIn,
     alive: Alive,
+    link: Link,
     /// The AI client will say nothing more.
     host_ended: bool,
     effects: Vec<Effect>,
@@ -169,8 +173,10 @@ impl Relay {
             batches: 0,
             next_number: 1,
             host: Host::default(),
+            tools: Tools::default(),
             sign_in: SignIn::default(),
             alive: Alive::default(),
+            link: Link::default(),
             host_ended: false,
             effects: Vec::new(),
         }
@@ -192,6 +198,7 @@ impl Relay {
             self.pending.first_deadline(),
             self.sign_in_deadline(),
             self.alive_deadline(),
+            self.link_deadline(),
         ]
         .into_iter()
         .flatten()
@@ -203,6 +210,7 @@ impl Relay {
         self.tell_time(now);
         self.sign_in_on_time(now);
         self.alive_on_time(now);
+        self.link_on_time(now);
         if let Standing::Asked { exchange, until } = self.standing
             && now >= until
         {
@@ -276,7 +284,7 @@ impl Relay {
             ),
             true => Failure::new(
                 Stage::Http,
-                answer::may_repeat(Some(asked.message.method())),
+                self.may_repeat(&asked.message),
                 format!(
                     "`{server}` had not answered when the session ended; the request may have been carried out"
                 ),
@@ -287,6 +295,12 @@ impl Relay {
     /// Whether this exchange is the standing stream of the session.
     fn is_standing(&self, number: u64) -> bool {
         matches!(self.standing, Standing::Asked { exchange, .. } | Standing::Open { exchange } if exchange == number)
+    }
+
+    /// Whether carrying out this request twice does no harm, so that it may be sent again although
+    /// it may have arrived.
+    fn may_repeat(&self, request: &Message) -> bool {
+        self.tools.may_repeat(request)
     }
 
     fn number(&mut self) -> u64 {
@@ -370,11 +384,13 @@ impl Relay {
     /// `asks`: whether a person may be asked to sign in for it.
     fn send_request_that(&mut self, number: u64, asks: bool) {
         self.note_sent();
-        let Some(asked) = self.pending.asked(number) else {
+        let route = self.route();
+        let (Some(asked), Some(route)) = (self.pending.asked(number), route) else {
             return;
         };
         asked.sent = true;
         asked.session = self.session.as_ref().map_or(0, |session| session.serial);
+        let repeatable = self.tools.may_repeat(&asked.message);
         let (body, kind) = (
             asked.message.with_id(&Id::from_number(number)),
             OutgoingKind::Request(asked.message.method().into()),
@@ -384,7 +400,9 @@ impl Relay {
             exchange: number,
             body,
             kind,
+            repeatable,
             session,
+            route,
             asks,
         }));
     }
@@ -392,11 +410,16 @@ impl Relay {
     fn send_notification(&mut self, message: Message) -> u64 {
         self.note_sent();
         let exchange = self.number();
+        let Some(route) = self.route() else {
+            return exchange;
+        };
         let outgoing = Outgoing {
             exchange,
             body: message.text().clone(),
             kind: OutgoingKind::Notification(message.method().into()),
+            repeatable: false,
             session: self.session.clone(),
+            route,
             asks: true,
         };
         let session = self.session.as_ref().map_or(0, |session| session.serial);
@@ -407,19 +430,28 @@ impl Relay {
 
     fn send_response(&mut self, body: Bytes) {
         self.note_sent();
+        let Some(route) = self.route() else {
+            // Whoever asked is gone with the event stream.
+            return;
+        };
         let exchange = self.number();
         let session = self.session.clone();
         self.effects.push(Effect::Send(Outgoing {
             exchange,
             body,
             kind: OutgoingKind::Response,
+            repeatable: false,
             session,
+            route,
             asks: true,
         }));
     }
 
     fn send_cancelled(&mut self, number: u64, reason: &str) {
         self.note_sent();
+        let Some(route) = self.route() else {
+            return;
+        };
         let exchange = self.number();
         let reason = jsonrpc::quote(reason);
         let body = format!(
@@ -429,7 +461,9 @@ impl Relay {
             exchange,
             body: body.into(),
             kind: OutgoingKind::Notification("notifications/cancelled".into()),
+            repeatable: false,
             session: self.session.clone(),
+            route,
             asks: false,
         }));
     }

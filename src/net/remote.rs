@@ -32,6 +32,11 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(300);
 const STANDING_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 /// Longest silence within a JSON body. Event streams may be silent for as long as they like.
 const BODY_TIMEOUT: Duration = Duration::from_secs(300);
+/// Longest wait for the head of the answer to a GET that opens the event stream of MCP 2024-11-05.
+const EVENTS_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest time for a message to an address that the event stream named, if it is no request: some
+/// servers never answer the POST.
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest time for the head of an answer to a DELETE, at the end of a session.
 const DELETE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Longest time in which the beginning of an error answer is read.
@@ -70,6 +75,8 @@ pub struct Answer {
     pub status: u16,
     /// How the body is to be read.
     pub body_kind: BodyKind,
+    /// Where the request went.
+    url: Url,
     response: Response,
 }
 
@@ -114,7 +121,53 @@ impl Remote {
             ACCEPT,
             HeaderValue::from_static("application/json, text/event-stream"),
         );
-        self.send(Method::POST, headers, Some(body), HEAD_TIMEOUT)
+        self.send(
+            Method::POST,
+            self.address(),
+            headers,
+            Some(body),
+            HEAD_TIMEOUT,
+        )
+        .await
+    }
+
+    /// POSTs one message to an address that the event stream named (MCP 2024-11-05, Transports,
+    /// HTTP with SSE).
+    pub async fn post_to(
+        &self,
+        url: &Url,
+        body: Bytes,
+        token: Option<&Secret>,
+        is_request: bool,
+    ) -> Result<Answer, Broken> {
+        let mut headers = self.common_headers(Carried {
+            token,
+            session: None,
+        });
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        let timeout = match is_request {
+            true => HEAD_TIMEOUT,
+            false => MESSAGE_TIMEOUT,
+        };
+        self.send(Method::POST, url.clone(), headers, Some(body), timeout)
+            .await
+    }
+
+    /// Asks for the event stream of MCP 2024-11-05, at this address if it is another than the
+    /// configured one.
+    pub async fn open_events(
+        &self,
+        url: Option<&Url>,
+        token: Option<&Secret>,
+    ) -> Result<Answer, Broken> {
+        let mut headers = self.common_headers(Carried {
+            token,
+            session: None,
+        });
+        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+        let url = url.cloned().unwrap_or_else(|| self.address());
+        self.send(Method::GET, url, headers, None, EVENTS_TIMEOUT)
             .await
     }
 
@@ -148,7 +201,8 @@ impl Remote {
         if let Some(id) = last_event_id.and_then(|id| HeaderValue::from_bytes(id.as_bytes()).ok()) {
             headers.insert(LAST_EVENT_ID, id);
         }
-        self.send(Method::GET, headers, None, timeout).await
+        self.send(Method::GET, self.address(), headers, None, timeout)
+            .await
     }
 
     /// The connections that it is reached over.
@@ -160,6 +214,7 @@ impl Remote {
     pub async fn end_session(&self, carried: Carried<'_>) -> Result<Answer, Broken> {
         self.send(
             Method::DELETE,
+            self.address(),
             self.common_headers(carried),
             None,
             DELETE_TIMEOUT,
@@ -171,22 +226,9 @@ impl Remote {
     /// (RFC 9110 §15.4; tokens and the user's headers belong to that origin alone). Gives the
     /// foreign address otherwise.
     pub fn follow(&self, answer: &Answer) -> Result<(), Option<String>> {
-        let target = self.redirect_target(answer);
-        let mut url = self.lock_url();
-        match target {
-            Some(target) if ids::same_origin(&url, &target) => {
-                *url = target;
-                Ok(())
-            }
-            Some(target) => Err(Some(ids::display_url(&target))),
-            None => Err(None),
-        }
-    }
-
-    /// Where an answer sends us, if it says so.
-    pub fn redirect_target(&self, answer: &Answer) -> Option<Url> {
-        let location = answer.response.headers().get(LOCATION)?.to_str().ok()?;
-        self.lock_url().join(location).ok()
+        let target = answer.same_origin_target()?;
+        *self.lock_url() = target;
+        Ok(())
     }
 
     /// The user's headers as far as their values may grant access, and what follows the scheme of
@@ -197,6 +239,10 @@ impl Remote {
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| [Some(value), value.split_once(' ').map(|(_, rest)| rest)])
             .flatten()
+    }
+
+    fn address(&self) -> Url {
+        self.lock_url().clone()
     }
 
     fn lock_url(&self) -> MutexGuard<'_, Url> {
@@ -228,11 +274,11 @@ impl Remote {
     async fn send(
         &self,
         method: Method,
+        url: Url,
         mut headers: HeaderMap,
         body: Option<Bytes>,
         timeout: Duration,
     ) -> Result<Answer, Broken> {
-        let url = self.lock_url().clone();
         if let Some(cookies) = self.cookies.cookies(&url) {
             headers.entry(COOKIE).or_insert(cookies);
         }
@@ -265,6 +311,7 @@ impl Remote {
         Ok(Answer {
             status: response.status().as_u16(),
             body_kind: answer::body_kind(content_type),
+            url,
             response,
         })
     }
@@ -281,6 +328,26 @@ impl Answer {
     /// Whether the request succeeded.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
+    }
+
+    /// Where the request went.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Where it sends us, if it says so.
+    pub fn redirect_target(&self) -> Option<Url> {
+        let location = self.response.headers().get(LOCATION)?.to_str().ok()?;
+        self.url.join(location).ok()
+    }
+
+    /// The same, if it is on the same origin. Gives the foreign address otherwise.
+    pub fn same_origin_target(&self) -> Result<Url, Option<String>> {
+        match self.redirect_target() {
+            Some(target) if ids::same_origin(&self.url, &target) => Ok(target),
+            Some(target) => Err(Some(ids::display_url(&target))),
+            None => Err(None),
+        }
     }
 
     /// The session id that the server gave; an error if it is not one that may be used.
