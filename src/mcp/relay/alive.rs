@@ -93,7 +93,8 @@ impl Relay {
             .as_ref()
             .is_some_and(|session| session.id.is_some());
         if matches!(self.phase, Phase::Open) && (has_id || self.is_over_sse()) {
-            self.ping(CHECK_LIMIT, true);
+            let patience = self.alive.interval.unwrap_or(CHECK_LIMIT);
+            self.ping(patience.min(CHECK_LIMIT), true);
         }
     }
 
