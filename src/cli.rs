@@ -119,12 +119,12 @@ enum Commands {
     /// the address of that page here; from a script, write it to stdin as a line. A sign-in that
     /// another process has open is finished by it, too. Terminals take some 4000 characters a line,
     /// on macOS 1000: give a longer address to a second `login` in a file, as its stdin.
-    Login(ServerArgs),
+    Login(Box<ServerArgs>),
     /// Revoke a sign-in at the server and delete it here
     ///
     /// Give the same arguments as in the AI client's configuration, or the name that `status`
     /// shows. If the server cannot be reached, the sign-in is still deleted here, with a warning.
-    Logout(LogoutArgs),
+    Logout(Box<LogoutArgs>),
     /// Show the cached sign-ins
     ///
     /// Reads only what is cached: no server is asked, and no secret is shown.
@@ -377,8 +377,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, UsageEr
     match outcome {
         Ok(cli) => Ok(Parsed::Run(Box::new(match cli.command {
             None => Request::Bridge(cli.server),
-            Some(Commands::Login(args)) => Request::Login(args),
-            Some(Commands::Logout(args)) => Request::Logout(args),
+            Some(Commands::Login(args)) => Request::Login(*args),
+            Some(Commands::Logout(args)) => Request::Logout(*args),
             Some(Commands::Status(args)) => Request::Status(args),
         }))),
         Err(error) => match error.kind() {

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod ahead;
+mod alive;
 mod cache;
 mod cli;
 mod commands;

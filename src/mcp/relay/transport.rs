@@ -376,7 +376,7 @@ impl Relay {
     }
 
     fn reconnect_later(&mut self, failures: u32, failure: Failure, now: u64) {
-        let delay = reconnect::grown(self.link.retry, failures);
+        let delay = reconnect::delay_after(self.link.retry, failures);
         let delay = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         self.link.again_at = Some(now.saturating_add(delay));
         self.link.failure = Some(failure);
