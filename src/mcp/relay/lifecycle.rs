@@ -510,15 +510,4 @@ impl Relay {
         }
         self.pump(now);
     }
-
-    /// Fails the requests whose answers were to come on the standing stream.
-    fn fail_elsewhere(&mut self, why: &str) {
-        let detail = format!(
-            "`{}` accepted this request, but then {why}; it may have been carried out, so it was not sent again",
-            self.server_name
-        );
-        for number in std::mem::take(&mut self.answers_elsewhere) {
-            self.fail(number, &Failure::new(Stage::Http, false, detail.clone()));
-        }
-    }
 }

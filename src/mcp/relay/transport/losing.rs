@@ -48,7 +48,7 @@ impl Relay {
             asked.is_some_and(|asked| asked.sent)
         });
         match in_flight {
-            true => self.check_events(),
+            true => self.check_session(),
             false if self.opening().is_none() && self.session.is_some() => {
                 self.note(format!(
                     "the event stream of `{}` may be dead; opening another one",
@@ -60,17 +60,6 @@ impl Relay {
             }
             false => {}
         }
-    }
-
-    /// The server did not answer on the stream what it must answer at once.
-    pub(in crate::mcp::relay) fn events_are_silent(&mut self) {
-        let detail = format!(
-            "the event stream of `{}` was lost: it brought no answer to a ping",
-            self.server_name
-        );
-        let now = self.clock();
-        self.close_events();
-        self.events_ended(Failure::new(Stage::Http, true, detail), now);
     }
 
     /// Repeating `initialize` does no harm, once; after that the server has a fault.
@@ -217,9 +206,9 @@ impl Relay {
     }
 
     fn reconnect_later(&mut self, failures: u32, failure: Failure, now: u64) {
-        // The end of the stream counts as a failure where the server did not ask for a delay.
-        let failures = failures.saturating_add(u32::from(self.link.retry.is_none()));
-        let delay = reconnect::grown(self.link.retry, failures);
+        // Without the server's word the first delay already counts as one after a failure.
+        let failures = failures + u32::from(self.link.retry.is_none());
+        let delay = reconnect::delay_after(self.link.retry, failures);
         let delay = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         self.link.again_at = Some(now.saturating_add(delay));
         self.link.failure = Some(failure);
