@@ -21,8 +21,6 @@ use crate::secret::Secret;
 
 /// How often in a row another token is sought for the stream.
 const SIGN_INS: u32 = 2;
-/// How many redirects in a row are followed.
-const REDIRECTS: u32 = 3;
 
 /// Opens the stream, and opens it again for as long as the session lasts.
 pub(super) async fn run(
@@ -44,7 +42,6 @@ pub(super) async fn run(
         was_open: false,
         doubted: false,
         sign_ins: 0,
-        redirects: 0,
     };
     standing.run().await;
 }
@@ -63,7 +60,6 @@ struct Standing {
     /// The relay was told that the session may be gone.
     doubted: bool,
     sign_ins: u32,
-    redirects: u32,
 }
 
 /// What an attempt to open the stream came to.
@@ -162,7 +158,6 @@ impl Standing {
         match self.judge(&mut answer).await {
             listening::Standing::Open => Attempt::Open(Box::new(answer.events())),
             listening::Standing::SignIn => self.sign_in(&answer, token).await,
-            listening::Standing::Redirect => self.redirect(&answer),
             listening::Standing::Absent => {
                 Attempt::Absent(format!("the server answered {}", answer.status))
             }
@@ -234,14 +229,6 @@ impl Standing {
         }
     }
 
-    fn redirect(&mut self, answer: &Answer) -> Attempt {
-        self.redirects += 1;
-        match self.wire.remote.follow(answer) {
-            Ok(()) if self.redirects <= REDIRECTS => Attempt::AtOnce,
-            _ => Attempt::Absent(format!("the server answered {}", answer.status)),
-        }
-    }
-
     async fn opened(&mut self) {
         // Without a cursor, whatever was said since the last stream ended is lost.
         let event = match self.was_open && self.cursor.is_none() {
@@ -251,7 +238,6 @@ impl Standing {
         self.was_open = true;
         self.doubted = false;
         self.sign_ins = 0;
-        self.redirects = 0;
         self.report(event).await;
     }
 
@@ -272,8 +258,8 @@ impl Standing {
             if &*event.name != "message" || self.replay.is_repeated(event.id.as_deref()) {
                 continue;
             }
-            for message in parse_event(event.data, |reason| self.wire.diag.debug(reason)) {
-                if !self.report(Event::Message(message)).await {
+            for part in parse_event(event.data, |reason| self.wire.diag.debug(reason)) {
+                if !self.report(part.into()).await {
                     return None;
                 }
             }

@@ -42,8 +42,6 @@ pub enum Standing {
     Open,
     /// A token is needed, or another one.
     SignIn,
-    /// To be asked at the address in `Location`.
-    Redirect,
     /// To be asked again after a while.
     Again(Again),
     /// The server has none.
@@ -68,7 +66,8 @@ pub fn judge_standing(head: Head<'_>, was_open: bool, with_cursor: bool) -> Stan
     match head.status {
         _ if head.is_stream() => Standing::Open,
         401 => Standing::SignIn,
-        307 | 308 => Standing::Redirect,
+        // Those that can be followed were followed.
+        300..=399 => Standing::Absent,
         _ if head.is_passing() => Standing::Again(Again::default()),
         // Somebody has it: a connection of ours that the server has not noticed to be gone.
         409 => Standing::Again(Again::default()),
@@ -156,8 +155,8 @@ mod tests {
         for (status, expected) in [
             (200, Standing::Open),
             (401, Standing::SignIn),
-            (307, Standing::Redirect),
-            (308, Standing::Redirect),
+            (307, Standing::Absent),
+            (308, Standing::Absent),
             (408, AGAIN),
             (409, AGAIN),
             (425, AGAIN),

@@ -14,6 +14,7 @@
 //! ```
 
 mod alive;
+mod elsewhere;
 mod exchange;
 mod host;
 mod lifecycle;
@@ -23,7 +24,7 @@ mod sign_in;
 mod tests;
 mod transport;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -33,8 +34,6 @@ pub use sign_in::PATIENCE;
 use sign_in::SignIn;
 use transport::Link;
 
-use alive::Alive;
-
 use super::capability::HostCapabilities;
 use super::failure::{Failure, Stage};
 use super::jsonrpc::{self, Id, Message, MissingId};
@@ -43,6 +42,7 @@ use super::revision::{self, Revision};
 use super::session::Session;
 use super::tools::Tools;
 use crate::secret::Secret;
+use alive::Alive;
 
 /// Longest time a request of the server may wait for the AI client, in milliseconds: a person may
 /// have to answer it.
@@ -109,15 +109,15 @@ pub struct Relay {
     waiting: VecDeque<Waiting>,
     /// Notifications in flight, with the serial of the session they were sent in.
     notifications: HashMap<u64, (Message, u64)>,
-    /// Requests that the server accepted and will answer on the standing stream.
-    answers_elsewhere: BTreeSet<u64>,
+    /// Requests that the server accepted and will answer on the standing stream, until then.
+    answers_elsewhere: BTreeMap<u64, u64>,
     batches: u64,
     next_number: u64,
     host: Host,
     tools: Tools,
     sign_in: SignIn,
-    alive: Alive,
     link: Link,
+    alive: Alive,
     /// The AI client will say nothing more.
     host_ended: bool,
     effects: Vec<Effect>,
@@ -169,14 +169,14 @@ impl Relay {
             pending: Pending::default(),
             waiting: VecDeque::new(),
             notifications: HashMap::new(),
-            answers_elsewhere: BTreeSet::new(),
+            answers_elsewhere: BTreeMap::new(),
             batches: 0,
             next_number: 1,
             host: Host::default(),
             tools: Tools::default(),
             sign_in: SignIn::default(),
-            alive: Alive::default(),
             link: Link::default(),
+            alive: Alive::default(),
             host_ended: false,
             effects: Vec::new(),
         }
@@ -197,8 +197,9 @@ impl Relay {
             standing,
             self.pending.first_deadline(),
             self.sign_in_deadline(),
-            self.alive_deadline(),
             self.link_deadline(),
+            self.alive_deadline(),
+            self.elsewhere_deadline(),
         ]
         .into_iter()
         .flatten()
@@ -208,9 +209,10 @@ impl Relay {
     /// Time has passed: `now` in milliseconds of the caller's clock.
     pub fn on_time(&mut self, now: u64) {
         self.tell_time(now);
+        self.link_on_time(now);
         self.sign_in_on_time(now);
         self.alive_on_time(now);
-        self.link_on_time(now);
+        self.elsewhere_on_time(now);
         if let Standing::Asked { exchange, until } = self.standing
             && now >= until
         {
@@ -292,15 +294,15 @@ impl Relay {
         }
     }
 
-    /// Whether this exchange is the standing stream of the session.
-    fn is_standing(&self, number: u64) -> bool {
-        matches!(self.standing, Standing::Asked { exchange, .. } | Standing::Open { exchange } if exchange == number)
-    }
-
     /// Whether carrying out this request twice does no harm, so that it may be sent again although
     /// it may have arrived.
     fn may_repeat(&self, request: &Message) -> bool {
         self.tools.may_repeat(request)
+    }
+
+    /// Whether this exchange is the standing stream of the session.
+    fn is_standing(&self, number: u64) -> bool {
+        matches!(self.standing, Standing::Asked { exchange, .. } | Standing::Open { exchange } if exchange == number)
     }
 
     fn number(&mut self) -> u64 {
@@ -429,11 +431,11 @@ impl Relay {
     }
 
     fn send_response(&mut self, body: Bytes) {
-        self.note_sent();
         let Some(route) = self.route() else {
             // Whoever asked is gone with the event stream.
             return;
         };
+        self.note_sent();
         let exchange = self.number();
         let session = self.session.clone();
         self.effects.push(Effect::Send(Outgoing {
@@ -448,10 +450,10 @@ impl Relay {
     }
 
     fn send_cancelled(&mut self, number: u64, reason: &str) {
-        self.note_sent();
         let Some(route) = self.route() else {
             return;
         };
+        self.note_sent();
         let exchange = self.number();
         let reason = jsonrpc::quote(reason);
         let body = format!(

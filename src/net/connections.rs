@@ -92,11 +92,13 @@ impl Connections {
     /// The clocks are looked at each time, and the way to the server if that was not done just now:
     /// a request may come before the next beat.
     pub fn client(&self) -> Client {
-        let way = self.way(WAY_STAYS);
-        let reading = Reading::now(self.0.start);
-        let disturbed = self.lock().pulse.glance(reading, way, pulse::is_ours);
-        self.take(disturbed);
+        self.glance(WAY_STAYS);
         self.lock().client.clone()
+    }
+
+    /// A client without connections, for a message that was told that it came over the wrong one.
+    pub fn alone(&self) -> Client {
+        build(&self.0.settings).unwrap_or_else(|_| self.client())
     }
 
     /// Notes where the server answered from. If that is news, it also notes the way there: a later
@@ -105,10 +107,7 @@ impl Connections {
         let news = |state: &State| peer.is_some() && peer != state.peer;
         if news(&self.lock()) {
             self.lock().peer = peer;
-            let way = self.way(Duration::ZERO);
-            let reading = Reading::now(self.0.start);
-            let disturbed = self.lock().pulse.glance(reading, way, pulse::is_ours);
-            self.take(disturbed);
+            self.glance(Duration::ZERO);
         }
     }
 
@@ -131,6 +130,14 @@ impl Connections {
     /// Changes whenever the connections were renewed.
     pub fn renewals(&self) -> watch::Receiver<Option<Disturbance>> {
         self.0.renewed.subscribe()
+    }
+
+    /// Looks in between two beats.
+    fn glance(&self, stays: Duration) {
+        let way = self.way(stays);
+        let reading = Reading::now(self.0.start);
+        let disturbed = self.lock().pulse.glance(reading, way, pulse::is_ours);
+        self.take(disturbed);
     }
 
     /// The server's address and that of this machine on the way to it; `None` if there is no way, or

@@ -11,7 +11,7 @@ use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION,
     RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
 };
-use reqwest::{Method, Response};
+use reqwest::{Client, Method, RequestBuilder, Response};
 use url::Url;
 
 use crate::ids::{self, ServerUrl};
@@ -68,6 +68,15 @@ pub struct Carried<'a> {
     pub session: Option<&'a Session>,
 }
 
+/// How a message goes that was sent once and is sent again.
+#[derive(Clone, Debug, Default)]
+pub struct Way {
+    /// Where [`Remote::follow`] says that it goes; `None` for the endpoint.
+    pub to: Option<Url>,
+    /// Over a connection of its own.
+    pub alone: bool,
+}
+
 /// The head of an answer; its body is still to be read.
 #[derive(Debug)]
 pub struct Answer {
@@ -78,6 +87,16 @@ pub struct Answer {
     /// Where the request went.
     url: Url,
     response: Response,
+}
+
+/// Where an answer sends us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The address.
+    pub url: Url,
+    /// Whether tokens and the user's headers may go there: they belong to the origin, and to the
+    /// same host over https.
+    pub is_ours: bool,
 }
 
 /// No answer came, or it broke off.
@@ -94,10 +113,18 @@ pub struct Broken {
 pub struct InvalidSessionId;
 
 impl Broken {
-    fn unknown(cause: impl Into<String>) -> Self {
+    /// Whether it was processed is not known.
+    pub fn unknown(cause: impl Into<String>) -> Self {
         Self {
             delivery: Delivery::Unknown,
             cause: cause.into(),
+        }
+    }
+
+    fn too_large() -> Self {
+        Self {
+            delivery: Delivery::TooLarge,
+            cause: format!("more than {} MiB", MESSAGE_LIMIT / (1024 * 1024)),
         }
     }
 }
@@ -114,21 +141,21 @@ impl Remote {
     }
 
     /// POSTs one message.
-    pub async fn post(&self, body: Bytes, carried: Carried<'_>) -> Result<Answer, Broken> {
+    pub async fn post(
+        &self,
+        way: &Way,
+        body: Bytes,
+        carried: Carried<'_>,
+    ) -> Result<Answer, Broken> {
         let mut headers = self.common_headers(carried);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(
             ACCEPT,
             HeaderValue::from_static("application/json, text/event-stream"),
         );
-        self.send(
-            Method::POST,
-            self.address(),
-            headers,
-            Some(body),
-            HEAD_TIMEOUT,
-        )
-        .await
+        let url = way.to.clone().unwrap_or_else(|| self.address());
+        let request = self.client(way).request(Method::POST, url).body(body);
+        self.send(request, headers, HEAD_TIMEOUT).await
     }
 
     /// POSTs one message to an address that the event stream named (MCP 2024-11-05, Transports,
@@ -136,6 +163,7 @@ impl Remote {
     pub async fn post_to(
         &self,
         url: &Url,
+        way: &Way,
         body: Bytes,
         token: Option<&Secret>,
         is_request: bool,
@@ -150,25 +178,21 @@ impl Remote {
             true => HEAD_TIMEOUT,
             false => MESSAGE_TIMEOUT,
         };
-        self.send(Method::POST, url.clone(), headers, Some(body), timeout)
-            .await
+        let url = way.to.as_ref().unwrap_or(url).clone();
+        let request = self.client(way).request(Method::POST, url).body(body);
+        self.send(request, headers, timeout).await
     }
 
-    /// Asks for the event stream of MCP 2024-11-05, at this address if it is another than the
-    /// configured one.
-    pub async fn open_events(
-        &self,
-        url: Option<&Url>,
-        token: Option<&Secret>,
-    ) -> Result<Answer, Broken> {
+    /// Asks for the event stream of MCP 2024-11-05.
+    pub async fn open_events(&self, way: &Way, token: Option<&Secret>) -> Result<Answer, Broken> {
         let mut headers = self.common_headers(Carried {
             token,
             session: None,
         });
         headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
-        let url = url.cloned().unwrap_or_else(|| self.address());
-        self.send(Method::GET, url, headers, None, EVENTS_TIMEOUT)
-            .await
+        let url = way.to.clone().unwrap_or_else(|| self.address());
+        let request = self.client(way).request(Method::GET, url);
+        self.send(request, headers, EVENTS_TIMEOUT).await
     }
 
     /// Asks for the standing event stream, or with a cursor the rest of it.
@@ -201,8 +225,7 @@ impl Remote {
         if let Some(id) = last_event_id.and_then(|id| HeaderValue::from_bytes(id.as_bytes()).ok()) {
             headers.insert(LAST_EVENT_ID, id);
         }
-        self.send(Method::GET, self.address(), headers, None, timeout)
-            .await
+        self.send_on(Method::GET, headers, timeout).await
     }
 
     /// The connections that it is reached over.
@@ -212,23 +235,19 @@ impl Remote {
 
     /// Tells the server that the session is over. Whether it minds does not matter.
     pub async fn end_session(&self, carried: Carried<'_>) -> Result<Answer, Broken> {
-        self.send(
-            Method::DELETE,
-            self.address(),
-            self.common_headers(carried),
-            None,
-            DELETE_TIMEOUT,
-        )
-        .await
+        let headers = self.common_headers(carried);
+        self.send_on(Method::DELETE, headers, DELETE_TIMEOUT).await
     }
 
-    /// Follows a redirect for this message and all later ones, if it stays on the same origin
-    /// (RFC 9110 §15.4; tokens and the user's headers belong to that origin alone). Gives the
-    /// foreign address otherwise.
-    pub fn follow(&self, answer: &Answer) -> Result<(), Option<String>> {
-        let target = answer.same_origin_target()?;
-        *self.lock_url() = target;
-        Ok(())
+    /// The address to send a redirected message to. A 308 of the endpoint holds for all later
+    /// messages of this process, too; a 307 for this one alone (RFC 9110 §15.4).
+    pub fn follow(&self, answer: &Answer) -> Option<Url> {
+        let target = answer.target().filter(|target| target.is_ours)?;
+        let mut url = self.lock_url();
+        if answer.status == 308 && *url == answer.url {
+            *url = target.url.clone();
+        }
+        Some(target.url)
     }
 
     /// The user's headers as far as their values may grant access, and what follows the scheme of
@@ -271,36 +290,64 @@ impl Remote {
         headers
     }
 
-    async fn send(
+    fn client(&self, way: &Way) -> Client {
+        match way.alone {
+            true => self.http.alone(),
+            false => self.http.client(),
+        }
+    }
+
+    /// Sends a message without body, on from where it is redirected to.
+    async fn send_on(
         &self,
         method: Method,
-        url: Url,
-        mut headers: HeaderMap,
-        body: Option<Bytes>,
+        headers: HeaderMap,
         timeout: Duration,
     ) -> Result<Answer, Broken> {
+        let mut url = self.address();
+        for _ in 0..answer::REDIRECTS {
+            let (method, headers) = (method.clone(), headers.clone());
+            // 301, 302 and 303 keep a GET, and turn everything else into one.
+            let keeps = method == Method::GET;
+            let request = self.http.client().request(method, url);
+            let answer = self.send(request, headers, timeout).await?;
+            let next = match answer.status {
+                301..=303 if keeps => self.follow(&answer),
+                307 | 308 => self.follow(&answer),
+                _ => None,
+            };
+            match next {
+                Some(next) => url = next,
+                None => return Ok(answer),
+            }
+        }
+        let request = self.http.client().request(method, url);
+        self.send(request, headers, timeout).await
+    }
+
+    async fn send(
+        &self,
+        request: RequestBuilder,
+        mut headers: HeaderMap,
+        timeout: Duration,
+    ) -> Result<Answer, Broken> {
+        let (http, request) = request.build_split();
+        let mut request = request.map_err(|error| broken(&error))?;
+        let url = request.url().clone();
         if let Some(cookies) = self.cookies.cookies(&url) {
             headers.entry(COOKIE).or_insert(cookies);
         }
-        let mut request = self
-            .http
-            .client()
-            .request(method, url.clone())
-            .headers(headers);
-        if let Some(body) = body {
-            request = request.body(body);
-        }
-        let response = tokio::time::timeout(timeout, request.send())
+        *request.headers_mut() = headers;
+        // A connection that the server has ended meanwhile is found out when its task runs, which
+        // this lets happen first: what is sent on it would be lost, and nobody could tell.
+        tokio::task::yield_now().await;
+        let response = tokio::time::timeout(timeout, http.execute(request))
             .await
-            .map_err(|_| Broken::unknown(format!("no answer within {} s", timeout.as_secs())))?
-            .map_err(|error| Broken {
-                delivery: match was_sent(&error) {
-                    true => Delivery::Unknown,
-                    false if is_distrust(&error) => Delivery::Distrusted,
-                    false => Delivery::NotSent,
-                },
-                cause: cause_of(&error),
-            })?;
+            .map_err(|_| Broken {
+                delivery: Delivery::TimedOut,
+                cause: format!("no answer within {} s", timeout.as_secs()),
+            })?
+            .map_err(|error| broken(&error))?;
         self.http.reached(response.remote_addr());
         let mut set_cookies = response.headers().get_all(SET_COOKIE).iter();
         self.cookies.set_cookies(&mut set_cookies, &url);
@@ -314,6 +361,18 @@ impl Remote {
             url,
             response,
         })
+    }
+}
+
+fn broken(error: &reqwest::Error) -> Broken {
+    Broken {
+        delivery: match was_sent(error) {
+            true => Delivery::Unknown,
+            false if is_distrust(error) => Delivery::Distrusted,
+            false if error.is_timeout() => Delivery::NoConnection,
+            false => Delivery::NotSent,
+        },
+        cause: cause_of(error),
     }
 }
 
@@ -335,19 +394,22 @@ impl Answer {
         &self.url
     }
 
-    /// Where it sends us, if it says so.
-    pub fn redirect_target(&self) -> Option<Url> {
-        let location = self.response.headers().get(LOCATION)?.to_str().ok()?;
-        self.url.join(location).ok()
+    /// What the server calls the body.
+    pub fn content_type(&self) -> Option<&str> {
+        let value = self.response.headers().get(CONTENT_TYPE)?;
+        value.to_str().ok()
     }
 
-    /// The same, if it is on the same origin. Gives the foreign address otherwise.
-    pub fn same_origin_target(&self) -> Result<Url, Option<String>> {
-        match self.redirect_target() {
-            Some(target) if ids::same_origin(&self.url, &target) => Ok(target),
-            Some(target) => Err(Some(ids::display_url(&target))),
-            None => Err(None),
-        }
+    /// Where it sends us, if it says so.
+    pub fn target(&self) -> Option<Target> {
+        let location = self.response.headers().get(LOCATION)?;
+        // Addresses in a header are often not encoded as they should be.
+        let location = std::str::from_utf8(location.as_bytes()).ok()?;
+        let url = self.url.join(location).ok()?;
+        Some(Target {
+            is_ours: ids::same_origin(&self.url, &url) || ids::is_upgrade(&self.url, &url),
+            url,
+        })
     }
 
     /// The session id that the server gave; an error if it is not one that may be used.
@@ -382,7 +444,7 @@ impl Answer {
             .content_length()
             .is_some_and(|length| length > MESSAGE_LIMIT as u64)
         {
-            return Err(Broken::unknown("the answer is larger than 256 MiB"));
+            return Err(Broken::too_large());
         }
         let mut first = match self.chunk().await? {
             None => return Ok(Bytes::new()),
@@ -397,7 +459,7 @@ impl Answer {
         loop {
             body.extend_from_slice(&next);
             if body.len() > MESSAGE_LIMIT {
-                return Err(Broken::unknown("the answer is larger than 256 MiB"));
+                return Err(Broken::too_large());
             }
             match self.chunk().await? {
                 Some(chunk) => next = chunk,
@@ -435,11 +497,9 @@ impl Answer {
     async fn chunk(&mut self) -> Result<Option<Bytes>, Broken> {
         tokio::time::timeout(BODY_TIMEOUT, self.response.chunk())
             .await
-            .map_err(|_| {
-                Broken::unknown(format!(
-                    "the answer stopped for {} s",
-                    BODY_TIMEOUT.as_secs()
-                ))
+            .map_err(|_| Broken {
+                delivery: Delivery::TimedOut,
+                cause: format!("its answer stopped for {} s", BODY_TIMEOUT.as_secs()),
             })?
             .map_err(|error| Broken::unknown(cause_of(&error)))
     }
@@ -470,7 +530,7 @@ impl EventReader {
                 Ok(Some(chunk)) => self
                     .parser
                     .feed(&chunk, &mut self.events)
-                    .map_err(|oversized| Broken::unknown(oversized.to_string()))?,
+                    .map_err(|_| Broken::too_large())?,
                 Ok(None) => return Ok(None),
                 Err(error) => return Err(Broken::unknown(cause_of(&error))),
             }

@@ -2,18 +2,18 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use super::{Ended, Exchange, messages, parse_event};
+use super::{Ended, Exchange, Part, parse_event, parts};
 use crate::bridge::alive::Renewals;
 use crate::bridge::standing::warn_of_delay;
-use crate::mcp::answer::{self, BodyKind};
+use crate::mcp::answer::{self, BodyKind, Delivery};
 use crate::mcp::failure::{Failure, Stage};
-use crate::mcp::jsonrpc::{self, Kind, Message};
+use crate::mcp::jsonrpc::{self, Kind};
 use crate::mcp::listening::{self, Head, Resumed};
 use crate::mcp::reconnect::{Brought, Reconnect};
 use crate::mcp::relay::Event;
 use crate::mcp::replay::Replay;
 use crate::mcp::sse::SseEvent;
-use crate::net::remote::{Answer, Carried, EventReader, InvalidSessionId};
+use crate::net::remote::{Answer, Broken, Carried, EventReader, InvalidSessionId};
 
 /// Most attempts in a row to resume a stream.
 const RESUMES: u32 = 5;
@@ -57,8 +57,9 @@ impl Exchange {
 
     async fn read_body(&mut self, answer: Answer, body_kind: BodyKind) -> Result<(), Ended> {
         let status = answer.status;
+        let content_type = answer.content_type().map(str::to_owned);
         let body = match answer.body().await {
-            Ok(body) => body,
+            Ok(body) => jsonrpc::without_byte_order_mark(body),
             Err(broken) => {
                 self.broken(&broken).await?;
                 return Box::pin(self.run()).await;
@@ -70,13 +71,7 @@ impl Exchange {
         }
         let server = &self.wire.server;
         let parsed = jsonrpc::parse_any(body.clone()).map_err(|malformed| {
-            let said = answer::plain_reason(&body).filter(|_| body_kind == BodyKind::Unknown);
-            let said = said.map(|said| format!(" (“{said}”)")).unwrap_or_default();
-            let detail = format!(
-                "`{server}` answered {status} with something that is not JSON-RPC{said} ({}); check that the address is an MCP endpoint",
-                malformed.reason
-            );
-            Failure { status: Some(status), ..Failure::new(Stage::Protocol, false, detail) }
+            answer::unreadable(server, status, content_type.as_deref(), &body, &malformed)
         })?;
         if body_kind == BodyKind::Unknown {
             self.wire
@@ -84,21 +79,25 @@ impl Exchange {
                 .debug("the answer is JSON-RPC, but not labelled as JSON");
         }
         let mut replied = false;
-        for message in messages(parsed, |reason| self.wire.diag.debug(reason)) {
-            replied |= self.pass_on(message).await;
+        for part in parts(parsed, |reason| self.wire.diag.debug(reason)) {
+            replied |= self.pass_on(part).await;
         }
         match replied {
             true => Ok(()),
-            false => {
-                let detail =
-                    format!("`{server}` answered with a message that does not answer this request");
-                Err(Failure::new(Stage::Protocol, false, detail).into())
-            }
+            false => Err(answer::not_an_answer(server).into()),
         }
     }
 
     /// Hands a message to the relay. `true` if it answers this exchange's request.
-    async fn pass_on(&self, message: Message) -> bool {
+    async fn pass_on(&self, part: Part) -> bool {
+        let message = match part {
+            Part::Message(message) => message,
+            Part::NoMessage(ref id, _) => {
+                let answers = id.as_number() == Some(self.outgoing.exchange);
+                self.report(part.into()).await;
+                return answers;
+            }
+        };
         let answers = match (message.kind(), message.id()) {
             (Kind::Result | Kind::Error, Some(id)) => {
                 id.as_number() == Some(self.outgoing.exchange)
@@ -121,8 +120,8 @@ impl Exchange {
             return false;
         }
         let mut answered = false;
-        for message in parse_event(event.data, |reason| self.wire.diag.debug(reason)) {
-            answered |= self.pass_on(message).await;
+        for part in parse_event(event.data, |reason| self.wire.diag.debug(reason)) {
+            answered |= self.pass_on(part).await;
         }
         answered
     }
@@ -149,10 +148,22 @@ impl Exchange {
                     let _ = tokio::time::timeout(DRAIN, self.read_to_end(reader)).await;
                     return Ok(());
                 }
-                Left::Ended(cause) => cause,
+                Left::Ended(cause) => Ok(cause),
+                Left::TooLarge(broken) => Err(broken),
             };
             drop(reader);
-            reader = self.resume(&mut rest, cause).await?;
+            let resumed = match cause {
+                Ok(cause) => self.resume(&mut rest, cause).await?,
+                Err(broken) => Err(broken),
+            };
+            match resumed {
+                Ok(resumed) => reader = resumed,
+                // The rest cannot be had: as if the answer had broken off.
+                Err(broken) => {
+                    self.broken(&broken).await?;
+                    return Box::pin(self.run()).await;
+                }
+            }
         }
     }
 
@@ -179,7 +190,11 @@ impl Exchange {
                         return Left::Answered;
                     }
                 }
-                Ok(None) => break Some("it ended".to_owned()),
+                Ok(None) => break Some("its stream ended".to_owned()),
+                // It would be as large the next time.
+                Err(broken) if broken.delivery == Delivery::TooLarge => {
+                    return Left::TooLarge(broken);
+                }
                 Err(broken) => break Some(broken.cause),
             }
         };
@@ -200,21 +215,21 @@ impl Exchange {
         Left::Ended(cause)
     }
 
-    /// Opens the rest of a stream. `cause`: why it ended; `None` if its connection may be dead,
-    /// which is a reason to hurry.
+    /// Opens the rest of a stream, or says why it cannot be had. `cause`: why it ended; `None` if
+    /// its connection may be dead, which is a reason to hurry.
     async fn resume(
         &mut self,
         rest: &mut Rest,
         cause: Option<String>,
-    ) -> Result<EventReader, Ended> {
-        let Some(last_event_id) = rest.last_event_id.clone() else {
-            return Err(self.gone(cause.as_deref().unwrap_or("it ended")));
-        };
+    ) -> Result<Result<EventReader, Broken>, Ended> {
         let mut hurries = cause.is_none();
         let mut cause = cause.unwrap_or_else(|| "its connection was lost".to_owned());
+        let Some(last_event_id) = rest.last_event_id.clone() else {
+            return Ok(Err(Broken::unknown(cause)));
+        };
         loop {
             if rest.reconnect.failures() >= RESUMES {
-                return Err(self.gone(&cause));
+                return Ok(Err(Broken::unknown(cause)));
             }
             if !std::mem::take(&mut hurries) {
                 rest.wait().await;
@@ -242,12 +257,12 @@ impl Exchange {
             match self.judge_resumed(&mut answer).await {
                 Resumed::Open => {
                     self.sign_ins = 0;
-                    return Ok(answer.events());
+                    return Ok(Ok(answer.events()));
                 }
                 Resumed::SignIn => {
                     match self.sign_in(self.challenge(&answer)).await {
                         Err(Ended::NotSignedIn) => {
-                            return Err(self.gone("nobody has signed in to receive the rest of it"));
+                            return Err(self.unsigned());
                         }
                         outcome => outcome?,
                     }
@@ -255,7 +270,7 @@ impl Exchange {
                 }
                 Resumed::Again => {
                     rest.reconnect.failed(answer.retry_after(SystemTime::now()));
-                    cause = format!("resuming it was answered {}", answer.status);
+                    cause = format!("resuming its stream was answered {}", answer.status);
                 }
                 Resumed::Gone {
                     why,
@@ -265,7 +280,8 @@ impl Exchange {
                         self.report(Event::SessionDoubted).await;
                     }
                     let status = answer.status;
-                    return Err(self.gone(&format!("resuming it was answered {status} ({why})")));
+                    cause = format!("resuming its stream was answered {status} ({why})");
+                    return Ok(Err(Broken::unknown(cause)));
                 }
             }
         }
@@ -285,10 +301,10 @@ impl Exchange {
         })
     }
 
-    fn gone(&self, why: &str) -> Ended {
+    fn unsigned(&self) -> Ended {
         let server = &self.wire.server;
         let detail = format!(
-            "`{server}` did not finish its answer: {why}; the request may have been carried out, so it was not sent again"
+            "`{server}` did not finish its answer: nobody has signed in to receive the rest of it; the request may have been carried out, so it was not sent again"
         );
         Failure::new(Stage::Http, false, detail).into()
     }
@@ -322,4 +338,6 @@ enum Left {
     Answered,
     /// It was not; why the stream ended, `None` if its connection may be dead.
     Ended(Option<String>),
+    /// It was more than we take.
+    TooLarge(Broken),
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::mcp::failure::Failure;
-use crate::mcp::jsonrpc::Message;
+use crate::mcp::jsonrpc::{Id, Message};
 use crate::mcp::record::ServerRecord;
 use crate::mcp::session::Session;
 use crate::mcp::transport::{Endpoint, Route, Transport};
@@ -111,6 +111,13 @@ pub enum Event {
     Message(Message),
     /// The one answer to this exchange's request, whatever its id says.
     Reply(Message),
+    /// What answers the request with this id, and is no message.
+    NoMessage {
+        /// The id.
+        id: Id,
+        /// What is wrong with it, in a few words.
+        reason: &'static str,
+    },
     /// The request was answered with this HTTP status and JSON-RPC error.
     Refused {
         /// The status.
@@ -122,8 +129,6 @@ pub enum Event {
     Accepted,
     /// The server no longer knows the session.
     SessionLost,
-    /// A stream could not be opened again, and the server may no longer know the session.
-    SessionDoubted,
     /// The event stream is open, and messages go to this address; again if the server names another.
     Connected(Endpoint),
     /// The GET was answered, but with no event stream of MCP 2024-11-05.
@@ -135,6 +140,8 @@ pub enum Event {
         /// The delay before a reconnect that the server asked for.
         retry: Option<Duration>,
     },
+    /// A stream could not be opened again, and the server may no longer know the session.
+    SessionDoubted,
     /// The standing stream is open.
     StandingOpen,
     /// The standing stream was reopened and what came in between is lost.
@@ -156,4 +163,6 @@ pub enum Event {
     Brought(Result<(), String>),
     /// There will be no answer.
     Failed(Failure),
+    /// There will be no answer, since none came in time; the server may still be at work.
+    GaveUp(Failure),
 }
