@@ -158,9 +158,6 @@ impl Exchange {
                 self.report(Event::SessionLost).await;
                 return Ok(true);
             }
-            Verdict::Deliver(_) if self.is_events() => {
-                return Err(self.no_stream(refusal.status).into());
-            }
             Verdict::Deliver(error) => {
                 let status = answer.status;
                 self.report(Event::Refused { status, error }).await;

@@ -209,8 +209,8 @@ impl Relay {
     /// Time has passed: `now` in milliseconds of the caller's clock.
     pub fn on_time(&mut self, now: u64) {
         self.tell_time(now);
-        self.sign_in_on_time(now);
         self.link_on_time(now);
+        self.sign_in_on_time(now);
         self.alive_on_time(now);
         self.elsewhere_on_time(now);
         if let Standing::Asked { exchange, until } = self.standing

@@ -338,6 +338,9 @@ impl Remote {
             headers.entry(COOKIE).or_insert(cookies);
         }
         *request.headers_mut() = headers;
+        // A connection that the server has ended meanwhile is found out when its task runs, which
+        // this lets happen first: what is sent on it would be lost, and nobody could tell.
+        tokio::task::yield_now().await;
         let response = tokio::time::timeout(timeout, http.execute(request))
             .await
             .map_err(|_| Broken {

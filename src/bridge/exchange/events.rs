@@ -195,12 +195,6 @@ impl Exchange {
         })
     }
 
-    pub(super) fn no_stream(&self, status: u16) -> Failure {
-        let server = &self.wire.server;
-        let detail = format!("`{server}` answered {status} to a GET for its event stream");
-        no_events(status, detail)
-    }
-
     async fn read_messages(&mut self, url: &Url, mut reader: EventReader) -> Result<(), Ended> {
         let cause = loop {
             match heard(&mut reader).await {

@@ -455,7 +455,7 @@ impl Relay {
         }
         let over_sse = self.is_over_sse() && self.session.is_some();
         if over_sse {
-            self.lose_events("lost the session before it answered this request");
+            self.lose_events(now);
         }
         self.close_standing();
         self.session = None;

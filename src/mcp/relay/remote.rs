@@ -16,6 +16,9 @@ impl Relay {
         if self.is_events(exchange) && !matches!(event, Event::Message(_)) {
             return self.events_event(exchange, event, now);
         }
+        if self.doubt_ends(exchange, &event, now) {
+            return;
+        }
         match event {
             Event::SessionHeader(id) => {
                 if self.is_opening(exchange) {
@@ -136,6 +139,7 @@ impl Relay {
     /// The answer to one of our requests. The first one counts.
     pub(super) fn answered(&mut self, number: u64, message: &Message, now: u64) {
         self.answers_elsewhere.remove(&number);
+        self.answered_over_events(number);
         self.alive_answered(number);
         if self.is_opening(number) {
             return self.initialize_answered(number, message, now);
