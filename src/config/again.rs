@@ -54,6 +54,7 @@ impl Again {
             ("scope", &which.scope),
             ("resource", &which.resource),
             ("issuer", &args.issuer),
+            ("transport", &args.transport),
             ("ca-file", &args.common.ca_file),
         ]);
         options.extend(given_options.into_iter().flatten());
@@ -237,6 +238,8 @@ mod tests {
     fn what_decides_which_sign_in_it_is_is_kept_wherever_it_was_given() {
         let arguments = [
             "https://mcp.example.com/it's(1)",
+            "--transport",
+            "sse-only",
             "--scope",
             "read write",
             "--static-oauth-client-info",
@@ -252,7 +255,7 @@ mod tests {
         assert_eq!(
             again(&arguments, &variables).login(),
             "`MCP_DRAWBRIDGE_DIR='/my cache' mcp-drawbridge login \
-             'https://mcp.example.com/it'\\''s(1)' --name work --scope 'read write' --allow-http \
+             'https://mcp.example.com/it'\\''s(1)' --name work --scope 'read write' --transport sse-only --allow-http \
              --static-oauth-client-info @client.json --header-file h.txt`"
         );
     }
