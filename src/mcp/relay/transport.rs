@@ -40,6 +40,8 @@ pub(super) struct Link {
     retry: Option<Duration>,
     /// When the stream is opened again.
     again_at: Option<u64>,
+    /// When it may be opened again at the earliest, even for a request.
+    not_before: u64,
     /// Until when the answer to an accepted `initialize` is awaited.
     answer_by: Option<u64>,
     /// Requests that the server accepted and has not answered.
@@ -80,6 +82,7 @@ impl Default for Link {
             failures: 0,
             retry: None,
             again_at: None,
+            not_before: 0,
             answer_by: None,
             accepted: BTreeSet::new(),
             doubtful: BTreeMap::new(),

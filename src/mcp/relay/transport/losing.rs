@@ -1,6 +1,7 @@
 //! What becomes of requests when the event stream of HTTP+SSE is lost, and how it is opened again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::{Events, INITIALIZE_LIMIT};
 use crate::mcp::failure::{Failure, Stage};
@@ -13,6 +14,8 @@ use crate::mcp::relay::{Effect, Event, Phase, Relay, Waiting};
 const RECONNECT_PATIENCE: u64 = 30_000;
 /// How long a POST is awaited that was under way when the stream was lost, in milliseconds.
 const DOUBT_LIMIT: u64 = 5_000;
+/// Longest time that a busy server may ask for before the next attempt.
+const RETRY_AFTER_LIMIT: Duration = Duration::from_secs(300);
 /// A stream that lived this long and then ended is opened again without suspicion; in milliseconds.
 const LIVED: u64 = 10_000;
 
@@ -209,8 +212,12 @@ impl Relay {
         // Without the server's word the first delay already counts as one after a failure.
         let failures = failures + u32::from(self.link.retry.is_none());
         let delay = reconnect::delay_after(self.link.retry, failures);
-        let delay = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-        self.link.again_at = Some(now.saturating_add(delay));
+        let asked = failure
+            .retry_after
+            .unwrap_or_default()
+            .min(RETRY_AFTER_LIMIT);
+        self.link.not_before = now.saturating_add(millis(asked));
+        self.link.again_at = Some(now.saturating_add(millis(delay.max(asked))));
         self.link.failure = Some(failure);
         self.be_patient(now);
     }
@@ -228,8 +235,12 @@ impl Relay {
 
     /// Opens the stream and a new session on it.
     pub(in crate::mcp::relay) fn reconnect(&mut self, now: u64) {
-        self.link.again_at = None;
         self.be_patient(now);
+        if now < self.link.not_before {
+            // A busy server said when. The delay ends no earlier.
+            return;
+        }
+        self.link.again_at = None;
         self.initialize_again();
     }
 
@@ -306,6 +317,10 @@ impl Relay {
             self.fail(number, &failure);
         }
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Takes out what is due by now.

@@ -218,6 +218,30 @@ fn the_delay_grows_with_each_attempt_that_fails_and_the_servers_wish_counts() {
 }
 
 #[test]
+fn a_busy_server_says_when_it_is_asked_again() {
+    let (mut scene, stream) = open_for_long();
+    scene.remote(stream, ended());
+    scene.passes(1000);
+    let attempt = get(&mut scene);
+    let busy = Failure {
+        status: Some(503),
+        retry_after: Some(std::time::Duration::from_secs(20)),
+        ..Failure::new(Stage::Http, true, "`x` answered 503")
+    };
+    scene.remote(attempt, Event::Failed(busy));
+    assert_eq!(delay(&scene), Some(20_000));
+    // Not even for a request any sooner.
+    scene.host(&call("1"));
+    scene.nothing();
+    scene.passes(19_999);
+    scene.nothing();
+    scene.passes(1);
+    let stream = get(&mut scene);
+    opens_again(&mut scene, stream);
+    assert!(sent_to(&mut scene, "/m").1.contains("tools/call"));
+}
+
+#[test]
 fn streams_that_end_soon_are_opened_less_and_less_often() {
     let (mut scene, mut stream) = open_over_sse();
     let mut delays = Vec::new();
