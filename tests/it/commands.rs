@@ -2,7 +2,7 @@
 
 use std::process::{Output, Stdio};
 
-use playground::{Fault, Playground, Settings, Then};
+use playground::{Fault, Playground, Server, Settings, Then};
 use serde_json::{Value, json};
 
 use crate::support::bridge::Bridge;
@@ -115,7 +115,8 @@ fn the_exit_code_of_login_says_what_is_missing() {
     );
     let denied = login(&Machine::with(Browser::Denies), &playground, &[]);
     assert_eq!(denied.status.code(), Some(1), "{}", stderr(&denied));
-    playground.fault(Fault::mcp().always().then(Then::answer(404)));
+    let nothing = Fault::of(Server::Mcp).path("/mcp").always();
+    playground.fault(nothing.then(Then::answer(404)));
     let refused = login(&machine, &playground, &[]);
     assert_eq!(refused.status.code(), Some(1), "{}", stderr(&refused));
     for output in [unreachable, nobody, denied, refused] {
