@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::{Ended, Exchange, messages, parse_event};
 use crate::bridge::alive::Renewals;
 use crate::bridge::standing::warn_of_delay;
-use crate::mcp::answer::{self, BodyKind};
+use crate::mcp::answer::{self, BodyKind, Delivery};
 use crate::mcp::failure::{Failure, Stage};
 use crate::mcp::jsonrpc::{self, Kind, Message};
 use crate::mcp::listening::{self, Head, Resumed};
@@ -13,7 +13,7 @@ use crate::mcp::reconnect::{Brought, Reconnect};
 use crate::mcp::relay::Event;
 use crate::mcp::replay::Replay;
 use crate::mcp::sse::SseEvent;
-use crate::net::remote::{Answer, Carried, EventReader, InvalidSessionId};
+use crate::net::remote::{Answer, Broken, Carried, EventReader, InvalidSessionId};
 
 /// Most attempts in a row to resume a stream.
 const RESUMES: u32 = 5;
@@ -50,7 +50,11 @@ impl Exchange {
             }
         }
         match answer.body_kind {
-            BodyKind::EventStream => self.read_stream(answer.events()).await,
+            BodyKind::EventStream => match self.read_stream(answer.events()).await {
+                Ok(()) => Ok(()),
+                Err(Unfinished::Ended(ended)) => Err(ended),
+                Err(Unfinished::Lost(why)) => self.lost(why).await,
+            },
             reading => self.read_body(answer, reading).await,
         }
     }
@@ -126,7 +130,7 @@ impl Exchange {
 
     /// Reads streams until the answer is there. Where one ends early, it is resumed at its cursor
     /// (MCP 2025-11-25, Transports, Resumability and Redelivery).
-    async fn read_stream(&mut self, mut reader: EventReader) -> Result<(), Ended> {
+    async fn read_stream(&mut self, mut reader: EventReader) -> Result<(), Unfinished> {
         let mut rest = Rest {
             renewals: Renewals::of(self.wire.remote.connections()),
             last_event_id: None,
@@ -197,15 +201,17 @@ impl Exchange {
         &mut self,
         rest: &mut Rest,
         cause: Option<String>,
-    ) -> Result<EventReader, Ended> {
+    ) -> Result<EventReader, Unfinished> {
         let Some(last_event_id) = rest.last_event_id.clone() else {
-            return Err(self.gone(cause.as_deref().unwrap_or("it ended")));
+            return Err(Unfinished::Lost(
+                cause.unwrap_or_else(|| "it ended".to_owned()),
+            ));
         };
         let mut hurries = cause.is_none();
         let mut cause = cause.unwrap_or_else(|| "its connection was lost".to_owned());
         loop {
             if rest.reconnect.failures() >= RESUMES {
-                return Err(self.gone(&cause));
+                return Err(Unfinished::Lost(cause));
             }
             if !std::mem::take(&mut hurries) {
                 rest.wait().await;
@@ -238,7 +244,8 @@ impl Exchange {
                 Resumed::SignIn => {
                     match self.sign_in(self.challenge(&answer)).await {
                         Err(Ended::NotSignedIn) => {
-                            return Err(self.gone("nobody has signed in to receive the rest of it"));
+                            let why = "nobody has signed in to receive the rest of it";
+                            return Err(self.gone(why).into());
                         }
                         outcome => outcome?,
                     }
@@ -256,7 +263,8 @@ impl Exchange {
                         self.report(Event::SessionDoubted).await;
                     }
                     let status = answer.status;
-                    return Err(self.gone(&format!("resuming it was answered {status} ({why})")));
+                    let why = format!("resuming it was answered {status} ({why})");
+                    return Err(Unfinished::Lost(why));
                 }
             }
         }
@@ -276,12 +284,40 @@ impl Exchange {
         })
     }
 
+    /// There will be no rest of a stream on which the answer should have come. What does no harm
+    /// twice is sent again.
+    async fn lost(&mut self, why: String) -> Result<(), Ended> {
+        if !self.outgoing.repeatable {
+            return Err(self.gone(&why));
+        }
+        let broken = Broken {
+            delivery: Delivery::Unknown,
+            cause: format!("the answer was not finished: {why}"),
+        };
+        self.broken(&broken).await?;
+        Box::pin(self.run()).await
+    }
+
     fn gone(&self, why: &str) -> Ended {
         let server = &self.wire.server;
         let detail = format!(
             "`{server}` did not finish its answer: {why}; the request may have been carried out, so it was not sent again"
         );
         Failure::new(Stage::Http, false, detail).into()
+    }
+}
+
+/// Why a stream was not read to the answer.
+enum Unfinished {
+    /// It cannot be resumed; why.
+    Lost(String),
+    /// Something else put an end to the exchange.
+    Ended(Ended),
+}
+
+impl From<Ended> for Unfinished {
+    fn from(ended: Ended) -> Self {
+        Self::Ended(ended)
     }
 }
 

@@ -44,6 +44,7 @@ fn outcome(sent: Sent<'_>, tries: &Tries) -> (bool, String) {
         What::Request {
             repeatable: true, ..
         }
+        | What::Announcement
         | What::Stream => (
             true,
             format!("it was sent {} times; try again later", tries.replays + 1),
