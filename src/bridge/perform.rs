@@ -53,11 +53,12 @@ impl Bridge {
                     let (wire, events) = (self.wire.clone(), self.events.clone());
                     self.spawn(call, bring(wire, call, text, events));
                 }
-                Effect::RenewConnections => self
-                    .wire
-                    .remote
-                    .connections()
-                    .renew(Disturbance::Unanswered),
+                Effect::RenewConnections => {
+                    self.wire
+                        .remote
+                        .connections()
+                        .renew(Disturbance::Unanswered);
+                }
                 Effect::Note(Note::Notable(text)) => self.wire.diag.note(text),
                 Effect::Note(Note::Detail(text)) => self.wire.diag.debug(text),
             }

@@ -31,6 +31,16 @@ pub enum Brought {
     Messages,
 }
 
+/// The delay after so many failures in a row, without chance: for what one process does alone.
+pub fn delay_after(retry: Option<Duration>, failures: u32) -> Duration {
+    let reconnect = Reconnect {
+        retry,
+        failures,
+        ..Reconnect::default()
+    };
+    reconnect.delay(0.0)
+}
+
 /// The delays of one stream.
 #[derive(Clone, Debug, Default)]
 pub struct Reconnect {
@@ -91,10 +101,19 @@ impl Reconnect {
     /// not fail; else growing, and without its word a little longer by chance, so that the clients
     /// of a server that comes back do not all come at once. `random` is from 0 to 1.
     pub fn delay(&self, random: f64) -> Duration {
-        let own = grown(self.retry, self.failures);
-        let own = match self.retry {
-            Some(_) => own,
-            None => own.mul_f64(1.0 + random.clamp(0.0, 1.0) / 10.0),
+        let own = match (self.retry.map(|retry| retry.min(LONGEST)), self.failures) {
+            (Some(retry), 0) => retry,
+            (retry, failures) => {
+                let first = retry.unwrap_or(FIRST).max(SMALLEST);
+                let power = i32::try_from(failures.min(20)).unwrap_or(20);
+                let power = if retry.is_some() { power } else { power - 1 };
+                let grown = first.mul_f64(GROWTH.powi(power.max(0)));
+                let grown = grown.min(GROWN.max(first));
+                match retry {
+                    Some(_) => grown,
+                    None => grown.mul_f64(1.0 + random.clamp(0.0, 1.0) / 10.0),
+                }
+            }
         };
         let own = match self.fruitless > FRUITLESS {
             true => own.max(SMALLEST),
@@ -102,20 +121,6 @@ impl Reconnect {
         };
         own.max(self.retry_after.unwrap_or_default().min(LONGEST))
     }
-}
-
-/// The delay before an attempt after so many failures in a row, without chance.
-pub fn grown(retry: Option<Duration>, failures: u32) -> Duration {
-    let retry = retry.map(|retry| retry.min(LONGEST));
-    if let (Some(retry), 0) = (retry, failures) {
-        return retry;
-    }
-    let first = retry.unwrap_or(FIRST).max(SMALLEST);
-    let power = i32::try_from(failures.min(20)).unwrap_or(20);
-    let power = if retry.is_some() { power } else { power - 1 };
-    first
-        .mul_f64(GROWTH.powi(power.max(0)))
-        .min(GROWN.max(first))
 }
 
 #[cfg(test)]

@@ -113,7 +113,8 @@ pub struct Broken {
 pub struct InvalidSessionId;
 
 impl Broken {
-    fn unknown(cause: impl Into<String>) -> Self {
+    /// Whether it was processed is not known.
+    pub fn unknown(cause: impl Into<String>) -> Self {
         Self {
             delivery: Delivery::Unknown,
             cause: cause.into(),

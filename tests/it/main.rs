@@ -2,10 +2,12 @@
 
 mod accounts;
 mod ahead;
+mod alive;
 mod cache;
 mod cli;
 mod commands;
 mod concurrency;
+mod config_file;
 mod device;
 mod elsewhere;
 mod faults;

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use super::{Ended, Exchange, messages, parse_event};
+use super::{Ended, Exchange, Part, parse_event, parts};
 use crate::bridge::alive::Renewals;
 use crate::bridge::standing::warn_of_delay;
 use crate::mcp::answer::{self, BodyKind, Delivery};
 use crate::mcp::failure::{Failure, Stage};
-use crate::mcp::jsonrpc::{self, Kind, Message};
+use crate::mcp::jsonrpc::{self, Kind};
 use crate::mcp::listening::{self, Head, Resumed};
 use crate::mcp::reconnect::{Brought, Reconnect};
 use crate::mcp::relay::Event;
@@ -50,11 +50,7 @@ impl Exchange {
             }
         }
         match answer.body_kind {
-            BodyKind::EventStream => match self.read_stream(answer.events()).await {
-                Ok(()) => Ok(()),
-                Err(Unfinished::Ended(ended)) => Err(ended),
-                Err(Unfinished::Lost(why)) => self.lost(why).await,
-            },
+            BodyKind::EventStream => self.read_stream(answer.events()).await,
             reading => self.read_body(answer, reading).await,
         }
     }
@@ -83,8 +79,8 @@ impl Exchange {
                 .debug("the answer is JSON-RPC, but not labelled as JSON");
         }
         let mut replied = false;
-        for message in messages(parsed, |reason| self.wire.diag.debug(reason)) {
-            replied |= self.pass_on(message).await;
+        for part in parts(parsed, |reason| self.wire.diag.debug(reason)) {
+            replied |= self.pass_on(part).await;
         }
         match replied {
             true => Ok(()),
@@ -93,7 +89,15 @@ impl Exchange {
     }
 
     /// Hands a message to the relay. `true` if it answers this exchange's request.
-    async fn pass_on(&self, message: Message) -> bool {
+    async fn pass_on(&self, part: Part) -> bool {
+        let message = match part {
+            Part::Message(message) => message,
+            Part::NoMessage(ref id, _) => {
+                let answers = id.as_number() == Some(self.outgoing.exchange);
+                self.report(part.into()).await;
+                return answers;
+            }
+        };
         let answers = match (message.kind(), message.id()) {
             (Kind::Result | Kind::Error, Some(id)) => {
                 id.as_number() == Some(self.outgoing.exchange)
@@ -116,8 +120,8 @@ impl Exchange {
             return false;
         }
         let mut answered = false;
-        for message in parse_event(event.data, |reason| self.wire.diag.debug(reason)) {
-            answered |= self.pass_on(message).await;
+        for part in parse_event(event.data, |reason| self.wire.diag.debug(reason)) {
+            answered |= self.pass_on(part).await;
         }
         answered
     }
@@ -130,7 +134,7 @@ impl Exchange {
 
     /// Reads streams until the answer is there. Where one ends early, it is resumed at its cursor
     /// (MCP 2025-11-25, Transports, Resumability and Redelivery).
-    async fn read_stream(&mut self, mut reader: EventReader) -> Result<(), Unfinished> {
+    async fn read_stream(&mut self, mut reader: EventReader) -> Result<(), Ended> {
         let mut rest = Rest {
             renewals: Renewals::of(self.wire.remote.connections()),
             last_event_id: None,
@@ -144,10 +148,22 @@ impl Exchange {
                     let _ = tokio::time::timeout(DRAIN, self.read_to_end(reader)).await;
                     return Ok(());
                 }
-                Left::Ended(cause) => cause,
+                Left::Ended(cause) => Ok(cause),
+                Left::TooLarge(broken) => Err(broken),
             };
             drop(reader);
-            reader = self.resume(&mut rest, cause).await?;
+            let resumed = match cause {
+                Ok(cause) => self.resume(&mut rest, cause).await?,
+                Err(broken) => Err(broken),
+            };
+            match resumed {
+                Ok(resumed) => reader = resumed,
+                // The rest cannot be had: as if the answer had broken off.
+                Err(broken) => {
+                    self.broken(&broken).await?;
+                    return Box::pin(self.run()).await;
+                }
+            }
         }
     }
 
@@ -174,7 +190,11 @@ impl Exchange {
                         return Left::Answered;
                     }
                 }
-                Ok(None) => break Some("it ended".to_owned()),
+                Ok(None) => break Some("its stream ended".to_owned()),
+                // It would be as large the next time.
+                Err(broken) if broken.delivery == Delivery::TooLarge => {
+                    return Left::TooLarge(broken);
+                }
                 Err(broken) => break Some(broken.cause),
             }
         };
@@ -195,23 +215,21 @@ impl Exchange {
         Left::Ended(cause)
     }
 
-    /// Opens the rest of a stream. `cause`: why it ended; `None` if its connection may be dead,
-    /// which is a reason to hurry.
+    /// Opens the rest of a stream, or says why it cannot be had. `cause`: why it ended; `None` if
+    /// its connection may be dead, which is a reason to hurry.
     async fn resume(
         &mut self,
         rest: &mut Rest,
         cause: Option<String>,
-    ) -> Result<EventReader, Unfinished> {
-        let Some(last_event_id) = rest.last_event_id.clone() else {
-            return Err(Unfinished::Lost(
-                cause.unwrap_or_else(|| "it ended".to_owned()),
-            ));
-        };
+    ) -> Result<Result<EventReader, Broken>, Ended> {
         let mut hurries = cause.is_none();
         let mut cause = cause.unwrap_or_else(|| "its connection was lost".to_owned());
+        let Some(last_event_id) = rest.last_event_id.clone() else {
+            return Ok(Err(Broken::unknown(cause)));
+        };
         loop {
             if rest.reconnect.failures() >= RESUMES {
-                return Err(Unfinished::Lost(cause));
+                return Ok(Err(Broken::unknown(cause)));
             }
             if !std::mem::take(&mut hurries) {
                 rest.wait().await;
@@ -239,13 +257,12 @@ impl Exchange {
             match self.judge_resumed(&mut answer).await {
                 Resumed::Open => {
                     self.sign_ins = 0;
-                    return Ok(answer.events());
+                    return Ok(Ok(answer.events()));
                 }
                 Resumed::SignIn => {
                     match self.sign_in(self.challenge(&answer)).await {
                         Err(Ended::NotSignedIn) => {
-                            let why = "nobody has signed in to receive the rest of it";
-                            return Err(self.gone(why).into());
+                            return Err(self.unsigned());
                         }
                         outcome => outcome?,
                     }
@@ -253,7 +270,7 @@ impl Exchange {
                 }
                 Resumed::Again => {
                     rest.reconnect.failed(answer.retry_after(SystemTime::now()));
-                    cause = format!("resuming it was answered {}", answer.status);
+                    cause = format!("resuming its stream was answered {}", answer.status);
                 }
                 Resumed::Gone {
                     why,
@@ -263,8 +280,8 @@ impl Exchange {
                         self.report(Event::SessionDoubted).await;
                     }
                     let status = answer.status;
-                    let why = format!("resuming it was answered {status} ({why})");
-                    return Err(Unfinished::Lost(why));
+                    cause = format!("resuming its stream was answered {status} ({why})");
+                    return Ok(Err(Broken::unknown(cause)));
                 }
             }
         }
@@ -284,40 +301,12 @@ impl Exchange {
         })
     }
 
-    /// There will be no rest of a stream on which the answer should have come. What does no harm
-    /// twice is sent again.
-    async fn lost(&mut self, why: String) -> Result<(), Ended> {
-        if !self.outgoing.repeatable {
-            return Err(self.gone(&why));
-        }
-        let broken = Broken {
-            delivery: Delivery::Unknown,
-            cause: format!("the answer was not finished: {why}"),
-        };
-        self.broken(&broken).await?;
-        Box::pin(self.run()).await
-    }
-
-    fn gone(&self, why: &str) -> Ended {
+    fn unsigned(&self) -> Ended {
         let server = &self.wire.server;
         let detail = format!(
-            "`{server}` did not finish its answer: {why}; the request may have been carried out, so it was not sent again"
+            "`{server}` did not finish its answer: nobody has signed in to receive the rest of it; the request may have been carried out, so it was not sent again"
         );
         Failure::new(Stage::Http, false, detail).into()
-    }
-}
-
-/// Why a stream was not read to the answer.
-enum Unfinished {
-    /// It cannot be resumed; why.
-    Lost(String),
-    /// Something else put an end to the exchange.
-    Ended(Ended),
-}
-
-impl From<Ended> for Unfinished {
-    fn from(ended: Ended) -> Self {
-        Self::Ended(ended)
     }
 }
 
@@ -349,4 +338,6 @@ enum Left {
     Answered,
     /// It was not; why the stream ended, `None` if its connection may be dead.
     Ended(Option<String>),
+    /// It was more than we take.
+    TooLarge(Broken),
 }

@@ -32,8 +32,10 @@ pub(super) struct Alive {
     check_at: Option<u64>,
     /// How many checks in a row came to nothing.
     checks: u32,
-    /// A ping was not answered, and nothing else has been since.
+    /// A ping was not answered, and none has been since.
     deaf: bool,
+    /// An event stream was given up for that.
+    gave_up: bool,
 }
 
 /// A ping on its way.
@@ -82,15 +84,17 @@ impl Relay {
         }
     }
 
-    /// Asks the server something that it refuses if it does not know the session any more. Without a
-    /// session id it has nothing to forget.
+    /// Asks the server something that it refuses if it does not know the session any more. Over
+    /// HTTP+SSE it shows whether the event stream is alive. Otherwise, without a session id, the server
+    /// has nothing to forget.
     fn check_session(&mut self) {
         let has_id = self
             .session
             .as_ref()
             .is_some_and(|session| session.id.is_some());
-        if matches!(self.phase, Phase::Open) && has_id {
-            self.ping(CHECK_LIMIT, true);
+        if matches!(self.phase, Phase::Open) && (has_id || self.is_over_sse()) {
+            let patience = self.alive.interval.unwrap_or(CHECK_LIMIT);
+            self.ping(patience.min(CHECK_LIMIT), true);
         }
     }
 
@@ -167,11 +171,16 @@ impl Relay {
     }
 
     /// A ping was not answered in time. Once that means that its connection is dead. A server that
-    /// answers none on a new connection either may not know pings, or be busy: nothing more is
-    /// broken for that until it has answered something.
+    /// answers none on a new connection either may not know pings: nothing more is broken for that
+    /// until it has answered one.
     fn ping_unanswered(&mut self, ping: Ping) {
         self.forget_ping();
-        if ping.checks {
+        if ping.checks && self.is_over_sse() {
+            if !std::mem::replace(&mut self.alive.gave_up, true) {
+                self.detail("nothing came on the event stream");
+                self.reopen(self.alive.clock);
+            }
+        } else if ping.checks {
             self.check_later();
         } else if !std::mem::replace(&mut self.alive.deaf, true) {
             self.detail("the server did not answer a ping in time");
@@ -189,11 +198,12 @@ impl Relay {
         }
     }
 
-    /// The server answered this request of the AI client or ours.
+    /// The server answered this request.
     pub(super) fn alive_answered(&mut self, number: u64) {
-        self.alive.deaf = false;
         if self.alive.ping.is_some_and(|ping| ping.exchange == number) {
             self.alive.ping = None;
+            self.alive.deaf = false;
+            self.alive.gave_up = false;
             self.alive.checks = 0;
         }
     }
