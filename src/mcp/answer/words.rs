@@ -43,7 +43,8 @@ fn outcome(sent: Sent<'_>, tries: &Tries) -> (bool, String) {
     match sent.what {
         What::Request {
             repeatable: true, ..
-        } => (
+        }
+        | What::Announcement => (
             true,
             format!("it was sent {} times; try again later", tries.replays + 1),
         ),
