@@ -17,13 +17,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
-use reqwest::Client as Http;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, Resource};
 use crate::diag::Diag;
 use crate::net::callback::{Listener, Page};
+use crate::net::client::Client as Http;
 use crate::oauth::challenge::Challenge;
 use crate::oauth::flow::{ConfiguredClient, Goal, Redirect, ResourceChoice, Settings, Way};
 use crate::oauth::invitation::{Invitation, Standing, pasted_query};

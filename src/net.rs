@@ -1,7 +1,10 @@
 //! Everything that touches a socket.
 
 pub mod callback;
+pub mod client;
 pub mod http;
+pub mod proxy;
 pub mod remote;
 mod tls;
 pub mod token_endpoint;
+pub mod trouble;

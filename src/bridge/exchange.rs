@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::Wire;
 use crate::ids;
-use crate::mcp::answer::{self, Refusal, Sent, Tries, Verdict};
+use crate::mcp::answer::{self, Delivery, Refusal, Sent, Tries, Verdict};
 use crate::mcp::failure::{Failure, Stage};
 use crate::mcp::jsonrpc::{self, Message, Parsed};
 use crate::mcp::relay::{Event, Outgoing, OutgoingKind};
@@ -44,13 +44,18 @@ pub(super) async fn run(wire: Arc<Wire>, outgoing: Outgoing, events: mpsc::Sende
         sign_ins: 0,
         step_ups: 0,
         token: None,
+        given_up: false,
     };
     match exchange.run().await {
         Ok(()) => {}
         Err(Ended::NotSignedIn) => exchange.report(Event::NotSignedIn).await,
         Err(Ended::Failed(mut failure)) => {
             failure.hide(exchange.secrets());
-            exchange.report(Event::Failed(failure)).await;
+            let event = match exchange.given_up {
+                true => Event::GivenUp(failure),
+                false => Event::Failed(failure),
+            };
+            exchange.report(event).await;
         }
     }
 }
@@ -63,6 +68,8 @@ struct Exchange {
     sign_ins: u32,
     step_ups: u32,
     token: Option<Secret>,
+    /// Whether the server may still be at work on what we no longer wait for.
+    given_up: bool,
 }
 
 impl Exchange {
@@ -170,6 +177,7 @@ impl Exchange {
     }
 
     async fn broken(&mut self, broken: &Broken) -> Result<(), Failure> {
+        self.given_up = broken.delivery == Delivery::GivenUp;
         let mut tries = self.tries.clone();
         let verdict = answer::judge_broken(self.sent(), broken.delivery, &broken.cause, &mut tries);
         self.tries = tries;

@@ -7,8 +7,7 @@ use crate::config::{AuthMode, Config};
 use crate::diag::Diag;
 use crate::error::Error;
 use crate::login::Login;
-use crate::net::http::{self as http_client, HttpSettings};
-use crate::net::remote::Remote;
+use crate::net::client;
 use crate::stdio::{Output, read_lines};
 use crate::store::Store;
 
@@ -20,11 +19,8 @@ pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
     let lines = read_lines(std::io::stdin());
     let output = Output::start(std::io::stdout());
     let diag = diag.for_host(&config.server.host());
-    let http = http_client::build(&HttpSettings {
-        connect_timeout: config.base.connect_timeout,
-        ca_file: config.base.ca_file.clone(),
-    })
-    .map_err(Error::Http)?;
+    super::check_key_file(config, &diag);
+    let http = client::build(&config.http).map_err(Error::Http)?;
     let (login, task, memory) = match config.auth {
         AuthMode::Bearer => (None, None, None),
         AuthMode::OAuth => {
@@ -38,7 +34,7 @@ pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
         }
     };
     let wire = Wire {
-        remote: Remote::new(http, &config.server, config.headers.clone()),
+        remote: super::remote(config, http),
         login,
         memory,
         server: config.server.host(),

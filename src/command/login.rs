@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::login::Login;
 use crate::mcp::revision::NEWEST;
 use crate::mcp::session::Session;
-use crate::net::http::{self, HttpSettings};
+use crate::net::client;
 use crate::net::remote::{Answer, Carried, Remote};
 use crate::oauth::challenge::Challenge;
 use crate::oauth::id_token::Account;
@@ -40,11 +40,9 @@ async fn sign_in(config: &Config, diag: &Diag) -> Result<(), Error> {
             "`{host}` is used with the configured `Authorization` header; there is nothing to sign in to\n"
         ));
     }
-    let http = http::build(&HttpSettings {
-        connect_timeout: config.base.connect_timeout,
-        ca_file: config.base.ca_file.clone(),
-    })?;
-    let remote = Remote::new(http.clone(), &config.server, config.headers.clone());
+    super::check_key_file(config, diag);
+    let http = client::build(&config.http)?;
+    let remote = super::remote(config, http.clone());
     let Some(challenge) = challenge(&remote, &host).await? else {
         return print(&format!("`{host}` needs no sign-in\n"));
     };

@@ -3,13 +3,12 @@
 
 use std::time::Duration;
 
-use reqwest::Client as Http;
-
 use crate::config::{Logout, LogoutTarget};
 use crate::diag::{Diag, clean};
 use crate::error::Error;
 use crate::ids::{ServerKey, ServerUrl};
-use crate::net::http::{self, HttpSettings};
+use crate::net::client::{self, Client as Http};
+use crate::net::http;
 use crate::net::token_endpoint::{self, RevokeError, TokenTypeHint};
 use crate::oauth::sign_in::SignIn;
 use crate::store::{Cached, Store};
@@ -20,10 +19,7 @@ const LOCK_LIMIT: Duration = Duration::from_secs(30);
 /// Signs out of what the command names.
 pub async fn run(logout: &Logout, diag: &Diag) -> Result<(), Error> {
     let store = Store::open(logout.base.dir.clone())?;
-    let http = http::build(&HttpSettings {
-        connect_timeout: logout.base.connect_timeout,
-        ca_file: logout.base.ca_file.clone(),
-    })?;
+    let http = client::build(&logout.http)?;
     let outcome = match &logout.target {
         LogoutTarget::One(key, server) => match end(&store, &http, key, diag).await {
             Ok(true) => Ok(()),

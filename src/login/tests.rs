@@ -15,7 +15,7 @@ use crate::cli::{self, Parsed};
 use crate::config::{Job, Surroundings};
 use crate::diag::{Captured, Level};
 use crate::ids::ServerKey;
-use crate::net::http::{self as net_http, HttpSettings};
+use crate::net::client::{self as net_http, HttpSettings};
 use crate::oauth::flow::FlowError;
 use crate::oauth::invitation::PasteError;
 use crate::oauth::sign_in::SignIn;
@@ -81,10 +81,7 @@ impl Scene {
     fn process_on(&self, arguments: &[&str], change: impl FnOnce(&mut Machine)) -> Process {
         let config = self.config(arguments);
         let (diag, stderr) = Diag::captured(Level::Debug);
-        let http = net_http::build(&HttpSettings {
-            connect_timeout: Duration::from_secs(10),
-            ca_file: None,
-        });
+        let http = net_http::build(&HttpSettings::default());
         let (address, opened) = unbounded_channel();
         let browser: OpenBrowser = Arc::new(move |url| {
             let _ = address.send(url.to_string());
@@ -634,10 +631,7 @@ async fn after_the_end_nobody_gets_a_token() {
 async fn an_address_is_printed_where_no_browser_can_be_opened() {
     let scene = Scene::new();
     let (diag, stderr) = Diag::captured(Level::Silent);
-    let http = net_http::build(&HttpSettings {
-        connect_timeout: Duration::from_secs(10),
-        ca_file: None,
-    });
+    let http = net_http::build(&HttpSettings::default());
     let config = scene.config(&["--no-browser"]);
     let (login, _task) = Login::start(&config, http.unwrap(), diag).unwrap();
     let caller = tokio::spawn(challenged(login, None));

@@ -5,11 +5,11 @@ use std::error::Error;
 use std::fmt;
 
 use http::HeaderMap;
-use reqwest::Client as Http;
 use tokio::sync::oneshot;
 use url::Url;
 
 use crate::net::callback::{Page, Responder};
+use crate::net::client::Client as Http;
 use crate::net::http as net_http;
 use crate::oauth::authorize::{Attempt, Callback};
 use crate::oauth::invitation::PasteError;

@@ -166,8 +166,11 @@ fn throttle_wait(sent: Sent<'_>, refusal: Refusal<'_>, tries: &Tries) -> Option<
 pub enum Delivery {
     /// Certainly no byte of the request was read by the server.
     NotSent,
-    /// It was not sent, and trying again will not help: the server's certificate is not trusted.
+    /// It was not sent, and trying again will not help: one side does not trust the other, or the
+    /// proxy between them.
     Distrusted,
+    /// It may have been processed, and we do not wait any longer.
+    GivenUp,
     /// It may have been processed.
     Unknown,
 }
@@ -190,8 +193,14 @@ pub fn judge_broken(sent: Sent<'_>, delivery: Delivery, cause: &str, tries: &mut
         Delivery::Distrusted => Verdict::Fail(Failure::new(
             Stage::Connect,
             false,
+            format!("`{}` cannot be reached: {cause}", sent.server),
+        )),
+        // The server is told that nobody waits; whoever asked may ask again.
+        Delivery::GivenUp => Verdict::Fail(Failure::new(
+            Stage::Http,
+            true,
             format!(
-                "the certificate of `{}` is not trusted: {cause}; if your network inspects TLS or the server has a private CA, name the certificate with `--ca-file`",
+                "gave up waiting for `{}`: {cause}; the request may have been carried out",
                 sent.server
             ),
         )),

@@ -8,26 +8,27 @@ use std::time::{Duration, SystemTime};
 use bytes::{Bytes, BytesMut};
 use reqwest::cookie::{CookieStore, Jar};
 use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION,
-    RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
+    ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName,
+    HeaderValue, LOCATION, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
 };
-use reqwest::{Method, Response};
+use reqwest::{Method, Request, Response};
 use url::Url;
 
 use crate::ids::{self, ServerUrl};
 use crate::mcp::answer::{self, BodyKind, Delivery};
 use crate::mcp::session::{Session, is_valid_session_id};
 use crate::mcp::sse::{SseEvent, SseParser};
-use crate::net::http::{cause_of, is_distrust, retry_after, was_sent};
+use crate::net::client::Client;
+use crate::net::http::retry_after;
+use crate::net::trouble::{Trouble, cause_of};
 use crate::oauth::challenge::{Reading, parse_challenges};
 use crate::secret::Secret;
+use crate::untrusted::{SHOWN, printable};
 
 /// Largest message that is taken from the server, in bytes.
 pub const MESSAGE_LIMIT: usize = 256 * 1024 * 1024;
-/// Longest wait for the head of an answer. Tools may work this long before they say anything.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(300);
-/// Longest silence within a JSON body. Event streams may be silent for as long as they like.
-const BODY_TIMEOUT: Duration = Duration::from_secs(300);
+/// How much longer an event stream may be silent while it waits for what a person answers.
+const QUESTION_TIMEOUT: Duration = Duration::from_secs(600);
 /// Longest time for the head of an answer to a DELETE, at the end of a session.
 const DELETE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Longest time in which the beginning of an error answer is read.
@@ -40,14 +41,39 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const REMAPPED_WWW_AUTHENTICATE: HeaderName =
     HeaderName::from_static("x-amzn-remapped-www-authenticate");
 
+/// How long the server may be silent; `None` is for as long as it likes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Before the head of an answer. Tools may work this long before they say anything.
+    pub headers: Option<Duration>,
+    /// Within a JSON body.
+    pub body: Option<Duration>,
+    /// Within an event stream.
+    pub stream: Option<Duration>,
+}
+
+impl Default for Timeouts {
+    /// Five minutes, and none for event streams: the standing one may have nothing to say for hours.
+    fn default() -> Self {
+        let five_minutes = Some(Duration::from_secs(300));
+        Self {
+            headers: five_minutes,
+            body: five_minutes,
+            stream: None,
+        }
+    }
+}
+
 /// The remote server's endpoint.
 #[derive(Debug)]
 pub struct Remote {
-    http: reqwest::Client,
+    http: Client,
     url: Mutex<Url>,
     headers: HeaderMap,
-    /// Kept for load balancers that tie a client to one machine; in memory only.
-    cookies: Jar,
+    /// Kept for load balancers that tie a client to one machine; in memory only. They go to this
+    /// endpoint and to no authorization server. `None` if the user wants none.
+    cookies: Option<Jar>,
+    timeouts: Timeouts,
 }
 
 /// What a request carries besides its message.
@@ -67,6 +93,7 @@ pub struct Answer {
     /// How the body is to be read.
     pub body_kind: BodyKind,
     response: Response,
+    timeouts: Timeouts,
 }
 
 /// No answer came, or it broke off.
@@ -82,7 +109,24 @@ pub struct Broken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidSessionId;
 
+impl From<Trouble> for Broken {
+    fn from(trouble: Trouble) -> Self {
+        Self {
+            cause: trouble.sentence(),
+            delivery: trouble.delivery,
+        }
+    }
+}
+
 impl Broken {
+    /// We no longer wait for what may have been processed. Sending it again would not end sooner.
+    fn given_up(cause: impl Into<String>) -> Self {
+        Self {
+            delivery: Delivery::GivenUp,
+            cause: cause.into(),
+        }
+    }
+
     fn unknown(cause: impl Into<String>) -> Self {
         Self {
             delivery: Delivery::Unknown,
@@ -93,12 +137,26 @@ impl Broken {
 
 impl Remote {
     /// The endpoint of a server. `headers` are the user's own; they go nowhere else.
-    pub fn new(http: reqwest::Client, server: &ServerUrl, headers: HeaderMap) -> Self {
+    pub fn new(http: Client, server: &ServerUrl, headers: HeaderMap) -> Self {
         Self {
             http,
             url: Mutex::new(server.url().clone()),
             headers,
-            cookies: Jar::default(),
+            cookies: Some(Jar::default()),
+            timeouts: Timeouts::default(),
+        }
+    }
+
+    /// The same with other limits.
+    pub fn with_timeouts(self, timeouts: Timeouts) -> Self {
+        Self { timeouts, ..self }
+    }
+
+    /// The same without cookies.
+    pub fn without_cookies(self) -> Self {
+        Self {
+            cookies: None,
+            ..self
         }
     }
 
@@ -110,8 +168,7 @@ impl Remote {
             ACCEPT,
             HeaderValue::from_static("application/json, text/event-stream"),
         );
-        self.send(Method::POST, headers, Some(body), HEAD_TIMEOUT)
-            .await
+        self.send(Method::POST, headers, Some(body)).await
     }
 
     /// Asks for an event stream: the standing one, or with a cursor the rest of any stream.
@@ -125,18 +182,17 @@ impl Remote {
         if let Some(id) = last_event_id.and_then(|id| HeaderValue::from_bytes(id.as_bytes()).ok()) {
             headers.insert(LAST_EVENT_ID, id);
         }
-        self.send(Method::GET, headers, None, HEAD_TIMEOUT).await
+        self.send(Method::GET, headers, None).await
     }
 
     /// Tells the server that the session is over. Whether it minds does not matter.
     pub async fn end_session(&self, carried: Carried<'_>) -> Result<Answer, Broken> {
-        self.send(
-            Method::DELETE,
-            self.common_headers(carried),
-            None,
-            DELETE_TIMEOUT,
-        )
-        .await
+        let headers = self.common_headers(carried);
+        let send = self.send(Method::DELETE, headers, None);
+        match tokio::time::timeout(DELETE_TIMEOUT, send).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(Broken::given_up("the server did not answer in time")),
+        }
     }
 
     /// Follows a redirect for this message and all later ones, if it stays on the same origin
@@ -202,29 +258,24 @@ impl Remote {
         method: Method,
         mut headers: HeaderMap,
         body: Option<Bytes>,
-        timeout: Duration,
     ) -> Result<Answer, Broken> {
         let url = self.lock_url().clone();
-        if let Some(cookies) = self.cookies.cookies(&url) {
-            headers.entry(COOKIE).or_insert(cookies);
+        self.add_cookies(&mut headers, &url);
+        let mut request = Request::new(method, url.clone());
+        *request.headers_mut() = headers;
+        *request.body_mut() = body.map(Into::into);
+        let response = within(
+            self.timeouts.headers,
+            self.http.execute(request),
+            |seconds| {
+                format!("it gave no answer within {seconds} s (`--headers-timeout` allows more)")
+            },
+        )
+        .await??;
+        if let Some(jar) = &self.cookies {
+            let mut set = response.headers().get_all(SET_COOKIE).iter();
+            jar.set_cookies(&mut set, &url);
         }
-        let mut request = self.http.request(method, url.clone()).headers(headers);
-        if let Some(body) = body {
-            request = request.body(body);
-        }
-        let response = tokio::time::timeout(timeout, request.send())
-            .await
-            .map_err(|_| Broken::unknown(format!("no answer within {} s", timeout.as_secs())))?
-            .map_err(|error| Broken {
-                delivery: match was_sent(&error) {
-                    true => Delivery::Unknown,
-                    false if is_distrust(&error) => Delivery::Distrusted,
-                    false => Delivery::NotSent,
-                },
-                cause: cause_of(&error),
-            })?;
-        let mut set_cookies = response.headers().get_all(SET_COOKIE).iter();
-        self.cookies.set_cookies(&mut set_cookies, &url);
         let content_type = response
             .headers()
             .get(CONTENT_TYPE)
@@ -233,8 +284,42 @@ impl Remote {
             status: response.status().as_u16(),
             body_kind: answer::body_kind(content_type),
             response,
+            timeouts: self.timeouts,
         })
     }
+
+    /// RFC 6265 §5.4: there is one `Cookie` header. What the user configured comes first.
+    fn add_cookies(&self, headers: &mut HeaderMap, url: &Url) {
+        let Some(kept) = self.cookies.as_ref().and_then(|jar| jar.cookies(url)) else {
+            return;
+        };
+        let mut all = match headers.get(COOKIE) {
+            None => kept,
+            Some(own) => {
+                let both = [own.as_bytes(), b"; ", kept.as_bytes()].concat();
+                match HeaderValue::from_bytes(&both) {
+                    Ok(both) => both,
+                    Err(_) => return,
+                }
+            }
+        };
+        all.set_sensitive(true);
+        headers.insert(COOKIE, all);
+    }
+}
+
+/// Waits no longer than a limit; says what was waited for otherwise.
+async fn within<T>(
+    limit: Option<Duration>,
+    what: impl Future<Output = T>,
+    why: impl FnOnce(f32) -> String,
+) -> Result<T, Broken> {
+    let Some(limit) = limit else {
+        return Ok(what.await);
+    };
+    tokio::time::timeout(limit, what)
+        .await
+        .map_err(|_| Broken::given_up(why(limit.as_secs_f32())))
 }
 
 /// A header value that debug output hides.
@@ -277,6 +362,7 @@ impl Answer {
 
     /// The whole body.
     pub async fn body(mut self) -> Result<Bytes, Broken> {
+        self.check_encoding()?;
         if self
             .response
             .content_length()
@@ -325,22 +411,34 @@ impl Answer {
     /// The body as an event stream.
     pub fn events(self) -> EventReader {
         EventReader {
+            unreadable: self.check_encoding().err(),
             response: self.response,
             parser: SseParser::new(MESSAGE_LIMIT),
             events: VecDeque::new(),
+            silence: self.timeouts.stream,
+            asked: false,
         }
     }
 
     async fn chunk(&mut self) -> Result<Option<Bytes>, Broken> {
-        tokio::time::timeout(BODY_TIMEOUT, self.response.chunk())
-            .await
-            .map_err(|_| {
-                Broken::unknown(format!(
-                    "the answer stopped for {} s",
-                    BODY_TIMEOUT.as_secs()
-                ))
-            })?
-            .map_err(|error| Broken::unknown(cause_of(&error)))
+        within(self.timeouts.body, self.response.chunk(), |seconds| {
+            format!("its answer stopped for {seconds} s (`--body-timeout` allows more)")
+        })
+        .await?
+        .map_err(|error| Broken::unknown(cause_of(&error)))
+    }
+
+    /// RFC 9110 §8.4: what is left here is how the body is still encoded. We ask for none, and undo
+    /// the usual ones all the same.
+    fn check_encoding(&self) -> Result<(), Broken> {
+        match self.response.headers().get(CONTENT_ENCODING) {
+            None => Ok(()),
+            Some(coding) if coding.as_bytes().eq_ignore_ascii_case(b"identity") => Ok(()),
+            Some(coding) => Err(Broken::given_up(format!(
+                "its answer is compressed as `{}`, which it was not asked for and which cannot be read here",
+                printable(&String::from_utf8_lossy(coding.as_bytes()), SHOWN)
+            ))),
+        }
     }
 }
 
@@ -350,6 +448,11 @@ pub struct EventReader {
     response: Response,
     parser: SseParser,
     events: VecDeque<SseEvent>,
+    unreadable: Option<Broken>,
+    /// Longest time without a byte.
+    silence: Option<Duration>,
+    /// Whether the server waits for an answer of ours.
+    asked: bool,
 }
 
 impl EventReader {
@@ -359,15 +462,33 @@ impl EventReader {
             if let Some(event) = self.events.pop_front() {
                 return Ok(Some(event));
             }
-            match self.response.chunk().await {
-                Ok(Some(chunk)) => self
-                    .parser
-                    .feed(&chunk, &mut self.events)
-                    .map_err(|oversized| Broken::unknown(oversized.to_string()))?,
+            if let Some(broken) = self.unreadable.take() {
+                return Err(broken);
+            }
+            let limit = match self.asked {
+                true => self.silence.map(|limit| limit + QUESTION_TIMEOUT),
+                false => self.silence,
+            };
+            let chunk = within(limit, self.response.chunk(), |seconds| {
+                format!("its stream was silent for {seconds} s (`--body-timeout` allows more)")
+            });
+            match chunk.await? {
+                Ok(Some(chunk)) => {
+                    self.asked = false;
+                    self.parser
+                        .feed(&chunk, &mut self.events)
+                        .map_err(|oversized| Broken::unknown(oversized.to_string()))?;
+                }
                 Ok(None) => return Ok(None),
                 Err(error) => return Err(Broken::unknown(cause_of(&error))),
             }
         }
+    }
+
+    /// The last event was a question: until more comes, the server may be silent for as long as a
+    /// person may take to answer.
+    pub fn await_answer(&mut self) {
+        self.asked = true;
     }
 
     /// The id of the last complete event: where to resume.

@@ -24,10 +24,10 @@ use oauth2::{
     HttpResponse, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError,
     StandardRevocableToken, StandardTokenResponse, TokenResponse, TokenUrl,
 };
-use reqwest::Client as Http;
 use url::{Url, form_urlencoded};
 use zeroize::Zeroize;
 
+use super::client::Client as Http;
 use super::http::{Document, FORM, FetchError, LIMITS, Limits, post};
 use crate::oauth::device::DeviceRequest;
 use crate::oauth::registration::{AuthMethod, Client};

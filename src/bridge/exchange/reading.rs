@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Ended, Exchange, messages, parse_event};
-use crate::mcp::answer::{self, BodyKind};
+use crate::mcp::answer::{self, BodyKind, Delivery};
 use crate::mcp::failure::{Failure, Stage};
 use crate::mcp::jsonrpc::{self, Kind, Message};
 use crate::mcp::relay::Event;
@@ -118,12 +118,15 @@ impl Exchange {
     }
 
     /// Hands on what one event holds. `true` if the answer was among it.
-    async fn pass_on_event(&self, event: SseEvent) -> bool {
+    async fn pass_on_event(&self, event: SseEvent, reader: &mut EventReader) -> bool {
         if &*event.name != "message" {
             return false;
         }
         let mut answered = false;
         for message in parse_event(event.data, |reason| self.wire.diag.debug(reason)) {
+            if message.kind() == Kind::Request {
+                reader.await_answer();
+            }
             answered |= self.pass_on(message).await;
         }
         answered
@@ -131,7 +134,7 @@ impl Exchange {
 
     async fn read_to_end(&self, mut reader: EventReader) {
         while let Ok(Some(event)) = reader.next().await {
-            self.pass_on_event(event).await;
+            self.pass_on_event(event, &mut reader).await;
         }
     }
 
@@ -146,7 +149,8 @@ impl Exchange {
                 match reader.next().await {
                     Ok(Some(event)) => {
                         failures = 0;
-                        if self.pass_on_event(event).await {
+                        self.given_up = false;
+                        if self.pass_on_event(event, &mut reader).await {
                             // What follows the answer is read so that the connection stays usable.
                             let _ = tokio::time::timeout(DRAIN, self.read_to_end(reader)).await;
                             return Ok(());
@@ -154,6 +158,7 @@ impl Exchange {
                     }
                     Ok(None) => break,
                     Err(broken) => {
+                        self.given_up = broken.delivery == Delivery::GivenUp;
                         cause = broken.cause;
                         break;
                     }

@@ -205,6 +205,8 @@ fn only_what_was_not_sent_or_has_no_effects_goes_again() {
     assert_eq!(broken(CALL, Delivery::NotSent), "again in 500");
     assert_eq!(broken(NOTE, Delivery::NotSent), "again in 500");
     assert_eq!(broken(LIST, Delivery::Distrusted), "fail for good");
+    assert_eq!(broken(CALL, Delivery::GivenUp), "fail retryable");
+    assert_eq!(broken(LIST, Delivery::GivenUp), "fail retryable");
     assert_eq!(broken(CALL, Delivery::Unknown), "fail for good");
     assert_eq!(broken(NOTE, Delivery::Unknown), "fail for good");
     assert_eq!(broken(LIST, Delivery::Unknown), "again in 1000");

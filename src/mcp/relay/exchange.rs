@@ -112,4 +112,6 @@ pub enum Event {
     Brought(Result<(), String>),
     /// There will be no answer.
     Failed(Failure),
+    /// There may be an answer, but nobody waits for it any longer.
+    GivenUp(Failure),
 }

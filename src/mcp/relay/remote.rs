@@ -34,7 +34,27 @@ impl Relay {
             Event::TokensChanged => self.tokens_changed(exchange, now),
             Event::Brought(outcome) => self.brought(exchange, outcome),
             Event::Failed(failure) => self.failed(exchange, &failure, now),
+            Event::GivenUp(failure) => self.given_up(exchange, &failure, now),
         }
+    }
+
+    /// The server took too long. It is told, as if the AI client had cancelled the request (MCP
+    /// 2025-11-25, Lifecycle, Timeouts).
+    fn given_up(&mut self, exchange: u64, failure: &Failure, now: u64) {
+        let session = self.session.as_ref().map(|session| session.serial);
+        let awaited = self.pending.asked(exchange).is_some_and(|asked| {
+            asked.message.method() != "initialize" && Some(asked.session) == session
+        });
+        if awaited {
+            self.send_cancelled(exchange, "no answer came in time");
+        }
+        let questions = self
+            .pending
+            .take_questions(|question| question.exchange == exchange);
+        for (question, _) in questions {
+            self.withdraw_question(question, "the request it belongs to took too long");
+        }
+        self.failed(exchange, failure, now);
     }
 
     fn failed(&mut self, exchange: u64, failure: &Failure, now: u64) {
