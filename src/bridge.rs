@@ -1,38 +1,39 @@
 //! Joins stdio and the remote server: performs what `mcp::relay` decides.
 //!
+//! Where things go: this file has the loop that feeds the relay; what the relay wants done is an arm
+//! of `perform`, and the tasks that do it have files of their own (`exchange`, `standing`); how it
+//! ends is in `leave`.
+//!
 //! One task owns the relay. Every message to the server and every stream is a task of its own
 //! that reports through one bounded channel, so a slow call blocks nothing, and a client that
 //! does not read stops the reading of the server.
 
 mod exchange;
+mod leave;
 mod memory;
+mod perform;
 mod signals;
 mod standing;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use bytes::Bytes;
 pub use memory::Memory;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::diag::Diag;
 use crate::login::Login;
-use crate::mcp::relay::{Effect, Event, Note, Outgoing, Relay};
-use crate::mcp::session::Session;
-use crate::net::remote::{Carried, Remote};
+use crate::mcp::record::ServerRecord;
+use crate::mcp::relay::{Event, Relay};
+use crate::mcp::transport::{Preference, Transport};
+use crate::net::remote::Remote;
 use crate::oauth::invitation::Standing;
-use crate::secret::Secret;
 use crate::stdio::{Input, Output};
 
 /// Events that wait for the relay before the streams they come from have to.
 const EVENTS: usize = 64;
-/// How long answers to what was already asked are awaited after the AI client closed stdin.
-const LAST_ANSWERS: Duration = Duration::from_millis(1200);
-/// How long the server is told that the session is over.
-const FAREWELL: Duration = Duration::from_millis(700);
 /// How long a client that does not read may hold up the end.
 const LAST_WRITE: Duration = Duration::from_millis(100);
 
@@ -44,10 +45,28 @@ pub struct Wire {
     pub login: Option<Login>,
     /// What is known of the server from earlier; `None` if nothing is kept.
     pub memory: Option<Memory>,
+    /// Which transports may be used.
+    pub transport: Preference,
     /// The server's name, for messages.
     pub server: String,
     /// Where remarks go.
     pub diag: Diag,
+}
+
+impl Wire {
+    /// The transport that the server was found to speak, if that still holds.
+    fn known_transport(&self, record: Option<&ServerRecord>) -> Option<Transport> {
+        let verdict = record?.verdict?;
+        verdict
+            .holds(self.transport, now())
+            .then_some(verdict.transport)
+    }
+}
+
+/// Seconds since the epoch.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
 }
 
 /// Why the bridge ended.
@@ -63,8 +82,11 @@ pub enum Ending {
 pub async fn run(wire: Wire, lines: mpsc::Receiver<Input>, output: Output) -> Ending {
     let (events, incoming) = mpsc::channel(EVENTS);
     let record = wire.memory.as_ref().and_then(Memory::recall);
+    let known = wire.known_transport(record.as_ref());
     let bridge = Bridge {
-        relay: Relay::new(wire.server.clone()).remembering(record),
+        relay: Relay::new(wire.server.clone())
+            .over(wire.transport, known)
+            .remembering(record),
         standing: wire.login.as_ref().map(Login::standing),
         wire: Arc::new(wire),
         start: Instant::now(),
@@ -176,165 +198,6 @@ impl Bridge {
                 .error(format_args!("a task ended unexpectedly: {error}"), None),
         }
     }
-
-    async fn perform(&mut self) {
-        for effect in self.relay.take_effects() {
-            match effect {
-                Effect::ToHost(line) => self.write(line).await,
-                Effect::Send(outgoing) => self.send(outgoing),
-                Effect::Abort(exchange) => {
-                    if let Some(handle) = self.handles.remove(&exchange) {
-                        handle.abort();
-                    }
-                }
-                Effect::OpenStanding { exchange, session } => {
-                    let (wire, events) = (self.wire.clone(), self.events.clone());
-                    self.spawn(exchange, standing::run(wire, exchange, session, events));
-                }
-                Effect::EndSession(session) => {
-                    let (wire, exchange) = (self.wire.clone(), 0);
-                    self.spawn(exchange, async move { end_session(&wire, &session).await });
-                }
-                Effect::Remember(record) => {
-                    if let Some(memory) = &self.wire.memory {
-                        memory.keep(*record, self.wire.diag.clone());
-                    }
-                }
-                Effect::AwaitTokens(watch) => {
-                    let (wire, events) = (self.wire.clone(), self.events.clone());
-                    self.spawn(watch, await_tokens(wire, watch, events));
-                }
-                Effect::Bring { call, text } => {
-                    let (wire, events) = (self.wire.clone(), self.events.clone());
-                    self.spawn(call, bring(wire, call, text, events));
-                }
-                Effect::Note(Note::Notable(text)) => self.wire.diag.note(text),
-                Effect::Note(Note::Detail(text)) => self.wire.diag.debug(text),
-            }
-        }
-    }
-
-    async fn write(&mut self, line: Bytes) {
-        // A closed stdout ends the loop by itself.
-        let _ = self.output.write(line).await;
-    }
-
-    fn send(&mut self, outgoing: Outgoing) {
-        let exchange = outgoing.exchange;
-        let (wire, events) = (self.wire.clone(), self.events.clone());
-        self.spawn(exchange, exchange::run(wire, outgoing, events));
-    }
-
-    fn spawn(&mut self, exchange: u64, task: impl Future<Output = ()> + Send + 'static) {
-        let handle = self.tasks.spawn(async move {
-            task.await;
-            exchange
-        });
-        if exchange != 0 {
-            self.handles.insert(exchange, handle);
-        }
-    }
-
-    /// Answers what can still be answered, then takes leave of the server; bounded in time.
-    async fn shut_down(&mut self, ending: Ending, mut incoming: mpsc::Receiver<(u64, Event)>) {
-        if ending == Ending::ClientGone {
-            let answers = async {
-                self.relay.host_ended(self.now());
-                self.perform().await;
-                while self.relay.is_busy() {
-                    let Some((exchange, event)) = incoming.recv().await else {
-                        break;
-                    };
-                    self.notice_standing();
-                    self.relay.remote_event(exchange, event, self.now());
-                    self.perform().await;
-                }
-            };
-            let _ = tokio::time::timeout(LAST_ANSWERS, answers).await;
-        }
-        self.relay.close();
-        let effects = self.relay.take_effects();
-        let mut session = None;
-        let mut client_reads = true;
-        let mut farewells = JoinSet::new();
-        for effect in effects {
-            match effect {
-                Effect::Send(outgoing) => {
-                    let (wire, events) = (self.wire.clone(), self.events.clone());
-                    farewells.spawn(exchange::run(wire, outgoing, events));
-                }
-                Effect::Abort(exchange) => {
-                    if let Some(handle) = self.handles.remove(&exchange) {
-                        handle.abort();
-                    }
-                }
-                Effect::EndSession(ended) => session = Some(ended),
-                // One line that does not get through is enough to know that none will.
-                Effect::ToHost(line) if client_reads => {
-                    let written = tokio::time::timeout(LAST_WRITE, self.output.write(line)).await;
-                    client_reads = written.is_ok();
-                }
-                Effect::ToHost(_) => {}
-                Effect::OpenStanding { .. }
-                | Effect::Remember(_)
-                | Effect::AwaitTokens(_)
-                | Effect::Bring { .. }
-                | Effect::Note(_) => {}
-            }
-        }
-        let farewell = async {
-            // Events of these go nowhere any more; keep the channel flowing all the same.
-            let cancelled = async { while farewells.join_next().await.is_some() {} };
-            tokio::select! {
-                () = cancelled => {}
-                () = async { while incoming.recv().await.is_some() {} } => {}
-            }
-            if let Some(session) = session {
-                end_session(&self.wire, &session).await;
-            }
-        };
-        let _ = tokio::time::timeout(FAREWELL, farewell).await;
-    }
-}
-
-async fn end_session(wire: &Wire, session: &Session) {
-    if session.id.is_none() {
-        return;
-    }
-    let token = match &wire.login {
-        Some(login) => login.bearer().await.ok().flatten(),
-        None => None,
-    };
-    let carried = Carried {
-        token: token.as_ref(),
-        session: Some(session),
-    };
-    if let Err(broken) = wire.remote.end_session(carried).await {
-        wire.diag.debug(format_args!(
-            "the session was not ended at the server: {}",
-            broken.cause
-        ));
-    }
-}
-
-/// Looks out for tokens that another process obtains.
-async fn await_tokens(wire: Arc<Wire>, watch: u64, events: mpsc::Sender<(u64, Event)>) {
-    if let Some(login) = &wire.login {
-        login.changed_elsewhere().await;
-        // The bridge has ended when nobody listens.
-        let _ = events.send((watch, Event::TokensChanged)).await;
-    }
-}
-
-/// Finishes the sign-in with what the user pasted.
-async fn bring(wire: Arc<Wire>, call: u64, text: Secret, events: mpsc::Sender<(u64, Event)>) {
-    let Some(login) = &wire.login else {
-        return;
-    };
-    let brought = login.bring(text.expose()).await;
-    let outcome = brought.map_err(|error| format!("{error}; {}", error.hint()));
-    // The bridge has ended when nobody listens.
-    let _ = events.send((call, Event::Brought(outcome))).await;
 }
 
 /// Waits for the sign-in to stand otherwise.

@@ -162,6 +162,15 @@ pub struct ServerArgs {
     #[arg(long, value_name = "FILE")]
     pub header_file: Vec<String>,
 
+    /// Transport to speak to the server [default: http-first]
+    ///
+    /// `http-first` tries streamable HTTP, and the HTTP+SSE of 2024 if the server refuses it;
+    /// `sse-first` tries them the other way round. `http-only` and `sse-only` try nothing else.
+    /// What a server turns out to speak is remembered. `auto`, `http` and `sse` stand for
+    /// `http-first`, `http-only` and `sse-only`.
+    #[arg(long, value_name = "TRANSPORT", hide_short_help = true)]
+    pub transport: Option<String>,
+
     /// Host name of the address that the browser returns to [default: localhost]
     ///
     /// `localhost`, `127.0.0.1` or `[::1]`. The default on Windows is 127.0.0.1.

@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use crate::config::{Config, Job};
 use crate::diag::Diag;
 use crate::error::Error;
-use crate::net::client::Client;
+use crate::net::connections::Connections;
 use crate::net::remote::Remote;
 use crate::store;
 
@@ -27,7 +27,7 @@ pub async fn run(job: Job, diag: &Diag) -> Result<(), Error> {
 }
 
 /// The endpoint that a command for one server talks to.
-fn remote(config: &Config, http: Client) -> Remote {
+fn remote(config: &Config, http: Connections) -> Remote {
     let remote = Remote::new(http, &config.server, config.headers.clone());
     let remote = remote.with_timeouts(config.timeouts);
     match config.cookies {

@@ -23,6 +23,7 @@ use url::Host;
 use crate::cli::{CommonOptions, LogoutArgs, Request, ServerArgs, StatusArgs, UsageError};
 use crate::diag::Level;
 use crate::ids::{Issuer, ResourceId, ServerKey, ServerUrl};
+use crate::mcp::transport::Preference;
 use crate::net::client::HttpSettings;
 use crate::net::remote::Timeouts;
 use crate::oauth::registration::AuthMethod;
@@ -105,6 +106,8 @@ pub struct Config {
     pub key: ServerKey,
     /// How requests to the server are authorized.
     pub auth: AuthMode,
+    /// Which transports may be used, and which is tried first.
+    pub transport: Preference,
     /// Headers for every request to the remote server and to no other; at most one of each name.
     /// Their values are marked as sensitive and do not print.
     pub headers: HeaderMap,
@@ -308,6 +311,10 @@ impl Config {
             again: Again::new(args, &server, callback.port, around, &lookup)?,
             device_code,
             callback,
+            transport: match lookup.text("transport", &args.transport) {
+                Some(given) => given.transport()?,
+                None => Preference::default(),
+            },
             auth_timeout: match lookup.text("auth-timeout", &args.auth_timeout) {
                 Some(given) => given.whole_seconds()?,
                 None => AUTH_TIMEOUT,

@@ -10,3 +10,5 @@ pub mod relay;
 pub mod revision;
 pub mod session;
 pub mod sse;
+pub mod tools;
+pub mod transport;

@@ -2,6 +2,7 @@
 
 pub mod callback;
 pub mod client;
+pub mod connections;
 pub mod http;
 pub mod proxy;
 pub mod remote;

@@ -1,6 +1,7 @@
 //! One message to the remote server: sent, sent again where that is right, and its answer read to
 //! the end, over as many streams as it takes. What is right is decided in `mcp::answer`.
 
+mod events;
 mod reading;
 mod sign_in;
 
@@ -9,14 +10,15 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use url::Url;
 
 use super::Wire;
 use crate::ids;
-use crate::mcp::answer::{self, Delivery, Refusal, Sent, Tries, Verdict};
+use crate::mcp::answer::{self, Delivery, Refusal, Sent, Tries, Verdict, What};
 use crate::mcp::failure::{Failure, Stage};
 use crate::mcp::jsonrpc::{self, Message, Parsed};
 use crate::mcp::relay::{Event, Outgoing, OutgoingKind};
-use crate::net::remote::{Answer, Broken, Carried};
+use crate::net::remote::{Answer, Broken};
 use crate::oauth::challenge::Challenge;
 use crate::secret::Secret;
 
@@ -38,9 +40,10 @@ impl From<Failure> for Ended {
 pub(super) async fn run(wire: Arc<Wire>, outgoing: Outgoing, events: mpsc::Sender<(u64, Event)>) {
     let mut exchange = Exchange {
         wire,
+        tries: Exchange::first_tries(&outgoing.kind),
         outgoing,
         events,
-        tries: Tries::default(),
+        elsewhere: None,
         sign_ins: 0,
         step_ups: 0,
         token: None,
@@ -64,6 +67,8 @@ struct Exchange {
     wire: Arc<Wire>,
     outgoing: Outgoing,
     events: mpsc::Sender<(u64, Event)>,
+    /// Where a redirect of this message alone leads.
+    elsewhere: Option<Url>,
     tries: Tries,
     sign_ins: u32,
     step_ups: u32,
@@ -76,17 +81,8 @@ impl Exchange {
     async fn run(&mut self) -> Result<(), Ended> {
         loop {
             self.token = self.bearer().await?;
-            let carried = Carried {
-                token: self.token.as_ref(),
-                session: self.outgoing.session.as_deref(),
-            };
-            match self
-                .wire
-                .remote
-                .post(self.outgoing.body.clone(), carried)
-                .await
-            {
-                Ok(answer) if answer.is_success() => return self.deliver(answer).await,
+            match self.send().await {
+                Ok(answer) if answer.is_success() => return self.receive(answer).await,
                 Ok(answer) => {
                     if self.mend(answer).await? {
                         return Ok(());
@@ -102,7 +98,8 @@ impl Exchange {
         let session = self.outgoing.session.as_deref();
         let session_id = session.and_then(|session| session.id.as_ref());
         let ours = self.token.iter().chain(session_id).map(Secret::expose);
-        ours.chain(self.wire.remote.secrets())
+        ours.chain(self.endpoint_secrets())
+            .chain(self.wire.remote.secrets())
     }
 
     async fn report(&self, event: Event) {
@@ -112,9 +109,14 @@ impl Exchange {
 
     fn sent(&self) -> Sent<'_> {
         Sent {
-            request: match &self.outgoing.kind {
-                OutgoingKind::Request(method) => Some(method),
-                OutgoingKind::Notification(_) | OutgoingKind::Response => None,
+            what: match &self.outgoing.kind {
+                OutgoingKind::Request(method) => What::Request {
+                    method,
+                    repeatable: self.outgoing.repeatable,
+                },
+                OutgoingKind::Events { .. } => What::Stream,
+                OutgoingKind::Notification(_) => What::Notification,
+                OutgoingKind::Response => What::Response,
             },
             with_session: self
                 .outgoing
@@ -132,9 +134,12 @@ impl Exchange {
     /// Deals with an answer that is no success. `true` if nothing is left to do.
     async fn mend(&mut self, mut answer: Answer) -> Result<bool, Ended> {
         let challenge = self.challenge(&answer);
-        let location = self.wire.remote.redirect_target(&answer);
+        let location = answer.redirect_target();
         let location = location.map(|location| ids::display_url(&location));
         let body = answer.error_body().await;
+        if let Some(done) = self.mend_events(&answer, &body).await {
+            return Ok(done?);
+        }
         let refusal = Refusal {
             status: answer.status,
             body: &body,
@@ -154,8 +159,12 @@ impl Exchange {
                 self.report(Event::SessionLost).await;
                 return Ok(true);
             }
-            Verdict::Deliver(message) => {
-                self.report(Event::Reply(message)).await;
+            Verdict::Deliver(_) if self.is_events() => {
+                return Err(self.no_stream(refusal.status).into());
+            }
+            Verdict::Deliver(error) => {
+                let status = answer.status;
+                self.report(Event::Refused { status, error }).await;
                 return Ok(true);
             }
             Verdict::Redirect => self.follow(&answer)?,
@@ -200,16 +209,22 @@ impl Exchange {
     }
 
     fn follow(&self, answer: &Answer) -> Result<(), Failure> {
-        self.wire.remote.follow(answer).map_err(|target| {
-            let server = &self.wire.server;
-            let detail = match target {
-                Some(target) => format!(
-                    "`{server}` redirects to `{target}`; tokens are not sent to another origin, so configure that address if you trust it"
-                ),
-                None => format!("`{server}` redirects without saying where to"),
-            };
-            Failure { status: Some(answer.status), ..Failure::new(Stage::Http, false, detail) }
-        })
+        let followed = self.wire.remote.follow(answer);
+        followed.map_err(|target| self.redirected_away(answer.status, target))
+    }
+
+    fn redirected_away(&self, status: u16, target: Option<String>) -> Failure {
+        let server = &self.wire.server;
+        let detail = match target {
+            Some(target) => format!(
+                "`{server}` redirects to `{target}`; tokens are not sent to another origin, so configure that address if you trust it"
+            ),
+            None => format!("`{server}` redirects without saying where to"),
+        };
+        Failure {
+            status: Some(status),
+            ..Failure::new(Stage::Http, false, detail)
+        }
     }
 }
 

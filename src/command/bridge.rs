@@ -7,7 +7,7 @@ use crate::config::{AuthMode, Config};
 use crate::diag::Diag;
 use crate::error::Error;
 use crate::login::Login;
-use crate::net::client;
+use crate::net::connections::Connections;
 use crate::stdio::{Output, read_lines};
 use crate::store::Store;
 
@@ -20,23 +20,20 @@ pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
     let output = Output::start(std::io::stdout());
     let diag = diag.for_host(&config.server.host());
     super::check_key_file(config, &diag);
-    let http = client::build(&config.http).map_err(Error::Http)?;
-    let (login, task, memory) = match config.auth {
-        AuthMode::Bearer => (None, None, None),
+    let http = Connections::new(config.http.clone()).map_err(Error::Http)?;
+    let (login, task) = match config.auth {
+        AuthMode::Bearer => (None, None),
         AuthMode::OAuth => {
             let (login, task) = Login::start(config, http.clone(), diag.clone())?;
-            let memory = Memory {
-                store: Store::open(config.base.dir.clone())?,
-                key: config.key.clone(),
-                server: config.server.clone(),
-            };
-            (Some(login), Some(task), Some(memory))
+            (Some(login), Some(task))
         }
     };
+    let memory = memory(config, &diag);
     let wire = Wire {
         remote: super::remote(config, http),
         login,
         memory,
+        transport: config.transport,
         server: config.server.host(),
         diag,
     };
@@ -46,4 +43,20 @@ pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
         let _ = tokio::time::timeout(LAST_TOKENS, task.ended()).await;
     }
     Ok(())
+}
+
+/// Where hints about the server are kept. A sign-in cannot do without the folder, and says so; hints
+/// can.
+fn memory(config: &Config, diag: &Diag) -> Option<Memory> {
+    match Store::open(config.base.dir.clone()) {
+        Ok(store) => Some(Memory {
+            store,
+            key: config.key.clone(),
+            server: config.server.clone(),
+        }),
+        Err(error) => {
+            diag.debug(format_args!("nothing is kept about the server: {error}"));
+            None
+        }
+    }
 }

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::login::Login;
 use crate::mcp::revision::NEWEST;
 use crate::mcp::session::Session;
-use crate::net::client;
+use crate::net::connections::Connections;
 use crate::net::remote::{Answer, Carried, Remote};
 use crate::oauth::challenge::Challenge;
 use crate::oauth::id_token::Account;
@@ -41,7 +41,7 @@ async fn sign_in(config: &Config, diag: &Diag) -> Result<(), Error> {
         ));
     }
     super::check_key_file(config, diag);
-    let http = client::build(&config.http)?;
+    let http = Connections::new(config.http.clone())?;
     let remote = super::remote(config, http.clone());
     let Some(challenge) = challenge(&remote, &host).await? else {
         return print(&format!("`{host}` needs no sign-in\n"));

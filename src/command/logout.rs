@@ -7,7 +7,7 @@ use crate::config::{Logout, LogoutTarget};
 use crate::diag::{Diag, clean};
 use crate::error::Error;
 use crate::ids::{ServerKey, ServerUrl};
-use crate::net::client::{self, Client as Http};
+use crate::net::connections::Connections;
 use crate::net::http;
 use crate::net::token_endpoint::{self, RevokeError, TokenTypeHint};
 use crate::oauth::sign_in::SignIn;
@@ -19,7 +19,7 @@ const LOCK_LIMIT: Duration = Duration::from_secs(30);
 /// Signs out of what the command names.
 pub async fn run(logout: &Logout, diag: &Diag) -> Result<(), Error> {
     let store = Store::open(logout.base.dir.clone())?;
-    let http = client::build(&logout.http)?;
+    let http = Connections::new(logout.http.clone())?;
     let outcome = match &logout.target {
         LogoutTarget::One(key, server) => match end(&store, &http, key, diag).await {
             Ok(true) => Ok(()),
@@ -35,7 +35,7 @@ pub async fn run(logout: &Logout, diag: &Diag) -> Result<(), Error> {
 }
 
 /// Ends every sign-in. One that fails does not keep the others; the last failure is given back.
-async fn all(store: &Store, http: &Http, diag: &Diag) -> Result<(), Error> {
+async fn all(store: &Store, http: &Connections, diag: &Diag) -> Result<(), Error> {
     let keys = store.list()?;
     if keys.is_empty() {
         diag.note("there are no sign-ins");
@@ -53,7 +53,12 @@ async fn all(store: &Store, http: &Http, diag: &Diag) -> Result<(), Error> {
 }
 
 /// Ends one sign-in. Gives `false` if there is none.
-async fn end(store: &Store, http: &Http, key: &ServerKey, diag: &Diag) -> Result<bool, Error> {
+async fn end(
+    store: &Store,
+    http: &Connections,
+    key: &ServerKey,
+    diag: &Diag,
+) -> Result<bool, Error> {
     if store.read(key)? == Cached::Absent {
         return Ok(false);
     }
@@ -88,7 +93,7 @@ async fn end(store: &Store, http: &Http, key: &ServerKey, diag: &Diag) -> Result
 
 /// RFC 7009 §2.1: a client that signs out revokes what it holds, the refresh token first, as most
 /// servers end the whole grant with it.
-async fn revoke(http: &Http, sign_in: &SignIn, diag: &Diag) {
+async fn revoke(http: &Connections, sign_in: &SignIn, diag: &Diag) {
     let Some(grant) = &sign_in.grant else {
         return;
     };
@@ -120,7 +125,7 @@ async fn revoke(http: &Http, sign_in: &SignIn, diag: &Diag) {
 }
 
 /// RFC 7592 §2.3: deletes the registrations we made, where the server told us how.
-async fn deregister(http: &Http, sign_in: &SignIn, diag: &Diag) {
+async fn deregister(http: &Connections, sign_in: &SignIn, diag: &Diag) {
     for known in sign_in.clients.values() {
         let Some(management) = known.client.management.as_ref() else {
             continue;

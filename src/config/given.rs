@@ -10,6 +10,7 @@ use super::{DIR_VARIABLE, Surroundings};
 use crate::cli::{self, ENV_PREFIX, UsageError};
 use crate::diag;
 use crate::ids;
+use crate::mcp::transport::Preference;
 
 /// Longest wait that can be asked for: a day.
 const LONGEST: u64 = 24 * 60 * 60;
@@ -147,6 +148,12 @@ impl Given {
             .filter(|seconds| (1..=LONGEST).contains(seconds))
             .map(Duration::from_secs)
             .ok_or_else(|| self.wrong("a whole number of seconds from 1 to 86400"))
+    }
+
+    /// Which transports may be used.
+    pub fn transport(&self) -> Result<Preference, UsageError> {
+        let parsed = Preference::parse(self.text.trim());
+        parsed.ok_or_else(|| self.wrong(Preference::CHOICES))
     }
 
     /// A host for the redirect URI. RFC 8252 §7.3: it is on this machine, so that the

@@ -124,7 +124,7 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
     type Holds = fn(&Config) -> bool;
     let (ca, _) = pair();
     let (own, key) = pair();
-    let cases: [(&str, &str, Holds); 29] = [
+    let cases: [(&str, &str, Holds); 30] = [
         ("name", "work", |c| c.key.as_str() == "work"),
         ("scope", "read write", |c| {
             c.scopes.as_deref() == Some(&["read".to_owned(), "write".to_owned()])
@@ -177,6 +177,9 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
         }),
         ("no-browser", "", |c| !c.browser),
         ("device-code", "", |c| c.device_code),
+        ("transport", "sse-only", |c| {
+            c.transport == Preference::SseOnly
+        }),
         ("connect-timeout", "2.5", |c| {
             c.http.connect_timeout == Duration::from_millis(2500)
         }),

@@ -15,7 +15,8 @@ use crate::cli::{self, Parsed};
 use crate::config::{Job, Surroundings};
 use crate::diag::{Captured, Level};
 use crate::ids::ServerKey;
-use crate::net::client::{self as net_http, HttpSettings};
+use crate::net::client::HttpSettings;
+use crate::net::connections::Connections;
 use crate::oauth::flow::FlowError;
 use crate::oauth::invitation::PasteError;
 use crate::oauth::sign_in::SignIn;
@@ -81,7 +82,7 @@ impl Scene {
     fn process_on(&self, arguments: &[&str], change: impl FnOnce(&mut Machine)) -> Process {
         let config = self.config(arguments);
         let (diag, stderr) = Diag::captured(Level::Debug);
-        let http = net_http::build(&HttpSettings::default());
+        let http = Connections::new(HttpSettings::default());
         let (address, opened) = unbounded_channel();
         let browser: OpenBrowser = Arc::new(move |url| {
             let _ = address.send(url.to_string());
@@ -570,7 +571,7 @@ async fn a_tab_is_noted_as_open_only_when_it_is() {
     let scene = Scene::new();
     let config = scene.config(&[]);
     let (diag, _) = Diag::captured(Level::Debug);
-    let http = net_http::build(&HttpSettings::default()).unwrap();
+    let http = Connections::new(HttpSettings::default()).unwrap();
     let note = scene
         .folder
         .path()
@@ -631,7 +632,7 @@ async fn after_the_end_nobody_gets_a_token() {
 async fn an_address_is_printed_where_no_browser_can_be_opened() {
     let scene = Scene::new();
     let (diag, stderr) = Diag::captured(Level::Silent);
-    let http = net_http::build(&HttpSettings::default());
+    let http = Connections::new(HttpSettings::default());
     let config = scene.config(&["--no-browser"]);
     let (login, _task) = Login::start(&config, http.unwrap(), diag).unwrap();
     let caller = tokio::spawn(challenged(login, None));

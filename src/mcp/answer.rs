@@ -21,11 +21,47 @@ const REPLAY_LIMIT: u32 = 2;
 /// Most times that a message is sent again after it certainly was not sent.
 const UNSENT_LIMIT: u32 = 3;
 
+/// What kind of message was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What<'a> {
+    /// A request.
+    Request {
+        /// Its method.
+        method: &'a str,
+        /// Whether carrying it out twice does no harm ([`may_repeat`] says so).
+        repeatable: bool,
+    },
+    /// A notification.
+    Notification,
+    /// The answer to a request of the server.
+    Response,
+    /// A GET that asks for an event stream.
+    Stream,
+}
+
+impl<'a> What<'a> {
+    /// Whether sending it twice does no harm. A notification may have effects, too.
+    fn is_repeatable(self) -> bool {
+        match self {
+            Self::Request { repeatable, .. } => repeatable,
+            Self::Stream => true,
+            Self::Notification | Self::Response => false,
+        }
+    }
+
+    fn method(self) -> Option<&'a str> {
+        match self {
+            Self::Request { method, .. } => Some(method),
+            _ => None,
+        }
+    }
+}
+
 /// The message that was sent, as far as the table needs to know.
 #[derive(Clone, Copy, Debug)]
 pub struct Sent<'a> {
-    /// The method of a request; `None` for notifications and responses.
-    pub request: Option<&'a str>,
+    /// What it is.
+    pub what: What<'a>,
     /// Whether it carried a session id.
     pub with_session: bool,
     /// The server's name, for messages.
@@ -45,6 +81,24 @@ pub struct Tries {
     pub replays: u32,
     /// After it was not sent at all.
     pub unsent: u32,
+}
+
+impl Tries {
+    /// For a message that somebody else sends again.
+    pub fn used_up() -> Self {
+        Self {
+            throttled: THROTTLED_LIMIT,
+            replays: REPLAY_LIMIT,
+            unsent: UNSENT_LIMIT,
+            ..Self::default()
+        }
+    }
+
+    /// Whether another redirect may be followed; counts it.
+    pub fn may_redirect(&mut self) -> bool {
+        self.redirects += 1;
+        self.redirects <= REDIRECT_LIMIT
+    }
 }
 
 /// How to read the body of a successful answer.
@@ -131,7 +185,7 @@ pub fn judge(sent: Sent<'_>, refusal: Refusal<'_>, tries: &mut Tries) -> Verdict
             }
         }
         408 | 500 | 502 | 504
-            if error.is_none() && may_repeat(sent.request) && tries.replays < REPLAY_LIMIT =>
+            if error.is_none() && sent.what.is_repeatable() && tries.replays < REPLAY_LIMIT =>
         {
             tries.replays += 1;
             return Verdict::Again(backoff(tries.replays));
@@ -141,8 +195,8 @@ pub fn judge(sent: Sent<'_>, refusal: Refusal<'_>, tries: &mut Tries) -> Verdict
     if sent.with_session && session::means_session_lost(status, error.as_ref()) {
         return Verdict::SessionLost;
     }
-    match (error, sent.request) {
-        (Some(error), Some(_)) => Verdict::Deliver(error),
+    match (error, sent.what) {
+        (Some(error), What::Request { .. }) => Verdict::Deliver(error),
         _ => Verdict::Fail(refused(sent, refusal)),
     }
 }
@@ -155,7 +209,7 @@ fn throttle_wait(sent: Sent<'_>, refusal: Refusal<'_>, tries: &Tries) -> Option<
     }
     let wait = match (refusal.status, refusal.retry_after) {
         (_, Some(wait)) => wait,
-        (503, None) if tries.throttled > 0 || !may_repeat(sent.request) => return None,
+        (503, None) if tries.throttled > 0 || !sent.what.is_repeatable() => return None,
         _ => backoff(tries.throttled + 1),
     };
     (tries.waited + wait <= THROTTLED_WAIT_LIMIT).then_some(wait)
@@ -204,12 +258,12 @@ pub fn judge_broken(sent: Sent<'_>, delivery: Delivery, cause: &str, tries: &mut
                 sent.server
             ),
         )),
-        Delivery::Unknown if may_repeat(sent.request) && tries.replays < REPLAY_LIMIT => {
+        Delivery::Unknown if sent.what.is_repeatable() && tries.replays < REPLAY_LIMIT => {
             tries.replays += 1;
             Verdict::Again(backoff(tries.replays))
         }
         Delivery::Unknown => {
-            let repeats = may_repeat(sent.request);
+            let repeats = sent.what.is_repeatable();
             let outcome = match repeats {
                 true => format!("it was sent {} times; try again later", tries.replays + 1),
                 false => {
@@ -228,21 +282,23 @@ pub fn judge_broken(sent: Sent<'_>, delivery: Delivery, cause: &str, tries: &mut
     }
 }
 
-/// Whether a request has no effects, so that sending it twice does no harm.
-pub fn may_repeat(request: Option<&str>) -> bool {
-    request.is_some_and(|method| {
-        method.ends_with("/list")
-            || method == "resources/templates/list"
-            || matches!(
-                method,
-                "initialize"
-                    | "resources/read"
-                    | "prompts/get"
-                    | "completion/complete"
-                    | "logging/setLevel"
-                    | "tasks/get"
-            )
-    })
+/// Whether carrying out a request with this method twice does no harm.
+pub fn may_repeat(method: &str) -> bool {
+    method.ends_with("/list")
+        || matches!(
+            method,
+            "initialize"
+                | "server/discover"
+                | "ping"
+                | "resources/read"
+                | "resources/subscribe"
+                | "resources/unsubscribe"
+                | "prompts/get"
+                | "completion/complete"
+                | "logging/setLevel"
+                | "tasks/get"
+                | "tasks/result"
+        )
 }
 
 fn backoff(attempt: u32) -> Duration {
@@ -268,7 +324,8 @@ fn refused(sent: Sent<'_>, refusal: Refusal<'_>) -> Failure {
         .map(|said| format!(" (“{said}”)"))
         .unwrap_or_default();
     let what = sent
-        .request
+        .what
+        .method()
         .map(|method| format!(" to `{method}`"))
         .unwrap_or_default();
     Failure {

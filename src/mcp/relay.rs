@@ -20,6 +20,7 @@ mod remote;
 mod sign_in;
 #[cfg(test)]
 mod tests;
+mod transport;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -29,14 +30,15 @@ use bytes::Bytes;
 pub use exchange::{Effect, Event, Note, Outgoing, OutgoingKind};
 pub use sign_in::PATIENCE;
 use sign_in::SignIn;
+use transport::Link;
 
-use super::answer;
 use super::capability::HostCapabilities;
 use super::failure::{Failure, Stage};
 use super::jsonrpc::{self, Id, Message, MissingId};
 use super::pending::{Asked, Owner, Pending};
 use super::revision::{self, Revision};
 use super::session::Session;
+use super::tools::Tools;
 use crate::secret::Secret;
 
 /// Longest time a request of the server may wait for the AI client, in milliseconds: a person may
@@ -109,7 +111,9 @@ pub struct Relay {
     batches: u64,
     next_number: u64,
     host: Host,
+    tools: Tools,
     sign_in: SignIn,
+    link: Link,
     /// The AI client will say nothing more.
     host_ended: bool,
     effects: Vec<Effect>,
@@ -165,7 +169,9 @@ impl Relay {
             batches: 0,
             next_number: 1,
             host: Host::default(),
+            tools: Tools::default(),
             sign_in: SignIn::default(),
+            link: Link::default(),
             host_ended: false,
             effects: Vec::new(),
         }
@@ -186,6 +192,7 @@ impl Relay {
             standing,
             self.pending.first_deadline(),
             self.sign_in_deadline(),
+            self.link_deadline(),
         ]
         .into_iter()
         .flatten()
@@ -195,6 +202,7 @@ impl Relay {
     /// Time has passed: `now` in milliseconds of the caller's clock.
     pub fn on_time(&mut self, now: u64) {
         self.sign_in_on_time(now);
+        self.link_on_time(now);
         if let Standing::Asked { exchange, until } = self.standing
             && now >= until
         {
@@ -267,12 +275,18 @@ impl Relay {
             ),
             true => Failure::new(
                 Stage::Http,
-                answer::may_repeat(Some(asked.message.method())),
+                self.may_repeat(&asked.message),
                 format!(
                     "`{server}` had not answered when the session ended; the request may have been carried out"
                 ),
             ),
         }
+    }
+
+    /// Whether carrying out this request twice does no harm, so that it may be sent again although
+    /// it may have arrived.
+    fn may_repeat(&self, request: &Message) -> bool {
+        self.tools.may_repeat(request)
     }
 
     fn number(&mut self) -> u64 {
@@ -355,11 +369,13 @@ impl Relay {
 
     /// `asks`: whether a person may be asked to sign in for it.
     fn send_request_that(&mut self, number: u64, asks: bool) {
-        let Some(asked) = self.pending.asked(number) else {
+        let route = self.route();
+        let (Some(asked), Some(route)) = (self.pending.asked(number), route) else {
             return;
         };
         asked.sent = true;
         asked.session = self.session.as_ref().map_or(0, |session| session.serial);
+        let repeatable = self.tools.may_repeat(&asked.message);
         let (body, kind) = (
             asked.message.with_id(&Id::from_number(number)),
             OutgoingKind::Request(asked.message.method().into()),
@@ -369,18 +385,25 @@ impl Relay {
             exchange: number,
             body,
             kind,
+            repeatable,
             session,
+            route,
             asks,
         }));
     }
 
     fn send_notification(&mut self, message: Message) -> u64 {
         let exchange = self.number();
+        let Some(route) = self.route() else {
+            return exchange;
+        };
         let outgoing = Outgoing {
             exchange,
             body: message.text().clone(),
             kind: OutgoingKind::Notification(message.method().into()),
+            repeatable: false,
             session: self.session.clone(),
+            route,
             asks: true,
         };
         let session = self.session.as_ref().map_or(0, |session| session.serial);
@@ -390,18 +413,27 @@ impl Relay {
     }
 
     fn send_response(&mut self, body: Bytes) {
+        let Some(route) = self.route() else {
+            // Whoever asked is gone with the event stream.
+            return;
+        };
         let exchange = self.number();
         let session = self.session.clone();
         self.effects.push(Effect::Send(Outgoing {
             exchange,
             body,
             kind: OutgoingKind::Response,
+            repeatable: false,
             session,
+            route,
             asks: true,
         }));
     }
 
     fn send_cancelled(&mut self, number: u64, reason: &str) {
+        let Some(route) = self.route() else {
+            return;
+        };
         let exchange = self.number();
         let reason = jsonrpc::quote(reason);
         let body = format!(
@@ -411,7 +443,9 @@ impl Relay {
             exchange,
             body: body.into(),
             kind: OutgoingKind::Notification("notifications/cancelled".into()),
+            repeatable: false,
             session: self.session.clone(),
+            route,
             asks: false,
         }));
     }

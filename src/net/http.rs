@@ -9,7 +9,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Request, Response};
 use url::Url;
 
-use super::client::Client;
+use super::connections::Connections;
 use super::trouble::{Trouble, cause_of};
 use crate::ids::{display_url, same_origin};
 use crate::mcp::answer::Delivery;
@@ -148,12 +148,16 @@ pub(super) const FORM: HeaderValue = HeaderValue::from_static("application/x-www
 
 /// Fetches a metadata document. Follows up to three redirects within the origin; sends no cookies
 /// and no `Authorization`. Takes at most 10 s and 256 KiB.
-pub async fn fetch(http: &Client, url: Url, headers: HeaderMap) -> Result<Document, FetchError> {
+pub async fn fetch(
+    http: &Connections,
+    url: Url,
+    headers: HeaderMap,
+) -> Result<Document, FetchError> {
     fetch_within(http, url, headers, LIMITS).await
 }
 
 async fn fetch_within(
-    http: &Client,
+    http: &Connections,
     url: Url,
     mut headers: HeaderMap,
     limits: Limits,
@@ -182,7 +186,7 @@ async fn fetch_within(
 /// Posts a JSON document, such as a registration, with a bearer token if the server wants one.
 /// Takes at most 10 s and 256 KiB of answer; follows no redirects.
 pub async fn post_json(
-    http: &Client,
+    http: &Connections,
     url: Url,
     bearer: Option<&Secret>,
     body: String,
@@ -196,7 +200,7 @@ pub async fn post_json(
 
 /// Deletes what an address stands for, such as a registration (RFC 7592 §2.3). Takes at most 10 s
 /// and 256 KiB of answer; follows no redirects.
-pub async fn delete(http: &Client, url: Url, bearer: &Secret) -> Result<Document, FetchError> {
+pub async fn delete(http: &Connections, url: Url, bearer: &Secret) -> Result<Document, FetchError> {
     let mut request = Request::new(Method::DELETE, url.clone());
     let headers = request.headers_mut();
     headers.insert(header::AUTHORIZATION, authorization(&url, bearer)?);
@@ -218,7 +222,7 @@ fn authorization(url: &Url, token: &Secret) -> Result<HeaderValue, FetchError> {
 
 /// Posts a form, already encoded. Takes at most 10 s and 256 KiB of answer; follows no redirects.
 pub async fn post_form(
-    http: &Client,
+    http: &Connections,
     url: Url,
     mut headers: HeaderMap,
     body: String,
@@ -228,7 +232,7 @@ pub async fn post_form(
 }
 
 pub(super) async fn post(
-    http: &Client,
+    http: &Connections,
     url: Url,
     mut headers: HeaderMap,
     body: String,
@@ -256,9 +260,10 @@ async fn within<T>(
     }
 }
 
-async fn send(http: &Client, request: Request) -> Result<Response, FetchError> {
+async fn send(http: &Connections, request: Request) -> Result<Response, FetchError> {
     let to = display_url(request.url());
-    http.execute(request)
+    http.client()
+        .execute(request)
         .await
         .map_err(|trouble| fetch_error(to, trouble))
 }

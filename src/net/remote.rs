@@ -18,7 +18,7 @@ use crate::ids::{self, ServerUrl};
 use crate::mcp::answer::{self, BodyKind, Delivery};
 use crate::mcp::session::{Session, is_valid_session_id};
 use crate::mcp::sse::{SseEvent, SseParser};
-use crate::net::client::Client;
+use crate::net::connections::Connections;
 use crate::net::http::retry_after;
 use crate::net::trouble::{Trouble, cause_of};
 use crate::oauth::challenge::{Reading, parse_challenges};
@@ -29,6 +29,11 @@ use crate::untrusted::{SHOWN, printable};
 pub const MESSAGE_LIMIT: usize = 256 * 1024 * 1024;
 /// How much longer an event stream may be silent while it waits for what a person answers.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(600);
+/// Longest wait for the head of the answer to a GET that opens the event stream of MCP 2024-11-05.
+const EVENTS_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest time for a message to an address that the event stream named, if it is no request: some
+/// servers never answer the POST.
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest time for the head of an answer to a DELETE, at the end of a session.
 const DELETE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Longest time in which the beginning of an error answer is read.
@@ -64,10 +69,18 @@ impl Default for Timeouts {
     }
 }
 
+/// How long to wait for the head of an answer.
+enum Patience {
+    /// As the user says.
+    Configured,
+    /// This long: it is not about an answer that somebody waits for.
+    Fixed(Duration),
+}
+
 /// The remote server's endpoint.
 #[derive(Debug)]
 pub struct Remote {
-    http: Client,
+    http: Connections,
     url: Mutex<Url>,
     headers: HeaderMap,
     /// Kept for load balancers that tie a client to one machine; in memory only. They go to this
@@ -92,6 +105,8 @@ pub struct Answer {
     pub status: u16,
     /// How the body is to be read.
     pub body_kind: BodyKind,
+    /// Where the request went.
+    url: Url,
     response: Response,
     timeouts: Timeouts,
 }
@@ -137,7 +152,7 @@ impl Broken {
 
 impl Remote {
     /// The endpoint of a server. `headers` are the user's own; they go nowhere else.
-    pub fn new(http: Client, server: &ServerUrl, headers: HeaderMap) -> Self {
+    pub fn new(http: Connections, server: &ServerUrl, headers: HeaderMap) -> Self {
         Self {
             http,
             url: Mutex::new(server.url().clone()),
@@ -168,7 +183,54 @@ impl Remote {
             ACCEPT,
             HeaderValue::from_static("application/json, text/event-stream"),
         );
-        self.send(Method::POST, headers, Some(body)).await
+        self.send(
+            Method::POST,
+            self.address(),
+            headers,
+            Some(body),
+            Patience::Configured,
+        )
+        .await
+    }
+
+    /// POSTs one message to an address that the event stream named (MCP 2024-11-05, Transports,
+    /// HTTP with SSE).
+    pub async fn post_to(
+        &self,
+        url: &Url,
+        body: Bytes,
+        token: Option<&Secret>,
+        is_request: bool,
+    ) -> Result<Answer, Broken> {
+        let mut headers = self.common_headers(Carried {
+            token,
+            session: None,
+        });
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        let patience = match is_request {
+            true => Patience::Configured,
+            false => Patience::Fixed(MESSAGE_TIMEOUT),
+        };
+        self.send(Method::POST, url.clone(), headers, Some(body), patience)
+            .await
+    }
+
+    /// Asks for the event stream of MCP 2024-11-05, at this address if it is another than the
+    /// configured one.
+    pub async fn open_events(
+        &self,
+        url: Option<&Url>,
+        token: Option<&Secret>,
+    ) -> Result<Answer, Broken> {
+        let mut headers = self.common_headers(Carried {
+            token,
+            session: None,
+        });
+        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+        let url = url.cloned().unwrap_or_else(|| self.address());
+        let patience = Patience::Fixed(EVENTS_TIMEOUT);
+        self.send(Method::GET, url, headers, None, patience).await
     }
 
     /// Asks for an event stream: the standing one, or with a cursor the rest of any stream.
@@ -182,39 +244,30 @@ impl Remote {
         if let Some(id) = last_event_id.and_then(|id| HeaderValue::from_bytes(id.as_bytes()).ok()) {
             headers.insert(LAST_EVENT_ID, id);
         }
-        self.send(Method::GET, headers, None).await
+        let patience = Patience::Configured;
+        self.send(Method::GET, self.address(), headers, None, patience)
+            .await
     }
 
     /// Tells the server that the session is over. Whether it minds does not matter.
     pub async fn end_session(&self, carried: Carried<'_>) -> Result<Answer, Broken> {
-        let headers = self.common_headers(carried);
-        let send = self.send(Method::DELETE, headers, None);
-        match tokio::time::timeout(DELETE_TIMEOUT, send).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(Broken::given_up("the server did not answer in time")),
-        }
+        self.send(
+            Method::DELETE,
+            self.address(),
+            self.common_headers(carried),
+            None,
+            Patience::Fixed(DELETE_TIMEOUT),
+        )
+        .await
     }
 
     /// Follows a redirect for this message and all later ones, if it stays on the same origin
     /// (RFC 9110 §15.4; tokens and the user's headers belong to that origin alone). Gives the
     /// foreign address otherwise.
     pub fn follow(&self, answer: &Answer) -> Result<(), Option<String>> {
-        let target = self.redirect_target(answer);
-        let mut url = self.lock_url();
-        match target {
-            Some(target) if ids::same_origin(&url, &target) => {
-                *url = target;
-                Ok(())
-            }
-            Some(target) => Err(Some(ids::display_url(&target))),
-            None => Err(None),
-        }
-    }
-
-    /// Where an answer sends us, if it says so.
-    pub fn redirect_target(&self, answer: &Answer) -> Option<Url> {
-        let location = answer.response.headers().get(LOCATION)?.to_str().ok()?;
-        self.lock_url().join(location).ok()
+        let target = answer.same_origin_target()?;
+        *self.lock_url() = target;
+        Ok(())
     }
 
     /// The user's headers as far as their values may grant access, and what follows the scheme of
@@ -225,6 +278,10 @@ impl Remote {
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| [Some(value), value.split_once(' ').map(|(_, rest)| rest)])
             .flatten()
+    }
+
+    fn address(&self) -> Url {
+        self.lock_url().clone()
     }
 
     fn lock_url(&self) -> MutexGuard<'_, Url> {
@@ -256,22 +313,33 @@ impl Remote {
     async fn send(
         &self,
         method: Method,
+        url: Url,
         mut headers: HeaderMap,
         body: Option<Bytes>,
+        patience: Patience,
     ) -> Result<Answer, Broken> {
-        let url = self.lock_url().clone();
         self.add_cookies(&mut headers, &url);
         let mut request = Request::new(method, url.clone());
         *request.headers_mut() = headers;
         *request.body_mut() = body.map(Into::into);
-        let response = within(
-            self.timeouts.headers,
-            self.http.execute(request),
-            |seconds| {
-                format!("it gave no answer within {seconds} s (`--headers-timeout` allows more)")
-            },
-        )
-        .await??;
+        let http = self.http.client();
+        let send = http.execute(request);
+        let response = match patience {
+            Patience::Configured => {
+                let why = |seconds| {
+                    format!(
+                        "it gave no answer within {seconds} s (`--headers-timeout` allows more)"
+                    )
+                };
+                within(self.timeouts.headers, send, why).await??
+            }
+            Patience::Fixed(limit) => {
+                let answered = tokio::time::timeout(limit, send).await;
+                answered.map_err(|_| {
+                    Broken::unknown(format!("no answer within {} s", limit.as_secs()))
+                })??
+            }
+        };
         if let Some(jar) = &self.cookies {
             let mut set = response.headers().get_all(SET_COOKIE).iter();
             jar.set_cookies(&mut set, &url);
@@ -283,6 +351,7 @@ impl Remote {
         Ok(Answer {
             status: response.status().as_u16(),
             body_kind: answer::body_kind(content_type),
+            url,
             response,
             timeouts: self.timeouts,
         })
@@ -333,6 +402,26 @@ impl Answer {
     /// Whether the request succeeded.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
+    }
+
+    /// Where the request went.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Where it sends us, if it says so.
+    pub fn redirect_target(&self) -> Option<Url> {
+        let location = self.response.headers().get(LOCATION)?.to_str().ok()?;
+        self.url.join(location).ok()
+    }
+
+    /// The same, if it is on the same origin. Gives the foreign address otherwise.
+    pub fn same_origin_target(&self) -> Result<Url, Option<String>> {
+        match self.redirect_target() {
+            Some(target) if ids::same_origin(&self.url, &target) => Ok(target),
+            Some(target) => Err(Some(ids::display_url(&target))),
+            None => Err(None),
+        }
     }
 
     /// The session id that the server gave; an error if it is not one that may be used.

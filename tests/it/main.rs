@@ -10,6 +10,7 @@ mod device;
 mod elsewhere;
 mod faults;
 mod healing;
+mod legacy;
 mod oidc;
 mod paste;
 mod peers;

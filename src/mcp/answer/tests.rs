@@ -3,21 +3,30 @@ use std::time::Duration;
 use super::*;
 
 const CALL: Sent<'static> = Sent {
-    request: Some("tools/call"),
+    what: What::Request {
+        method: "tools/call",
+        repeatable: false,
+    },
     with_session: true,
     server: "mcp.example.com",
 };
 const LIST: Sent<'static> = Sent {
-    request: Some("tools/list"),
+    what: What::Request {
+        method: "tools/list",
+        repeatable: true,
+    },
     ..CALL
 };
 const FIRST: Sent<'static> = Sent {
-    request: Some("initialize"),
+    what: What::Request {
+        method: "initialize",
+        repeatable: true,
+    },
     with_session: false,
     server: "mcp.example.com",
 };
 const NOTE: Sent<'static> = Sent {
-    request: None,
+    what: What::Notification,
     ..CALL
 };
 

@@ -172,6 +172,9 @@ impl Relay {
         self.remember(&message);
         let number = self.note_request(message, id, batch);
         self.waiting.push_back(Waiting::Request(number));
+        if self.is_reconnecting() {
+            self.be_patient(now);
+        }
         match self.phase {
             // The client went on without `notifications/initialized`; the server must have it first.
             Phase::AwaitingHost => self.announce(false),

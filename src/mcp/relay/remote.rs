@@ -1,6 +1,8 @@
 //! What the remote server says.
 
-use super::{Event, Phase, QUESTION_LIMIT, Relay, Standing, Waiting, question_id};
+use bytes::Bytes;
+
+use super::{Effect, Event, Phase, QUESTION_LIMIT, Relay, Standing, Waiting, question_id};
 use crate::mcp::failure::{Failure, Stage};
 use crate::mcp::jsonrpc::{self, Id, Kind, METHOD_NOT_FOUND, Message};
 use crate::mcp::pending::{Owner, Question};
@@ -9,12 +11,16 @@ use crate::untrusted::{SHOWN, printable};
 impl Relay {
     /// Something happened on an exchange.
     pub fn remote_event(&mut self, exchange: u64, event: Event, now: u64) {
+        if self.is_events(exchange) && !matches!(event, Event::Message(_)) {
+            return self.events_event(exchange, event, now);
+        }
         match event {
             Event::SessionHeader(id) => {
                 if self.is_opening(exchange) {
                     self.session_header = id;
                 }
             }
+            Event::Refused { status, error } => self.refused(exchange, status, error, now),
             Event::Message(message) => self.remote_message(exchange, message, now),
             Event::Reply(message) => self.answered(exchange, &message, now),
             Event::Accepted => self.accepted(exchange, now),
@@ -35,6 +41,8 @@ impl Relay {
             Event::Brought(outcome) => self.brought(exchange, outcome),
             Event::Failed(failure) => self.failed(exchange, &failure, now),
             Event::GivenUp(failure) => self.given_up(exchange, &failure, now),
+            // Of an event stream that is not ours any more.
+            Event::Connected(_) | Event::NoEvents(_) | Event::EventsEnded { .. } => {}
         }
     }
 
@@ -42,10 +50,8 @@ impl Relay {
     /// 2025-11-25, Lifecycle, Timeouts).
     fn given_up(&mut self, exchange: u64, failure: &Failure, now: u64) {
         let session = self.session.as_ref().map(|session| session.serial);
-        let awaited = self.pending.asked(exchange).is_some_and(|asked| {
-            asked.message.method() != "initialize" && Some(asked.session) == session
-        });
-        if awaited {
+        let awaited = self.pending.asked(exchange);
+        if awaited.is_some_and(|asked| Some(asked.session) == session) {
             self.send_cancelled(exchange, "no answer came in time");
         }
         let questions = self
@@ -59,7 +65,7 @@ impl Relay {
 
     fn failed(&mut self, exchange: u64, failure: &Failure, now: u64) {
         if self.is_opening(exchange) {
-            return self.initialize_failed(exchange, failure, now);
+            return self.opening_failed(exchange, failure, now);
         }
         match self.notifications.remove(&exchange) {
             Some((message, _)) => self.detail(format!(
@@ -84,6 +90,9 @@ impl Relay {
         }
         if self.pending.asked(exchange).is_none() {
             return;
+        }
+        if self.is_over_sse() {
+            return self.accepted_for_events(exchange, now);
         }
         if matches!(
             self.standing,
@@ -111,8 +120,11 @@ impl Relay {
             {
                 Some(number) => {
                     self.answered(number, &message, now);
-                    if number != exchange {
-                        self.effects.push(super::Effect::Abort(number));
+                    if self.is_over_sse() {
+                        // Its POST is about to be answered, too.
+                        self.effects.push(Effect::Release(number));
+                    } else if number != exchange {
+                        self.effects.push(Effect::Abort(number));
                     }
                 }
                 None => self.detail(format!("dropped an answer to {id}, which is not awaited")),
@@ -122,7 +134,7 @@ impl Relay {
     }
 
     /// The answer to one of our requests. The first one counts.
-    fn answered(&mut self, number: u64, message: &Message, now: u64) {
+    pub(super) fn answered(&mut self, number: u64, message: &Message, now: u64) {
         self.answers_elsewhere.remove(&number);
         if self.is_opening(number) {
             return self.initialize_answered(number, message, now);
@@ -138,19 +150,11 @@ impl Relay {
                 asked.message.method()
             ));
         }
+        if asked.message.method() == "tools/list" {
+            self.tools.learn(&asked.message, message);
+        }
         self.sign_in_answered(number, asked.message.method());
-        self.deliver(asked.owner, |id| match message.id() {
-            Some(_) => message.with_id(id),
-            // An error that came without an id still answers this request.
-            None => jsonrpc::parse(
-                format!(
-                    "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{}}}",
-                    message.body()
-                )
-                .into(),
-            )
-            .map_or_else(|_| message.text().clone(), |message| message.text().clone()),
-        });
+        self.deliver(asked.owner, |id| under(message, id));
     }
 
     /// A request of the server: put to the AI client under an id of ours, if it declared that it
@@ -185,7 +189,12 @@ impl Relay {
         match message.method() {
             "notifications/progress" => self.remote_progress(message),
             "notifications/cancelled" => self.remote_cancelled(message),
-            _ => self.tell_host(message.text().clone()),
+            method => {
+                if method == "notifications/tools/list_changed" {
+                    self.tools.forget();
+                }
+                self.tell_host(message.text().clone());
+            }
         }
     }
 
@@ -284,5 +293,16 @@ impl Relay {
             )
             .into(),
         );
+    }
+}
+
+/// A response under this id. An error that came without an id still answers its request.
+pub(super) fn under(message: &Message, id: &Id) -> Bytes {
+    match message.id() {
+        Some(_) => message.with_id(id),
+        None => {
+            let error = message.body();
+            format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{error}}}").into()
+        }
     }
 }

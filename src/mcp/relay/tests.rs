@@ -4,6 +4,7 @@ mod opening;
 mod questions;
 mod sessions;
 mod sign_in;
+mod transport;
 
 use super::*;
 
@@ -74,7 +75,7 @@ impl Scene {
     fn next(&mut self) -> Option<Effect> {
         loop {
             match self.effects.pop_front()? {
-                Effect::Note(_) | Effect::Remember(_) | Effect::AwaitTokens(_) => {}
+                Effect::Note(_) | Effect::Remember { .. } | Effect::AwaitTokens(_) => {}
                 effect => return Some(effect),
             }
         }

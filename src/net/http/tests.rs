@@ -7,7 +7,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::net::client::{HttpSettings, USER_AGENT, build};
+use crate::net::client::{HttpSettings, USER_AGENT};
 
 /// A server that gives the answers it was told, in turn, and remembers what it was asked.
 pub struct Remote {
@@ -78,8 +78,8 @@ fn redirect(to: &str) -> String {
     answer(302, &format!("location: {to}\r\nset-cookie: a=1\r\n"), "")
 }
 
-pub fn client() -> Client {
-    build(&HttpSettings::default()).expect("client")
+pub fn client() -> Connections {
+    Connections::new(HttpSettings::default()).expect("client")
 }
 
 #[tokio::test]

@@ -1,0 +1,111 @@
+//! Does what the relay wants done: an arm for each effect.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::leave::end_session;
+use super::{Bridge, Wire, exchange, standing};
+use crate::mcp::relay::{Effect, Event, Note, Outgoing};
+use crate::secret::Secret;
+
+/// How long the end of an exchange is awaited that nobody needs any more.
+const GRACE: Duration = Duration::from_secs(2);
+
+impl Bridge {
+    /// Does everything that the relay wants done by now, in order.
+    pub(super) async fn perform(&mut self) {
+        for effect in self.relay.take_effects() {
+            match effect {
+                Effect::ToHost(line) => self.write(line).await,
+                Effect::Send(outgoing) => self.send(outgoing),
+                Effect::Abort(exchange) => {
+                    if let Some(handle) = self.handles.remove(&exchange) {
+                        handle.abort();
+                    }
+                }
+                Effect::Release(exchange) => self.release(exchange),
+                Effect::OpenStanding { exchange, session } => {
+                    let (wire, events) = (self.wire.clone(), self.events.clone());
+                    self.spawn(exchange, standing::run(wire, exchange, session, events));
+                }
+                Effect::EndSession(session) => {
+                    let (wire, exchange) = (self.wire.clone(), 0);
+                    self.spawn(exchange, async move { end_session(&wire, &session).await });
+                }
+                Effect::Remember {
+                    record,
+                    transport,
+                    detected,
+                } => {
+                    if let Some(memory) = &self.wire.memory {
+                        memory.keep(*record, transport, detected, self.wire.diag.clone());
+                    }
+                }
+                Effect::AwaitTokens(watch) => {
+                    let (wire, events) = (self.wire.clone(), self.events.clone());
+                    self.spawn(watch, await_tokens(wire, watch, events));
+                }
+                Effect::Bring { call, text } => {
+                    let (wire, events) = (self.wire.clone(), self.events.clone());
+                    self.spawn(call, bring(wire, call, text, events));
+                }
+                Effect::Note(Note::Notable(text)) => self.wire.diag.note(text),
+                Effect::Note(Note::Detail(text)) => self.wire.diag.debug(text),
+            }
+        }
+    }
+
+    async fn write(&mut self, line: Bytes) {
+        // A closed stdout ends the loop by itself.
+        let _ = self.output.write(line).await;
+    }
+
+    fn send(&mut self, outgoing: Outgoing) {
+        let exchange = outgoing.exchange;
+        let (wire, events) = (self.wire.clone(), self.events.clone());
+        self.spawn(exchange, exchange::run(wire, outgoing, events));
+    }
+
+    /// Lets an exchange come to its end for a moment: a connection that is cut cannot be used again.
+    fn release(&mut self, exchange: u64) {
+        if let Some(handle) = self.handles.remove(&exchange) {
+            tokio::spawn(async move {
+                tokio::time::sleep(GRACE).await;
+                handle.abort();
+            });
+        }
+    }
+
+    fn spawn(&mut self, exchange: u64, task: impl Future<Output = ()> + Send + 'static) {
+        let handle = self.tasks.spawn(async move {
+            task.await;
+            exchange
+        });
+        if exchange != 0 {
+            self.handles.insert(exchange, handle);
+        }
+    }
+}
+
+/// Looks out for tokens that another process obtains.
+async fn await_tokens(wire: Arc<Wire>, watch: u64, events: mpsc::Sender<(u64, Event)>) {
+    if let Some(login) = &wire.login {
+        login.changed_elsewhere().await;
+        // The bridge has ended when nobody listens.
+        let _ = events.send((watch, Event::TokensChanged)).await;
+    }
+}
+
+/// Finishes the sign-in with what the user pasted.
+async fn bring(wire: Arc<Wire>, call: u64, text: Secret, events: mpsc::Sender<(u64, Event)>) {
+    let Some(login) = &wire.login else {
+        return;
+    };
+    let brought = login.bring(text.expose()).await;
+    let outcome = brought.map_err(|error| format!("{error}; {}", error.hint()));
+    // The bridge has ended when nobody listens.
+    let _ = events.send((call, Event::Brought(outcome))).await;
+}
