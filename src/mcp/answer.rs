@@ -318,6 +318,9 @@ fn refused(sent: Sent<'_>, refusal: Refusal<'_>) -> Failure {
             }
             None => "it sends clients elsewhere without saying where to".to_owned(),
         },
+        400 if misses_certificate(refusal.body) => {
+            "it wants a client certificate that it trusts; name yours with `--client-cert` and `--client-key`".to_owned()
+        }
         _ => advice(status).to_owned(),
     };
     let said = plain_reason(refusal.body)
@@ -337,6 +340,17 @@ fn refused(sent: Sent<'_>, refusal: Refusal<'_>) -> Failure {
             format!("`{server}` answered {status}{what}{said}: {hint}"),
         )
     }
+}
+
+/// Whether nginx refuses a client without the certificate it wants: it ends no handshake over that,
+/// but answers 400 with a page of its own.
+fn misses_certificate(body: &[u8]) -> bool {
+    [
+        "No required SSL certificate was sent",
+        "The SSL certificate error",
+    ]
+    .iter()
+    .any(|said| memchr::memmem::find(body, said.as_bytes()).is_some())
 }
 
 /// What a person can do about a status.

@@ -127,9 +127,16 @@ fn through_proxy(error: &HttpError, proxy: &Url, way: &Way<'_>) -> Trouble {
         return match &*said {
             "proxy authorization required" => Trouble::proxy_password(proxy),
             "failed to create underlying connection" => unreachable(&last_cause(error)),
-            "unsuccessful" => unsent(format!(
-                "the proxy `{shown}` opens no way to it; it may not allow that, or not find it"
-            )),
+            "unsuccessful" => {
+                let doubts = match proxy.username() {
+                    "" => "it may not allow that, or not find it",
+                    // Some say 401 or 403 instead of 407.
+                    _ => {
+                        "it may not allow that, not find it, or not accept the user name and password"
+                    }
+                };
+                unsent(format!("the proxy `{shown}` opens no way to it; {doubts}"))
+            }
             _ => unsent(format!(
                 "the proxy `{shown}` broke off: {}",
                 last_cause(error)
@@ -334,6 +341,11 @@ pub(super) fn cause_of(error: &HttpError) -> String {
         let text = error.to_string();
         // What the layers in between put in front says nothing to a person.
         let text = text.strip_prefix("other error: ").unwrap_or(&text);
+        let text = match text.starts_with("peer closed connection without sending TLS close_notify")
+        {
+            true => "it closed the connection",
+            false => text,
+        };
         match parts.last_mut() {
             _ if text.starts_with("client error (") => {}
             Some(last) if last.contains(text) => {}

@@ -11,6 +11,7 @@ mod elsewhere;
 mod faults;
 mod healing;
 mod legacy;
+mod network;
 mod oidc;
 mod paste;
 mod peers;
