@@ -1,5 +1,5 @@
-// A server with HTTP/2 and TLS before another with plain HTTP/1.1, which refuses every third POST before it reads it, twelve in all, as
-// servers do that are about to end a connection (RFC 9113 §8.7). Says its port, and at the end of stdin how often it did.
+// A server with HTTP/2 and TLS before another with plain HTTP/1.1. It refuses every third POST before it reads it, nine in all,
+// as servers do that are about to end a connection (RFC 9113 §8.7). Says its port, and at the end of stdin how often it did.
 //
 //   node refusing.mjs CERTIFICATE KEY PORT refused-stream|goaway|goaway-error
 
@@ -20,7 +20,7 @@ server.on("stream", (stream, headers) => {
   // What was on its way when the connection was called off.
   if (leaving.has(stream.session)) return;
   // After those that open the session.
-  if (headers[":method"] === "POST" && ++posts > 3 && posts % 3 === 0 && refused < 12) {
+  if (headers[":method"] === "POST" && ++posts > 3 && posts % 3 === 0 && refused < 9) {
     refused++;
     if (how === "refused-stream") {
       stream.close(NGHTTP2_REFUSED_STREAM);
