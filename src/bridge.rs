@@ -8,6 +8,7 @@
 //! that reports through one bounded channel, so a slow call blocks nothing, and a client that
 //! does not read stops the reading of the server.
 
+mod alive;
 mod exchange;
 mod leave;
 mod memory;
@@ -51,6 +52,8 @@ pub struct Wire {
     pub server: String,
     /// Where remarks go.
     pub diag: Diag,
+    /// How long nothing may be sent to the server before a ping is; `None` for no pings.
+    pub keep_alive: Option<Duration>,
 }
 
 impl Wire {
@@ -86,7 +89,8 @@ pub async fn run(wire: Wire, lines: mpsc::Receiver<Input>, output: Output) -> En
     let bridge = Bridge {
         relay: Relay::new(wire.server.clone())
             .over(wire.transport, known)
-            .remembering(record),
+            .remembering(record)
+            .keeping_alive(wire.keep_alive),
         standing: wire.login.as_ref().map(Login::standing),
         wire: Arc::new(wire),
         start: Instant::now(),
@@ -117,6 +121,7 @@ impl Bridge {
         mut incoming: mpsc::Receiver<(u64, Event)>,
     ) -> Ending {
         let mut signals = signals::Signals::new();
+        let mut pulse = alive::Pulse::new(self.wire.clone());
         let ending = loop {
             let deadline = self.deadline();
             tokio::select! {
@@ -134,6 +139,7 @@ impl Bridge {
                     }
                     None => break Ending::ClientGone,
                 },
+                () = pulse.disturbed() => self.relay.connections_renewed(self.now()),
                 standing = changed(&mut self.standing) => self.relay.sign_in_stands(standing, self.now()),
                 () = sleep_until(deadline), if deadline.is_some() => self.relay.on_time(self.now()),
             }

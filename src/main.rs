@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use mcp_drawbridge::cli::{self, Parsed};
 use mcp_drawbridge::command;
-use mcp_drawbridge::config::{Job, Surroundings, process_environment, system_data_dir};
+use mcp_drawbridge::config::{
+    self, Job, Surroundings, process_environment, system_config_dir, system_data_dir,
+};
 use mcp_drawbridge::diag::{Diag, Level};
 use mcp_drawbridge::error::Error;
 
@@ -30,7 +32,9 @@ fn run() -> (Result<(), Error>, Diag) {
     let around = Surroundings {
         env: &env,
         data_dir: system_data_dir(),
+        config_dir: system_config_dir(),
         read: &|path| std::fs::read(path),
+        open: &config::open,
     };
     let job = match Job::new(request, &around) {
         Ok(job) => job,
@@ -39,6 +43,9 @@ fn run() -> (Result<(), Error>, Diag) {
     let diag = Diag::stderr(job.base().level);
     for warning in &job.base().warnings {
         diag.warn(warning);
+    }
+    for remark in &job.base().remarks {
+        diag.debug(remark);
     }
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -5,6 +5,7 @@ pub mod client;
 pub mod connections;
 pub mod http;
 pub mod proxy;
+pub mod pulse;
 pub mod remote;
 mod tls;
 pub mod token_endpoint;

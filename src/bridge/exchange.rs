@@ -10,15 +10,14 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
-use url::Url;
 
 use super::Wire;
 use crate::ids;
-use crate::mcp::answer::{self, Delivery, Refusal, Sent, Tries, Verdict, What};
+use crate::mcp::answer::{self, Refusal, Sent, Tries, Verdict, What};
 use crate::mcp::failure::{Failure, Stage};
 use crate::mcp::jsonrpc::{self, Message, Parsed};
 use crate::mcp::relay::{Event, Outgoing, OutgoingKind};
-use crate::net::remote::{Answer, Broken};
+use crate::net::remote::{Answer, Broken, Way};
 use crate::oauth::challenge::Challenge;
 use crate::secret::Secret;
 
@@ -26,6 +25,8 @@ use crate::secret::Secret;
 enum Ended {
     /// It failed.
     Failed(Failure),
+    /// It took too long; the server may still be at work.
+    GaveUp(Failure),
     /// Nobody signed in in time; the server had refused it.
     NotSignedIn,
 }
@@ -43,22 +44,21 @@ pub(super) async fn run(wire: Arc<Wire>, outgoing: Outgoing, events: mpsc::Sende
         tries: Exchange::first_tries(&outgoing.kind),
         outgoing,
         events,
-        elsewhere: None,
         sign_ins: 0,
         step_ups: 0,
         token: None,
-        given_up: false,
+        way: Way::default(),
     };
     match exchange.run().await {
         Ok(()) => {}
         Err(Ended::NotSignedIn) => exchange.report(Event::NotSignedIn).await,
         Err(Ended::Failed(mut failure)) => {
             failure.hide(exchange.secrets());
-            let event = match exchange.given_up {
-                true => Event::GivenUp(failure),
-                false => Event::Failed(failure),
-            };
-            exchange.report(event).await;
+            exchange.report(Event::Failed(failure)).await;
+        }
+        Err(Ended::GaveUp(mut failure)) => {
+            failure.hide(exchange.secrets());
+            exchange.report(Event::GaveUp(failure)).await;
         }
     }
 }
@@ -67,14 +67,11 @@ struct Exchange {
     wire: Arc<Wire>,
     outgoing: Outgoing,
     events: mpsc::Sender<(u64, Event)>,
-    /// Where a redirect of this message alone leads.
-    elsewhere: Option<Url>,
     tries: Tries,
     sign_ins: u32,
     step_ups: u32,
     token: Option<Secret>,
-    /// Whether the server may still be at work on what we no longer wait for.
-    given_up: bool,
+    way: Way,
 }
 
 impl Exchange {
@@ -134,11 +131,12 @@ impl Exchange {
     /// Deals with an answer that is no success. `true` if nothing is left to do.
     async fn mend(&mut self, mut answer: Answer) -> Result<bool, Ended> {
         let challenge = self.challenge(&answer);
-        let location = answer.redirect_target();
-        let location = location.map(|location| ids::display_url(&location));
+        let target = answer.target();
+        let location = target.as_ref().map(|target| ids::display_url(&target.url));
         let body = answer.error_body().await;
-        if let Some(done) = self.mend_events(&answer, &body).await {
-            return Ok(done?);
+        if self.is_lost(&answer, &body) {
+            self.report(Event::SessionLost).await;
+            return Ok(true);
         }
         let refusal = Refusal {
             status: answer.status,
@@ -148,6 +146,7 @@ impl Exchange {
                 .as_ref()
                 .is_some_and(|challenge| challenge.error.as_deref() == Some("insufficient_scope")),
             location: location.as_deref(),
+            location_is_ours: target.is_some_and(|target| target.is_ours),
         };
         let mut tries = self.tries.clone();
         let verdict = answer::judge(self.sent(), refusal, &mut tries);
@@ -167,11 +166,19 @@ impl Exchange {
                 self.report(Event::Refused { status, error }).await;
                 return Ok(true);
             }
-            Verdict::Redirect => self.follow(&answer)?,
+            Verdict::Redirect => self.way.to = self.wire.remote.follow(&answer),
+            Verdict::Renew => {
+                self.wire.diag.debug(format_args!(
+                    "sending again on a new connection: it answered {}",
+                    refusal.status
+                ));
+                self.way.alone = true;
+            }
             Verdict::Again(wait) => {
                 self.wait(wait, &format!("it answered {}", refusal.status))
                     .await
             }
+            Verdict::GiveUp(failure) => return Err(Ended::GaveUp(failure)),
             Verdict::Fail(failure) => return Err(failure.into()),
         }
         Ok(false)
@@ -185,8 +192,7 @@ impl Exchange {
         reading.challenge
     }
 
-    async fn broken(&mut self, broken: &Broken) -> Result<(), Failure> {
-        self.given_up = broken.delivery == Delivery::GivenUp;
+    async fn broken(&mut self, broken: &Broken) -> Result<(), Ended> {
         let mut tries = self.tries.clone();
         let verdict = answer::judge_broken(self.sent(), broken.delivery, &broken.cause, &mut tries);
         self.tries = tries;
@@ -195,8 +201,9 @@ impl Exchange {
                 self.wait(wait, &broken.cause).await;
                 Ok(())
             }
-            Verdict::Fail(failure) => Err(failure),
-            _ => Err(Failure::new(Stage::Http, false, broken.cause.clone())),
+            Verdict::GiveUp(failure) => Err(Ended::GaveUp(failure)),
+            Verdict::Fail(failure) => Err(failure.into()),
+            _ => Err(Failure::new(Stage::Http, false, broken.cause.clone()).into()),
         }
     }
 
@@ -206,25 +213,6 @@ impl Exchange {
             wait.as_secs_f32()
         ));
         tokio::time::sleep(wait).await;
-    }
-
-    fn follow(&self, answer: &Answer) -> Result<(), Failure> {
-        let followed = self.wire.remote.follow(answer);
-        followed.map_err(|target| self.redirected_away(answer.status, target))
-    }
-
-    fn redirected_away(&self, status: u16, target: Option<String>) -> Failure {
-        let server = &self.wire.server;
-        let detail = match target {
-            Some(target) => format!(
-                "`{server}` redirects to `{target}`; tokens are not sent to another origin, so configure that address if you trust it"
-            ),
-            None => format!("`{server}` redirects without saying where to"),
-        };
-        Failure {
-            status: Some(status),
-            ..Failure::new(Stage::Http, false, detail)
-        }
     }
 }
 

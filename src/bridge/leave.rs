@@ -65,6 +65,7 @@ impl Bridge {
                 | Effect::Remember { .. }
                 | Effect::AwaitTokens(_)
                 | Effect::Bring { .. }
+                | Effect::RenewConnections
                 | Effect::Note(_) => {}
             }
         }

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use super::leave::end_session;
 use super::{Bridge, Wire, exchange, standing};
 use crate::mcp::relay::{Effect, Event, Note, Outgoing};
+use crate::net::pulse::Disturbance;
 use crate::secret::Secret;
 
 /// How long the end of an exchange is awaited that nobody needs any more.
@@ -51,6 +52,12 @@ impl Bridge {
                 Effect::Bring { call, text } => {
                     let (wire, events) = (self.wire.clone(), self.events.clone());
                     self.spawn(call, bring(wire, call, text, events));
+                }
+                Effect::RenewConnections => {
+                    self.wire
+                        .remote
+                        .connections()
+                        .renew(Disturbance::Unanswered);
                 }
                 Effect::Note(Note::Notable(text)) => self.wire.diag.note(text),
                 Effect::Note(Note::Detail(text)) => self.wire.diag.debug(text),

@@ -36,6 +36,7 @@ pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
         transport: config.transport,
         server: config.server.host(),
         diag,
+        keep_alive: config.keep_alive,
     };
     bridge::run(wire, lines, output).await;
     if let Some(task) = task {

@@ -15,7 +15,7 @@ use crate::login::Login;
 use crate::mcp::revision::NEWEST;
 use crate::mcp::session::Session;
 use crate::net::connections::Connections;
-use crate::net::remote::{Answer, Carried, Remote};
+use crate::net::remote::{Answer, Carried, Remote, Way};
 use crate::oauth::challenge::Challenge;
 use crate::oauth::id_token::Account;
 use crate::oauth::token::Grant;
@@ -95,11 +95,15 @@ async fn ask(remote: &Remote, host: &str) -> Result<Answer, Error> {
         server: host.to_owned(),
         cause,
     };
+    let mut way = Way::default();
     for _ in 0..REDIRECTS {
-        let sent = remote.post(initialize(), Carried::default()).await;
+        let sent = remote.post(&way, initialize(), Carried::default()).await;
         let answer = sent.map_err(|broken| unreachable(broken.cause))?;
-        let moved = matches!(answer.status, 307 | 308);
-        if !moved || remote.follow(&answer).is_err() {
+        way.to = match answer.status {
+            307 | 308 => remote.follow(&answer),
+            _ => None,
+        };
+        if way.to.is_none() {
             return Ok(answer);
         }
     }

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use super::*;
 use crate::cli::{self, Parsed};
-use crate::config::{Job, Surroundings};
+use crate::config::{self, Job, Surroundings};
 use crate::diag::{Captured, Level};
 use crate::ids::ServerKey;
 use crate::net::client::HttpSettings;
@@ -59,7 +59,9 @@ impl Scene {
         let around = Surroundings {
             env: &env,
             data_dir: None,
+            config_dir: None,
             read: &|path: &Path| std::fs::read(path),
+            open: &config::open,
         };
         let Ok(Parsed::Run(request)) = cli::parse(arguments.map(Into::into)) else {
             panic!("the arguments are wrong");

@@ -547,6 +547,15 @@ pub fn quote(text: &str) -> String {
     serde_json::to_string(text).unwrap_or_default()
 }
 
+/// The text without a byte order mark, which some servers put in front (RFC 8259 §8.1 lets a reader
+/// ignore it).
+pub fn without_byte_order_mark(text: Bytes) -> Bytes {
+    match text.strip_prefix(b"\xef\xbb\xbf") {
+        Some(rest) => text.slice_ref(rest),
+        None => text,
+    }
+}
+
 fn offset(whole: &str, part: &str) -> usize {
     part.as_ptr() as usize - whole.as_ptr() as usize
 }

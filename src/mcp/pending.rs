@@ -15,6 +15,8 @@ pub enum Owner {
     HostBatch(Id, u64),
     /// The bridge itself, which opens a session or restores the state of a lost one.
     Restore,
+    /// The bridge itself, which wants to know whether the server is there.
+    Ping,
 }
 
 /// A request to the remote server that has no answer yet.

@@ -13,6 +13,7 @@
 //!                                           └── next request ──────────────▲
 //! ```
 
+mod alive;
 mod exchange;
 mod host;
 mod lifecycle;
@@ -40,6 +41,7 @@ use super::revision::{self, Revision};
 use super::session::Session;
 use super::tools::Tools;
 use crate::secret::Secret;
+use alive::Alive;
 
 /// Longest time a request of the server may wait for the AI client, in milliseconds: a person may
 /// have to answer it.
@@ -114,6 +116,7 @@ pub struct Relay {
     tools: Tools,
     sign_in: SignIn,
     link: Link,
+    alive: Alive,
     /// The AI client will say nothing more.
     host_ended: bool,
     effects: Vec<Effect>,
@@ -172,6 +175,7 @@ impl Relay {
             tools: Tools::default(),
             sign_in: SignIn::default(),
             link: Link::default(),
+            alive: Alive::default(),
             host_ended: false,
             effects: Vec::new(),
         }
@@ -193,6 +197,7 @@ impl Relay {
             self.pending.first_deadline(),
             self.sign_in_deadline(),
             self.link_deadline(),
+            self.alive_deadline(),
         ]
         .into_iter()
         .flatten()
@@ -201,8 +206,10 @@ impl Relay {
 
     /// Time has passed: `now` in milliseconds of the caller's clock.
     pub fn on_time(&mut self, now: u64) {
+        self.tell_time(now);
         self.sign_in_on_time(now);
         self.link_on_time(now);
+        self.alive_on_time(now);
         if let Standing::Asked { exchange, until } = self.standing
             && now >= until
         {
@@ -237,6 +244,7 @@ impl Relay {
 
     /// The AI client is gone or the process ends: cancels what is in flight, ends the session.
     pub fn close(&mut self) {
+        self.forget_ping();
         for number in self.pending.numbers() {
             let Some(asked) = self.pending.settle(number) else {
                 continue;
@@ -289,6 +297,11 @@ impl Relay {
         self.tools.may_repeat(request)
     }
 
+    /// Whether this exchange is the standing stream of the session.
+    fn is_standing(&self, number: u64) -> bool {
+        matches!(self.standing, Standing::Asked { exchange, .. } | Standing::Open { exchange } if exchange == number)
+    }
+
     fn number(&mut self) -> u64 {
         let number = self.next_number;
         self.next_number += 1;
@@ -323,7 +336,7 @@ impl Relay {
                     self.tell_host(line);
                 }
             }
-            Owner::Restore => {}
+            Owner::Restore | Owner::Ping => {}
         }
     }
 
@@ -369,6 +382,7 @@ impl Relay {
 
     /// `asks`: whether a person may be asked to sign in for it.
     fn send_request_that(&mut self, number: u64, asks: bool) {
+        self.note_sent();
         let route = self.route();
         let (Some(asked), Some(route)) = (self.pending.asked(number), route) else {
             return;
@@ -393,6 +407,7 @@ impl Relay {
     }
 
     fn send_notification(&mut self, message: Message) -> u64 {
+        self.note_sent();
         let exchange = self.number();
         let Some(route) = self.route() else {
             return exchange;
@@ -417,6 +432,7 @@ impl Relay {
             // Whoever asked is gone with the event stream.
             return;
         };
+        self.note_sent();
         let exchange = self.number();
         let session = self.session.clone();
         self.effects.push(Effect::Send(Outgoing {
@@ -434,6 +450,7 @@ impl Relay {
         let Some(route) = self.route() else {
             return;
         };
+        self.note_sent();
         let exchange = self.number();
         let reason = jsonrpc::quote(reason);
         let body = format!(

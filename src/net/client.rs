@@ -7,11 +7,15 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{ACCEPT_ENCODING, HeaderValue};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{ClientBuilder, Proxy, Request, Response, redirect};
+use reqwest::{ClientBuilder, Method, Proxy, Request, Response, redirect};
 
+use url::Url;
+
+use super::connections::watchful;
 use super::proxy::{Proxies, ProxySettings};
 use super::tls;
 use super::trouble::{Trouble, Way};
@@ -99,7 +103,7 @@ fn builder(settings: &HttpSettings, proxies: Proxies) -> Result<ClientBuilder, H
     // A request that the server refuses with a GOAWAY or REFUSED_STREAM is sent again twice: that is
     // what the library does unless told otherwise, and nothing else (RFC 9113 §8.7). IPv4 gets its
     // turn 300 ms after IPv6 (RFC 8305), which is the library's default as well.
-    let builder = reqwest::Client::builder()
+    let builder = watchful(reqwest::Client::builder())
         .tls_backend_preconfigured(tls)
         .user_agent(USER_AGENT)
         .default_headers(HeaderMap::from_iter([plain]))
@@ -120,7 +124,29 @@ fn builder(settings: &HttpSettings, proxies: Proxies) -> Result<ClientBuilder, H
     })
 }
 
+/// A request in the making.
+pub struct Draft {
+    pub(super) http: Client,
+    pub(super) request: Request,
+}
+
+impl Draft {
+    /// The same with this body.
+    pub fn body(mut self, body: Bytes) -> Self {
+        *self.request.body_mut() = Some(body.into());
+        self
+    }
+}
+
 impl Client {
+    /// Begins a request that this client is to send.
+    pub fn request(&self, method: Method, url: Url) -> Draft {
+        Draft {
+            http: self.clone(),
+            request: Request::new(method, url),
+        }
+    }
+
     /// Sends a request. What the answer says is for the caller, except a proxy's refusal: that
     /// comes from no server.
     pub async fn execute(&self, request: Request) -> Result<Response, Trouble> {

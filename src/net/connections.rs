@@ -3,13 +3,46 @@
 //! A connection can die without a word: the laptop slept and the other side gave up, or the network
 //! changed and the address it came from is no more. A request that goes out on it is lost, which is
 //! worst for a refresh token: it may be spent, and nobody has the new one. So whoever sends asks
-//! for the client right before, and [`Connections::renew`] gives everybody one with an empty pool.
+//! for the client right before, and gets one with an empty pool if something happened since.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
+use reqwest::ClientBuilder;
 use tokio::sync::watch;
 
 use super::client::{Client, HttpError, HttpSettings, build};
+use super::pulse::{self, Disturbance, Pulse, Reading};
+
+/// How long a connection may be silent before the system asks whether the other side is still there.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+/// How long it waits before it asks again.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+/// How often it asks.
+const KEEPALIVE_PROBES: u32 = 3;
+/// How long what was sent may stay unacknowledged. Linux lets this decide when unanswered probes are
+/// enough, too, so it is what the three values above come to: with less, one lost probe would do.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
+/// How long an unused connection is kept. A request that meets the other side's end of it would be
+/// lost, and common load balancers and servers end theirs after 60 s (AWS), 75 s (nginx) or later.
+/// One that does so sooner, such as Node's server after 5 s, is noticed when its end arrives.
+const UNUSED: Duration = Duration::from_secs(50);
+
+/// Lets the client notice within about a minute that the other side is gone, while it waits for an
+/// answer or listens to a stream and sends nothing itself. An open HTTP/2 connection is asked by
+/// HTTP/2's own ping besides, which proxies on the way answer no better.
+pub(super) fn watchful(client: ClientBuilder) -> ClientBuilder {
+    let client = client
+        .tcp_keepalive(KEEPALIVE)
+        .tcp_keepalive_interval(KEEPALIVE_INTERVAL)
+        .tcp_keepalive_retries(KEEPALIVE_PROBES)
+        .pool_idle_timeout(UNUSED);
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let client = client.tcp_user_timeout(UNACKNOWLEDGED);
+    client
+}
 
 /// The HTTP client. Clones share one.
 #[derive(Clone, Debug)]
@@ -18,48 +51,100 @@ pub struct Connections(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     settings: HttpSettings,
-    current: Mutex<Client>,
-    /// Counts the renewals.
-    renewed: watch::Sender<u64>,
+    start: Instant,
+    state: Mutex<State>,
+    renewed: watch::Sender<Option<Disturbance>>,
+}
+
+#[derive(Debug)]
+struct State {
+    client: Client,
+    pulse: Pulse,
+    /// Where the server, or the proxy on the way to it, was reached last.
+    peer: Option<SocketAddr>,
 }
 
 impl Connections {
     /// Builds the client. Opens no connection yet.
     pub fn new(settings: HttpSettings) -> Result<Self, HttpError> {
-        let client = build(&settings)?;
+        let start = Instant::now();
+        let state = State {
+            client: build(&settings)?,
+            pulse: Pulse::new(Reading::now(start)),
+            peer: None,
+        };
         Ok(Self(Arc::new(Shared {
             settings,
-            current: Mutex::new(client),
-            renewed: watch::Sender::new(0),
+            start,
+            state: Mutex::new(state),
+            renewed: watch::Sender::new(None),
         })))
     }
 
     /// The client to send with now. Do not keep it: a later request has to ask again.
+    ///
+    /// The clocks are looked at each time: after a sleep, a request may come before the next beat.
     pub fn client(&self) -> Client {
-        self.lock().clone()
+        let disturbed = self.lock().pulse.glance(Reading::now(self.0.start));
+        self.take(disturbed);
+        self.lock().client.clone()
     }
 
-    /// Gives every later request a new connection. What is in flight on the old ones goes on, and
-    /// they are closed when it has ended.
-    pub fn renew(&self) {
-        // It was built from the same settings before. Should a file have become unreadable since,
-        // the old client still connects.
-        if let Ok(client) = build(&self.0.settings) {
-            *self.lock() = client;
+    /// A client without connections, for a message that was told that it came over the wrong one.
+    pub fn alone(&self) -> Client {
+        build(&self.0.settings).unwrap_or_else(|_| self.client())
+    }
+
+    /// Notes where the server answered from.
+    pub fn reached(&self, peer: Option<SocketAddr>) {
+        if peer.is_some() {
+            self.lock().peer = peer;
         }
-        self.0.renewed.send_modify(|count| *count += 1);
+    }
+
+    /// Looks whether anything happened that connections do not survive. To be called every
+    /// [`pulse::BEAT`].
+    pub fn beat(&self) {
+        // To this machine itself the way is always the same.
+        let peer = self.lock().peer.filter(|peer| !peer.ip().is_loopback());
+        let way = peer.and_then(|peer| Some((peer.ip(), pulse::local_address(peer).ok()?)));
+        let reading = Reading::now(self.0.start);
+        let disturbed = self.lock().pulse.beat(reading, way, pulse::is_ours);
+        self.take(disturbed);
+    }
+
+    /// Gives every later request a new connection, and says why to those who keep streams open.
+    /// What is in flight on the old connections goes on, and they are closed when it has ended.
+    pub fn renew(&self, why: Disturbance) {
+        self.replace();
+        self.0.renewed.send_replace(Some(why));
     }
 
     /// Changes whenever the connections were renewed.
-    pub fn renewals(&self) -> watch::Receiver<u64> {
+    pub fn renewals(&self) -> watch::Receiver<Option<Disturbance>> {
         self.0.renewed.subscribe()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Client> {
-        self.0
-            .current
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn take(&self, disturbed: Option<Disturbance>) {
+        match disturbed {
+            None => {}
+            // New connections cost little. Streams that are open most likely live, and keepalive
+            // tells if not.
+            Some(Disturbance::ClockLeapt) => self.replace(),
+            Some(why) => self.renew(why),
+        }
+    }
+
+    fn replace(&self) {
+        // It was built from the same settings before. Should a file have become unreadable since,
+        // the old client still connects.
+        if let Ok(client) = build(&self.0.settings) {
+            self.lock().client = client;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

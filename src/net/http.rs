@@ -303,16 +303,19 @@ fn text_header(response: &Response, name: HeaderName) -> Option<String> {
     value.to_str().ok().map(str::to_owned)
 }
 
+/// Longest wait that is believed; nobody waits for half of it.
+const RETRY_AFTER_LIMIT: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// Reads `Retry-After` (RFC 9110 §10.2.3): seconds, or a date, which in the past means now.
 pub(super) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
-    match value.parse() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => {
-            let date = httpdate::parse_http_date(value).ok()?;
-            Some(date.duration_since(now).unwrap_or_default())
-        }
+    if !value.is_empty() && value.bytes().all(|digit| digit.is_ascii_digit()) {
+        let seconds = value.parse().unwrap_or(u64::MAX);
+        return Some(Duration::from_secs(seconds).min(RETRY_AFTER_LIMIT));
     }
+    let date = httpdate::parse_http_date(value).ok()?;
+    let wait = date.duration_since(now).unwrap_or_default();
+    Some(wait.min(RETRY_AFTER_LIMIT))
 }
 
 /// RFC 9110 §15.4: the statuses that send a GET elsewhere, if they say where.
@@ -333,11 +336,11 @@ fn redirected(from: &Url, location: String) -> FetchError {
 fn fetch_error(to: String, trouble: Trouble) -> FetchError {
     let Trouble { cause, hint, .. } = trouble;
     match (trouble.delivery, hint) {
-        (Delivery::NotSent | Delivery::Distrusted, Some(hint)) => {
-            FetchError::Untrusted { to, cause, hint }
+        (Delivery::Distrusted, Some(hint)) => FetchError::Untrusted { to, cause, hint },
+        (Delivery::NotSent | Delivery::NoConnection | Delivery::Distrusted, _) => {
+            FetchError::NotSent { to, cause }
         }
-        (Delivery::NotSent | Delivery::Distrusted, None) => FetchError::NotSent { to, cause },
-        (Delivery::Unknown | Delivery::GivenUp, _) => FetchError::NoAnswer { to, cause },
+        _ => FetchError::NoAnswer { to, cause },
     }
 }
 

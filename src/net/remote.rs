@@ -11,13 +11,14 @@ use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName,
     HeaderValue, LOCATION, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
 };
-use reqwest::{Method, Request, Response};
+use reqwest::{Method, Response};
 use url::Url;
 
 use crate::ids::{self, ServerUrl};
 use crate::mcp::answer::{self, BodyKind, Delivery};
 use crate::mcp::session::{Session, is_valid_session_id};
 use crate::mcp::sse::{SseEvent, SseParser};
+use crate::net::client::{Client, Draft};
 use crate::net::connections::Connections;
 use crate::net::http::retry_after;
 use crate::net::trouble::{Trouble, cause_of};
@@ -27,6 +28,9 @@ use crate::untrusted::{SHOWN, printable};
 
 /// Largest message that is taken from the server, in bytes.
 pub const MESSAGE_LIMIT: usize = 256 * 1024 * 1024;
+/// Longest wait for the head of the standing stream. Some servers send no head before they have something to say;
+/// that the connection is dead is noticed in another way.
+const STANDING_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 /// How much longer an event stream may be silent while it waits for what a person answers.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(600);
 /// Longest wait for the head of the answer to a GET that opens the event stream of MCP 2024-11-05.
@@ -70,6 +74,7 @@ impl Default for Timeouts {
 }
 
 /// How long to wait for the head of an answer.
+#[derive(Clone, Copy)]
 enum Patience {
     /// As the user says.
     Configured,
@@ -98,6 +103,15 @@ pub struct Carried<'a> {
     pub session: Option<&'a Session>,
 }
 
+/// How a message goes that was sent once and is sent again.
+#[derive(Clone, Debug, Default)]
+pub struct Way {
+    /// Where [`Remote::follow`] says that it goes; `None` for the endpoint.
+    pub to: Option<Url>,
+    /// Over a connection of its own.
+    pub alone: bool,
+}
+
 /// The head of an answer; its body is still to be read.
 #[derive(Debug)]
 pub struct Answer {
@@ -109,6 +123,16 @@ pub struct Answer {
     url: Url,
     response: Response,
     timeouts: Timeouts,
+}
+
+/// Where an answer sends us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The address.
+    pub url: Url,
+    /// Whether tokens and the user's headers may go there: they belong to the origin, and to the
+    /// same host over https.
+    pub is_ours: bool,
 }
 
 /// No answer came, or it broke off.
@@ -134,11 +158,10 @@ impl From<Trouble> for Broken {
 }
 
 impl Broken {
-    /// We no longer wait for what may have been processed. Sending it again would not end sooner.
-    fn given_up(cause: impl Into<String>) -> Self {
+    fn timed_out(cause: String) -> Self {
         Self {
-            delivery: Delivery::GivenUp,
-            cause: cause.into(),
+            delivery: Delivery::TimedOut,
+            cause,
         }
     }
 
@@ -146,6 +169,13 @@ impl Broken {
         Self {
             delivery: Delivery::Unknown,
             cause: cause.into(),
+        }
+    }
+
+    fn too_large() -> Self {
+        Self {
+            delivery: Delivery::TooLarge,
+            cause: format!("more than {} MiB", MESSAGE_LIMIT / (1024 * 1024)),
         }
     }
 }
@@ -176,21 +206,21 @@ impl Remote {
     }
 
     /// POSTs one message.
-    pub async fn post(&self, body: Bytes, carried: Carried<'_>) -> Result<Answer, Broken> {
+    pub async fn post(
+        &self,
+        way: &Way,
+        body: Bytes,
+        carried: Carried<'_>,
+    ) -> Result<Answer, Broken> {
         let mut headers = self.common_headers(carried);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(
             ACCEPT,
             HeaderValue::from_static("application/json, text/event-stream"),
         );
-        self.send(
-            Method::POST,
-            self.address(),
-            headers,
-            Some(body),
-            Patience::Configured,
-        )
-        .await
+        let url = way.to.clone().unwrap_or_else(|| self.address());
+        let request = self.client(way).request(Method::POST, url).body(body);
+        self.send(request, headers, Patience::Configured).await
     }
 
     /// POSTs one message to an address that the event stream named (MCP 2024-11-05, Transports,
@@ -198,6 +228,7 @@ impl Remote {
     pub async fn post_to(
         &self,
         url: &Url,
+        way: &Way,
         body: Bytes,
         token: Option<&Secret>,
         is_request: bool,
@@ -212,62 +243,79 @@ impl Remote {
             true => Patience::Configured,
             false => Patience::Fixed(MESSAGE_TIMEOUT),
         };
-        self.send(Method::POST, url.clone(), headers, Some(body), patience)
-            .await
+        let url = way.to.as_ref().unwrap_or(url).clone();
+        let request = self.client(way).request(Method::POST, url).body(body);
+        self.send(request, headers, patience).await
     }
 
-    /// Asks for the event stream of MCP 2024-11-05, at this address if it is another than the
-    /// configured one.
-    pub async fn open_events(
-        &self,
-        url: Option<&Url>,
-        token: Option<&Secret>,
-    ) -> Result<Answer, Broken> {
+    /// Asks for the event stream of MCP 2024-11-05.
+    pub async fn open_events(&self, way: &Way, token: Option<&Secret>) -> Result<Answer, Broken> {
         let mut headers = self.common_headers(Carried {
             token,
             session: None,
         });
         headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
-        let url = url.cloned().unwrap_or_else(|| self.address());
+        let url = way.to.clone().unwrap_or_else(|| self.address());
+        let request = self.client(way).request(Method::GET, url);
         let patience = Patience::Fixed(EVENTS_TIMEOUT);
-        self.send(Method::GET, url, headers, None, patience).await
+        self.send(request, headers, patience).await
     }
 
-    /// Asks for an event stream: the standing one, or with a cursor the rest of any stream.
-    pub async fn listen(
+    /// Asks for the standing event stream, or with a cursor the rest of it.
+    pub async fn stand(
         &self,
         carried: Carried<'_>,
         last_event_id: Option<&str>,
+    ) -> Result<Answer, Broken> {
+        let patience = Patience::Fixed(STANDING_TIMEOUT);
+        self.listen(carried, last_event_id, patience).await
+    }
+
+    /// Asks for the rest of an event stream after this event.
+    pub async fn resume(
+        &self,
+        carried: Carried<'_>,
+        last_event_id: &str,
+    ) -> Result<Answer, Broken> {
+        self.listen(carried, Some(last_event_id), Patience::Configured)
+            .await
+    }
+
+    async fn listen(
+        &self,
+        carried: Carried<'_>,
+        last_event_id: Option<&str>,
+        patience: Patience,
     ) -> Result<Answer, Broken> {
         let mut headers = self.common_headers(carried);
         headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
         if let Some(id) = last_event_id.and_then(|id| HeaderValue::from_bytes(id.as_bytes()).ok()) {
             headers.insert(LAST_EVENT_ID, id);
         }
-        let patience = Patience::Configured;
-        self.send(Method::GET, self.address(), headers, None, patience)
-            .await
+        self.send_on(Method::GET, headers, patience).await
+    }
+
+    /// The connections that it is reached over.
+    pub fn connections(&self) -> &Connections {
+        &self.http
     }
 
     /// Tells the server that the session is over. Whether it minds does not matter.
     pub async fn end_session(&self, carried: Carried<'_>) -> Result<Answer, Broken> {
-        self.send(
-            Method::DELETE,
-            self.address(),
-            self.common_headers(carried),
-            None,
-            Patience::Fixed(DELETE_TIMEOUT),
-        )
-        .await
+        let headers = self.common_headers(carried);
+        let patience = Patience::Fixed(DELETE_TIMEOUT);
+        self.send_on(Method::DELETE, headers, patience).await
     }
 
-    /// Follows a redirect for this message and all later ones, if it stays on the same origin
-    /// (RFC 9110 §15.4; tokens and the user's headers belong to that origin alone). Gives the
-    /// foreign address otherwise.
-    pub fn follow(&self, answer: &Answer) -> Result<(), Option<String>> {
-        let target = answer.same_origin_target()?;
-        *self.lock_url() = target;
-        Ok(())
+    /// The address to send a redirected message to. A 308 of the endpoint holds for all later
+    /// messages of this process, too; a 307 for this one alone (RFC 9110 §15.4).
+    pub fn follow(&self, answer: &Answer) -> Option<Url> {
+        let target = answer.target().filter(|target| target.is_ours)?;
+        let mut url = self.lock_url();
+        if answer.status == 308 && *url == answer.url {
+            *url = target.url.clone();
+        }
+        Some(target.url)
     }
 
     /// The user's headers as far as their values may grant access, and what follows the scheme of
@@ -310,36 +358,68 @@ impl Remote {
         headers
     }
 
-    async fn send(
+    fn client(&self, way: &Way) -> Client {
+        match way.alone {
+            true => self.http.alone(),
+            false => self.http.client(),
+        }
+    }
+
+    /// Sends a message without body, on from where it is redirected to.
+    async fn send_on(
         &self,
         method: Method,
-        url: Url,
-        mut headers: HeaderMap,
-        body: Option<Bytes>,
+        headers: HeaderMap,
         patience: Patience,
     ) -> Result<Answer, Broken> {
+        let mut url = self.address();
+        for _ in 0..answer::REDIRECTS {
+            let (method, headers) = (method.clone(), headers.clone());
+            // 301, 302 and 303 keep a GET, and turn everything else into one.
+            let keeps = method == Method::GET;
+            let request = self.http.client().request(method, url);
+            let answer = self.send(request, headers, patience).await?;
+            let next = match answer.status {
+                301..=303 if keeps => self.follow(&answer),
+                307 | 308 => self.follow(&answer),
+                _ => None,
+            };
+            match next {
+                Some(next) => url = next,
+                None => return Ok(answer),
+            }
+        }
+        let request = self.http.client().request(method, url);
+        self.send(request, headers, patience).await
+    }
+
+    async fn send(
+        &self,
+        draft: Draft,
+        mut headers: HeaderMap,
+        patience: Patience,
+    ) -> Result<Answer, Broken> {
+        let Draft { http, mut request } = draft;
+        let url = request.url().clone();
         self.add_cookies(&mut headers, &url);
-        let mut request = Request::new(method, url.clone());
         *request.headers_mut() = headers;
-        *request.body_mut() = body.map(Into::into);
-        let http = self.http.client();
+        // A connection that the server has ended meanwhile is found out when its task runs, which
+        // this lets happen first: what is sent on it would be lost, and nobody could tell.
+        tokio::task::yield_now().await;
         let send = http.execute(request);
         let response = match patience {
             Patience::Configured => {
                 let why = |seconds| {
-                    format!(
-                        "it gave no answer within {seconds} s (`--headers-timeout` allows more)"
-                    )
+                    format!("no answer within {seconds} s (`--headers-timeout` allows more)")
                 };
                 within(self.timeouts.headers, send, why).await??
             }
             Patience::Fixed(limit) => {
-                let answered = tokio::time::timeout(limit, send).await;
-                answered.map_err(|_| {
-                    Broken::unknown(format!("no answer within {} s", limit.as_secs()))
-                })??
+                let why = |seconds| format!("no answer within {seconds} s");
+                within(Some(limit), send, why).await??
             }
         };
+        self.http.reached(response.remote_addr());
         if let Some(jar) = &self.cookies {
             let mut set = response.headers().get_all(SET_COOKIE).iter();
             jar.set_cookies(&mut set, &url);
@@ -388,7 +468,7 @@ async fn within<T>(
     };
     tokio::time::timeout(limit, what)
         .await
-        .map_err(|_| Broken::given_up(why(limit.as_secs_f32())))
+        .map_err(|_| Broken::timed_out(why(limit.as_secs_f32())))
 }
 
 /// A header value that debug output hides.
@@ -409,19 +489,22 @@ impl Answer {
         &self.url
     }
 
-    /// Where it sends us, if it says so.
-    pub fn redirect_target(&self) -> Option<Url> {
-        let location = self.response.headers().get(LOCATION)?.to_str().ok()?;
-        self.url.join(location).ok()
+    /// What the server calls the body.
+    pub fn content_type(&self) -> Option<&str> {
+        let value = self.response.headers().get(CONTENT_TYPE)?;
+        value.to_str().ok()
     }
 
-    /// The same, if it is on the same origin. Gives the foreign address otherwise.
-    pub fn same_origin_target(&self) -> Result<Url, Option<String>> {
-        match self.redirect_target() {
-            Some(target) if ids::same_origin(&self.url, &target) => Ok(target),
-            Some(target) => Err(Some(ids::display_url(&target))),
-            None => Err(None),
-        }
+    /// Where it sends us, if it says so.
+    pub fn target(&self) -> Option<Target> {
+        let location = self.response.headers().get(LOCATION)?;
+        // Addresses in a header are often not encoded as they should be.
+        let location = std::str::from_utf8(location.as_bytes()).ok()?;
+        let url = self.url.join(location).ok()?;
+        Some(Target {
+            is_ours: ids::same_origin(&self.url, &url) || ids::is_upgrade(&self.url, &url),
+            url,
+        })
     }
 
     /// The session id that the server gave; an error if it is not one that may be used.
@@ -457,7 +540,7 @@ impl Answer {
             .content_length()
             .is_some_and(|length| length > MESSAGE_LIMIT as u64)
         {
-            return Err(Broken::unknown("the answer is larger than 256 MiB"));
+            return Err(Broken::too_large());
         }
         let mut first = match self.chunk().await? {
             None => return Ok(Bytes::new()),
@@ -472,7 +555,7 @@ impl Answer {
         loop {
             body.extend_from_slice(&next);
             if body.len() > MESSAGE_LIMIT {
-                return Err(Broken::unknown("the answer is larger than 256 MiB"));
+                return Err(Broken::too_large());
             }
             match self.chunk().await? {
                 Some(chunk) => next = chunk,
@@ -499,11 +582,13 @@ impl Answer {
 
     /// The body as an event stream.
     pub fn events(self) -> EventReader {
+        let unreadable = self.check_encoding().err();
         EventReader {
-            unreadable: self.check_encoding().err(),
             response: self.response,
             parser: SseParser::new(MESSAGE_LIMIT),
             events: VecDeque::new(),
+            last_event_id: None,
+            unreadable,
             silence: self.timeouts.stream,
             asked: false,
         }
@@ -523,10 +608,13 @@ impl Answer {
         match self.response.headers().get(CONTENT_ENCODING) {
             None => Ok(()),
             Some(coding) if coding.as_bytes().eq_ignore_ascii_case(b"identity") => Ok(()),
-            Some(coding) => Err(Broken::given_up(format!(
-                "its answer is compressed as `{}`, which it was not asked for and which cannot be read here",
-                printable(&String::from_utf8_lossy(coding.as_bytes()), SHOWN)
-            ))),
+            Some(coding) => Err(Broken {
+                delivery: Delivery::Unreadable,
+                cause: format!(
+                    "it is compressed as `{}`, which the server was not asked for",
+                    printable(&String::from_utf8_lossy(coding.as_bytes()), SHOWN)
+                ),
+            }),
         }
     }
 }
@@ -536,7 +624,11 @@ impl Answer {
 pub struct EventReader {
     response: Response,
     parser: SseParser,
+    /// What was read and is still to be given.
     events: VecDeque<SseEvent>,
+    /// The id of the last event that was given.
+    last_event_id: Option<Box<str>>,
+    /// Why the stream cannot be read at all.
     unreadable: Option<Broken>,
     /// Longest time without a byte.
     silence: Option<Duration>,
@@ -549,10 +641,13 @@ impl EventReader {
     pub async fn next(&mut self) -> Result<Option<SseEvent>, Broken> {
         loop {
             if let Some(event) = self.events.pop_front() {
+                if event.id.is_some() {
+                    self.last_event_id.clone_from(&event.id);
+                }
                 return Ok(Some(event));
             }
-            if let Some(broken) = self.unreadable.take() {
-                return Err(broken);
+            if let Some(broken) = &self.unreadable {
+                return Err(broken.clone());
             }
             let limit = match self.asked {
                 true => self.silence.map(|limit| limit + QUESTION_TIMEOUT),
@@ -566,7 +661,7 @@ impl EventReader {
                     self.asked = false;
                     self.parser
                         .feed(&chunk, &mut self.events)
-                        .map_err(|oversized| Broken::unknown(oversized.to_string()))?;
+                        .map_err(|_| Broken::too_large())?;
                 }
                 Ok(None) => return Ok(None),
                 Err(error) => return Err(Broken::unknown(cause_of(&error))),
@@ -580,9 +675,13 @@ impl EventReader {
         self.asked = true;
     }
 
-    /// The id of the last complete event: where to resume.
+    /// The id of the last event that was given, or of what came after it without data: where to
+    /// resume.
     pub fn last_event_id(&self) -> Option<&str> {
-        self.parser.last_event_id()
+        match self.events.is_empty() {
+            true => self.parser.last_event_id(),
+            false => self.last_event_id.as_deref(),
+        }
     }
 
     /// The delay before a reconnect that the server asked for.

@@ -93,7 +93,7 @@ impl Trouble {
         }
         match way.proxy {
             Some(proxy) => through_proxy(error, proxy, way),
-            None if error.is_timeout() => Self::new(Delivery::NotSent, no_connection("", way)),
+            None if error.is_timeout() => Self::new(Delivery::NoConnection, no_connection("", way)),
             None => Self::new(Delivery::NotSent, cause_of(error)),
         }
     }
@@ -153,7 +153,8 @@ fn through_proxy(error: &HttpError, proxy: &Url, way: &Way<'_>) -> Trouble {
         };
     }
     if error.is_timeout() {
-        return unsent(no_connection(&format!(" through the proxy `{shown}`"), way));
+        let cause = no_connection(&format!(" through the proxy `{shown}`"), way);
+        return Trouble::new(Delivery::NoConnection, cause);
     }
     match error.url().map(Url::scheme) {
         // Without a tunnel, the connection is to the proxy and to nothing else.

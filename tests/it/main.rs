@@ -2,10 +2,12 @@
 
 mod accounts;
 mod ahead;
+mod alive;
 mod cache;
 mod cli;
 mod commands;
 mod concurrency;
+mod config_file;
 mod device;
 mod elsewhere;
 mod faults;
@@ -18,6 +20,8 @@ mod peers;
 mod refresh;
 mod relay;
 mod sign_in;
+mod soak;
 mod streams;
 mod support;
 mod waiting;
+mod wire;

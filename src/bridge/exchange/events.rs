@@ -45,7 +45,7 @@ impl Exchange {
     pub(super) fn first_tries(kind: &OutgoingKind) -> Tries {
         match kind {
             OutgoingKind::Events { once: true } => Tries::used_up(),
-            _ => Tries::default(),
+            _ => Tries::scattered(rand::random()),
         }
     }
 
@@ -68,17 +68,17 @@ impl Exchange {
     /// Sends it, the way it goes.
     pub(super) async fn send(&self) -> Result<Answer, Broken> {
         let (remote, token) = (&self.wire.remote, self.token.as_ref());
-        let elsewhere = self.elsewhere.as_ref();
+        let way = &self.way;
         let body = || self.outgoing.body.clone();
         match &self.outgoing.route {
-            _ if self.is_events() => remote.open_events(elsewhere, token).await,
+            _ if self.is_events() => remote.open_events(way, token).await,
             Route::Sse(endpoint) => {
-                let url = elsewhere.unwrap_or(endpoint.url());
-                remote.post_to(url, body(), token, self.is_request()).await
+                let (url, is_request) = (endpoint.url(), self.is_request());
+                remote.post_to(url, way, body(), token, is_request).await
             }
             Route::Streamable => {
                 let session = self.outgoing.session.as_deref();
-                remote.post(body(), Carried { token, session }).await
+                remote.post(way, body(), Carried { token, session }).await
             }
         }
     }
@@ -95,37 +95,12 @@ impl Exchange {
         }
     }
 
-    /// Deals with an answer that is no success, where it means something of its own here. `None`
-    /// leaves it to the table; `Some(true)` if nothing is left to do.
-    pub(super) async fn mend_events(
-        &mut self,
-        answer: &Answer,
-        body: &[u8],
-    ) -> Option<Result<bool, Failure>> {
-        // RFC 9110 §15.4: a GET may follow these without losing anything.
-        let moved = match answer.status {
-            307 | 308 => self.is_events() || self.is_over_sse(),
-            301..=303 => self.is_events(),
-            _ => false,
-        };
-        if moved && self.tries.may_redirect() {
-            let target = answer.same_origin_target();
-            return Some(match target {
-                Ok(target) => {
-                    self.elsewhere = Some(target);
-                    Ok(false)
-                }
-                Err(target) => Err(self.redirected_away(answer.status, target)),
-            });
-        }
-        let lost = self.is_over_sse()
+    /// Whether an answer that is no success says that the event stream, and with it the session, is
+    /// gone.
+    pub(super) fn is_lost(&self, answer: &Answer, body: &[u8]) -> bool {
+        self.is_over_sse()
             && self.outgoing.session.is_some()
-            && session::means_stream_lost(answer.status, body);
-        if lost {
-            self.report(Event::SessionLost).await;
-            return Some(Ok(true));
-        }
-        None
+            && session::means_stream_lost(answer.status, body)
     }
 
     /// The message was taken. Its answer comes on the event stream, unless the server gives it here

@@ -156,6 +156,7 @@ impl Cache {
                 dir: self.store.folder().to_owned(),
                 level: Level::Normal,
                 warnings: vec![],
+                remarks: vec![],
             },
             http: HttpSettings::default(),
             target,

@@ -84,6 +84,7 @@ fn run_on(target: StatusTarget, json: bool) -> Result<String, Error> {
             dir: store.folder().to_owned(),
             level: Level::Normal,
             warnings: vec![],
+            remarks: vec![],
         },
         target,
         json,

@@ -51,6 +51,9 @@ pub enum Effect {
         /// What was pasted.
         text: Secret,
     },
+    /// Have every later message go over a new connection, and streams asked for again: the ones in
+    /// use are dead.
+    RenewConnections,
     /// Say something on stderr: for people, or for whoever debugs.
     Note(Note),
 }
@@ -130,6 +133,8 @@ pub enum Event {
         /// The delay before a reconnect that the server asked for.
         retry: Option<Duration>,
     },
+    /// A stream could not be opened again, and the server may no longer know the session.
+    SessionDoubted,
     /// The standing stream is open.
     StandingOpen,
     /// The standing stream was reopened and what came in between is lost.
@@ -151,6 +156,6 @@ pub enum Event {
     Brought(Result<(), String>),
     /// There will be no answer.
     Failed(Failure),
-    /// There may be an answer, but nobody waits for it any longer.
-    GivenUp(Failure),
+    /// There will be no answer, since none came in time; the server may still be at work.
+    GaveUp(Failure),
 }

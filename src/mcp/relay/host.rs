@@ -13,6 +13,7 @@ use crate::mcp::pending::Owner;
 impl Relay {
     /// One line from the AI client, without its line end.
     pub fn host_line(&mut self, line: Bytes, now: u64) {
+        self.tell_time(now);
         match jsonrpc::parse_any(line) {
             Ok(Parsed::Single(message)) => self.host_message(message, None, now),
             Ok(Parsed::Batch(entries)) => self.host_batch(entries, now),

@@ -102,6 +102,7 @@ impl Relay {
     }
 
     pub(super) fn close_standing(&mut self) {
+        self.forget_ping();
         if let Standing::Asked { exchange, .. } | Standing::Open { exchange } = self.standing {
             self.effects.push(Effect::Abort(exchange));
         }
@@ -406,6 +407,11 @@ impl Relay {
     /// sent again.
     pub(super) fn session_lost(&mut self, exchange: u64, now: u64) {
         let lost = match self.pending.asked(exchange) {
+            Some(asked) if asked.owner == Owner::Ping => {
+                let session = asked.session;
+                self.settle_ping(exchange);
+                session
+            }
             Some(asked) if asked.resent => {
                 let session = asked.session;
                 let detail = format!(

@@ -11,6 +11,7 @@ use crate::untrusted::{SHOWN, printable};
 impl Relay {
     /// Something happened on an exchange.
     pub fn remote_event(&mut self, exchange: u64, event: Event, now: u64) {
+        self.tell_time(now);
         if self.is_events(exchange) && !matches!(event, Event::Message(_)) {
             return self.events_event(exchange, event, now);
         }
@@ -25,9 +26,9 @@ impl Relay {
             Event::Reply(message) => self.answered(exchange, &message, now),
             Event::Accepted => self.accepted(exchange, now),
             Event::SessionLost => self.session_lost(exchange, now),
+            Event::SessionDoubted => self.session_doubted(exchange),
             Event::StandingOpen | Event::StandingGap | Event::StandingAbsent => {
-                if matches!(self.standing, Standing::Asked { exchange: ours, .. } | Standing::Open { exchange: ours } if ours == exchange)
-                {
+                if self.is_standing(exchange) {
                     self.standing_event(&event, exchange, now);
                 }
             }
@@ -40,27 +41,13 @@ impl Relay {
             Event::TokensChanged => self.tokens_changed(exchange, now),
             Event::Brought(outcome) => self.brought(exchange, outcome),
             Event::Failed(failure) => self.failed(exchange, &failure, now),
-            Event::GivenUp(failure) => self.given_up(exchange, &failure, now),
+            Event::GaveUp(failure) => {
+                self.cancel(exchange, "no answer came in time");
+                self.failed(exchange, &failure, now);
+            }
             // Of an event stream that is not ours any more.
             Event::Connected(_) | Event::NoEvents(_) | Event::EventsEnded { .. } => {}
         }
-    }
-
-    /// The server took too long. It is told, as if the AI client had cancelled the request (MCP
-    /// 2025-11-25, Lifecycle, Timeouts).
-    fn given_up(&mut self, exchange: u64, failure: &Failure, now: u64) {
-        let session = self.session.as_ref().map(|session| session.serial);
-        let awaited = self.pending.asked(exchange);
-        if awaited.is_some_and(|asked| Some(asked.session) == session) {
-            self.send_cancelled(exchange, "no answer came in time");
-        }
-        let questions = self
-            .pending
-            .take_questions(|question| question.exchange == exchange);
-        for (question, _) in questions {
-            self.withdraw_question(question, "the request it belongs to took too long");
-        }
-        self.failed(exchange, failure, now);
     }
 
     fn failed(&mut self, exchange: u64, failure: &Failure, now: u64) {
@@ -74,12 +61,31 @@ impl Relay {
             )),
             None => {
                 self.fail(exchange, failure);
+                self.alive_failed(exchange, failure);
                 self.probe_failed(exchange, failure);
             }
         }
         if matches!(self.phase, Phase::Announcing { exchange: ours, .. } if ours == exchange) {
             // Some servers refuse it and work all the same; the next request will tell.
             self.announced(now);
+        }
+    }
+
+    /// Tells the server that a request is no longer awaited, as if the AI client had cancelled it
+    /// (MCP 2025-11-25, Lifecycle, Timeouts). `initialize` is never cancelled.
+    fn cancel(&mut self, number: u64, reason: &str) {
+        let Some(asked) = self.pending.asked(number) else {
+            return;
+        };
+        let session = self.session.as_ref().map(|session| session.serial);
+        if asked.sent && session == Some(asked.session) && asked.message.method() != "initialize" {
+            self.send_cancelled(number, reason);
+        }
+        for (question, _) in self
+            .pending
+            .take_questions(|question| question.exchange == number)
+        {
+            self.withdraw_question(question, "the request it belongs to took too long");
         }
     }
 
@@ -136,6 +142,7 @@ impl Relay {
     /// The answer to one of our requests. The first one counts.
     pub(super) fn answered(&mut self, number: u64, message: &Message, now: u64) {
         self.answers_elsewhere.remove(&number);
+        self.alive_answered(number);
         if self.is_opening(number) {
             return self.initialize_answered(number, message, now);
         }

@@ -1,3 +1,4 @@
+mod alive;
 mod answers;
 mod messages;
 mod opening;
@@ -69,6 +70,11 @@ impl Scene {
     fn passes(&mut self, millis: u64) {
         self.now += millis;
         self.relay.on_time(self.now);
+        self.effects.extend(self.relay.take_effects());
+    }
+
+    fn renewed(&mut self) {
+        self.relay.connections_renewed(self.now);
         self.effects.extend(self.relay.take_effects());
     }
 

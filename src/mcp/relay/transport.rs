@@ -15,10 +15,10 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Effect, Event, Outgoing, OutgoingKind, Phase, Relay, Waiting};
-use crate::mcp::answer;
 use crate::mcp::failure::{Failure, Stage};
 use crate::mcp::jsonrpc::Message;
 use crate::mcp::pending::Owner;
+use crate::mcp::reconnect;
 use crate::mcp::transport::{Detection, Endpoint, Next, Preference, Route, Setback, Transport};
 
 /// How long the server may take to answer an `initialize` that it accepted, in milliseconds.
@@ -376,7 +376,7 @@ impl Relay {
     }
 
     fn reconnect_later(&mut self, failures: u32, failure: Failure, now: u64) {
-        let delay = answer::reconnect_delay(self.link.retry, failures);
+        let delay = reconnect::delay_after(self.link.retry, failures);
         let delay = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         self.link.again_at = Some(now.saturating_add(delay));
         self.link.failure = Some(failure);

@@ -102,7 +102,7 @@ async fn a_connection_that_takes_too_long_names_the_option() {
     };
     let client = build(&settings).expect("client");
     let failed = trouble(&client, &format!("http://[::1]:{port}/")).await;
-    assert_eq!(failed.delivery, Delivery::NotSent);
+    assert_eq!(failed.delivery, Delivery::NoConnection);
     assert_eq!(
         failed.cause,
         "no connection within 0.05 s (`--connect-timeout`)"

@@ -131,3 +131,75 @@ fn a_late_word_about_a_lost_session_leaves_the_new_one_alone() {
     scene.remote(notice, Event::SessionLost);
     reopen(&mut scene);
 }
+
+fn took_too_long() -> Event {
+    Event::GaveUp(Failure::new(Stage::Http, true, "`x` took too long"))
+}
+
+#[test]
+fn a_request_that_takes_too_long_is_cancelled_at_the_server_and_fails() {
+    let mut scene = Scene::open();
+    scene.host(&call("7"));
+    let (number, _) = scene.sent();
+    scene.remote(number, took_too_long());
+    let (_, cancelled) = scene.sent();
+    assert_eq!(
+        cancelled,
+        format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{number},"reason":"no answer came in time"}}}}"#
+        )
+    );
+    let told = scene.told();
+    assert!(
+        told.contains(r#""id":7,"error":{"code":-32603,"message":"`x` took too long""#),
+        "{told}"
+    );
+    // An answer that comes all the same is too late.
+    scene.says(
+        3,
+        &format!(r#"{{"jsonrpc":"2.0","id":{number},"result":{{}}}}"#),
+    );
+    scene.nothing();
+}
+
+#[test]
+fn an_initialize_that_takes_too_long_is_not_cancelled() {
+    let mut scene = Scene::new();
+    scene.host(&initialize(0, "2025-11-25", "{}"));
+    let (number, _) = scene.sent();
+    scene.remote(number, took_too_long());
+    assert_eq!(code(&scene.told()), -32603);
+    scene.nothing();
+}
+
+#[test]
+fn what_a_request_asked_the_client_is_withdrawn_when_it_takes_too_long() {
+    let mut scene = Scene::open();
+    scene.host(&call("7"));
+    let (number, _) = scene.sent();
+    scene.says(
+        number,
+        r#"{"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{}}"#,
+    );
+    assert!(scene.told().contains("elicitation/create"));
+    scene.remote(number, took_too_long());
+    assert!(scene.sent().1.contains("notifications/cancelled"));
+    let withdrawn = scene.told();
+    assert!(withdrawn.contains("notifications/cancelled"), "{withdrawn}");
+    assert_eq!(code(&scene.told()), -32603);
+}
+
+#[test]
+fn a_request_of_a_lost_session_is_not_cancelled_in_the_new_one() {
+    let mut scene = Scene::open();
+    scene.host(&call("1"));
+    let (one, _) = scene.sent();
+    scene.host(&call("2"));
+    let (two, _) = scene.sent();
+    scene.remote(two, Event::SessionLost);
+    reopen(&mut scene);
+    scene.sent();
+    scene.remote(one, took_too_long());
+    assert_eq!(code(&scene.told()), -32603);
+    scene.nothing();
+}

@@ -119,51 +119,6 @@ fn a_request_that_still_waits_is_cancelled_without_a_word_to_the_server() {
     scene.nothing();
 }
 
-#[test]
-fn a_request_that_takes_too_long_is_cancelled_at_the_server_and_answered() {
-    let mut scene = Scene::open();
-    scene.host(&call("7"));
-    let (number, _) = scene.sent();
-    scene.says(
-        number,
-        r#"{"jsonrpc":"2.0","id":"q","method":"sampling/createMessage","params":{}}"#,
-    );
-    let question = scene.told();
-    let failure = Failure::new(Stage::Http, true, "gave up");
-    scene.remote(number, Event::GivenUp(failure));
-    let (_, body) = scene.sent();
-    assert!(
-        body.contains("notifications/cancelled")
-            && body.contains(&format!("\"requestId\":{number},")),
-        "{body}"
-    );
-    let withdrawn = scene.told();
-    let asked = message(&question).id().unwrap().to_string();
-    assert!(
-        withdrawn.contains("notifications/cancelled") && withdrawn.contains(&asked),
-        "{withdrawn}"
-    );
-    let answer = scene.told();
-    assert!(
-        answer.contains("\"id\":7") && answer.contains("gave up"),
-        "{answer}"
-    );
-    scene.nothing();
-}
-
-#[test]
-fn initialize_that_takes_too_long_is_not_cancelled() {
-    let mut scene = Scene::new();
-    scene.host(&initialize(0, "2025-11-25", "{}"));
-    let (number, _) = scene.sent();
-    scene.remote(
-        number,
-        Event::GivenUp(Failure::new(Stage::Http, true, "gave up")),
-    );
-    assert!(scene.told().contains("gave up"));
-    scene.nothing();
-}
-
 /// Lets the client read a list with one tool that only reads; gives the text of a call of it.
 fn reads_the_list(scene: &mut Scene) {
     scene.host(r#"{"jsonrpc":"2.0","id":"list","method":"tools/list"}"#);

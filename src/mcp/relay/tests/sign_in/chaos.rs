@@ -2,6 +2,7 @@
 //! answered once, nothing is answered that was cancelled, and nobody waits for ever.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use url::Url;
 
@@ -116,6 +117,9 @@ impl World {
                     self.watches.remove(&number);
                 }
                 Effect::EndSession(_) | Effect::Remember { .. } | Effect::Note(_) => {}
+                Effect::RenewConnections => {
+                    self.scene.renewed();
+                }
             }
         }
     }
@@ -225,7 +229,11 @@ impl World {
         self.story.push(format!("{exchange}: {event:?}"));
         let goes_on = matches!(
             event,
-            Event::SigningIn | Event::Delayed | Event::StandingOpen | Event::StandingGap
+            Event::SigningIn
+                | Event::Delayed
+                | Event::StandingOpen
+                | Event::StandingGap
+                | Event::SessionDoubted
         );
         match (&event, self.by_stream.contains(&exchange)) {
             (Event::Connected(_), _) => {
@@ -314,6 +322,7 @@ impl World {
             (Live::Bring, 0..=4) => Event::Brought(Err("this is not it".to_owned())),
             (Live::Standing, 0) => Event::StandingGap,
             (Live::Standing, 1) => Event::StandingAbsent,
+            (Live::Standing | Live::Request, 9) => Event::SessionDoubted,
             (Live::Bring | Live::Standing | Live::Response | Live::Stream, _) => {
                 return self.goes_well(exchange, &live);
             }
@@ -448,13 +457,21 @@ fn refused(status: u16) -> Event {
 fn each_request_is_answered_once_whatever_happens() {
     for seed in 0..RUNS {
         let mut world = World::new(seed);
+        // It never comes to rest then.
+        let pings = (seed % 4 == 1).then_some(Duration::from_secs(10));
+        world.scene.relay = Relay::new("mcp.example.com").keeping_alive(pings);
         world.initialize();
         for _ in 0..STEPS {
             match world.dice.roll(8) {
                 0..=2 => world.client_acts(),
                 3..=5 => world.server_acts(),
                 6 => world.person_acts(),
-                _ => match world.dice.roll(3) {
+                _ => match world.dice.roll(4) {
+                    3 => {
+                        world.story.push("new connections".to_owned());
+                        world.scene.renewed();
+                        world.absorb();
+                    }
                     0 => world.passes(46_000),
                     1 => world.passes(2_000),
                     _ => world.passes(100),

@@ -1,0 +1,105 @@
+use super::*;
+
+#[test]
+fn what_is_not_json_is_told_with_its_place_and_without_its_content() {
+    for (file, place, hint) in [
+        ("{\n  \"mcpServers\": {},\n}", "line 3, column 1", "comma"),
+        ("{\r\n  // SECRET_1\r\n}", "line 2, column 3", "comments"),
+        (
+            r#"{"defaults":{"ca_file":"C:\SECRET_1"}}"#,
+            "line 1, column 28",
+            r"`\` is written as `\\`",
+        ),
+        ("SECRET_1", "line 1, column 1", "JSON"),
+        ("{\"SECRET_1", "line 1, column 10", "JSON"),
+        ("{} SECRET_1", "line 1, column 4", "JSON"),
+    ] {
+        let (message, told) = refused(&world(file), &[SERVER]);
+        let start = format!("`{CONFIG_FILE}` is not valid JSON: ");
+        assert!(message.starts_with(&start), "{message}");
+        assert!(message.ends_with(place), "{message}");
+        assert!(told.contains(hint), "{told}");
+        assert!(!format!("{message}{told}").contains("SECRET"), "{message}");
+    }
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let (message, _) = refused(&world(deep), &[SERVER]);
+    assert!(message.contains("recursion limit"), "{message}");
+}
+
+#[test]
+fn a_file_that_is_no_object_of_objects_is_refused() {
+    for (file, message) in [
+        ("[]", format!("`{CONFIG_FILE}` holds no JSON object")),
+        ("null", format!("`{CONFIG_FILE}` holds no JSON object")),
+        (
+            r#"{"mcpServers":[]}"#,
+            format!("`mcpServers` in `{CONFIG_FILE}` is a list; it must be an object"),
+        ),
+        (
+            r#"{"defaults":true}"#,
+            format!("`defaults` in `{CONFIG_FILE}` is `true`; it must be an object"),
+        ),
+        (
+            r#"{"defaults":{},"defaults":{}}"#,
+            format!("`defaults` in `{CONFIG_FILE}` is given twice"),
+        ),
+    ] {
+        assert_eq!(refused(&world(file), &[SERVER]).0, message);
+    }
+}
+
+#[test]
+fn what_editors_add_is_no_fault_and_an_empty_file_says_nothing() {
+    let file = "\u{feff}{\r\n\"defaults\": {\r\n\"no_browser\": true\r\n}\r\n}\r\n";
+    assert!(!taken(&world(file), &[SERVER]).browser);
+    for empty in ["", " \r\n", "\u{feff}", "{}"] {
+        let config = taken(&world(empty), &[SERVER]);
+        assert!(config.base.warnings.is_empty(), "{empty:?}");
+    }
+    let (message, hint) = refused(&world(b"\xff\xfe{\0}\0"), &[SERVER]);
+    assert_eq!(message, format!("`{CONFIG_FILE}` is not UTF-8 text"));
+    assert_eq!(hint, "save it as UTF-8");
+}
+
+#[test]
+fn a_file_may_have_one_mebibyte_and_no_more() {
+    let file = |size: usize| format!("{{}}{}", " ".repeat(size - 2));
+    taken(&world(file(1024 * 1024)), &[SERVER]);
+    assert_eq!(
+        refused(&world(file(1024 * 1024 + 1)), &[SERVER]).0,
+        format!("`{CONFIG_FILE}` is larger than 1 MiB")
+    );
+}
+
+#[test]
+fn what_other_programs_keep_there_is_only_worth_a_remark() {
+    let file = format!(
+        r#"{{"inputs":[{{"id":"x"}}],"$schema":"s","mcpservers":{{}},
+            "mcpServers":{{"it":{{"url":"{SERVER}","disabled":true,"autoApprove":["a"],"env":{{"A":"1"}}}},
+                           "other":{{"command":"x","nonsense":1}}, "third": 3}}}}"#
+    );
+    let base = taken(&world(&file), &["it"]).base;
+    assert_eq!(
+        base.warnings,
+        [format!(
+            "`mcpservers` in `{CONFIG_FILE}` has no meaning; did you mean `mcpServers`?"
+        )]
+    );
+    let remarks = base.remarks.join("\n");
+    for member in ["inputs", "$schema", "disabled", "autoApprove", "env"] {
+        assert!(remarks.contains(&format!("`{member}`")), "{remarks}");
+    }
+    assert!(!remarks.contains("nonsense"), "{remarks}");
+}
+
+#[test]
+fn another_place_for_tokens_is_refused_in_place_of_ignored() {
+    let (message, hint) = refused(&world(r#"{"tokenStorage":{"backend":"vault"}}"#), &[SERVER]);
+    assert_eq!(
+        message,
+        format!(
+            "`tokenStorage` in `{CONFIG_FILE}` is not supported yet: sign-ins are kept in private files only"
+        )
+    );
+    assert!(!hint.is_empty());
+}
