@@ -112,7 +112,7 @@ impl Exchange {
                     repeatable: self.outgoing.repeatable,
                 },
                 OutgoingKind::Events { .. } => What::Stream,
-                OutgoingKind::Notification(_) => What::Notification,
+                OutgoingKind::Notification(method) => What::notification(method),
                 OutgoingKind::Response => What::Response,
             },
             with_session: self

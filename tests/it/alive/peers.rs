@@ -82,7 +82,6 @@ fn assert_told(answer: &Value) {
 /// A call of server-everything that takes a minute and says how it goes. Nobody has read there that
 /// it does no harm twice.
 fn begins_long_operation(scene: &mut Scene) -> u64 {
-
     let name = "trigger-long-running-operation";
     scene.begins(name, json!({ "duration": 60, "steps": 600 }))
 }

@@ -1,6 +1,6 @@
 //! Which transport a session is opened over, and what happens to the event stream of HTTP+SSE.
 
-mod alive;
+mod doubted;
 mod losing;
 
 use url::Url;
