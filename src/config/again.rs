@@ -54,9 +54,15 @@ impl Again {
             ("scope", &which.scope),
             ("resource", &which.resource),
             ("issuer", &args.issuer),
-            ("ca-file", &args.common.ca_file),
+            ("client-cert", &args.common.client_cert),
+            ("client-key", &args.common.client_key),
+            ("no-proxy", &args.common.no_proxy),
+            ("transport", &args.transport),
         ]);
         options.extend(given_options.into_iter().flatten());
+        for file in lookup.list("ca-file", &args.common.ca_file) {
+            options.extend(["--ca-file".to_owned(), file.text]);
+        }
         for (long, flag) in [
             ("allow-http", which.allow_http),
             (
@@ -67,6 +73,7 @@ impl Again {
                 "allow-missing-pkce-metadata",
                 args.allow_missing_pkce_metadata,
             ),
+            ("ipv4", args.common.ipv4),
         ] {
             if lookup.switch(long, flag)? {
                 options.push(format!("--{long}"));
@@ -99,6 +106,8 @@ impl Again {
             options.extend(["--header-file".to_owned(), file.text]);
         }
         partial |= !lookup.list("header", &args.header).is_empty();
+        // A proxy's address may have a password in it.
+        partial |= lookup.text("proxy", &args.common.proxy).is_some();
         partial |= !lookup
             .list("authorize-param", &which.authorize_param)
             .is_empty();
@@ -237,6 +246,8 @@ mod tests {
     fn what_decides_which_sign_in_it_is_is_kept_wherever_it_was_given() {
         let arguments = [
             "https://mcp.example.com/it's(1)",
+            "--transport",
+            "sse-only",
             "--scope",
             "read write",
             "--static-oauth-client-info",
@@ -252,7 +263,7 @@ mod tests {
         assert_eq!(
             again(&arguments, &variables).login(),
             "`MCP_DRAWBRIDGE_DIR='/my cache' mcp-drawbridge login \
-             'https://mcp.example.com/it'\\''s(1)' --name work --scope 'read write' --allow-http \
+             'https://mcp.example.com/it'\\''s(1)' --name work --scope 'read write' --transport sse-only --allow-http \
              --static-oauth-client-info @client.json --header-file h.txt`"
         );
     }
