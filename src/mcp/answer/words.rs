@@ -44,10 +44,13 @@ fn outcome(sent: Sent<'_>, tries: &Tries) -> (bool, String) {
         What::Request {
             repeatable: true, ..
         }
-        | What::Announcement
-        | What::Stream => (
+        | What::Announcement => (
             true,
             format!("it was sent {} times; try again later", tries.replays + 1),
+        ),
+        What::Stream => (
+            true,
+            "the event stream was not opened; try again later".to_owned(),
         ),
         What::Request { .. } => (
             false,

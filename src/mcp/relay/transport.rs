@@ -177,10 +177,14 @@ impl Relay {
                 self.events_ended(failure, now);
             }
             Event::NoEvents(failure) => self.no_events(Setback::NoEvents(failure), now),
-            Event::Failed(failure) if matches!(self.link.events, Events::Open { .. }) => {
+            Event::Failed(failure) | Event::GaveUp(failure)
+                if matches!(self.link.events, Events::Open { .. }) =>
+            {
                 self.events_ended(failure, now);
             }
-            Event::Failed(failure) => self.no_events(Setback::Failed(failure), now),
+            Event::Failed(failure) | Event::GaveUp(failure) => {
+                self.no_events(Setback::Failed(failure), now)
+            }
             // Whoever waits for the session waits for the person.
             Event::SigningIn | Event::Delayed | Event::NotSignedIn => {
                 if let Some(number) = self.opening() {

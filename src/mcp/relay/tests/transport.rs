@@ -1,5 +1,6 @@
 //! Which transport a session is opened over, and what happens to the event stream of HTTP+SSE.
 
+mod doubted;
 mod losing;
 
 use url::Url;

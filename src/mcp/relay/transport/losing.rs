@@ -40,6 +40,28 @@ impl Relay {
         self.reconnect_later(self.link.failures.saturating_sub(1), failure, now);
     }
 
+    /// The connection of the stream may be dead, since the machine slept or the network changed, say.
+    /// Where nothing is lost with it, another one is better than a silent one.
+    pub(in crate::mcp::relay) fn events_doubted(&mut self, now: u64) {
+        let in_flight = self.pending.numbers().into_iter().any(|number| {
+            let asked = self.pending.asked(number);
+            asked.is_some_and(|asked| asked.sent)
+        });
+        match in_flight {
+            true => self.check_session(),
+            false if self.opening().is_none() && self.session.is_some() => {
+                self.note(format!(
+                    "the event stream of `{}` may be dead; opening another one",
+                    self.server_name
+                ));
+                self.lose_events(now);
+                self.link.reconnecting = true;
+                self.reconnect(now);
+            }
+            false => {}
+        }
+    }
+
     /// Repeating `initialize` does no harm, once; after that the server has a fault.
     fn ended_while_opening(&mut self, number: u64, failure: Failure, now: u64) {
         self.effects.push(Effect::Abort(number));
