@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::Wire;
 use crate::ids;
@@ -20,6 +21,11 @@ use crate::mcp::relay::{Event, Outgoing, OutgoingKind};
 use crate::net::remote::{Answer, Broken, Way};
 use crate::oauth::challenge::Challenge;
 use crate::secret::Secret;
+
+/// How often the relay is told that a message still waits.
+const REPORTS: Duration = Duration::from_secs(10);
+/// A wait that is worth telling the AI client of.
+const WORTH_TELLING: Duration = Duration::from_secs(2);
 
 /// Why an exchange ended without its answer.
 enum Ended {
@@ -209,7 +215,14 @@ impl Exchange {
             "sending again in {:.1} s: {why}",
             wait.as_secs_f32()
         ));
-        tokio::time::sleep(wait).await;
+        let until = Instant::now() + wait;
+        // Clients that extend their time limit on progress do not give up meanwhile.
+        while wait >= WORTH_TELLING && Instant::now() < until {
+            let why = format!("waiting to send the request again: {why}");
+            self.report(Event::Waiting { why }).await;
+            tokio::time::sleep_until(until.min(Instant::now() + REPORTS)).await;
+        }
+        tokio::time::sleep_until(until).await;
     }
 }
 

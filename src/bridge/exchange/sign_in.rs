@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Ended, Exchange};
+use super::{Ended, Exchange, REPORTS};
 use crate::login::{Login, LoginError};
 use crate::mcp::failure::{Failure, Stage};
 use crate::mcp::relay::{self, Event, OutgoingKind};
@@ -14,8 +14,6 @@ use crate::secret::Secret;
 /// How often a message is sent again with another token: after a refresh that the server does not
 /// honour, a person may still have to sign in.
 const SIGN_INS: u32 = 2;
-/// How often the relay is told that a sign-in is still awaited.
-const REPORTS: Duration = Duration::from_secs(10);
 /// How long a token may take that needs nobody before the relay is told. Clients give `initialize`
 /// ten seconds at the least.
 const DELAY: Duration = Duration::from_secs(6);

@@ -151,6 +151,12 @@ pub enum Event {
     /// The exchange waits for a person to sign in. Said as soon as that is known, and again every
     /// now and then.
     SigningIn,
+    /// The exchange waits before it is sent again. Said as soon as that is known, and again every now
+    /// and then.
+    Waiting {
+        /// What for, in a few words.
+        why: String,
+    },
     /// The exchange waits for a token that can be had without a person, but not as fast as an AI
     /// client expects an answer to `initialize`.
     Delayed,

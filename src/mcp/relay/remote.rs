@@ -9,6 +9,9 @@ use crate::mcp::jsonrpc::{self, Id, Kind, METHOD_NOT_FOUND, Message};
 use crate::mcp::pending::{Owner, Question};
 use crate::untrusted::{SHOWN, printable};
 
+/// What a request waits for that a person has to sign in for.
+const SIGNING_IN: &str = "waiting for sign-in in the browser";
+
 impl Relay {
     /// Something happened on an exchange.
     pub fn remote_event(&mut self, exchange: u64, event: Event, now: u64) {
@@ -41,6 +44,7 @@ impl Relay {
                 self.person_needed(exchange, now);
                 self.report_sign_in(exchange);
             }
+            Event::Waiting { why } => self.report_waiting(exchange, &why),
             Event::Delayed => self.answer_is_late(exchange, now),
             Event::NotSignedIn => self.answer_unsigned(exchange),
             Event::TokensChanged => self.tokens_changed(exchange, now),
@@ -257,18 +261,19 @@ impl Relay {
     /// Clients that extend their time limit on progress do not give up while a person signs in: for
     /// this exchange, and for what waits until it is done.
     fn report_sign_in(&mut self, exchange: u64) {
-        self.report_waiting(exchange);
+        self.report_waiting(exchange, SIGNING_IN);
         let announces =
             matches!(self.phase, Phase::Announcing { exchange: ours, .. } if ours == exchange);
         if announces || self.is_opening(exchange) {
             let waiting: Vec<u64> = self.waiting.iter().filter_map(Waiting::request).collect();
             for number in waiting {
-                self.report_waiting(number);
+                self.report_waiting(number, SIGNING_IN);
             }
         }
     }
 
-    fn report_waiting(&mut self, number: u64) {
+    /// Tells the AI client what its request waits for, if it wants to know.
+    fn report_waiting(&mut self, number: u64, why: &str) {
         let Some(asked) = self.pending.asked(number) else {
             return;
         };
@@ -289,8 +294,8 @@ impl Relay {
             return;
         }
         let message = match self.host.revision {
-            Some(revision) if !revision.progress_message => "",
-            _ => ",\"message\":\"waiting for sign-in in the browser\"",
+            Some(revision) if !revision.progress_message => String::new(),
+            _ => format!(",\"message\":{}", jsonrpc::quote(why)),
         };
         self.tell_host(
             format!(

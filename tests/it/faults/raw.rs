@@ -274,13 +274,13 @@ fn answer(request: &Request, connection: usize, state: &mut State, stream: &TcpS
         ))],
         ("POST", Some("tools/list")) => {
             let tools = json!([{ "name": "look", "annotations": { "readOnlyHint": true } }, { "name": "do" }]);
-            vec![send(json_body(&result(
+            vec![send(json_body(result(
                 &id,
                 &json!({ "tools": tools }).to_string(),
             )))]
         }
         ("POST", Some(_)) if !message["id"].is_null() => {
-            vec![send(json_body(&result(&id, "{\"done\":true}")))]
+            vec![send(json_body(result(&id, "{\"done\":true}")))]
         }
         _ => vec![send(status("202 Accepted", ""))],
     }

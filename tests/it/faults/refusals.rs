@@ -149,6 +149,24 @@ fn a_wait_that_is_too_long_is_left_to_the_host() {
 }
 
 #[test]
+fn a_client_that_wants_progress_hears_of_a_wait() {
+    let mut scene = Scene::open();
+    let call = Fault::mcp().rpc("tools/call");
+    let wait = page(429).header("Retry-After", "2");
+    scene.playground.fault(call.then(wait));
+    let params = json!({ "name": "echo", "arguments": {}, "_meta": { "progressToken": "t" } });
+    let id = scene.bridge.request("tools/call", params);
+    let progress = scene.bridge.incoming("notifications/progress");
+    assert_eq!(progress["params"]["progressToken"], "t");
+    assert_eq!(
+        progress["params"]["message"],
+        "waiting to send the request again: it answered 429"
+    );
+    assert!(scene.bridge.answer(id)["result"].is_object());
+    assert_eq!(scene.posts("tools/call").len(), 2);
+}
+
+#[test]
 fn a_call_that_waits_to_be_sent_again_can_be_cancelled() {
     let mut scene = Scene::open();
     let call = Fault::mcp().rpc("tools/call");

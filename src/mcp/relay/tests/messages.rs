@@ -183,3 +183,34 @@ fn a_call_that_does_no_harm_may_be_tried_again_after_the_end_of_the_session() {
         reads_the_list(&mut scene);
     }
 }
+
+#[test]
+fn a_wait_is_told_to_a_client_that_wants_to_know() {
+    for (version, message) in [
+        ("2025-11-25", r#","message":"it answered \"429\"""#),
+        ("2024-11-05", ""),
+    ] {
+        let mut scene = Scene::open_as(version, "{}");
+        scene.host(
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","_meta":{"progressToken":"t"}}}"#,
+        );
+        let (one, _) = scene.sent();
+        scene.host(&call("2"));
+        let (two, _) = scene.sent();
+        let why = || Event::Waiting {
+            why: r#"it answered "429""#.into(),
+        };
+        scene.remote(one, why());
+        assert_eq!(
+            scene.told(),
+            format!(
+                r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":"t","progress":0.000001{message}}}}}"#
+            )
+        );
+        scene.remote(one, why());
+        assert!(scene.told().contains(r#""progress":0.000002"#));
+        // The other one did not ask for it.
+        scene.remote(two, why());
+        scene.nothing();
+    }
+}

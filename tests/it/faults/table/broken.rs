@@ -154,3 +154,36 @@ fn a_server_without_tls_where_tls_is_expected_is_no_hang() {
     assert!(detail(&answer).contains("cannot be reached"), "{answer}");
     accepts.join().unwrap();
 }
+
+/// A listener that lets no connection come about: as many as it takes wait to be accepted.
+#[cfg(target_os = "linux")]
+fn black_hole() -> (tokio::net::TcpListener, Vec<std::net::TcpStream>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()
+        .unwrap();
+    let _inside = runtime.enter();
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut waiting = Vec::new();
+    while let Ok(connection) =
+        std::net::TcpStream::connect_timeout(&address, Duration::from_millis(300))
+    {
+        waiting.push(connection);
+    }
+    (listener, waiting)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_connection_that_does_not_come_about_costs_its_time_out_twice() {
+    let (listener, _waiting) = black_hole();
+    let port = listener.local_addr().unwrap().port();
+    let url = format!("http://127.0.0.1:{port}/mcp");
+    let (answer, stderr) = opened(&url, &["--connect-timeout", "1"]);
+    assert_eq!(kind(&answer), ("connect", true, None), "{answer}");
+    assert!(detail(&answer).contains("cannot be reached"), "{answer}");
+    assert_eq!(stderr.matches("sending again").count(), 1, "{stderr}");
+}
