@@ -26,6 +26,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use crate::diag::Diag;
 use crate::login::Login;
+use crate::mcp::failure::{Failure, Stage};
 use crate::mcp::record::ServerRecord;
 use crate::mcp::relay::{Event, Relay};
 use crate::mcp::transport::{Preference, Transport};
@@ -198,10 +199,20 @@ impl Bridge {
                 self.handles.remove(&exchange);
             }
             Err(error) if error.is_cancelled() => {}
-            Err(error) => self
-                .wire
-                .diag
-                .error(format_args!("a task ended unexpectedly: {error}"), None),
+            Err(error) => {
+                let what = format_args!("a task ended unexpectedly: {error}");
+                self.wire.diag.error(what, None);
+                let died = |(_, handle): &(&u64, &AbortHandle)| handle.id() == error.id();
+                let exchange = self.handles.iter().find(died).map(|(number, _)| *number);
+                if let Some(exchange) = exchange {
+                    self.handles.remove(&exchange);
+                    let detail = "this program failed at the request, which may have been carried out; please report it";
+                    let failure = Failure::new(Stage::Protocol, false, detail);
+                    let now = self.now();
+                    self.relay
+                        .remote_event(exchange, Event::Failed(failure), now);
+                }
+            }
         }
     }
 }

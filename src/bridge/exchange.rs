@@ -15,7 +15,7 @@ use super::Wire;
 use crate::ids;
 use crate::mcp::answer::{self, Refusal, Sent, Tries, Verdict, What};
 use crate::mcp::failure::{Failure, Stage};
-use crate::mcp::jsonrpc::{self, Message, Parsed};
+use crate::mcp::jsonrpc::{self, Id, Malformed, Meant, Message, Parsed};
 use crate::mcp::relay::{Event, Outgoing, OutgoingKind};
 use crate::net::remote::{Answer, Broken, Way};
 use crate::oauth::challenge::Challenge;
@@ -112,7 +112,7 @@ impl Exchange {
                     repeatable: self.outgoing.repeatable,
                 },
                 OutgoingKind::Events { .. } => What::Stream,
-                OutgoingKind::Notification(_) => What::Notification,
+                OutgoingKind::Notification(method) => What::notification(method),
                 OutgoingKind::Response => What::Response,
             },
             with_session: self
@@ -157,9 +157,6 @@ impl Exchange {
             Verdict::SessionLost => {
                 self.report(Event::SessionLost).await;
                 return Ok(true);
-            }
-            Verdict::Deliver(_) if self.is_events() => {
-                return Err(self.no_stream(refusal.status).into());
             }
             Verdict::Deliver(error) => {
                 let status = answer.status;
@@ -216,32 +213,55 @@ impl Exchange {
     }
 }
 
-/// The messages of one event's data.
-pub(super) fn parse_event(data: Bytes, note: impl Fn(String)) -> Vec<Message> {
-    match jsonrpc::parse_any(data) {
-        Ok(parsed) => messages(parsed, note),
+/// What a body, or the data of an event, holds.
+pub(super) enum Part {
+    /// A message.
+    Message(Message),
+    /// The answer to the request with this id, which is no message, and why.
+    NoMessage(Id, &'static str),
+}
+
+impl From<Part> for Event {
+    fn from(part: Part) -> Self {
+        match part {
+            Part::Message(message) => Self::Message(message),
+            Part::NoMessage(id, reason) => Self::NoMessage { id, reason },
+        }
+    }
+}
+
+/// The parts of one event's data.
+pub(super) fn parse_event(data: Bytes, note: impl Fn(String)) -> Vec<Part> {
+    let data = jsonrpc::without_byte_order_mark(data);
+    match jsonrpc::parse_any(data.clone()) {
+        Ok(parsed) => parts(parsed, note),
         Err(malformed) => {
             note(format!(
                 "skipped an event that is no message: {}",
                 malformed.reason
             ));
-            Vec::new()
+            let id = jsonrpc::answered_id(&data);
+            id.map(|id| Part::NoMessage(id, malformed.reason))
+                .into_iter()
+                .collect()
         }
     }
 }
 
-fn messages(parsed: Parsed, note: impl Fn(String)) -> Vec<Message> {
-    match parsed {
-        Parsed::Single(message) => vec![message],
-        Parsed::Batch(entries) => entries
-            .into_iter()
-            .filter_map(|entry| {
-                entry
-                    .map_err(|malformed| {
-                        note(format!("skipped a part of an array: {}", malformed.reason))
-                    })
-                    .ok()
-            })
-            .collect(),
-    }
+fn parts(parsed: Parsed, note: impl Fn(String)) -> Vec<Part> {
+    let entries = match parsed {
+        Parsed::Single(message) => return vec![Part::Message(message)],
+        Parsed::Batch(entries) => entries,
+    };
+    let part = |entry: Result<Message, Malformed>| match entry {
+        Ok(message) => Some(Part::Message(message)),
+        Err(malformed) => {
+            note(format!("skipped a part of an array: {}", malformed.reason));
+            let id = malformed
+                .id
+                .filter(|_| malformed.meant == Meant::Response)?;
+            Some(Part::NoMessage(id, malformed.reason))
+        }
+    };
+    entries.into_iter().filter_map(part).collect()
 }

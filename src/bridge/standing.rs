@@ -258,8 +258,8 @@ impl Standing {
             if &*event.name != "message" || self.replay.is_repeated(event.id.as_deref()) {
                 continue;
             }
-            for message in parse_event(event.data, |reason| self.wire.diag.debug(reason)) {
-                if !self.report(Event::Message(message)).await {
+            for part in parse_event(event.data, |reason| self.wire.diag.debug(reason)) {
+                if !self.report(part.into()).await {
                     return None;
                 }
             }

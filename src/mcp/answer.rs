@@ -46,6 +46,9 @@ pub enum What<'a> {
     },
     /// A notification.
     Notification,
+    /// `notifications/initialized`, which does no harm twice. Without it the session is of no use:
+    /// servers refuse all other requests (MCP 2025-11-25, Lifecycle, Initialization).
+    Announcement,
     /// The answer to a request of the server.
     Response,
     /// A GET that asks for an event stream.
@@ -53,12 +56,21 @@ pub enum What<'a> {
 }
 
 impl<'a> What<'a> {
+    /// A notification with this method.
+    pub fn notification(method: &str) -> Self {
+        match method {
+            "notifications/initialized" => Self::Announcement,
+            _ => Self::Notification,
+        }
+    }
+
     /// Its column in the tables.
     fn column(self) -> usize {
         match self {
             Self::Request {
                 repeatable: true, ..
-            } => 0,
+            }
+            | Self::Announcement => 0,
             Self::Request {
                 repeatable: false, ..
             } => 1,

@@ -3,12 +3,16 @@
 //! A [`Message`] is the text of one JSON-RPC message with the places of the few members the rules
 //! need. Nothing else is parsed into values, so numbers, key order and unknown members survive.
 
+mod mending;
+
 use std::fmt;
 use std::ops::Range;
 
 use bytes::Bytes;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
+
+pub use mending::{answered_id, without_byte_order_mark};
 
 /// Parse error (JSON-RPC 2.0 §5.1).
 pub const PARSE_ERROR: i32 = -32700;
@@ -545,15 +549,6 @@ pub fn error(
 pub fn quote(text: &str) -> String {
     // Writing a string to memory cannot fail.
     serde_json::to_string(text).unwrap_or_default()
-}
-
-/// The text without a byte order mark, which some servers put in front (RFC 8259 §8.1 lets a reader
-/// ignore it).
-pub fn without_byte_order_mark(text: Bytes) -> Bytes {
-    match text.strip_prefix(b"\xef\xbb\xbf") {
-        Some(rest) => text.slice_ref(rest),
-        None => text,
-    }
 }
 
 fn offset(whole: &str, part: &str) -> usize {

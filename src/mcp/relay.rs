@@ -14,6 +14,7 @@
 //! ```
 
 mod alive;
+mod elsewhere;
 mod exchange;
 mod host;
 mod lifecycle;
@@ -23,7 +24,7 @@ mod sign_in;
 mod tests;
 mod transport;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -108,8 +109,8 @@ pub struct Relay {
     waiting: VecDeque<Waiting>,
     /// Notifications in flight, with the serial of the session they were sent in.
     notifications: HashMap<u64, (Message, u64)>,
-    /// Requests that the server accepted and will answer on the standing stream.
-    answers_elsewhere: BTreeSet<u64>,
+    /// Requests that the server accepted and will answer on the standing stream, until then.
+    answers_elsewhere: BTreeMap<u64, u64>,
     batches: u64,
     next_number: u64,
     host: Host,
@@ -168,7 +169,7 @@ impl Relay {
             pending: Pending::default(),
             waiting: VecDeque::new(),
             notifications: HashMap::new(),
-            answers_elsewhere: BTreeSet::new(),
+            answers_elsewhere: BTreeMap::new(),
             batches: 0,
             next_number: 1,
             host: Host::default(),
@@ -198,6 +199,7 @@ impl Relay {
             self.sign_in_deadline(),
             self.link_deadline(),
             self.alive_deadline(),
+            self.elsewhere_deadline(),
         ]
         .into_iter()
         .flatten()
@@ -207,9 +209,10 @@ impl Relay {
     /// Time has passed: `now` in milliseconds of the caller's clock.
     pub fn on_time(&mut self, now: u64) {
         self.tell_time(now);
-        self.sign_in_on_time(now);
         self.link_on_time(now);
+        self.sign_in_on_time(now);
         self.alive_on_time(now);
+        self.elsewhere_on_time(now);
         if let Standing::Asked { exchange, until } = self.standing
             && now >= until
         {

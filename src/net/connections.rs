@@ -5,7 +5,7 @@
 //! worst for a refresh token: it may be spent, and nobody has the new one. So whoever sends asks
 //! for the client right before, and gets one with an empty pool if something happened since.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,9 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 /// lost, and common load balancers and servers end theirs after 60 s (AWS), 75 s (nginx) or later.
 /// One that does so sooner, such as Node's server after 5 s, is noticed when its end arrives.
 const UNUSED: Duration = Duration::from_secs(50);
+
+/// How long the way to the server is taken to be what it was, when something is to be sent.
+const WAY_STAYS: Duration = Duration::from_secs(1);
 
 /// Lets the client notice within about a minute that the other side is gone, while it waits for an
 /// answer or listens to a stream and sends nothing itself. An open HTTP/2 connection is asked by
@@ -62,6 +65,8 @@ struct State {
     pulse: Pulse,
     /// Where the server, or the proxy on the way to it, was reached last.
     peer: Option<SocketAddr>,
+    /// When the way there was looked at.
+    way_seen: Instant,
 }
 
 impl Connections {
@@ -72,6 +77,7 @@ impl Connections {
             client: build(&settings)?,
             pulse: Pulse::new(Reading::now(start)),
             peer: None,
+            way_seen: start,
         };
         Ok(Self(Arc::new(Shared {
             settings,
@@ -83,10 +89,10 @@ impl Connections {
 
     /// The client to send with now. Do not keep it: a later request has to ask again.
     ///
-    /// The clocks are looked at each time: after a sleep, a request may come before the next beat.
+    /// The clocks are looked at each time, and the way to the server if that was not done just now:
+    /// a request may come before the next beat.
     pub fn client(&self) -> Client {
-        let disturbed = self.lock().pulse.glance(Reading::now(self.0.start));
-        self.take(disturbed);
+        self.glance(WAY_STAYS);
         self.lock().client.clone()
     }
 
@@ -95,19 +101,20 @@ impl Connections {
         build(&self.0.settings).unwrap_or_else(|_| self.client())
     }
 
-    /// Notes where the server answered from.
+    /// Notes where the server answered from. If that is news, it also notes the way there: a later
+    /// one is compared with it.
     pub fn reached(&self, peer: Option<SocketAddr>) {
-        if peer.is_some() {
+        let news = |state: &State| peer.is_some() && peer != state.peer;
+        if news(&self.lock()) {
             self.lock().peer = peer;
+            self.glance(Duration::ZERO);
         }
     }
 
     /// Looks whether anything happened that connections do not survive. To be called every
     /// [`pulse::BEAT`].
     pub fn beat(&self) {
-        // To this machine itself the way is always the same.
-        let peer = self.lock().peer.filter(|peer| !peer.ip().is_loopback());
-        let way = peer.and_then(|peer| Some((peer.ip(), pulse::local_address(peer).ok()?)));
+        let way = self.way(Duration::ZERO);
         let reading = Reading::now(self.0.start);
         let disturbed = self.lock().pulse.beat(reading, way, pulse::is_ours);
         self.take(disturbed);
@@ -123,6 +130,28 @@ impl Connections {
     /// Changes whenever the connections were renewed.
     pub fn renewals(&self) -> watch::Receiver<Option<Disturbance>> {
         self.0.renewed.subscribe()
+    }
+
+    /// Looks in between two beats.
+    fn glance(&self, stays: Duration) {
+        let way = self.way(stays);
+        let reading = Reading::now(self.0.start);
+        let disturbed = self.lock().pulse.glance(reading, way, pulse::is_ours);
+        self.take(disturbed);
+    }
+
+    /// The server's address and that of this machine on the way to it; `None` if there is no way, or
+    /// if it was looked at within this time.
+    fn way(&self, stays: Duration) -> Option<(IpAddr, IpAddr)> {
+        let mut state = self.lock();
+        if state.way_seen.elapsed() < stays {
+            return None;
+        }
+        state.way_seen = Instant::now();
+        // To this machine itself the way is always the same.
+        let peer = state.peer.filter(|peer| !peer.ip().is_loopback())?;
+        drop(state);
+        Some((peer.ip(), pulse::local_address(peer).ok()?))
     }
 
     fn take(&self, disturbed: Option<Disturbance>) {

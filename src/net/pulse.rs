@@ -71,17 +71,29 @@ impl Pulse {
         }
     }
 
-    /// Takes the reading that comes every [`BEAT`]. `peer` is the server's address, `local` the
-    /// address of this machine that the way there leads from, if both are known and there is a way;
-    /// `is_ours` says whether an address still belongs to this machine.
+    /// Takes the reading that comes every [`BEAT`]. `way` is the server's address and the one of this
+    /// machine that the way there leads from, if both are known and there is a way; `is_ours` says
+    /// whether an address still belongs to this machine.
     pub fn beat(
         &mut self,
         reading: Reading,
         way: Option<(IpAddr, IpAddr)>,
         is_ours: impl FnOnce(IpAddr) -> bool,
     ) -> Option<Disturbance> {
-        let slept = self.glance(reading);
+        let disturbed = self.glance(reading, way, is_ours);
         self.beats = true;
+        disturbed
+    }
+
+    /// Takes a reading in between, right before something is sent: what happened must be known before
+    /// the next beat.
+    pub fn glance(
+        &mut self,
+        reading: Reading,
+        way: Option<(IpAddr, IpAddr)>,
+        is_ours: impl FnOnce(IpAddr) -> bool,
+    ) -> Option<Disturbance> {
+        let slept = self.take_reading(reading);
         let changed = self.take_way(way, is_ours);
         match slept {
             Some(Disturbance::Slept(_)) => slept,
@@ -89,9 +101,7 @@ impl Pulse {
         }
     }
 
-    /// Takes a reading in between, right before something is sent: what the machine slept through
-    /// must be known before the next beat.
-    pub fn glance(&mut self, reading: Reading) -> Option<Disturbance> {
+    fn take_reading(&mut self, reading: Reading) -> Option<Disturbance> {
         let last = std::mem::replace(&mut self.last, reading);
         let running = reading.running.saturating_sub(last.running);
         let elapsed = match (reading.elapsed, last.elapsed) {

@@ -158,14 +158,16 @@ impl From<Trouble> for Broken {
 }
 
 impl Broken {
-    fn timed_out(cause: String) -> Self {
+    /// It took longer than we wait.
+    pub fn timed_out(cause: String) -> Self {
         Self {
             delivery: Delivery::TimedOut,
             cause,
         }
     }
 
-    fn unknown(cause: impl Into<String>) -> Self {
+    /// Whether it was processed is not known.
+    pub fn unknown(cause: impl Into<String>) -> Self {
         Self {
             delivery: Delivery::Unknown,
             cause: cause.into(),

@@ -89,7 +89,7 @@ fn through_random_faults_no_answer_is_lost_and_nothing_is_done_twice() {
         wrong.extend(place.settle(LAST_ANSWERS));
         for host in &place.hosts {
             wrong.extend(host.judge(place));
-            tally += host.tally();
+            tally += host.tally(place);
         }
     }
     wrong.extend(quiet.hears());

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use url::Url;
 
-use super::{Ended, Exchange, messages, parse_event};
+use super::{Ended, Exchange, Part, parse_event, parts};
 use crate::diag;
 use crate::mcp::answer::{BodyKind, Tries};
 use crate::mcp::failure::{Failure, Stage};
@@ -113,7 +113,11 @@ impl Exchange {
         let Ok(parsed) = jsonrpc::parse_any(body) else {
             return;
         };
-        for message in messages(parsed, |reason| self.wire.diag.debug(reason)) {
+        for part in parts(parsed, |reason| self.wire.diag.debug(reason)) {
+            let Part::Message(message) = part else {
+                self.report(part.into()).await;
+                continue;
+            };
             match (message.kind(), message.id()) {
                 (Kind::Result | Kind::Error, Some(_)) => self.report(Event::Message(message)).await,
                 (Kind::Error, None) if self.is_request() => {
@@ -191,12 +195,6 @@ impl Exchange {
         })
     }
 
-    pub(super) fn no_stream(&self, status: u16) -> Failure {
-        let server = &self.wire.server;
-        let detail = format!("`{server}` answered {status} to a GET for its event stream");
-        no_events(status, detail)
-    }
-
     async fn read_messages(&mut self, url: &Url, mut reader: EventReader) -> Result<(), Ended> {
         let cause = loop {
             match heard(&mut reader).await {
@@ -205,8 +203,8 @@ impl Exchange {
                     self.report(Event::Connected(endpoint)).await;
                 }
                 Heard::Event(event) if &*event.name == "message" => {
-                    for message in parse_event(event.data, |reason| self.wire.diag.debug(reason)) {
-                        self.report(Event::Message(message)).await;
+                    for part in parse_event(event.data, |reason| self.wire.diag.debug(reason)) {
+                        self.report(part.into()).await;
                     }
                 }
                 Heard::Event(_) => {}

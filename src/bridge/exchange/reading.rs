@@ -2,18 +2,18 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use super::{Ended, Exchange, messages, parse_event};
+use super::{Ended, Exchange, Part, parse_event, parts};
 use crate::bridge::alive::Renewals;
 use crate::bridge::standing::warn_of_delay;
 use crate::mcp::answer::{self, BodyKind, Delivery};
 use crate::mcp::failure::{Failure, Stage};
-use crate::mcp::jsonrpc::{self, Kind, Message};
+use crate::mcp::jsonrpc::{self, Kind};
 use crate::mcp::listening::{self, Head, Resumed};
 use crate::mcp::reconnect::{Brought, Reconnect};
 use crate::mcp::relay::Event;
 use crate::mcp::replay::Replay;
 use crate::mcp::sse::SseEvent;
-use crate::net::remote::{Answer, Carried, EventReader, InvalidSessionId};
+use crate::net::remote::{Answer, Broken, Carried, EventReader, InvalidSessionId};
 
 /// Most attempts in a row to resume a stream.
 const RESUMES: u32 = 5;
@@ -79,8 +79,8 @@ impl Exchange {
                 .debug("the answer is JSON-RPC, but not labelled as JSON");
         }
         let mut replied = false;
-        for message in messages(parsed, |reason| self.wire.diag.debug(reason)) {
-            replied |= self.pass_on(message).await;
+        for part in parts(parsed, |reason| self.wire.diag.debug(reason)) {
+            replied |= self.pass_on(part).await;
         }
         match replied {
             true => Ok(()),
@@ -89,7 +89,15 @@ impl Exchange {
     }
 
     /// Hands a message to the relay. `true` if it answers this exchange's request.
-    async fn pass_on(&self, message: Message) -> bool {
+    async fn pass_on(&self, part: Part) -> bool {
+        let message = match part {
+            Part::Message(message) => message,
+            Part::NoMessage(ref id, _) => {
+                let answers = id.as_number() == Some(self.outgoing.exchange);
+                self.report(part.into()).await;
+                return answers;
+            }
+        };
         let answers = match (message.kind(), message.id()) {
             (Kind::Result | Kind::Error, Some(id)) => {
                 id.as_number() == Some(self.outgoing.exchange)
@@ -112,11 +120,11 @@ impl Exchange {
             return false;
         }
         let mut answered = false;
-        for message in parse_event(event.data, |reason| self.wire.diag.debug(reason)) {
-            if message.kind() == Kind::Request {
+        for part in parse_event(event.data, |reason| self.wire.diag.debug(reason)) {
+            if matches!(&part, Part::Message(message) if message.kind() == Kind::Request) {
                 reader.await_answer();
             }
-            answered |= self.pass_on(message).await;
+            answered |= self.pass_on(part).await;
         }
         answered
     }
@@ -144,10 +152,22 @@ impl Exchange {
                     let _ = tokio::time::timeout(DRAIN, self.read_to_end(reader)).await;
                     return Ok(());
                 }
-                Left::Ended(cause) => cause,
+                Left::Ended(cause) => Ok(cause),
+                Left::Unusable(broken) => Err(broken),
             };
             drop(reader);
-            reader = self.resume(&mut rest, cause).await?;
+            let resumed = match cause {
+                Ok(cause) => self.resume(&mut rest, cause).await?,
+                Err(broken) => Err(broken),
+            };
+            match resumed {
+                Ok(resumed) => reader = resumed,
+                // The rest cannot be had: as if the answer had broken off.
+                Err(broken) => {
+                    self.broken(&broken).await?;
+                    return Box::pin(self.run()).await;
+                }
+            }
         }
     }
 
@@ -175,7 +195,13 @@ impl Exchange {
                         return Left::Answered;
                     }
                 }
-                Ok(None) => break Some("it ended".to_owned()),
+                Ok(None) => break Some("its stream ended".to_owned()),
+                // It would be as large, and as unreadable, the next time.
+                Err(broken)
+                    if matches!(broken.delivery, Delivery::TooLarge | Delivery::Unreadable) =>
+                {
+                    return Left::Unusable(broken);
+                }
                 Err(broken) => {
                     rest.timed_out = broken.delivery == Delivery::TimedOut;
                     break Some(broken.cause);
@@ -199,22 +225,21 @@ impl Exchange {
         Left::Ended(cause)
     }
 
-    /// Opens the rest of a stream. `cause`: why it ended; `None` if its connection may be dead,
-    /// which is a reason to hurry.
+    /// Opens the rest of a stream, or says why it cannot be had. `cause`: why it ended; `None` if
+    /// its connection may be dead, which is a reason to hurry.
     async fn resume(
         &mut self,
         rest: &mut Rest,
         cause: Option<String>,
-    ) -> Result<EventReader, Ended> {
-        let Some(last_event_id) = rest.last_event_id.clone() else {
-            let gone = self.gone(cause.as_deref().unwrap_or("it ended"));
-            return Err(rest.end(gone));
-        };
+    ) -> Result<Result<EventReader, Broken>, Ended> {
         let mut hurries = cause.is_none();
         let mut cause = cause.unwrap_or_else(|| "its connection was lost".to_owned());
+        let Some(last_event_id) = rest.last_event_id.clone() else {
+            return Ok(Err(rest.broken(cause)));
+        };
         loop {
             if rest.reconnect.failures() >= RESUMES {
-                return Err(rest.end(self.gone(&cause)));
+                return Ok(Err(rest.broken(cause)));
             }
             if !std::mem::take(&mut hurries) {
                 rest.wait().await;
@@ -242,12 +267,12 @@ impl Exchange {
             match self.judge_resumed(&mut answer).await {
                 Resumed::Open => {
                     self.sign_ins = 0;
-                    return Ok(answer.events());
+                    return Ok(Ok(answer.events()));
                 }
                 Resumed::SignIn => {
                     match self.sign_in(self.challenge(&answer)).await {
                         Err(Ended::NotSignedIn) => {
-                            return Err(self.gone("nobody has signed in to receive the rest of it"));
+                            return Err(self.unsigned());
                         }
                         outcome => outcome?,
                     }
@@ -255,7 +280,7 @@ impl Exchange {
                 }
                 Resumed::Again => {
                     rest.reconnect.failed(answer.retry_after(SystemTime::now()));
-                    cause = format!("resuming it was answered {}", answer.status);
+                    cause = format!("resuming its stream was answered {}", answer.status);
                 }
                 Resumed::Gone {
                     why,
@@ -265,7 +290,8 @@ impl Exchange {
                         self.report(Event::SessionDoubted).await;
                     }
                     let status = answer.status;
-                    return Err(self.gone(&format!("resuming it was answered {status} ({why})")));
+                    cause = format!("resuming its stream was answered {status} ({why})");
+                    return Ok(Err(Broken::unknown(cause)));
                 }
             }
         }
@@ -285,10 +311,10 @@ impl Exchange {
         })
     }
 
-    fn gone(&self, why: &str) -> Ended {
+    fn unsigned(&self) -> Ended {
         let server = &self.wire.server;
         let detail = format!(
-            "`{server}` did not finish its answer: {why}; the request may have been carried out, so it was not sent again"
+            "`{server}` did not finish its answer: nobody has signed in to receive the rest of it; the request may have been carried out, so it was not sent again"
         );
         Failure::new(Stage::Http, false, detail).into()
     }
@@ -306,11 +332,11 @@ struct Rest {
 }
 
 impl Rest {
-    /// The end of an answer that is not awaited any more.
-    fn end(&self, gone: Ended) -> Ended {
-        match gone {
-            Ended::Failed(failure) if self.timed_out => Ended::GaveUp(failure),
-            gone => gone,
+    /// The end of an answer that cannot be had any more.
+    fn broken(&self, cause: String) -> Broken {
+        match self.timed_out {
+            true => Broken::timed_out(cause),
+            false => Broken::unknown(cause),
         }
     }
 
@@ -332,4 +358,6 @@ enum Left {
     Answered,
     /// It was not; why the stream ended, `None` if its connection may be dead.
     Ended(Option<String>),
+    /// It was, but cannot be taken: it is too large, or unreadable.
+    Unusable(Broken),
 }

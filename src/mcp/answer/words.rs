@@ -47,9 +47,13 @@ fn outcome(sent: Sent<'_>, tries: &Tries) -> (bool, String) {
         What::Request {
             repeatable: true, ..
         }
-        | What::Stream => (
+        | What::Announcement => (
             true,
             format!("it was sent {} times; try again later", tries.replays + 1),
+        ),
+        What::Stream => (
+            true,
+            "the event stream was not opened; try again later".to_owned(),
         ),
         What::Request { .. } => (
             false,
@@ -215,13 +219,12 @@ pub fn not_an_answer(server: &str) -> Failure {
 }
 
 /// An answer on a stream that has this request's id, but is no proper message.
-pub fn no_message(server: &str, malformed: &Malformed) -> Failure {
+pub fn no_message(server: &str, reason: &str) -> Failure {
     Failure::new(
         Stage::Protocol,
         false,
         format!(
-            "`{server}` answered this request with something that is not JSON-RPC: {}; its operator has to mend that",
-            malformed.reason
+            "`{server}` answered this request with something that is not JSON-RPC: {reason}; its operator has to mend that"
         ),
     )
 }

@@ -66,6 +66,7 @@ impl Relay {
         self.forget_ping();
         match self.phase {
             Phase::Lost => self.reopen(now),
+            _ if self.is_over_sse() => self.events_doubted(now),
             _ => self.check_session(),
         }
     }
@@ -87,7 +88,7 @@ impl Relay {
     /// Asks the server something that it refuses if it does not know the session any more. Over
     /// HTTP+SSE it shows whether the event stream is alive. Otherwise, without a session id, the server
     /// has nothing to forget.
-    fn check_session(&mut self) {
+    pub(super) fn check_session(&mut self) {
         let has_id = self
             .session
             .as_ref()

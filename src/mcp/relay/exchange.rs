@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::mcp::failure::Failure;
-use crate::mcp::jsonrpc::Message;
+use crate::mcp::jsonrpc::{Id, Message};
 use crate::mcp::record::ServerRecord;
 use crate::mcp::session::Session;
 use crate::mcp::transport::{Endpoint, Route, Transport};
@@ -111,6 +111,13 @@ pub enum Event {
     Message(Message),
     /// The one answer to this exchange's request, whatever its id says.
     Reply(Message),
+    /// What answers the request with this id, and is no message.
+    NoMessage {
+        /// The id.
+        id: Id,
+        /// What is wrong with it, in a few words.
+        reason: &'static str,
+    },
     /// The request was answered with this HTTP status and JSON-RPC error.
     Refused {
         /// The status.

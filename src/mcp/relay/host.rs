@@ -259,6 +259,7 @@ impl Relay {
         let Some(asked) = self.pending.settle(number) else {
             return;
         };
+        self.answered_over_events(number);
         if asked.sent {
             if self.is_of_this_session(&asked) {
                 self.send_notification(message.with_part(part, &number.to_string()));

@@ -455,7 +455,7 @@ impl Relay {
         }
         let over_sse = self.is_over_sse() && self.session.is_some();
         if over_sse {
-            self.lose_events("lost the session before it answered this request");
+            self.lose_events(now);
         }
         self.close_standing();
         self.session = None;
@@ -509,16 +509,5 @@ impl Relay {
             }
         }
         self.pump(now);
-    }
-
-    /// Fails the requests whose answers were to come on the standing stream.
-    fn fail_elsewhere(&mut self, why: &str) {
-        let detail = format!(
-            "`{}` accepted this request, but then {why}; it may have been carried out, so it was not sent again",
-            self.server_name
-        );
-        for number in std::mem::take(&mut self.answers_elsewhere) {
-            self.fail(number, &Failure::new(Stage::Http, false, detail.clone()));
-        }
     }
 }

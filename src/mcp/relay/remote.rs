@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use super::{Effect, Event, Phase, QUESTION_LIMIT, Relay, Standing, Waiting, question_id};
+use super::{Effect, Event, Phase, QUESTION_LIMIT, Relay, Waiting, question_id};
+use crate::mcp::answer;
 use crate::mcp::failure::{Failure, Stage};
 use crate::mcp::jsonrpc::{self, Id, Kind, METHOD_NOT_FOUND, Message};
 use crate::mcp::pending::{Owner, Question};
@@ -15,6 +16,9 @@ impl Relay {
         if self.is_events(exchange) && !matches!(event, Event::Message(_)) {
             return self.events_event(exchange, event, now);
         }
+        if self.doubt_ends(exchange, &event, now) {
+            return;
+        }
         match event {
             Event::SessionHeader(id) => {
                 if self.is_opening(exchange) {
@@ -23,6 +27,7 @@ impl Relay {
             }
             Event::Refused { status, error } => self.refused(exchange, status, error, now),
             Event::Message(message) => self.remote_message(exchange, message, now),
+            Event::NoMessage { id, reason } => self.no_message(exchange, &id, reason, now),
             Event::Reply(message) => self.answered(exchange, &message, now),
             Event::Accepted => self.accepted(exchange, now),
             Event::SessionLost => self.session_lost(exchange, now),
@@ -71,24 +76,6 @@ impl Relay {
         }
     }
 
-    /// Tells the server that a request is no longer awaited, as if the AI client had cancelled it
-    /// (MCP 2025-11-25, Lifecycle, Timeouts). `initialize` is never cancelled.
-    fn cancel(&mut self, number: u64, reason: &str) {
-        let Some(asked) = self.pending.asked(number) else {
-            return;
-        };
-        let session = self.session.as_ref().map(|session| session.serial);
-        if asked.sent && session == Some(asked.session) && asked.message.method() != "initialize" {
-            self.send_cancelled(number, reason);
-        }
-        for (question, _) in self
-            .pending
-            .take_questions(|question| question.exchange == number)
-        {
-            self.withdraw_question(question, "the request it belongs to took too long");
-        }
-    }
-
     fn accepted(&mut self, exchange: u64, now: u64) {
         self.notifications.remove(&exchange);
         if matches!(self.phase, Phase::Announcing { exchange: ours, .. } if ours == exchange) {
@@ -100,13 +87,7 @@ impl Relay {
         if self.is_over_sse() {
             return self.accepted_for_events(exchange, now);
         }
-        if matches!(
-            self.standing,
-            Standing::Asked { .. } | Standing::Open { .. }
-        ) && !self.is_opening(exchange)
-        {
-            // Some servers give the answer on the standing stream.
-            self.answers_elsewhere.insert(exchange);
+        if !self.is_opening(exchange) && self.await_elsewhere(exchange, now) {
             return;
         }
         let detail = format!(
@@ -117,6 +98,9 @@ impl Relay {
     }
 
     fn remote_message(&mut self, exchange: u64, message: Message, now: u64) {
+        if self.is_standing(exchange) {
+            self.heard_elsewhere(now);
+        }
         match (message.kind(), message.id().cloned()) {
             (Kind::Request, Some(id)) => self.question(exchange, &message, id, now),
             (Kind::Notification, _) => self.remote_notification(&message),
@@ -139,9 +123,23 @@ impl Relay {
         }
     }
 
+    /// Whoever waits for an answer that is no message will get no other.
+    fn no_message(&mut self, exchange: u64, id: &Id, reason: &str, now: u64) {
+        let number = id.as_number();
+        let Some(number) = number.filter(|number| self.pending.asked(*number).is_some()) else {
+            return;
+        };
+        let failure = answer::no_message(&self.server_name, reason);
+        self.failed(number, &failure, now);
+        if number != exchange {
+            self.effects.push(super::Effect::Abort(number));
+        }
+    }
+
     /// The answer to one of our requests. The first one counts.
     pub(super) fn answered(&mut self, number: u64, message: &Message, now: u64) {
         self.answers_elsewhere.remove(&number);
+        self.answered_over_events(number);
         self.alive_answered(number);
         if self.is_opening(number) {
             return self.initialize_answered(number, message, now);

@@ -52,7 +52,7 @@ fn sleep_shows_on_whichever_clock_goes_on_or_in_a_missed_beat() {
             let mut pulse = beating(elapsed.is_some());
             let reading = after(running, elapsed, wall);
             let seen = match glances {
-                true => pulse.glance(reading),
+                true => pulse.glance(reading, None, |_| true),
                 false => pulse.beat(reading, None, |_| true),
             };
             assert_eq!(seen, expected, "{case:?}");
@@ -83,8 +83,11 @@ fn a_clock_that_is_set_back_means_nothing() {
 #[test]
 fn without_beats_a_long_time_means_nothing_but_sleep_does() {
     let mut pulse = Pulse::new(after(0, Some(0), 0));
-    assert_eq!(pulse.glance(after(600, Some(600), 600)), None);
-    let slept = pulse.glance(after(610, Some(700), 700));
+    assert_eq!(
+        pulse.glance(after(600, Some(600), 600), None, |_| true),
+        None
+    );
+    let slept = pulse.glance(after(610, Some(700), 700), None, |_| true);
     assert_eq!(slept, Some(Slept(secs(100))));
 }
 
@@ -93,10 +96,10 @@ fn a_glance_puts_off_nothing_that_a_beat_would_see() {
     let mut pulse = beating(true);
     for second in 1..=20 {
         let reading = after(second, Some(second), second);
-        assert_eq!(pulse.glance(reading), None, "{second}");
+        assert_eq!(pulse.glance(reading, None, |_| true), None, "{second}");
     }
     let reading = after(21, Some(40), 40);
-    assert_eq!(pulse.glance(reading), Some(Slept(secs(20))));
+    assert_eq!(pulse.glance(reading, None, |_| true), Some(Slept(secs(20))));
 }
 
 const SERVER: &str = "203.0.113.9";

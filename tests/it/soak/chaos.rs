@@ -142,10 +142,18 @@ impl Chaos<'_> {
                 self.place.wire.resume();
             }
             64..68 => {
+                // Behind a proxy that goes on without it, or with nothing that still accepts.
+                let alone = self.random.gen_bool(0.5);
+                if alone {
+                    wire.stop();
+                }
                 playground.stop();
                 let time = self.random.gen_range(0..500);
                 self.pause(Duration::from_millis(time));
                 self.place.playground.resume(Memory::Kept);
+                if alone {
+                    self.place.wire.resume();
+                }
                 self.faults.count("restarts");
             }
             68..80 => {

@@ -18,6 +18,8 @@ pub struct Tally {
     pub held_back: u64,
     pub messages: u64,
     pub gaps: u64,
+    /// Calls that were carried out although nobody could tell the client.
+    pub unknown_done: u64,
     pub answers: BTreeMap<String, u64>,
 }
 
@@ -27,6 +29,7 @@ impl AddAssign for Tally {
         self.held_back += other.held_back;
         self.messages += other.messages;
         self.gaps += other.gaps;
+        self.unknown_done += other.unknown_done;
         for (kind, number) in other.answers {
             *self.answers.entry(kind).or_default() += number;
         }
@@ -38,7 +41,11 @@ impl fmt::Display for Tally {
         for (kind, number) in &self.answers {
             write!(f, "{number} {kind}, ")?;
         }
-        write!(f, "{} messages with {} gaps", self.messages, self.gaps)
+        write!(
+            f,
+            "{} of the doubtful ones were carried out, {} messages with {} gaps",
+            self.unknown_done, self.messages, self.gaps
+        )
     }
 }
 

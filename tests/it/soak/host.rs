@@ -298,9 +298,15 @@ impl Host {
         named.map(|text| format!("{}: {text}", self.name)).collect()
     }
 
-    pub fn tally(&self) -> Tally {
+    pub fn tally(&self, place: &Place) -> Tally {
         let account = self.shared.lock();
+        let unknown = account
+            .ended
+            .iter()
+            .filter(|(_, (_, outcome))| *outcome == Outcome::Unknown);
+        let done = |serial: &u64| place.playground.executions(*serial) > 0;
         Tally {
+            unknown_done: unknown.filter(|(serial, _)| done(serial)).count() as u64,
             calls: account.answers.values().sum(),
             held_back: account.held_back,
             messages: account.messages,
@@ -358,7 +364,8 @@ impl Account {
         let detail = bridge["detail"].as_str().unwrap_or_default();
         let outcome = match message.get("result") {
             Some(result) if result["isError"] != true => Outcome::Result,
-            _ if detail.contains("may have been carried out") => Outcome::Unknown,
+            // “may have been carried out”, “look whether it was carried out”.
+            _ if detail.contains("carried out") => Outcome::Unknown,
             _ => Outcome::Refused,
         };
         let kind = match (outcome, bridge["stage"].as_str()) {

@@ -299,14 +299,31 @@ fn a_call_can_be_cancelled_between_two_streams() {
 }
 
 #[test]
-fn initialize_that_gets_no_answer_can_be_repeated() {
-    let mut scene = Scene::started(Settings::open(), &[]);
-    let fault = Fault::mcp().rpc("initialize");
+fn initialize_that_gets_no_answer_is_sent_again_and_if_that_is_in_vain_can_be_repeated() {
+    for (times, sent) in [(1, 2), (3, 3)] {
+        let mut scene = Scene::started(Settings::open(), &[]);
+        let fault = Fault::mcp().rpc("initialize").times(times);
+        scene.playground.fault(fault.then(cut(0, false, true)));
+        let answer = scene.try_initialize();
+        assert_eq!(scene.posts("initialize").len(), sent);
+        if times == 1 {
+            assert!(answer["result"].is_object(), "{answer}");
+            continue;
+        }
+        assert_eq!(kind(&answer).0, "http");
+        scene.bridge.initialize(NEWEST, json!({}));
+        scene.goes_on();
+    }
+}
+
+#[test]
+fn a_list_whose_stream_is_lost_is_asked_for_again() {
+    let mut scene = Scene::open();
+    let fault = Fault::mcp().rpc("tools/list");
     scene.playground.fault(fault.then(cut(0, false, true)));
-    let answer = scene.try_initialize();
-    assert_eq!(kind(&answer).0, "http");
-    scene.bridge.initialize(NEWEST, json!({}));
-    scene.goes_on();
+    let answer = scene.bridge.call("tools/list", json!({}));
+    assert!(answer["result"]["tools"].is_array(), "{answer}");
+    assert_eq!(scene.posts("tools/list").len(), 2);
 }
 
 #[test]

@@ -32,14 +32,6 @@ fn lost(asked: Asked, received: u32) -> Saw {
     }
 }
 
-/// What may come of a call whose stream was lost before it had an id, or for good.
-fn stream_lost(asked: Asked) -> Vec<Saw> {
-    match asked {
-        Asked::Book => vec![Saw::unknown(1)],
-        Asked::Look | Asked::List => vec![Saw::again(2), Saw::unknown(1)],
-    }
-}
-
 /// Faults that come about with every form of answer.
 fn common(form: Form) -> Vec<Row> {
     let mut rows = Vec::new();
@@ -48,10 +40,7 @@ fn common(form: Form) -> Vec<Row> {
             for (end, how) in ENDS {
                 let cell = Cell::new(format!("{how} {when}"), form, asked);
                 let trouble = Trouble::at(phase).end(end);
-                let expected = match (form, phase) {
-                    (Form::Resumable | Form::Plain, Phase::AnswerBody(0)) => stream_lost(asked),
-                    _ => vec![lost(asked, received)],
-                };
+                let expected = [lost(asked, received)];
                 rows.push(
                     cell.trouble(trouble)
                         .expect(&expected)
@@ -160,12 +149,12 @@ pub fn resumable() -> Vec<Row> {
         for (phase, when, has_id) in phases {
             for (end, how) in ENDS {
                 let expected = match has_id {
-                    true => vec![Saw::RESUMED],
-                    false => stream_lost(asked),
+                    true => Saw::RESUMED,
+                    false => lost(asked, 1),
                 };
                 let cell = Cell::new(format!("{how} {when}"), form, asked);
                 let cell = cell.saying(say).trouble(Trouble::at(phase).end(end));
-                rows.push(cell.expect(&expected).within(REPEATS).row());
+                rows.push(cell.expect(&[expected]).within(REPEATS).row());
             }
         }
         rows.extend(resumed_in_vain(asked, say));
@@ -222,7 +211,7 @@ pub fn plain() -> Vec<Row> {
             for (end, how) in ENDS {
                 let cell = Cell::new(format!("{how} {when}"), form, asked);
                 let cell = cell.saying(say).trouble(Trouble::at(phase).end(end));
-                rows.push(cell.expect(&stream_lost(asked)).within(REPEATS).row());
+                rows.push(cell.expect(&[lost(asked, 1)]).within(REPEATS).row());
             }
         }
     }

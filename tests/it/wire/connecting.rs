@@ -5,22 +5,26 @@ use std::time::Duration;
 use playground::{End, Phase, Trouble};
 
 use super::Row;
-use super::cell::{Asked, CONNECT, Cell, Form, Saw, World};
+use super::cell::{Asked, Cell, Form, Saw, World};
 
-/// A message that was not sent is tried four times, with half a second, one and two between.
-const WAITS: Duration = Duration::from_millis(3500);
+/// A message that was refused is sent four times, with half a second, one and two between, and up to
+/// a quarter more.
+const WAITS: Duration = Duration::from_millis(4400);
+/// One that nobody answers is sent twice, with half a second between.
+const UNANSWERED: Duration = Duration::from_millis(600 + 2 * 1000);
 
 /// Nothing answers at the port any more.
 type Gone = fn(&mut World);
 
-const REFUSED: (Gone, &str) = (|world| world.wire.refuse(), "refused");
-const UNANSWERED: (Gone, &str) = (|world| world.wire.deafen(), "unanswered");
+const WAYS: [(Gone, &str, Duration); 2] = [
+    (|world| world.wire.refuse(), "refused", WAITS),
+    (|world| world.wire.deafen(), "unanswered", UNANSWERED),
+];
 
 pub fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
     for asked in [Asked::Book, Asked::Look, Asked::List] {
-        for (gone, how) in [REFUSED, UNANSWERED] {
-            let attempts = WAITS + 4 * CONNECT;
+        for (gone, how, attempts) in WAYS {
             let away = move |world: &mut World| {
                 world.without_connections();
                 gone(world);

@@ -57,11 +57,8 @@ fn opening_rows(form: Form, end: End, how: &'static str) -> Vec<Row> {
     let mut rows = Vec::new();
     for rpc in ["initialize", "notifications/initialized"] {
         for (phase, when) in phases {
-            let has_body = rpc == "initialize" && form == Form::Json;
-            if phase >= Phase::AnswerBody(0) && !has_body {
-                continue;
-            }
-            if phase < Phase::AnswerHead(0) && rpc != "initialize" {
+            if phase >= Phase::AnswerBody(0) && rpc != "initialize" {
+                // Its answer has no body.
                 continue;
             }
             let start = move || {

@@ -103,3 +103,52 @@ fn another_place_for_tokens_is_refused_in_place_of_ignored() {
     );
     assert!(!hint.is_empty());
 }
+
+#[test]
+fn a_file_cut_anywhere_is_refused_and_any_value_anywhere_harms_nobody() {
+    let file = format!(
+        r#"{{"mcpServers":{{"it":{{"url":"{SERVER}","headers":{{"X-Ä":"\u00e4 1"}},"oauth":{{"scopes":["a"]}}}}}},"defaults":{{"debug":true,"connect_timeout":2.5e0}}}}"#
+    );
+    for end in 1..file.len() {
+        let (message, _) = refused(&world(&file.as_bytes()[..end]), &[SERVER]);
+        assert!(message.contains(" is not "), "{end}: {message}");
+    }
+    let shapes = cli::option_shapes();
+    let options = shapes.iter().map(|shape| shape.long.as_str());
+    let others = [
+        "oauth",
+        "type",
+        "headers",
+        "callback_port",
+        "dir",
+        "command",
+        "",
+    ];
+    let of_oauth = [
+        "client_id",
+        "client_secret",
+        "token_endpoint_auth_method",
+        "scopes",
+        "resource",
+        "issuer",
+        "extra_auth_params",
+        "redirect_uri",
+    ];
+    let of_oauth = of_oauth.map(|name| (format!(r#""oauth":{{"{name}":"#), "}"));
+    let plain = options
+        .chain(others)
+        .map(|name| (format!(r#""{name}":"#), ""));
+    for (start, end) in plain.chain(of_oauth) {
+        for value in [
+            "-1e300",
+            r#""@""#,
+            r#""${\u0000\ud83d\ude00""#,
+            r#"["",null]"#,
+            r#"{"":"","a":[]}"#,
+        ] {
+            let world = entry(&format!(",{start}{value}{end}"));
+            let job = world.job(&["it"]);
+            assert!(job.is_ok() || job.is_err_and(|error| !error.to_string().is_empty()));
+        }
+    }
+}

@@ -41,3 +41,25 @@ fn attempts_to_deliver_end() {
         assert_eq!(waits, expected, "{delivery:?}");
     }
 }
+
+#[test]
+fn a_lost_announcement_is_sent_again_as_other_requests_would_be_refused_without_it() {
+    let announcement = Sent {
+        what: What::notification("notifications/initialized"),
+        ..NOTE
+    };
+    let mut tries = Tries::default();
+    for wait in [1, 2] {
+        let verdict = judge_broken(announcement, Delivery::Unknown, "reset", &mut tries);
+        assert!(
+            matches!(verdict, Verdict::Again(waited) if waited.as_secs() == wait),
+            "{verdict:?}"
+        );
+    }
+    let verdict = judge_broken(announcement, Delivery::Unknown, "reset", &mut tries);
+    assert!(matches!(verdict, Verdict::Fail(_)), "{verdict:?}");
+    assert_eq!(
+        What::notification("notifications/cancelled"),
+        What::Notification
+    );
+}
