@@ -158,7 +158,7 @@ impl From<Trouble> for Broken {
 }
 
 impl Broken {
-    /// We did not wait any longer.
+    /// It took longer than we wait.
     pub fn timed_out(cause: String) -> Self {
         Self {
             delivery: Delivery::TimedOut,
