@@ -11,6 +11,7 @@
 mod exchange;
 mod leave;
 mod memory;
+mod parent;
 mod perform;
 mod signals;
 mod standing;
@@ -20,20 +21,25 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use memory::Memory;
+use parent::Parent;
+pub use signals::Signal;
+use signals::Signals;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::diag::Diag;
-use crate::login::Login;
+use crate::login::{self, Login};
 use crate::mcp::relay::{Event, Relay};
 use crate::net::remote::Remote;
 use crate::oauth::invitation::Standing;
-use crate::stdio::{Input, Output};
+use crate::stdio::{Input, Lines, Output, input_has_ended};
 
 /// Events that wait for the relay before the streams they come from have to.
 const EVENTS: usize = 64;
-/// How long a client that does not read may hold up the end.
-const LAST_WRITE: Duration = Duration::from_millis(100);
+/// Bytes of answers that wait for the AI client to read before no more of its messages are taken.
+const ANSWERS: usize = 1024 * 1024;
+/// How often it is looked whether a client that does not read has closed stdin.
+const INPUT_LOOKS: Duration = Duration::from_millis(200);
 
 /// The way to the remote server: what every exchange needs.
 pub struct Wire {
@@ -54,25 +60,37 @@ pub struct Wire {
 pub enum Ending {
     /// The AI client closed stdin or stdout.
     ClientGone,
+    /// The process that started us has died.
+    ParentGone,
     /// The system asked us to end.
-    Signal,
+    Signal(Signal),
 }
 
-/// Runs until the AI client goes away or the process is told to end.
-pub async fn run(wire: Wire, lines: mpsc::Receiver<Input>, output: Output) -> Ending {
+/// Runs until the AI client goes away or the process is told to end. `tokens` is the task behind
+/// the wire's `login`.
+pub async fn run(wire: Wire, tokens: Option<login::Task>, lines: Lines, output: Output) -> Ending {
+    let mut signals = Signals::new();
     let (events, incoming) = mpsc::channel(EVENTS);
     let record = wire.memory.as_ref().and_then(Memory::recall);
-    let bridge = Bridge {
+    let mut bridge = Bridge {
         relay: Relay::new(wire.server.clone()).remembering(record),
         standing: wire.login.as_ref().map(Login::standing),
         wire: Arc::new(wire),
         start: Instant::now(),
         events,
+        incoming,
         tasks: JoinSet::new(),
         handles: HashMap::new(),
         output,
+        answers_until: None,
     };
-    bridge.run(lines, incoming).await
+    let ending = bridge.run(lines, &mut signals).await;
+    tokio::select! {
+        // Whoever says it twice does not want to wait.
+        _ = signals.received() => {}
+        () = leave::leave(bridge, tokens) => {}
+    }
+    ending
 }
 
 struct Bridge {
@@ -82,50 +100,62 @@ struct Bridge {
     wire: Arc<Wire>,
     start: Instant,
     events: mpsc::Sender<(u64, Event)>,
+    incoming: mpsc::Receiver<(u64, Event)>,
     tasks: JoinSet<u64>,
     handles: HashMap<u64, AbortHandle>,
     output: Output,
+    /// Until when last answers are awaited, once the AI client has closed stdin.
+    answers_until: Option<Instant>,
 }
 
 impl Bridge {
-    async fn run(
-        mut self,
-        mut lines: mpsc::Receiver<Input>,
-        mut incoming: mpsc::Receiver<(u64, Event)>,
-    ) -> Ending {
-        let mut signals = signals::Signals::new();
-        let ending = loop {
+    /// Feeds the relay with all that happens. An arm for each kind of thing.
+    async fn run(&mut self, mut lines: Lines, signals: &mut Signals) -> Ending {
+        let parent = Parent::watch();
+        let mut input = true;
+        loop {
             let deadline = self.deadline();
+            // A client that does not read stops the reading of the server at once. It is listened
+            // to for longer, as it may cancel something or leave.
+            let behind = self.output.behind();
+            let listens = behind < ANSWERS;
             tokio::select! {
-                () = signals.received() => break Ending::Signal,
-                () = self.output.closed() => break Ending::ClientGone,
-                Some((exchange, event)) = incoming.recv() => {
+                signal = signals.received() => return Ending::Signal(signal),
+                () = parent.gone() => return Ending::ParentGone,
+                reads = self.output.attend() => if reads.is_err() {
+                    return Ending::ClientGone;
+                },
+                Some((exchange, event)) = self.incoming.recv(), if behind == 0 => {
                     self.notice_standing();
                     self.relay.remote_event(exchange, event, self.now());
                 }
                 Some(done) = self.tasks.join_next() => self.task_ended(done),
-                line = lines.recv() => match line {
-                    Some(input) => {
+                line = lines.recv(), if input && listens => match line {
+                    Some(line) => {
                         self.notice_standing();
-                        self.take_input(input);
+                        self.take_input(line);
                     }
-                    None => break Ending::ClientGone,
+                    None => {
+                        input = false;
+                        self.input_ended();
+                    }
                 },
+                () = tokio::time::sleep(INPUT_LOOKS), if input && !listens => {
+                    if input_has_ended() {
+                        return Ending::ClientGone;
+                    }
+                }
                 standing = changed(&mut self.standing) => self.relay.sign_in_stands(standing, self.now()),
                 () = sleep_until(deadline), if deadline.is_some() => self.relay.on_time(self.now()),
+                () = sleep_until(self.answers_until), if self.answers_until.is_some() => {
+                    return Ending::ClientGone;
+                }
             }
-            // A client that does not read may hold this up for as long as it likes.
-            tokio::select! {
-                () = signals.received() => break Ending::Signal,
-                () = self.perform() => {}
+            self.perform();
+            if !input && !self.relay.is_busy() {
+                return Ending::ClientGone;
             }
-        };
-        tokio::select! {
-            () = signals.received() => {}
-            () = self.shut_down(ending, incoming) => {}
         }
-        self.output.finish(LAST_WRITE);
-        ending
     }
 
     fn now(&self) -> u64 {

@@ -22,6 +22,9 @@ pub mod ids;
 pub mod secret;
 pub mod untrusted;
 
+// How memory for large messages grows.
+mod buffer;
+
 // What the user wants, and what is said to people.
 pub mod cli;
 pub mod config;

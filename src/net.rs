@@ -2,6 +2,7 @@
 
 pub mod callback;
 pub mod http;
+mod intake;
 pub mod remote;
 mod tls;
 pub mod token_endpoint;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::Wire;
 use crate::ids;
@@ -44,6 +44,7 @@ pub(super) async fn run(wire: Arc<Wire>, outgoing: Outgoing, events: mpsc::Sende
         sign_ins: 0,
         step_ups: 0,
         token: None,
+        turn: None,
     };
     match exchange.run().await {
         Ok(()) => {}
@@ -63,12 +64,18 @@ struct Exchange {
     sign_ins: u32,
     step_ups: u32,
     token: Option<Secret>,
+    /// The right to have the server work on a request; given up while it has nothing to do.
+    turn: Option<OwnedSemaphorePermit>,
 }
 
 impl Exchange {
     async fn run(&mut self) -> Result<(), Ended> {
         loop {
             self.token = self.bearer().await?;
+            self.turn = match self.is_request() {
+                true => self.wire.remote.turn().await,
+                false => None,
+            };
             let carried = Carried {
                 token: self.token.as_ref(),
                 session: self.outgoing.session.as_deref(),
@@ -128,6 +135,7 @@ impl Exchange {
         let location = self.wire.remote.redirect_target(&answer);
         let location = location.map(|location| ids::display_url(&location));
         let body = answer.error_body().await;
+        self.turn = None;
         let refusal = Refusal {
             status: answer.status,
             body: &body,
@@ -170,6 +178,7 @@ impl Exchange {
     }
 
     async fn broken(&mut self, broken: &Broken) -> Result<(), Failure> {
+        self.turn = None;
         let mut tries = self.tries.clone();
         let verdict = answer::judge_broken(self.sent(), broken.delivery, &broken.cause, &mut tries);
         self.tries = tries;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::leave::end_session;
@@ -12,10 +11,10 @@ use crate::secret::Secret;
 
 impl Bridge {
     /// Does everything that the relay wants done by now, in order.
-    pub(super) async fn perform(&mut self) {
+    pub(super) fn perform(&mut self) {
         for effect in self.relay.take_effects() {
             match effect {
-                Effect::ToHost(line) => self.write(line).await,
+                Effect::ToHost(line) => self.output.push(line),
                 Effect::Send(outgoing) => self.send(outgoing),
                 Effect::Abort(exchange) => {
                     if let Some(handle) = self.handles.remove(&exchange) {
@@ -47,11 +46,6 @@ impl Bridge {
                 Effect::Note(Note::Detail(text)) => self.wire.diag.debug(text),
             }
         }
-    }
-
-    async fn write(&mut self, line: Bytes) {
-        // A closed stdout ends the loop by itself.
-        let _ = self.output.write(line).await;
     }
 
     fn send(&mut self, outgoing: Outgoing) {

@@ -2,28 +2,34 @@
 //! 2025-11-25, Transports, Streamable HTTP). What an answer means is decided in `mcp::answer`.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use reqwest::cookie::{CookieStore, Jar};
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION,
     RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
 };
 use reqwest::{Method, Response};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
+use crate::buffer;
 use crate::ids::{self, ServerUrl};
 use crate::mcp::answer::{self, BodyKind, Delivery};
+use crate::mcp::jsonrpc;
 use crate::mcp::session::{Session, is_valid_session_id};
 use crate::mcp::sse::{SseEvent, SseParser};
 use crate::net::http::{cause_of, is_distrust, retry_after, was_sent};
+use crate::net::intake::{Intake, Room};
 use crate::oauth::challenge::{Reading, parse_challenges};
 use crate::secret::Secret;
 
 /// Largest message that is taken from the server, in bytes.
 pub const MESSAGE_LIMIT: usize = 256 * 1024 * 1024;
+/// Most requests that the server works on at a time.
+const AT_ONCE: usize = 100;
 /// Longest wait for the head of an answer. Tools may work this long before they say anything.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(300);
 /// Longest silence within a JSON body. Event streams may be silent for as long as they like.
@@ -46,6 +52,8 @@ pub struct Remote {
     http: reqwest::Client,
     url: Mutex<Url>,
     headers: HeaderMap,
+    intake: Intake,
+    turns: Arc<Semaphore>,
     /// Kept for load balancers that tie a client to one machine; in memory only.
     cookies: Jar,
 }
@@ -62,6 +70,7 @@ pub struct Carried<'a> {
 /// The head of an answer; its body is still to be read.
 #[derive(Debug)]
 pub struct Answer {
+    intake: Intake,
     /// The status code.
     pub status: u16,
     /// How the body is to be read.
@@ -98,8 +107,18 @@ impl Remote {
             http,
             url: Mutex::new(server.url().clone()),
             headers,
+            intake: Intake::default(),
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
             cookies: Jar::default(),
         }
+    }
+
+    /// Waits until a request may be sent: with HTTP/1.1 each takes a connection until it is
+    /// answered. To be held for as long. First come, first served; what is no request must not
+    /// wait behind slow ones.
+    pub async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        // It is never closed.
+        self.turns.clone().acquire_owned().await.ok()
     }
 
     /// POSTs one message.
@@ -230,6 +249,7 @@ impl Remote {
             .get(CONTENT_TYPE)
             .and_then(|value| value.to_str().ok());
         Ok(Answer {
+            intake: self.intake.clone(),
             status: response.status().as_u16(),
             body_kind: answer::body_kind(content_type),
             response,
@@ -275,7 +295,7 @@ impl Answer {
         retry_after(value, now)
     }
 
-    /// The whole body.
+    /// The whole body, in one line. Waits for room where much is on its way to the AI client.
     pub async fn body(mut self) -> Result<Bytes, Broken> {
         if self
             .response
@@ -284,24 +304,34 @@ impl Answer {
         {
             return Err(Broken::unknown("the answer is larger than 256 MiB"));
         }
-        let mut first = match self.chunk().await? {
-            None => return Ok(Bytes::new()),
-            Some(chunk) => chunk,
+        let mut room = Room::default();
+        let body = self.read_body(&mut room).await?;
+        // Changed while nobody else holds it.
+        let body = jsonrpc::single_line(body);
+        Ok(self.intake.admit(body.len()).await.hold(body, room))
+    }
+
+    async fn read_body(&mut self, room: &mut Room) -> Result<Bytes, Broken> {
+        let Some(first) = self.chunk().await? else {
+            return Ok(Bytes::new());
         };
         let Some(mut next) = self.chunk().await? else {
             return Ok(first);
         };
         // The stated length is a hint, and not one to allocate by.
-        let mut body = BytesMut::with_capacity((first.len() + next.len()) * 2);
-        body.extend_from_slice(&std::mem::take(&mut first));
+        let mut body = Vec::with_capacity((first.len() + next.len()) * 2);
+        body.extend_from_slice(&first);
+        drop(first);
         loop {
-            body.extend_from_slice(&next);
+            buffer::extend(&mut body, &next);
             if body.len() > MESSAGE_LIMIT {
                 return Err(Broken::unknown("the answer is larger than 256 MiB"));
             }
+            drop(next);
+            self.intake.grow(room, body.len()).await;
             match self.chunk().await? {
                 Some(chunk) => next = chunk,
-                None => return Ok(body.freeze()),
+                None => return Ok(body.into()),
             }
         }
     }
@@ -326,6 +356,8 @@ impl Answer {
     pub fn events(self) -> EventReader {
         EventReader {
             response: self.response,
+            intake: self.intake,
+            room: Room::default(),
             parser: SseParser::new(MESSAGE_LIMIT),
             events: VecDeque::new(),
         }
@@ -348,17 +380,29 @@ impl Answer {
 #[derive(Debug)]
 pub struct EventReader {
     response: Response,
+    intake: Intake,
+    /// What the event that is being read takes.
+    room: Room,
     parser: SseParser,
     events: VecDeque<SseEvent>,
 }
 
 impl EventReader {
-    /// The next event; `None` at the end of the stream. Dropping the future loses nothing.
+    /// The next event, its data in one line; `None` at the end of the stream. Waits for room where
+    /// much is on its way to the AI client. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Result<Option<SseEvent>, Broken> {
         loop {
-            if let Some(event) = self.events.pop_front() {
-                return Ok(Some(event));
+            if let Some(event) = self.events.front() {
+                let admitted = self.intake.admit(event.data.len()).await;
+                return Ok(self.events.pop_front().map(|mut event| {
+                    let data = jsonrpc::single_line(event.data);
+                    event.data = admitted.hold(data, std::mem::take(&mut self.room));
+                    event
+                }));
             }
+            self.intake
+                .grow(&mut self.room, self.parser.unfinished())
+                .await;
             match self.response.chunk().await {
                 Ok(Some(chunk)) => self
                     .parser

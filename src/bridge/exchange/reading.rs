@@ -71,8 +71,12 @@ impl Exchange {
             return Ok(());
         }
         let server = &self.wire.server;
-        let parsed = jsonrpc::parse_any(body.clone()).map_err(|malformed| {
-            let said = answer::plain_reason(&body).filter(|_| body_kind == BodyKind::Unknown);
+        let beginning = match body_kind {
+            BodyKind::Unknown => body[..body.len().min(answer::ERROR_BODY_LIMIT)].to_vec(),
+            _ => Vec::new(),
+        };
+        let parsed = jsonrpc::parse_any(body).map_err(|malformed| {
+            let said = answer::plain_reason(&beginning).filter(|_| body_kind == BodyKind::Unknown);
             let said = said.map(|said| format!(" (“{said}”)")).unwrap_or_default();
             let detail = format!(
                 "`{server}` answered {status} with something that is not JSON-RPC{said} ({}); check that the address is an MCP endpoint",

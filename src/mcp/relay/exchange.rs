@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::mcp::failure::Failure;
 use crate::mcp::jsonrpc::Message;
+use crate::mcp::line::Line;
 use crate::mcp::record::ServerRecord;
 use crate::mcp::session::Session;
 use crate::secret::Secret;
@@ -14,7 +15,7 @@ use crate::secret::Secret;
 #[derive(Debug)]
 pub enum Effect {
     /// Write this line to the AI client.
-    ToHost(Bytes),
+    ToHost(Line),
     /// POST this message.
     Send(Outgoing),
     /// Stop an exchange: nobody waits for it any more.

@@ -1,8 +1,8 @@
 //! What the remote server says.
 
-use super::{Event, Phase, QUESTION_LIMIT, Relay, Standing, Waiting, question_id};
+use super::{Event, NOBODY_ANSWERS, Phase, QUESTION_LIMIT, Relay, Standing, Waiting, question_id};
 use crate::mcp::failure::{Failure, Stage};
-use crate::mcp::jsonrpc::{self, Id, Kind, METHOD_NOT_FOUND, Message};
+use crate::mcp::jsonrpc::{self, INTERNAL_ERROR, Id, Kind, METHOD_NOT_FOUND, Message};
 use crate::mcp::pending::{Owner, Question};
 use crate::untrusted::{SHOWN, printable};
 
@@ -120,7 +120,7 @@ impl Relay {
         }
         self.sign_in_answered(number, asked.message.method());
         self.deliver(asked.owner, |id| match message.id() {
-            Some(_) => message.with_id(id),
+            Some(_) => message.line_with_id(id),
             // An error that came without an id still answers this request.
             None => jsonrpc::parse(
                 format!(
@@ -129,7 +129,8 @@ impl Relay {
                 )
                 .into(),
             )
-            .map_or_else(|_| message.text().clone(), |message| message.text().clone()),
+            .map_or_else(|_| message.text().clone(), |message| message.text().clone())
+            .into(),
         });
     }
 
@@ -138,6 +139,9 @@ impl Relay {
     fn question(&mut self, exchange: u64, message: &Message, id: Id, now: u64) {
         if message.method() == "ping" {
             return self.send_response(jsonrpc::empty_result(&id));
+        }
+        if self.host_ended {
+            return self.refuse_question(&id, INTERNAL_ERROR, NOBODY_ANSWERS);
         }
         let allowed = self
             .host
@@ -158,7 +162,7 @@ impl Relay {
         };
         let number = self.number();
         self.pending.question(number, question);
-        self.tell_host(message.with_id(&question_id(number)));
+        self.tell_host_line(message.line_with_id(&question_id(number)));
     }
 
     fn remote_notification(&mut self, message: &Message) {

@@ -1,4 +1,5 @@
 mod answers;
+mod leaving;
 mod messages;
 mod opening;
 mod questions;
