@@ -142,7 +142,7 @@ impl Bridge {
                 },
                 () = tokio::time::sleep(INPUT_LOOKS), if input && !listens => {
                     if input_has_ended() {
-                        return Ending::ClientGone;
+                        self.hurry();
                     }
                 }
                 standing = changed(&mut self.standing) => self.relay.sign_in_stands(standing, self.now()),

@@ -10,7 +10,7 @@ use mcp_drawbridge::diag::{Diag, Level};
 use mcp_drawbridge::error::Error;
 
 /// How long files that are being written may hold up the end.
-const LAST_WRITES: Duration = Duration::from_millis(200);
+const LAST_WRITES: Duration = Duration::from_millis(150);
 
 fn main() -> ExitCode {
     let (outcome, diag) = run();

@@ -13,13 +13,13 @@ use crate::mcp::relay::Effect;
 use crate::mcp::session::Session;
 use crate::net::remote::Carried;
 
-/// How long answers to what was already asked are awaited after the AI client closed stdin.
-const LAST_ANSWERS: Duration = Duration::from_millis(800);
-/// How long the rest may take. Together with [`LAST_ANSWERS`] and the last words on stderr it stays
-/// below the two seconds after which clients kill what they started.
-const LEAVE: Duration = Duration::from_millis(700);
-/// How much of that is for telling the server what is no longer wanted, before it is told that the
-/// session is over.
+/// How long leaving may take, from the end of stdin on. With the last files and the last words on
+/// stderr it stays below the two seconds after which clients kill what they started.
+const LEAVE: Duration = Duration::from_millis(1300);
+/// How much of that answers to what was already asked are awaited.
+const LAST_ANSWERS: Duration = Duration::from_millis(700);
+/// How much of the rest is for telling the server what is no longer wanted, before it is told that
+/// the session is over.
 const CANCELLATIONS: Duration = Duration::from_millis(250);
 
 /// Most requests whose end is told one by one. The end of the session tells that of the others.
@@ -30,7 +30,12 @@ impl Bridge {
     /// soon; a script gets all of them.
     pub(super) fn input_ended(&mut self) {
         self.relay.host_ended(self.now());
-        if !self.relay.awaits_all() {
+        self.hurry();
+    }
+
+    /// From now on answers count only if they come soon; unless it is a script that waits for them.
+    pub(super) fn hurry(&mut self) {
+        if !self.relay.awaits_all() && self.answers_until.is_none() {
             self.answers_until = Some(Instant::now() + LAST_ANSWERS);
         }
     }
@@ -39,7 +44,11 @@ impl Bridge {
 /// Ends the bridge: says what is to be said, and waits until it has been said and new tokens are on
 /// the disk, or the time is over.
 pub(super) async fn leave(mut bridge: Bridge, tokens: Option<login::Task>) {
-    let until = (Instant::now() + LEAVE).into();
+    let until = match bridge.answers_until {
+        Some(answers_until) => answers_until + (LEAVE - LAST_ANSWERS),
+        None => Instant::now() + LEAVE,
+    };
+    let until = until.into();
     bridge.relay.close();
     let mut session = None;
     let mut farewells = JoinSet::new();

@@ -6,8 +6,11 @@ use tokio::sync::mpsc;
 
 use super::leave::end_session;
 use super::{Bridge, Wire, exchange, standing};
-use crate::mcp::relay::{Effect, Event, Note, Outgoing};
+use crate::mcp::relay::{Effect, Event, Note, Outgoing, OutgoingKind};
 use crate::secret::Secret;
+
+/// Most messages on their way to the server and streams from it.
+const TASKS: usize = 4096;
 
 impl Bridge {
     /// Does everything that the relay wants done by now, in order.
@@ -49,6 +52,12 @@ impl Bridge {
     }
 
     fn send(&mut self, outgoing: Outgoing) {
+        // Requests are counted by the relay. What else there is can only be so much where the
+        // server asks and asks, and takes no answer.
+        if self.tasks.len() >= TASKS && !matches!(outgoing.kind, OutgoingKind::Request(_)) {
+            let note = "dropped a message to the server, which takes none at the moment";
+            return self.wire.diag.debug(note);
+        }
         let exchange = outgoing.exchange;
         let (wire, events) = (self.wire.clone(), self.events.clone());
         self.spawn(exchange, exchange::run(wire, outgoing, events));

@@ -9,6 +9,7 @@ mod concurrency;
 mod device;
 mod elsewhere;
 mod faults;
+mod flow;
 mod healing;
 mod oidc;
 mod paste;
