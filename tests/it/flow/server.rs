@@ -90,6 +90,11 @@ impl Server {
         self.seen.deletes.load(Ordering::SeqCst)
     }
 
+    /// How many bytes the network took.
+    pub fn written(&self) -> u64 {
+        self.seen.written.load(Ordering::SeqCst)
+    }
+
     /// The most connections that were open at a time.
     pub fn most_connections(&self) -> usize {
         self.seen.most.load(Ordering::SeqCst)
@@ -110,7 +115,7 @@ impl Server {
         let end = Instant::now() + Duration::from_secs(60);
         let (mut before, mut since) = (0, Instant::now());
         loop {
-            let now = self.seen.written.load(Ordering::SeqCst);
+            let now = self.written();
             if now != before {
                 (before, since) = (now, Instant::now());
             }
