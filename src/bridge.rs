@@ -69,6 +69,7 @@ pub enum Ending {
 /// Runs until the AI client goes away or the process is told to end. `tokens` is the task behind
 /// the wire's `login`.
 pub async fn run(wire: Wire, tokens: Option<login::Task>, lines: Lines, output: Output) -> Ending {
+    let parent = Parent::watch();
     let mut signals = Signals::new();
     let (events, incoming) = mpsc::channel(EVENTS);
     let record = wire.memory.as_ref().and_then(Memory::recall);
@@ -84,7 +85,7 @@ pub async fn run(wire: Wire, tokens: Option<login::Task>, lines: Lines, output: 
         output,
         answers_until: None,
     };
-    let ending = bridge.run(lines, &mut signals).await;
+    let ending = bridge.run(lines, &parent, &mut signals).await;
     tokio::select! {
         // Whoever says it twice does not want to wait.
         _ = signals.received() => {}
@@ -110,8 +111,7 @@ struct Bridge {
 
 impl Bridge {
     /// Feeds the relay with all that happens. An arm for each kind of thing.
-    async fn run(&mut self, mut lines: Lines, signals: &mut Signals) -> Ending {
-        let parent = Parent::watch();
+    async fn run(&mut self, mut lines: Lines, parent: &Parent, signals: &mut Signals) -> Ending {
         let mut input = true;
         loop {
             let deadline = self.deadline();

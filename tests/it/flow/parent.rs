@@ -15,14 +15,14 @@ use crate::support::machine::{Browser, Machine};
 use crate::support::scene::{is_delete, is_get, opening};
 
 /// A bridge that a shell has started; stdin and stdout are the test's.
-struct Child2 {
+struct Started {
     shell: Child,
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
 }
 
 /// Runs a line of shell in which `"$@"` is the bridge and descriptor 3 its stdin.
-fn started(machine: &Machine, url: &str, line: &str) -> Child2 {
+fn started(machine: &Machine, url: &str, line: &str) -> Started {
     let mut shell = Command::new("sh")
         .args(["-c", &format!("exec 3<&0; {line}"), "sh"])
         .arg(env!("CARGO_BIN_EXE_mcp-drawbridge"))
@@ -32,14 +32,14 @@ fn started(machine: &Machine, url: &str, line: &str) -> Child2 {
         .stdout(Stdio::piped())
         .spawn()
         .expect("there is a shell");
-    Child2 {
+    Started {
         stdin: shell.stdin.take().expect("a pipe"),
         stdout: BufReader::new(shell.stdout.take().expect("a pipe")),
         shell,
     }
 }
 
-impl Child2 {
+impl Started {
     fn asks(&mut self, id: u64, method: &str, params: serde_json::Value) -> String {
         let request = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
         writeln!(self.stdin, "{request}").expect("it reads");
@@ -149,16 +149,12 @@ fn dummy() -> ChildStdin {
 /// A thread of the parent that started it ends; the parent lives.
 #[test]
 fn is_not_the_end_of_the_thread_that_started_it() {
-    let (server, machine) = (Playground::start(Settings::open()), Machine::new());
+    let server = Playground::start(Settings::open());
     let url = server.mcp_url();
-    let host = thread::scope(|scope| {
-        let start = || super::host::Host::start(&url, &[]);
-        scope.spawn(start).join().expect("it starts")
-    });
-    let mut host = host;
+    let start = move || super::host::Host::start(&url, &[]);
+    let mut host = thread::spawn(start).join().expect("it starts");
     host.initialize();
     server.wait_for_answered(is_get);
     host.request(1, "ping", json!({}));
     assert_eq!(host.message()["id"], 1);
-    drop(machine);
 }
