@@ -36,6 +36,8 @@ use crate::stdio::{Input, Lines, Output, input_has_ended};
 
 /// Events that wait for the relay before the streams they come from have to.
 const EVENTS: usize = 64;
+/// Events that are taken one after the other before it is looked what else has happened.
+const BURST: usize = 16;
 /// Bytes of answers that wait for the AI client to read before no more of its messages are taken.
 const ANSWERS: usize = 1024 * 1024;
 /// How often it is looked whether a client that does not read has closed stdin.
@@ -125,10 +127,7 @@ impl Bridge {
                 reads = self.output.attend() => if reads.is_err() {
                     return Ending::ClientGone;
                 },
-                Some((exchange, event)) = self.incoming.recv(), if behind == 0 => {
-                    self.notice_standing();
-                    self.relay.remote_event(exchange, event, self.now());
-                }
+                Some(event) = self.incoming.recv(), if behind == 0 => self.take_events(event),
                 Some(done) = self.tasks.join_next() => self.task_ended(done),
                 line = lines.recv(), if input && listens => match line {
                     Some(line) => {
@@ -178,6 +177,21 @@ impl Bridge {
             _ => return,
         };
         self.relay.sign_in_stands(standing, self.now());
+    }
+
+    /// Takes what the server has said, and what it has said besides, unless that is more than the
+    /// AI client reads.
+    fn take_events(&mut self, first: (u64, Event)) {
+        let (mut next, mut left) = (Some(first), BURST);
+        while let Some((exchange, event)) = next.take() {
+            self.notice_standing();
+            self.relay.remote_event(exchange, event, self.now());
+            self.perform();
+            left -= 1;
+            if left > 0 && self.output.behind() == 0 {
+                next = self.incoming.try_recv().ok();
+            }
+        }
     }
 
     fn take_input(&mut self, input: Input) {
