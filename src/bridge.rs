@@ -8,6 +8,7 @@
 //! that reports through one bounded channel, so a slow call blocks nothing, and a client that
 //! does not read stops the reading of the server.
 
+mod alive;
 mod exchange;
 mod leave;
 mod memory;
@@ -18,7 +19,7 @@ mod standing;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 pub use memory::Memory;
 use parent::Parent;
@@ -29,7 +30,10 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use crate::diag::Diag;
 use crate::login::{self, Login};
+use crate::mcp::failure::{Failure, Stage};
+use crate::mcp::record::ServerRecord;
 use crate::mcp::relay::{Event, Relay};
+use crate::mcp::transport::{Preference, Transport};
 use crate::net::remote::Remote;
 use crate::oauth::invitation::Standing;
 use crate::stdio::{Input, Lines, Output, input_has_ended};
@@ -51,10 +55,30 @@ pub struct Wire {
     pub login: Option<Login>,
     /// What is known of the server from earlier; `None` if nothing is kept.
     pub memory: Option<Memory>,
+    /// Which transports may be used.
+    pub transport: Preference,
     /// The server's name, for messages.
     pub server: String,
     /// Where remarks go.
     pub diag: Diag,
+    /// How long nothing may be sent to the server before a ping is; `None` for no pings.
+    pub keep_alive: Option<Duration>,
+}
+
+impl Wire {
+    /// The transport that the server was found to speak, if that still holds.
+    fn known_transport(&self, record: Option<&ServerRecord>) -> Option<Transport> {
+        let verdict = record?.verdict?;
+        verdict
+            .holds(self.transport, now())
+            .then_some(verdict.transport)
+    }
+}
+
+/// Seconds since the epoch.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
 }
 
 /// Why the bridge ended.
@@ -75,8 +99,12 @@ pub async fn run(wire: Wire, tokens: Option<login::Task>, lines: Lines, output: 
     let mut signals = Signals::new();
     let (events, incoming) = mpsc::channel(EVENTS);
     let record = wire.memory.as_ref().and_then(Memory::recall);
+    let known = wire.known_transport(record.as_ref());
     let mut bridge = Bridge {
-        relay: Relay::new(wire.server.clone()).remembering(record),
+        relay: Relay::new(wire.server.clone())
+            .over(wire.transport, known)
+            .remembering(record)
+            .keeping_alive(wire.keep_alive),
         standing: wire.login.as_ref().map(Login::standing),
         wire: Arc::new(wire),
         start: Instant::now(),
@@ -114,6 +142,7 @@ struct Bridge {
 impl Bridge {
     /// Feeds the relay with all that happens. An arm for each kind of thing.
     async fn run(&mut self, mut lines: Lines, parent: &Parent, signals: &mut Signals) -> Ending {
+        let mut pulse = alive::Pulse::new(self.wire.clone());
         let mut input = true;
         loop {
             let deadline = self.deadline();
@@ -144,6 +173,7 @@ impl Bridge {
                         self.hurry();
                     }
                 }
+                () = pulse.disturbed() => self.relay.connections_renewed(self.now()),
                 standing = changed(&mut self.standing) => self.relay.sign_in_stands(standing, self.now()),
                 () = sleep_until(deadline), if deadline.is_some() => self.relay.on_time(self.now()),
                 () = sleep_until(self.answers_until), if self.answers_until.is_some() => {
@@ -213,10 +243,20 @@ impl Bridge {
                 self.handles.remove(&exchange);
             }
             Err(error) if error.is_cancelled() => {}
-            Err(error) => self
-                .wire
-                .diag
-                .error(format_args!("a task ended unexpectedly: {error}"), None),
+            Err(error) => {
+                let what = format_args!("a task ended unexpectedly: {error}");
+                self.wire.diag.error(what, None);
+                let died = |(_, handle): &(&u64, &AbortHandle)| handle.id() == error.id();
+                let exchange = self.handles.iter().find(died).map(|(number, _)| *number);
+                if let Some(exchange) = exchange {
+                    self.handles.remove(&exchange);
+                    let detail = "this program failed at the request, which may have been carried out; please report it";
+                    let failure = Failure::new(Stage::Protocol, false, detail);
+                    let now = self.now();
+                    self.relay
+                        .remote_event(exchange, Event::Failed(failure), now);
+                }
+            }
         }
     }
 }

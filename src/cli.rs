@@ -8,7 +8,7 @@ use std::fmt;
 
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// Prefix of the environment variables that stand for options.
 pub const ENV_PREFIX: &str = "MCP_DRAWBRIDGE_";
@@ -74,7 +74,7 @@ impl std::error::Error for UsageError {}
     name = "mcp-drawbridge",
     version,
     about = "Connects an AI client to a remote MCP server and signs in for it",
-    override_usage = "mcp-drawbridge <URL> [CALLBACK_PORT] [OPTIONS]\n       \
+    override_usage = "mcp-drawbridge <URL|NAME> [CALLBACK_PORT] [OPTIONS]\n       \
                       mcp-drawbridge <login|logout|status> [OPTIONS]",
     after_help = "More options: --help. Every option can also be an environment variable.\n\
                   Example: mcp-drawbridge https://mcp.example.com/mcp --scope \"read write\"",
@@ -96,6 +96,11 @@ Each option can also be given as the environment variable named with it; a flag 
 variable. Options that may be repeated take one value a line there, and switches take `true` or \
 `false`.
 
+What neither says is looked up in the configuration file, `config.json` in `mcp-drawbridge` in your \
+configuration directory, or --config. Its `mcpServers` has an entry for each server, whose name can \
+stand in place of an address, and its `defaults` are for all servers. Options are called there as \
+here, with `_` for `-`.
+
 Sign-ins are kept in `mcp-drawbridge` in your local data directory; MCP_DRAWBRIDGE_DIR names \
 another folder.
 
@@ -114,12 +119,12 @@ enum Commands {
     /// the address of that page here; from a script, write it to stdin as a line. A sign-in that
     /// another process has open is finished by it, too. Terminals take some 4000 characters a line,
     /// on macOS 1000: give a longer address to a second `login` in a file, as its stdin.
-    Login(ServerArgs),
+    Login(Box<ServerArgs>),
     /// Revoke a sign-in at the server and delete it here
     ///
     /// Give the same arguments as in the AI client's configuration, or the name that `status`
     /// shows. If the server cannot be reached, the sign-in is still deleted here, with a warning.
-    Logout(LogoutArgs),
+    Logout(Box<LogoutArgs>),
     /// Show the cached sign-ins
     ///
     /// Reads only what is cached: no server is asked, and no secret is shown.
@@ -129,10 +134,10 @@ enum Commands {
 /// Arguments of the commands that talk to one remote server.
 #[derive(Args, Default)]
 pub struct ServerArgs {
-    /// Address of the remote MCP server
+    /// Address of the remote MCP server, or its name in the configuration file
     ///
     /// `https`, or `http` for a server on this machine (see --allow-http).
-    #[arg(value_name = "URL", hide_short_help = true)]
+    #[arg(value_name = "URL|NAME", hide_short_help = true)]
     pub url: Option<String>,
 
     /// Port on this machine that the browser returns to after the sign-in
@@ -159,8 +164,17 @@ pub struct ServerArgs {
     ///
     /// Lines are `Name: value`; empty lines and lines that begin with `#` are skipped. `${VAR}` is
     /// replaced as for --header, which wins where both name the same header.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub header_file: Vec<String>,
+
+    /// Transport to speak to the server [default: http-first]
+    ///
+    /// `http-first` tries streamable HTTP, and the HTTP+SSE of 2024 if the server refuses it;
+    /// `sse-first` tries them the other way round. `http-only` and `sse-only` try nothing else.
+    /// What a server turns out to speak is remembered. `auto`, `http` and `sse` stand for
+    /// `http-first`, `http-only` and `sse-only`.
+    #[arg(long, value_name = "TRANSPORT", hide_short_help = true)]
+    pub transport: Option<String>,
 
     /// Host name of the address that the browser returns to [default: localhost]
     ///
@@ -217,6 +231,20 @@ pub struct ServerArgs {
     /// --authorize-param sets goes with the request for the code.
     #[arg(long)]
     pub device_code: bool,
+
+    /// Ping the server while nothing else is sent to it
+    ///
+    /// For load balancers and servers that end what is silent. The AI client sees nothing of it. A
+    /// ping that is not answered by the time of the next means that the connection is dead: another
+    /// is opened, and the session is restored if it is gone.
+    #[arg(long, hide_short_help = true)]
+    pub keep_alive: bool,
+
+    /// Seconds of silence before a ping [default: 30]
+    ///
+    /// Turns --keep-alive on.
+    #[arg(long, value_name = "SECONDS", hide_short_help = true)]
+    pub ping_interval: Option<String>,
 
     #[command(flatten)]
     #[allow(missing_docs)]
@@ -277,6 +305,13 @@ pub struct WhichOptions {
 /// Options that every command with a connection has.
 #[derive(Args, Default)]
 pub struct CommonOptions {
+    /// Read the configuration from this file
+    ///
+    /// Without it, from `config.json` in `mcp-drawbridge` in your configuration directory. JSON: an entry for each server in `mcpServers`, and `defaults` for all. Flags and environment
+    /// variables win over it. Files that it names are looked for in its own folder.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<String>,
+
     /// Seconds to wait for a connection [default: 10]
     #[arg(long, value_name = "SECONDS", hide_short_help = true)]
     pub connect_timeout: Option<String>,
@@ -301,7 +336,7 @@ pub struct CommonOptions {
 #[command(override_usage = "mcp-drawbridge logout <URL|NAME> [OPTIONS]\n       \
                       mcp-drawbridge logout --all")]
 pub struct LogoutArgs {
-    /// Address of the server, or the name that `status` shows
+    /// Address of the server, its name in the configuration file, or the one that `status` shows
     #[arg(value_name = "URL|NAME")]
     pub target: Option<String>,
 
@@ -321,13 +356,17 @@ pub struct LogoutArgs {
 /// Arguments of `status`.
 #[derive(Args, Default)]
 pub struct StatusArgs {
-    /// Show only the sign-ins for this address, or of this name
+    /// Show only the sign-ins for this address, this entry of the configuration file, or this name
     #[arg(value_name = "URL|NAME")]
     pub target: Option<String>,
 
     /// Write JSON, for programs
     #[arg(long)]
     pub json: bool,
+
+    /// Read the configuration from this file
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<String>,
 }
 
 /// Reads the command line. `args` begins with the program's name.
@@ -338,8 +377,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, UsageEr
     match outcome {
         Ok(cli) => Ok(Parsed::Run(Box::new(match cli.command {
             None => Request::Bridge(cli.server),
-            Some(Commands::Login(args)) => Request::Login(args),
-            Some(Commands::Logout(args)) => Request::Logout(args),
+            Some(Commands::Login(args)) => Request::Login(*args),
+            Some(Commands::Logout(args)) => Request::Logout(*args),
             Some(Commands::Status(args)) => Request::Status(args),
         }))),
         Err(error) => match error.kind() {
@@ -367,18 +406,50 @@ pub fn option_names() -> Vec<String> {
         .collect()
 }
 
+/// An option as other places than the command line may give it.
+pub struct OptionShape {
+    /// The long name.
+    pub long: String,
+    /// What its value is called in the help; `None` for a switch, which has no value.
+    pub value: Option<String>,
+    /// Whether it may be given several times.
+    pub is_repeatable: bool,
+    /// Whether `logout` takes it, too: it decides which sign-in is meant, or how to get to a server.
+    pub finds_sign_in: bool,
+}
+
+/// Every option that has a variable.
+pub fn option_shapes() -> Vec<OptionShape> {
+    let cli = Cli::command();
+    let logout = cli.find_subcommand("logout");
+    let is_of_logout = |long: &str| {
+        let mut options = logout.into_iter().flat_map(clap::Command::get_arguments);
+        options.any(|arg| arg.get_long() == Some(long))
+    };
+    let shape = |arg: &Arg| {
+        let long = arg.get_long()?;
+        let names = arg.get_value_names().unwrap_or_default();
+        let name = names.first().map(ToString::to_string).unwrap_or_default();
+        Some(OptionShape {
+            value: arg.get_action().takes_values().then_some(name),
+            is_repeatable: matches!(arg.get_action(), ArgAction::Append),
+            finds_sign_in: is_of_logout(long),
+            long: long.to_owned(),
+        })
+    };
+    cli.get_arguments().filter_map(shape).collect()
+}
+
 fn command() -> clap::Command {
     Cli::command()
         .mut_args(show_variable)
-        .mut_subcommands(|command| match command.get_name() {
-            "status" => command,
-            _ => command.mut_args(show_variable),
-        })
+        .mut_subcommands(|command| command.mut_args(show_variable))
 }
 
 /// Adds the environment variable to an option's long help.
 fn show_variable(arg: Arg) -> Arg {
-    let Some(long) = arg.get_long().filter(|long| *long != "all") else {
+    let of_one_command = |long: &str| matches!(long, "all" | "json");
+    let Some(long) = arg.get_long().filter(|long| !of_one_command(long)) else {
         return arg;
     };
     let text = arg

@@ -1,9 +1,11 @@
-//! Flags, environment and defaults become one checked [`Config`].
+//! Flags, environment, configuration file and defaults become one checked [`Config`].
 //!
 //! Everything from outside arrives in [`Surroundings`], so that a test needs no process
-//! environment and no files. Precedence: flag, environment variable, default.
+//! environment and no files. Precedence: flag, environment variable, the server's entry in the
+//! configuration file, its `defaults`, default.
 
 mod again;
+mod file;
 mod given;
 mod headers;
 mod oauth;
@@ -18,18 +20,25 @@ use std::time::Duration;
 use http::header::{AUTHORIZATION, HeaderMap};
 use serde_json::{Map, Value};
 
-use crate::cli::{CommonOptions, LogoutArgs, Request, ServerArgs, StatusArgs, UsageError};
+use crate::cli::{
+    CommonOptions, LogoutArgs, Request, ServerArgs, StatusArgs, UsageError, WhichOptions,
+};
 use crate::diag::Level;
 use crate::ids::{Issuer, ResourceId, ServerKey, ServerUrl};
+use crate::mcp::transport::Preference;
 use crate::oauth::registration::AuthMethod;
 use crate::secret::Secret;
 pub use again::Again;
+use file::{Entry, File, Need, Target};
+pub use file::{OpenError, Opened, open};
 use given::{Given, Lookup};
 use which::{Which, cached_name, is_address, server};
 
 /// The variable that names the folder of the sign-ins.
 pub const DIR_VARIABLE: &str = "MCP_DRAWBRIDGE_DIR";
 
+/// How long nothing may be sent to the server before a ping is, with `--keep-alive` alone.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// How long a person may take for the sign-in, unless `--auth-timeout` says otherwise.
 const AUTH_TIMEOUT: Duration = Duration::from_secs(600);
 
@@ -45,8 +54,12 @@ pub struct Surroundings<'a> {
     pub env: &'a BTreeMap<String, String>,
     /// The folder for a user's local data on this system, if it is known.
     pub data_dir: Option<PathBuf>,
+    /// The folder for a user's configuration on this system, if it is known.
+    pub config_dir: Option<PathBuf>,
     /// Reads a file that an argument names.
     pub read: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
+    /// Reads the configuration file.
+    pub open: &'a dyn Fn(&Path) -> Result<Opened, OpenError>,
 }
 
 /// The environment of this process. Variables that are not Unicode are left out.
@@ -59,6 +72,11 @@ pub fn process_environment() -> BTreeMap<String, String> {
 /// Where this system keeps a user's local data.
 pub fn system_data_dir() -> Option<PathBuf> {
     dirs::data_local_dir()
+}
+
+/// Where this system keeps a user's configuration.
+pub fn system_config_dir() -> Option<PathBuf> {
+    dirs::config_dir()
 }
 
 /// A command with everything it needs, checked.
@@ -87,6 +105,8 @@ pub struct Base {
     pub ca_file: Option<PathBuf>,
     /// What is odd but no reason to stop; to be written once the output exists.
     pub warnings: Vec<String>,
+    /// Decisions about the configuration, for who wants to know them all.
+    pub remarks: Vec<String>,
 }
 
 /// Everything about one remote server. Its `Debug` shows no secret.
@@ -100,6 +120,8 @@ pub struct Config {
     pub key: ServerKey,
     /// How requests to the server are authorized.
     pub auth: AuthMode,
+    /// Which transports may be used, and which is tried first.
+    pub transport: Preference,
     /// Headers for every request to the remote server and to no other; at most one of each name.
     /// Their values are marked as sensitive and do not print.
     pub headers: HeaderMap,
@@ -127,6 +149,8 @@ pub struct Config {
     pub allow_missing_pkce_metadata: bool,
     /// Whether a browser may be opened.
     pub browser: bool,
+    /// How long nothing may be sent to the server before a ping is; `None` for no pings.
+    pub keep_alive: Option<Duration>,
     /// How a person says the same in a terminal.
     pub again: Again,
 }
@@ -222,6 +246,8 @@ pub enum StatusTarget {
     Server(ServerUrl),
     /// The one of this name.
     Name(ServerKey),
+    /// The one that the entry of the configuration file with this name leads to.
+    Entry(String, ServerKey),
 }
 
 impl Job {
@@ -248,21 +274,30 @@ impl Job {
 impl Config {
     /// Checks the arguments of a command for one server.
     pub fn new(args: &ServerArgs, around: &Surroundings<'_>) -> Result<Self, UsageError> {
-        let lookup = Lookup::new(around.env);
         let Some(url) = &args.url else {
             return Err(UsageError::new("the address of the server is missing")
                 .with_hint("give it first, such as `mcp-drawbridge https://mcp.example.com/mcp`; `-h` shows more"));
         };
+        let file = File::find(&args.common.config, around)?;
+        let entry = match file.target(url)? {
+            Target::Address => None,
+            Target::Entry(entry) => Some(entry),
+            Target::Neither => return Err(file.no_entry(url)),
+        };
+        let lookup = file.lookup(entry.as_ref(), Need::Connect, around.env)?;
         let which = Which::new(&args.which, around, &lookup)?;
-        let server = server(url, which.allow_http)?;
+        let server = match &entry {
+            Some(entry) => entry.server(around.env, which.allow_http)?,
+            None => server(url, which.allow_http)?,
+        };
         let mut base = Base::new(&args.common, around, &lookup)?;
         let disabled = lookup.switch(
             "disable-resource-parameter",
             args.disable_resource_parameter,
         )?;
         let headers = headers::collect(
-            &lookup.list("header", &args.header),
-            &lookup.list("header-file", &args.header_file),
+            &lookup.lists("header", &args.header),
+            &lookup.lists("header-file", &args.header_file),
             around,
         )?;
         let auth = match headers.contains_key(AUTHORIZATION) {
@@ -288,9 +323,20 @@ impl Config {
         let callback = callback(args, &lookup)?;
         Ok(Self {
             key: which.key(&server)?,
-            again: Again::new(args, &server, callback.port, around, &lookup)?,
+            again: Again::new(
+                args,
+                &server,
+                (&file, entry.as_ref().map(|entry| entry.name)),
+                &callback,
+                around,
+                &lookup.typed(),
+            )?,
             device_code,
             callback,
+            transport: match lookup.text("transport", &args.transport) {
+                Some(given) => given.transport()?,
+                None => Preference::default(),
+            },
             auth_timeout: match lookup.text("auth-timeout", &args.auth_timeout) {
                 Some(given) => given.whole_seconds()?,
                 None => AUTH_TIMEOUT,
@@ -313,6 +359,7 @@ impl Config {
                 args.allow_missing_pkce_metadata,
             )?,
             browser: !lookup.switch("no-browser", args.no_browser)?,
+            keep_alive: keep_alive(args, &lookup)?,
             base,
             server,
             auth,
@@ -323,7 +370,12 @@ impl Config {
 
 impl Logout {
     fn new(args: &LogoutArgs, around: &Surroundings<'_>) -> Result<Self, UsageError> {
-        let lookup = Lookup::new(around.env);
+        let file = File::find(&args.common.config, around)?;
+        let entry = match &args.target {
+            Some(text) => remote_entry(&file, text)?,
+            None => None,
+        };
+        let lookup = file.lookup(entry.as_ref(), Need::Find, around.env)?;
         let which = Which::new(&args.which, around, &lookup)?;
         let base = Base::new(&args.common, around, &lookup)?;
         let target = match (&args.target, args.all) {
@@ -338,11 +390,17 @@ impl Logout {
                     "give its address or name, or `--all`; `mcp-drawbridge status` lists them",
                 ));
             }
-            (Some(text), false) if is_address(text) => {
-                let server = server(text, which.allow_http)?;
-                LogoutTarget::One(which.key(&server)?, Some(server))
-            }
-            (Some(text), false) => LogoutTarget::One(cached_name(text)?, None),
+            (Some(text), false) => match (&entry, is_address(text)) {
+                (Some(entry), _) => {
+                    let server = entry.server(around.env, which.allow_http)?;
+                    LogoutTarget::One(which.key(&server)?, Some(server))
+                }
+                (None, true) => {
+                    let server = server(text, which.allow_http)?;
+                    LogoutTarget::One(which.key(&server)?, Some(server))
+                }
+                (None, false) => LogoutTarget::One(cached_name(text)?, None),
+            },
         };
         Ok(Self {
             base,
@@ -354,12 +412,22 @@ impl Logout {
 
 impl Status {
     fn new(args: &StatusArgs, around: &Surroundings<'_>) -> Result<Self, UsageError> {
-        let lookup = Lookup::new(around.env);
-        let target = match &args.target {
-            None => StatusTarget::All,
-            // Nothing is sent, so plain http does no harm here.
-            Some(text) if is_address(text) => StatusTarget::Server(server(text, true)?),
-            Some(text) => StatusTarget::Name(cached_name(text)?),
+        let file = File::find(&args.config, around)?;
+        let entry = match &args.target {
+            Some(text) => remote_entry(&file, text)?,
+            None => None,
+        };
+        let lookup = file.lookup(entry.as_ref(), Need::Find, around.env)?;
+        // Nothing is sent, so plain http does no harm here.
+        let target = match (&args.target, &entry) {
+            (None, _) => StatusTarget::All,
+            (Some(_), Some(entry)) => {
+                let which = Which::new(&WhichOptions::default(), around, &lookup)?;
+                let key = which.key(&entry.server(around.env, true)?)?;
+                StatusTarget::Entry(entry.name.to_owned(), key)
+            }
+            (Some(text), None) if is_address(text) => StatusTarget::Server(server(text, true)?),
+            (Some(text), None) => StatusTarget::Name(cached_name(text)?),
         };
         Ok(Self {
             base: Base::new(&CommonOptions::default(), around, &lookup)?,
@@ -384,7 +452,7 @@ impl Base {
             (false, false) => Level::Normal,
         };
         Ok(Self {
-            dir: dir(around)?,
+            dir: dir(around, lookup)?,
             level,
             connect_timeout: match lookup.text("connect-timeout", &options.connect_timeout) {
                 Some(given) => given.seconds()?,
@@ -397,17 +465,33 @@ impl Base {
             warnings: lookup
                 .unknown_variables()
                 .map(|name| format!("the variable `{name}` stands for no option"))
+                .chain(lookup.notes.warnings.iter().cloned())
                 .collect(),
+            remarks: lookup.notes.remarks.clone(),
         })
     }
 }
 
-fn dir(around: &Surroundings<'_>) -> Result<PathBuf, UsageError> {
+/// An interval alone turns pings on.
+fn keep_alive(args: &ServerArgs, lookup: &Lookup<'_>) -> Result<Option<Duration>, UsageError> {
+    let wanted = lookup.switch("keep-alive", args.keep_alive)?;
+    match lookup.text("ping-interval", &args.ping_interval) {
+        Some(given) => Ok(Some(given.seconds()?)),
+        None => Ok(wanted.then_some(PING_INTERVAL)),
+    }
+}
+
+fn dir(around: &Surroundings<'_>, lookup: &Lookup<'_>) -> Result<PathBuf, UsageError> {
     let hint = format!("name a folder with the variable `{DIR_VARIABLE}`, as an absolute path");
-    match around.env.get(DIR_VARIABLE).filter(|text| !text.is_empty()) {
-        Some(text) if Path::new(text).is_absolute() => Ok(PathBuf::from(text)),
-        Some(text) => Err(UsageError::new(format!(
-            "the folder `{text}` in `{DIR_VARIABLE}` is not an absolute path"
+    let variable = around.env.get(DIR_VARIABLE).filter(|text| !text.is_empty());
+    let variable = variable.map(|text| Given {
+        text: text.clone(),
+        origin: format!("`{DIR_VARIABLE}`"),
+    });
+    match variable.or_else(|| lookup.only_filed("dir")) {
+        Some(Given { text, .. }) if Path::new(&text).is_absolute() => Ok(PathBuf::from(text)),
+        Some(Given { text, origin }) => Err(UsageError::new(format!(
+            "the folder `{text}` in {origin} is not an absolute path"
         ))
         .with_hint(hint)),
         None => around
@@ -418,6 +502,15 @@ fn dir(around: &Surroundings<'_>) -> Result<PathBuf, UsageError> {
                 UsageError::new("this system names no folder for a user's data").with_hint(hint)
             }),
     }
+}
+
+/// The entry that an argument names, if that is one of a remote server. Else the argument may be
+/// the name of a cached sign-in.
+fn remote_entry<'f>(file: &'f File, text: &str) -> Result<Option<Entry<'f>>, UsageError> {
+    Ok(match file.target(text)? {
+        Target::Entry(entry) if entry.is_remote() => Some(entry),
+        Target::Entry(_) | Target::Address | Target::Neither => None,
+    })
 }
 
 /// Looks into the file now, since a mistake in a configuration is best told at the start.
@@ -443,10 +536,11 @@ fn without_effect(args: &ServerArgs, lookup: &Lookup<'_>, auth: AuthMode) -> Vec
     let host = lookup.text("host", &args.host);
     let path = lookup.text("callback-path", &args.callback_path);
     let bind = lookup.text("bind-host", &args.bind_host);
+    let filed_port = lookup.only_filed("callback-port");
+    let port = args.callback_port.as_ref();
     let given = [
-        args.callback_port
-            .as_ref()
-            .map(|_| "the callback port".to_owned()),
+        port.map(|_| "the callback port".to_owned())
+            .or(filed_port.map(|given| given.origin)),
         host.map(|given| given.origin),
         path.map(|given| given.origin),
         bind.map(|given| given.origin),
@@ -456,7 +550,10 @@ fn without_effect(args: &ServerArgs, lookup: &Lookup<'_>, auth: AuthMode) -> Vec
             "{what} has no effect, since no browser returns to this machine with `--device-code`"
         )
     };
-    given.into_iter().flatten().map(useless).collect()
+    let mut given: Vec<String> = given.into_iter().flatten().collect();
+    // One member of the configuration file may say several of them.
+    given.dedup();
+    given.into_iter().map(useless).collect()
 }
 
 fn callback(args: &ServerArgs, lookup: &Lookup<'_>) -> Result<Callback, UsageError> {
@@ -471,7 +568,10 @@ fn callback(args: &ServerArgs, lookup: &Lookup<'_>) -> Result<Callback, UsageErr
         },
         port: match &args.callback_port {
             Some(text) => given::port(text)?,
-            None => None,
+            None => match lookup.only_filed("callback-port") {
+                Some(given) => given.port()?,
+                None => None,
+            },
         },
         path: match lookup.text("callback-path", &args.callback_path) {
             Some(given) => given.path()?,

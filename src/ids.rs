@@ -160,6 +160,13 @@ pub fn same_origin(a: &Url, b: &Url) -> bool {
         && a.port_or_known_default() == b.port_or_known_default()
 }
 
+/// Whether one address is the other one over https, both on the usual ports.
+pub fn is_upgrade(from: &Url, to: &Url) -> bool {
+    (from.scheme(), to.scheme()) == ("http", "https")
+        && from.host() == to.host()
+        && (from.port_or_known_default(), to.port_or_known_default()) == (Some(80), Some(443))
+}
+
 fn without_query(text: &str) -> String {
     text.split(['?', '#']).next().unwrap_or_default().to_owned()
 }
@@ -391,6 +398,25 @@ mod tests {
             ServerUrl::parse("mcp.example.com", true),
             Err(ServerUrlError::NotAnAddress(_))
         ));
+    }
+
+    #[test]
+    fn an_upgrade_keeps_the_host_and_the_usual_ports() {
+        let is = |from, to| is_upgrade(&Url::parse(from).unwrap(), &Url::parse(to).unwrap());
+        assert!(is("http://a.example/x", "https://a.example/y?z"));
+        assert!(is("http://A.example:80/", "https://a.example:443/"));
+        for (from, to) in [
+            ("https://a.example/", "http://a.example/"),
+            ("https://a.example/", "https://a.example/"),
+            ("http://a.example/", "http://a.example/"),
+            ("http://a.example/", "https://b.example/"),
+            ("http://a.example/", "https://www.a.example/"),
+            ("http://a.example:8080/", "https://a.example/"),
+            ("http://a.example/", "https://a.example:8443/"),
+            ("http://a.example/", "wss://a.example/"),
+        ] {
+            assert!(!is(from, to), "{from} to {to}");
+        }
     }
 
     #[test]

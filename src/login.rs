@@ -17,13 +17,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
-use reqwest::Client as Http;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, Resource};
 use crate::diag::Diag;
 use crate::net::callback::{Listener, Page};
+use crate::net::connections::Connections;
 use crate::oauth::challenge::Challenge;
 use crate::oauth::flow::{ConfiguredClient, Goal, Redirect, ResourceChoice, Settings, Way};
 use crate::oauth::invitation::{Invitation, Standing, pasted_query};
@@ -82,7 +82,11 @@ impl Task {
 
 impl Login {
     /// Starts the task. Must be called within a tokio runtime.
-    pub fn start(config: &Config, http: Http, diag: Diag) -> Result<(Self, Task), StoreError> {
+    pub fn start(
+        config: &Config,
+        http: Connections,
+        diag: Diag,
+    ) -> Result<(Self, Task), StoreError> {
         let browser: Option<OpenBrowser> = match config.browser {
             true => Some(Arc::new(crate::browser::open)),
             false => None,
@@ -97,7 +101,7 @@ impl Login {
     /// The same with another way to open addresses; `None` opens none and only prints them.
     pub fn start_with(
         config: &Config,
-        http: Http,
+        http: Connections,
         diag: Diag,
         browser: Option<OpenBrowser>,
     ) -> Result<(Self, Task), StoreError> {
@@ -107,7 +111,7 @@ impl Login {
     fn start_on(
         machine: Machine,
         config: &Config,
-        http: Http,
+        http: Connections,
         diag: Diag,
     ) -> Result<(Self, Task), StoreError> {
         let (standing_published, standing) = watch::channel(Standing::Quiet);

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use mcp_drawbridge::cli::{self, Parsed};
 use mcp_drawbridge::command;
-use mcp_drawbridge::config::{Job, Surroundings, process_environment, system_data_dir};
+use mcp_drawbridge::config::{
+    self, Job, Surroundings, process_environment, system_config_dir, system_data_dir,
+};
 use mcp_drawbridge::diag::{Diag, Level};
 use mcp_drawbridge::error::Error;
 
@@ -34,7 +36,9 @@ fn run() -> (Result<(), Error>, Diag) {
     let around = Surroundings {
         env: &env,
         data_dir: system_data_dir(),
+        config_dir: system_config_dir(),
         read: &|path| std::fs::read(path),
+        open: &config::open,
     };
     let job = match Job::new(request, &around) {
         Ok(job) => job,
@@ -43,6 +47,9 @@ fn run() -> (Result<(), Error>, Diag) {
     let diag = Diag::stderr(job.base().level);
     for warning in &job.base().warnings {
         diag.warn(warning);
+    }
+    for remark in &job.base().remarks {
+        diag.debug(remark);
     }
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -1,6 +1,7 @@
 //! One message to the remote server: sent, sent again where that is right, and its answer read to
 //! the end, over as many streams as it takes. What is right is decided in `mcp::answer`.
 
+mod events;
 mod reading;
 mod sign_in;
 
@@ -12,11 +13,11 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::Wire;
 use crate::ids;
-use crate::mcp::answer::{self, Refusal, Sent, Tries, Verdict};
+use crate::mcp::answer::{self, Refusal, Sent, Tries, Verdict, What};
 use crate::mcp::failure::{Failure, Stage};
-use crate::mcp::jsonrpc::{self, Message, Parsed};
+use crate::mcp::jsonrpc::{self, Id, Malformed, Meant, Message, Parsed};
 use crate::mcp::relay::{Event, Outgoing, OutgoingKind};
-use crate::net::remote::{Answer, Broken, Carried};
+use crate::net::remote::{Answer, Broken, Way};
 use crate::oauth::challenge::Challenge;
 use crate::secret::Secret;
 
@@ -24,6 +25,8 @@ use crate::secret::Secret;
 enum Ended {
     /// It failed.
     Failed(Failure),
+    /// It took too long; the server may still be at work.
+    GaveUp(Failure),
     /// Nobody signed in in time; the server had refused it.
     NotSignedIn,
 }
@@ -38,13 +41,14 @@ impl From<Failure> for Ended {
 pub(super) async fn run(wire: Arc<Wire>, outgoing: Outgoing, events: mpsc::Sender<(u64, Event)>) {
     let mut exchange = Exchange {
         wire,
+        tries: Exchange::first_tries(&outgoing.kind),
         outgoing,
         events,
-        tries: Tries::default(),
         sign_ins: 0,
         step_ups: 0,
         token: None,
         turn: None,
+        way: Way::default(),
     };
     match exchange.run().await {
         Ok(()) => {}
@@ -52,6 +56,10 @@ pub(super) async fn run(wire: Arc<Wire>, outgoing: Outgoing, events: mpsc::Sende
         Err(Ended::Failed(mut failure)) => {
             failure.hide(exchange.secrets());
             exchange.report(Event::Failed(failure)).await;
+        }
+        Err(Ended::GaveUp(mut failure)) => {
+            failure.hide(exchange.secrets());
+            exchange.report(Event::GaveUp(failure)).await;
         }
     }
 }
@@ -66,6 +74,7 @@ struct Exchange {
     token: Option<Secret>,
     /// The right to have the server work on a request; given up while it has nothing to do.
     turn: Option<OwnedSemaphorePermit>,
+    way: Way,
 }
 
 impl Exchange {
@@ -76,17 +85,8 @@ impl Exchange {
                 true => self.wire.remote.turn().await,
                 false => None,
             };
-            let carried = Carried {
-                token: self.token.as_ref(),
-                session: self.outgoing.session.as_deref(),
-            };
-            match self
-                .wire
-                .remote
-                .post(self.outgoing.body.clone(), carried)
-                .await
-            {
-                Ok(answer) if answer.is_success() => return self.deliver(answer).await,
+            match self.send().await {
+                Ok(answer) if answer.is_success() => return self.receive(answer).await,
                 Ok(answer) => {
                     if self.mend(answer).await? {
                         return Ok(());
@@ -102,7 +102,8 @@ impl Exchange {
         let session = self.outgoing.session.as_deref();
         let session_id = session.and_then(|session| session.id.as_ref());
         let ours = self.token.iter().chain(session_id).map(Secret::expose);
-        ours.chain(self.wire.remote.secrets())
+        ours.chain(self.endpoint_secrets())
+            .chain(self.wire.remote.secrets())
     }
 
     async fn report(&self, event: Event) {
@@ -112,9 +113,14 @@ impl Exchange {
 
     fn sent(&self) -> Sent<'_> {
         Sent {
-            request: match &self.outgoing.kind {
-                OutgoingKind::Request(method) => Some(method),
-                OutgoingKind::Notification(_) | OutgoingKind::Response => None,
+            what: match &self.outgoing.kind {
+                OutgoingKind::Request(method) => What::Request {
+                    method,
+                    repeatable: self.outgoing.repeatable,
+                },
+                OutgoingKind::Events { .. } => What::Stream,
+                OutgoingKind::Notification(method) => What::notification(method),
+                OutgoingKind::Response => What::Response,
             },
             with_session: self
                 .outgoing
@@ -132,10 +138,14 @@ impl Exchange {
     /// Deals with an answer that is no success. `true` if nothing is left to do.
     async fn mend(&mut self, mut answer: Answer) -> Result<bool, Ended> {
         let challenge = self.challenge(&answer);
-        let location = self.wire.remote.redirect_target(&answer);
-        let location = location.map(|location| ids::display_url(&location));
+        let target = answer.target();
+        let location = target.as_ref().map(|target| ids::display_url(&target.url));
         let body = answer.error_body().await;
         self.turn = None;
+        if self.is_lost(&answer, &body) {
+            self.report(Event::SessionLost).await;
+            return Ok(true);
+        }
         let refusal = Refusal {
             status: answer.status,
             body: &body,
@@ -144,6 +154,7 @@ impl Exchange {
                 .as_ref()
                 .is_some_and(|challenge| challenge.error.as_deref() == Some("insufficient_scope")),
             location: location.as_deref(),
+            location_is_ours: target.is_some_and(|target| target.is_ours),
         };
         let mut tries = self.tries.clone();
         let verdict = answer::judge(self.sent(), refusal, &mut tries);
@@ -155,15 +166,24 @@ impl Exchange {
                 self.report(Event::SessionLost).await;
                 return Ok(true);
             }
-            Verdict::Deliver(message) => {
-                self.report(Event::Reply(message)).await;
+            Verdict::Deliver(error) => {
+                let status = answer.status;
+                self.report(Event::Refused { status, error }).await;
                 return Ok(true);
             }
-            Verdict::Redirect => self.follow(&answer)?,
+            Verdict::Redirect => self.way.to = self.wire.remote.follow(&answer),
+            Verdict::Renew => {
+                self.wire.diag.debug(format_args!(
+                    "sending again on a new connection: it answered {}",
+                    refusal.status
+                ));
+                self.way.alone = true;
+            }
             Verdict::Again(wait) => {
                 self.wait(wait, &format!("it answered {}", refusal.status))
                     .await
             }
+            Verdict::GiveUp(failure) => return Err(Ended::GaveUp(failure)),
             Verdict::Fail(failure) => return Err(failure.into()),
         }
         Ok(false)
@@ -177,7 +197,7 @@ impl Exchange {
         reading.challenge
     }
 
-    async fn broken(&mut self, broken: &Broken) -> Result<(), Failure> {
+    async fn broken(&mut self, broken: &Broken) -> Result<(), Ended> {
         self.turn = None;
         let mut tries = self.tries.clone();
         let verdict = answer::judge_broken(self.sent(), broken.delivery, &broken.cause, &mut tries);
@@ -187,8 +207,9 @@ impl Exchange {
                 self.wait(wait, &broken.cause).await;
                 Ok(())
             }
-            Verdict::Fail(failure) => Err(failure),
-            _ => Err(Failure::new(Stage::Http, false, broken.cause.clone())),
+            Verdict::GiveUp(failure) => Err(Ended::GaveUp(failure)),
+            Verdict::Fail(failure) => Err(failure.into()),
+            _ => Err(Failure::new(Stage::Http, false, broken.cause.clone()).into()),
         }
     }
 
@@ -199,47 +220,57 @@ impl Exchange {
         ));
         tokio::time::sleep(wait).await;
     }
+}
 
-    fn follow(&self, answer: &Answer) -> Result<(), Failure> {
-        self.wire.remote.follow(answer).map_err(|target| {
-            let server = &self.wire.server;
-            let detail = match target {
-                Some(target) => format!(
-                    "`{server}` redirects to `{target}`; tokens are not sent to another origin, so configure that address if you trust it"
-                ),
-                None => format!("`{server}` redirects without saying where to"),
-            };
-            Failure { status: Some(answer.status), ..Failure::new(Stage::Http, false, detail) }
-        })
+/// What a body, or the data of an event, holds.
+pub(super) enum Part {
+    /// A message.
+    Message(Message),
+    /// The answer to the request with this id, which is no message, and why.
+    NoMessage(Id, &'static str),
+}
+
+impl From<Part> for Event {
+    fn from(part: Part) -> Self {
+        match part {
+            Part::Message(message) => Self::Message(message),
+            Part::NoMessage(id, reason) => Self::NoMessage { id, reason },
+        }
     }
 }
 
-/// The messages of one event's data.
-pub(super) fn parse_event(data: Bytes, note: impl Fn(String)) -> Vec<Message> {
-    match jsonrpc::parse_any(data) {
-        Ok(parsed) => messages(parsed, note),
+/// The parts of one event's data.
+pub(super) fn parse_event(data: Bytes, note: impl Fn(String)) -> Vec<Part> {
+    let data = jsonrpc::without_byte_order_mark(data);
+    match jsonrpc::parse_any(data.clone()) {
+        Ok(parsed) => parts(parsed, note),
         Err(malformed) => {
             note(format!(
                 "skipped an event that is no message: {}",
                 malformed.reason
             ));
-            Vec::new()
+            let id = jsonrpc::answered_id(&data);
+            id.map(|id| Part::NoMessage(id, malformed.reason))
+                .into_iter()
+                .collect()
         }
     }
 }
 
-fn messages(parsed: Parsed, note: impl Fn(String)) -> Vec<Message> {
-    match parsed {
-        Parsed::Single(message) => vec![message],
-        Parsed::Batch(entries) => entries
-            .into_iter()
-            .filter_map(|entry| {
-                entry
-                    .map_err(|malformed| {
-                        note(format!("skipped a part of an array: {}", malformed.reason))
-                    })
-                    .ok()
-            })
-            .collect(),
-    }
+fn parts(parsed: Parsed, note: impl Fn(String)) -> Vec<Part> {
+    let entries = match parsed {
+        Parsed::Single(message) => return vec![Part::Message(message)],
+        Parsed::Batch(entries) => entries,
+    };
+    let part = |entry: Result<Message, Malformed>| match entry {
+        Ok(message) => Some(Part::Message(message)),
+        Err(malformed) => {
+            note(format!("skipped a part of an array: {}", malformed.reason));
+            let id = malformed
+                .id
+                .filter(|_| malformed.meant == Meant::Response)?;
+            Some(Part::NoMessage(id, malformed.reason))
+        }
+    };
+    entries.into_iter().filter_map(part).collect()
 }

@@ -67,9 +67,11 @@ pub(super) async fn leave(mut bridge: Bridge, tokens: Option<login::Task>) {
             Effect::ToHost(line) => bridge.output.push(line),
             Effect::Send(_)
             | Effect::OpenStanding { .. }
-            | Effect::Remember(_)
+            | Effect::Release(_)
+            | Effect::Remember { .. }
             | Effect::AwaitTokens(_)
             | Effect::Bring { .. }
+            | Effect::RenewConnections
             | Effect::Note(_) => {}
         }
     }

@@ -3,6 +3,7 @@
 use crate::diag::Diag;
 use crate::ids::{ServerKey, ServerUrl};
 use crate::mcp::record::ServerRecord;
+use crate::mcp::transport::{Transport, Verdict};
 use crate::store::Store;
 
 /// The place in the cache for one server.
@@ -22,11 +23,13 @@ impl Memory {
         self.store.read_server(&self.key, &self.server)
     }
 
-    /// Keeps what the server says now. Where it cannot be written, the next start knows less.
-    pub fn keep(&self, record: ServerRecord, diag: Diag) {
+    /// Keeps what the server says now, and the transport it speaks. Where it cannot be written, the next start knows less.
+    pub fn keep(&self, mut record: ServerRecord, transport: Transport, detected: bool, diag: Diag) {
         let memory = self.clone();
         // The disk may be slow.
         drop(tokio::task::spawn_blocking(move || {
+            let older = memory.recall().and_then(|older| older.verdict);
+            record.verdict = Some(Verdict::kept(older, transport, detected, super::now()));
             let kept = memory
                 .store
                 .write_server(&memory.key, &memory.server, record);

@@ -1,16 +1,20 @@
 //! Does what the relay wants done: an arm for each effect.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use super::leave::end_session;
 use super::{Bridge, Wire, exchange, standing};
 use crate::mcp::relay::{Effect, Event, Note, Outgoing, OutgoingKind};
+use crate::net::pulse::Disturbance;
 use crate::secret::Secret;
 
 /// Most messages on their way to the server and streams from it.
 const TASKS: usize = 4096;
+/// How long the end of an exchange is awaited that nobody needs any more.
+const GRACE: Duration = Duration::from_secs(2);
 
 impl Bridge {
     /// Does everything that the relay wants done by now, in order.
@@ -24,6 +28,7 @@ impl Bridge {
                         handle.abort();
                     }
                 }
+                Effect::Release(exchange) => self.release(exchange),
                 Effect::OpenStanding { exchange, session } => {
                     let (wire, events) = (self.wire.clone(), self.events.clone());
                     self.spawn(exchange, standing::run(wire, exchange, session, events));
@@ -32,9 +37,13 @@ impl Bridge {
                     let (wire, exchange) = (self.wire.clone(), 0);
                     self.spawn(exchange, async move { end_session(&wire, &session).await });
                 }
-                Effect::Remember(record) => {
+                Effect::Remember {
+                    record,
+                    transport,
+                    detected,
+                } => {
                     if let Some(memory) = &self.wire.memory {
-                        memory.keep(*record, self.wire.diag.clone());
+                        memory.keep(*record, transport, detected, self.wire.diag.clone());
                     }
                 }
                 Effect::AwaitTokens(watch) => {
@@ -44,6 +53,12 @@ impl Bridge {
                 Effect::Bring { call, text } => {
                     let (wire, events) = (self.wire.clone(), self.events.clone());
                     self.spawn(call, bring(wire, call, text, events));
+                }
+                Effect::RenewConnections => {
+                    self.wire
+                        .remote
+                        .connections()
+                        .renew(Disturbance::Unanswered);
                 }
                 Effect::Note(Note::Notable(text)) => self.wire.diag.note(text),
                 Effect::Note(Note::Detail(text)) => self.wire.diag.debug(text),
@@ -61,6 +76,16 @@ impl Bridge {
         let exchange = outgoing.exchange;
         let (wire, events) = (self.wire.clone(), self.events.clone());
         self.spawn(exchange, exchange::run(wire, outgoing, events));
+    }
+
+    /// Lets an exchange come to its end for a moment: a connection that is cut cannot be used again.
+    fn release(&mut self, exchange: u64) {
+        if let Some(handle) = self.handles.remove(&exchange) {
+            tokio::spawn(async move {
+                tokio::time::sleep(GRACE).await;
+                handle.abort();
+            });
+        }
     }
 
     fn spawn(&mut self, exchange: u64, task: impl Future<Output = ()> + Send + 'static) {

@@ -1,21 +1,26 @@
 //! The standing GET stream of a session: what the server says without being asked (MCP
-//! 2025-11-25, Transports, Listening for Messages from the Server).
+//! 2025-11-25, Transports, Listening for Messages from the Server). What its answers mean is decided
+//! in `mcp::listening`, when it is asked for again in `mcp::reconnect`.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::mpsc;
 
 use super::Wire;
+use super::alive::Renewals;
 use super::exchange::parse_event;
-use crate::mcp::answer::{self, BodyKind};
+use crate::mcp::jsonrpc;
+use crate::mcp::listening::{self, Again, Head};
+use crate::mcp::reconnect::{Brought, LONGEST, Reconnect};
 use crate::mcp::relay::Event;
+use crate::mcp::replay::Replay;
 use crate::mcp::session::Session;
 use crate::net::remote::{Answer, Carried, EventReader};
 use crate::secret::Secret;
 
-/// A stream that lived this long and then ended is opened again without suspicion.
-const LIVED: Duration = Duration::from_secs(10);
+/// How often in a row another token is sought for the stream.
+const SIGN_INS: u32 = 2;
 
 /// Opens the stream, and opens it again for as long as the session lasts.
 pub(super) async fn run(
@@ -24,15 +29,18 @@ pub(super) async fn run(
     session: Arc<Session>,
     events: mpsc::Sender<(u64, Event)>,
 ) {
+    let renewals = Renewals::of(wire.remote.connections());
     let mut standing = Standing {
         wire,
         exchange,
         session,
         events,
-        last_event_id: None,
-        retry: None,
-        failures: 0,
+        renewals,
+        cursor: None,
+        reconnect: Reconnect::default(),
+        replay: Replay::default(),
         was_open: false,
+        doubted: false,
         sign_ins: 0,
     };
     standing.run().await;
@@ -43,17 +51,26 @@ struct Standing {
     exchange: u64,
     session: Arc<Session>,
     events: mpsc::Sender<(u64, Event)>,
-    last_event_id: Option<String>,
-    retry: Option<Duration>,
-    failures: u32,
+    renewals: Renewals,
+    /// The id of the last event: where to resume.
+    cursor: Option<String>,
+    reconnect: Reconnect,
+    replay: Replay,
     was_open: bool,
+    /// The relay was told that the session may be gone.
+    doubted: bool,
     sign_ins: u32,
 }
 
 /// What an attempt to open the stream came to.
 enum Attempt {
     Open(Box<EventReader>),
-    Again,
+    /// To be made again at once.
+    AtOnce,
+    /// To be made again after a while.
+    Later,
+    /// To be made again when somebody has signed in.
+    SignedIn,
     Absent(String),
 }
 
@@ -63,11 +80,15 @@ impl Standing {
             match self.attempt().await {
                 Attempt::Open(reader) => {
                     self.opened().await;
-                    if !self.read(reader).await {
-                        return;
+                    match self.read(reader).await {
+                        Some(After::Renewal) => {}
+                        Some(After::End) => self.wait().await,
+                        None => return,
                     }
                 }
-                Attempt::Again => self.failures += 1,
+                Attempt::AtOnce => {}
+                Attempt::Later => self.wait().await,
+                Attempt::SignedIn => self.wait_for_sign_in().await,
                 Attempt::Absent(why) => {
                     self.wire
                         .diag
@@ -76,7 +97,6 @@ impl Standing {
                     return;
                 }
             }
-            tokio::time::sleep(answer::reconnect_delay(self.retry, self.failures)).await;
         }
     }
 
@@ -84,11 +104,35 @@ impl Standing {
         self.events.send((self.exchange, event)).await.is_ok()
     }
 
+    /// Waits before the next attempt. New connections are tried at once, unless the server said how
+    /// long to wait.
+    async fn wait(&mut self) {
+        let delay = self.reconnect.delay(rand::random());
+        let patient = self.reconnect.is_asked_to_wait();
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            _ = self.renewals.next(), if !patient => self.reconnect.renewed(),
+        }
+    }
+
+    /// Nobody is asked to sign in for this stream again and again; whoever does so for something
+    /// else has it opened, too.
+    async fn wait_for_sign_in(&mut self) {
+        let Some(login) = &self.wire.login else {
+            return std::future::pending().await;
+        };
+        let mut standing = login.standing();
+        standing.mark_unchanged();
+        if standing.changed().await.is_err() {
+            std::future::pending().await
+        }
+    }
+
     async fn attempt(&mut self) -> Attempt {
         let token = match &self.wire.login {
             Some(login) => match login.bearer().await {
                 Ok(token) => token,
-                Err(_) => return Attempt::Again,
+                Err(_) => return self.later(None),
             },
             None => None,
         };
@@ -96,33 +140,66 @@ impl Standing {
             token: token.as_ref(),
             session: Some(&self.session),
         };
-        let answer = match self
-            .wire
-            .remote
-            .listen(carried, self.last_event_id.as_deref())
-            .await
-        {
+        let answer = tokio::select! {
+            answer = self.wire.remote.stand(carried, self.cursor.as_deref()) => answer,
+            _ = self.renewals.next() => return Attempt::AtOnce,
+        };
+        let mut answer = match answer {
             Ok(answer) => answer,
             Err(broken) => {
                 self.wire.diag.debug(format_args!(
                     "the standing stream was not opened: {}",
                     broken.cause
                 ));
-                return Attempt::Again;
+                return self.later(None);
             }
         };
-        match answer.status {
-            200 if answer.body_kind == BodyKind::EventStream => {
-                Attempt::Open(Box::new(answer.events()))
+        let retry_after = answer.retry_after(SystemTime::now());
+        match self.judge(&mut answer).await {
+            listening::Standing::Open => Attempt::Open(Box::new(answer.events())),
+            listening::Standing::SignIn => self.sign_in(&answer, token).await,
+            listening::Standing::Absent => {
+                Attempt::Absent(format!("the server answered {}", answer.status))
             }
-            401 => self.sign_in(&answer, token).await,
-            408 | 425 | 429 | 500 | 502..=599 => Attempt::Again,
-            // Some servers refuse a second stream until they notice that the first is gone.
-            400 | 409 if self.was_open => {
-                self.last_event_id = None;
-                Attempt::Again
+            listening::Standing::Again(again) => {
+                self.wire.diag.debug(format_args!(
+                    "the standing stream was refused with {}",
+                    answer.status
+                ));
+                self.refused(again).await;
+                self.later(retry_after)
             }
-            status => Attempt::Absent(format!("the server answered {status}")),
+        }
+    }
+
+    async fn judge(&self, answer: &mut Answer) -> listening::Standing {
+        let body = match answer.is_success() {
+            true => Vec::new(),
+            false => answer.error_body().await,
+        };
+        let error = jsonrpc::parse(body.into()).ok();
+        let head = Head {
+            status: answer.status,
+            body_kind: answer.body_kind,
+            error: error.as_ref(),
+            with_session: self.session.id.is_some(),
+        };
+        listening::judge_standing(head, self.was_open, self.cursor.is_some())
+    }
+
+    fn later(&mut self, retry_after: Option<Duration>) -> Attempt {
+        self.reconnect.failed(retry_after);
+        Attempt::Later
+    }
+
+    async fn refused(&mut self, again: Again) {
+        if again.afresh {
+            self.cursor = None;
+            self.replay.restarted();
+        }
+        if again.doubts_session && !self.doubted {
+            self.doubted = true;
+            self.report(Event::SessionDoubted).await;
         }
     }
 
@@ -132,54 +209,100 @@ impl Standing {
                 "the server does not accept the configured `Authorization` header".into(),
             );
         };
-        self.sign_ins += 1;
-        if self.sign_ins > 2 {
-            return Attempt::Absent("the server does not accept the token for it".into());
+        if self.sign_ins >= SIGN_INS {
+            return Attempt::SignedIn;
         }
         let challenge = answer.challenge().challenge.unwrap_or_default();
         match login.challenged(token, challenge).await {
-            Ok(_) => Attempt::Again,
-            Err(error) => Attempt::Absent(error.to_string()),
+            Ok(_) => {
+                self.sign_ins += 1;
+                Attempt::AtOnce
+            }
+            Err(error) if error.is_unreachable() => self.later(None),
+            Err(error) => {
+                self.wire
+                    .diag
+                    .debug(format_args!("no standing stream: {error}"));
+                self.sign_ins = SIGN_INS;
+                Attempt::SignedIn
+            }
         }
     }
 
     async fn opened(&mut self) {
         // Without a cursor, whatever was said since the last stream ended is lost.
-        let event = match self.was_open && self.last_event_id.is_none() {
+        let event = match self.was_open && self.cursor.is_none() {
             true => Event::StandingGap,
             false => Event::StandingOpen,
         };
         self.was_open = true;
+        self.doubted = false;
         self.sign_ins = 0;
         self.report(event).await;
     }
 
-    /// Reads the stream to its end. `false` if nobody listens any more.
-    async fn read(&mut self, mut reader: Box<EventReader>) -> bool {
+    /// Reads the stream until it ends, or its connection may be dead. `None` if nobody listens any
+    /// more.
+    async fn read(&mut self, mut reader: Box<EventReader>) -> Option<After> {
         let opened = Instant::now();
-        let mut empty = true;
-        while let Ok(Some(event)) = reader.next().await {
-            empty = false;
-            self.failures = 0;
-            if &*event.name != "message" {
+        let mut brought = Brought::Nothing;
+        let after = loop {
+            let event = tokio::select! {
+                event = reader.next() => event,
+                _ = self.renewals.next() => break After::Renewal,
+            };
+            let Ok(Some(event)) = event else {
+                break After::End;
+            };
+            brought = Brought::Messages;
+            if &*event.name != "message" || self.replay.is_repeated(event.id.as_deref()) {
                 continue;
             }
-            for message in parse_event(event.data, |reason| self.wire.diag.debug(reason)) {
-                if !self.report(Event::Message(message)).await {
-                    return false;
+            for part in parse_event(event.data, |reason| self.wire.diag.debug(reason)) {
+                if !self.report(part.into()).await {
+                    return None;
                 }
             }
-        }
-        self.last_event_id = reader
-            .last_event_id()
-            .map(str::to_owned)
-            .or(self.last_event_id.take());
-        self.retry = reader.retry().or(self.retry);
-        // A server that closes at once would otherwise be asked without end.
-        self.failures = match empty && self.retry.is_none() && opened.elapsed() < LIVED {
-            true => self.failures + 1,
-            false => 0,
         };
-        true
+        if reader.last_event_id().is_some() || reader.retry().is_some() {
+            brought = brought.max(Brought::Marks);
+        }
+        self.note_marks(&reader);
+        match after {
+            After::End => self.reconnect.ended(brought, opened.elapsed()),
+            After::Renewal => self.reconnect.renewed(),
+        }
+        Some(after)
     }
+
+    fn note_marks(&mut self, reader: &EventReader) {
+        if let Some(id) = reader.last_event_id() {
+            self.cursor = Some(id.to_owned());
+        }
+        match self.cursor.is_some() {
+            true => self.replay.resumed(),
+            false => self.replay.restarted(),
+        }
+        if let Some(asked) = self.reconnect.asked(reader.retry()) {
+            warn_of_delay(&self.wire, asked);
+        }
+    }
+}
+
+/// Why a stream is no longer read.
+enum After {
+    /// It ended.
+    End,
+    /// Its connection may be dead.
+    Renewal,
+}
+
+/// Tells a person that the server wants to be left alone for very long.
+pub(super) fn warn_of_delay(wire: &Wire, asked: Duration) {
+    wire.diag.warn(format_args!(
+        "`{}` asks to be left alone for {} s; it is asked again after {} s",
+        wire.server,
+        asked.as_secs(),
+        LONGEST.as_secs()
+    ));
 }

@@ -90,7 +90,8 @@ fn logout_and_status_take_an_address_a_name_or_neither() {
         request(&["status", "--json"]),
         Request::Status(StatusArgs {
             json: true,
-            target: None
+            target: None,
+            config: None
         })
     ));
 }

@@ -5,7 +5,8 @@ use crate::config::{AuthMode, Config};
 use crate::diag::Diag;
 use crate::error::Error;
 use crate::login::Login;
-use crate::net::http::{self as http_client, HttpSettings};
+use crate::net::connections::Connections;
+use crate::net::http::HttpSettings;
 use crate::net::remote::Remote;
 use crate::stdio::{Output, read_lines};
 use crate::store::Store;
@@ -15,32 +16,46 @@ pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
     let lines = read_lines(std::io::stdin());
     let output = Output::stdout();
     let diag = diag.for_host(&config.server.host());
-    let http = http_client::build(&HttpSettings {
+    let http = Connections::new(HttpSettings {
         connect_timeout: config.base.connect_timeout,
         ca_file: config.base.ca_file.clone(),
     })
     .map_err(Error::Http)?;
-    let (login, task, memory) = match config.auth {
-        AuthMode::Bearer => (None, None, None),
+    let (login, task) = match config.auth {
+        AuthMode::Bearer => (None, None),
         AuthMode::OAuth => {
             let (login, task) = Login::start(config, http.clone(), diag.clone())?;
-            let memory = Memory {
-                store: Store::open(config.base.dir.clone())?,
-                key: config.key.clone(),
-                server: config.server.clone(),
-            };
-            (Some(login), Some(task), Some(memory))
+            (Some(login), Some(task))
         }
     };
+    let memory = memory(config, &diag);
     let wire = Wire {
         remote: Remote::new(http, &config.server, config.headers.clone()),
         login,
         memory,
+        transport: config.transport,
         server: config.server.host(),
         diag,
+        keep_alive: config.keep_alive,
     };
     match bridge::run(wire, task, lines, output).await {
         Ending::Signal(Signal::Interrupt) => Err(Error::Interrupted),
         Ending::Signal(Signal::End) | Ending::ClientGone | Ending::ParentGone => Ok(()),
+    }
+}
+
+/// Where hints about the server are kept. A sign-in cannot do without the folder, and says so; hints
+/// can.
+fn memory(config: &Config, diag: &Diag) -> Option<Memory> {
+    match Store::open(config.base.dir.clone()) {
+        Ok(store) => Some(Memory {
+            store,
+            key: config.key.clone(),
+            server: config.server.clone(),
+        }),
+        Err(error) => {
+            diag.debug(format_args!("nothing is kept about the server: {error}"));
+            None
+        }
     }
 }

@@ -1,10 +1,9 @@
 //! `login`: signs in now and says what was granted.
 
 mod paste;
+mod question;
 
 use std::fmt::Write as _;
-
-use bytes::Bytes;
 
 use super::words::duration;
 use super::{now, print};
@@ -12,17 +11,12 @@ use crate::config::{AuthMode, Config};
 use crate::diag::{Diag, clean, clean_to};
 use crate::error::Error;
 use crate::login::Login;
-use crate::mcp::revision::NEWEST;
-use crate::mcp::session::Session;
-use crate::net::http::{self, HttpSettings};
-use crate::net::remote::{Answer, Carried, Remote};
-use crate::oauth::challenge::Challenge;
+use crate::net::connections::Connections;
+use crate::net::http::HttpSettings;
+use crate::net::remote::Remote;
 use crate::oauth::id_token::Account;
 use crate::oauth::token::Grant;
 use crate::store::{Cached, Store};
-
-/// Most requests that are sent to find the endpoint.
-const REDIRECTS: usize = 4;
 
 /// Asks the server what it wants, signs in, and prints what came of it.
 pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
@@ -40,12 +34,12 @@ async fn sign_in(config: &Config, diag: &Diag) -> Result<(), Error> {
             "`{host}` is used with the configured `Authorization` header; there is nothing to sign in to\n"
         ));
     }
-    let http = http::build(&HttpSettings {
+    let http = Connections::new(HttpSettings {
         connect_timeout: config.base.connect_timeout,
         ca_file: config.base.ca_file.clone(),
     })?;
     let remote = Remote::new(http.clone(), &config.server, config.headers.clone());
-    let Some(challenge) = challenge(&remote, &host).await? else {
+    let Some(challenge) = question::challenge(&remote, &host, config.transport).await? else {
         return print(&format!("`{host}` needs no sign-in\n"));
     };
     let diag = diag.for_host(&host);
@@ -75,65 +69,6 @@ fn account(config: &Config, grant: &Grant) -> Option<Account> {
     }
 }
 
-/// What the server asks for; `None` if it lets anybody in.
-async fn challenge(remote: &Remote, host: &str) -> Result<Option<Challenge>, Error> {
-    let answer = ask(remote, host).await?;
-    if answer.status == 401 {
-        return Ok(Some(answer.challenge().challenge.unwrap_or_default()));
-    }
-    if !answer.is_success() {
-        return Err(Error::Refused {
-            server: host.to_owned(),
-            status: answer.status,
-        });
-    }
-    end(remote, &answer).await;
-    Ok(None)
-}
-
-/// Asks, and follows the server to where it has moved its endpoint (RFC 9110 §15.4.8, §15.4.9).
-async fn ask(remote: &Remote, host: &str) -> Result<Answer, Error> {
-    let unreachable = |cause| Error::Unreachable {
-        server: host.to_owned(),
-        cause,
-    };
-    for _ in 0..REDIRECTS {
-        let sent = remote.post(initialize(), Carried::default()).await;
-        let answer = sent.map_err(|broken| unreachable(broken.cause))?;
-        let moved = matches!(answer.status, 307 | 308);
-        if !moved || remote.follow(&answer).is_err() {
-            return Ok(answer);
-        }
-    }
-    Err(unreachable("it redirects in circles".to_owned()))
-}
-
-/// The session that the question opened is not needed. Failing to say so does no harm.
-async fn end(remote: &Remote, answer: &Answer) {
-    if let Ok(Some(id)) = answer.session_id() {
-        let session = Session {
-            serial: 1,
-            id: Some(id),
-            revision: NEWEST,
-        };
-        let carried = Carried {
-            token: None,
-            session: Some(&session),
-        };
-        let _ = remote.end_session(carried).await;
-    }
-}
-
-/// The request that every server understands and that has no effects.
-fn initialize() -> Bytes {
-    let (version, program) = (NEWEST.name, env!("CARGO_PKG_VERSION"));
-    format!(
-        "{{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{{\"protocolVersion\":\"{version}\",\
-         \"capabilities\":{{}},\"clientInfo\":{{\"name\":\"mcp-drawbridge\",\"version\":\"{program}\"}}}}}}"
-    )
-    .into()
-}
-
 fn granted(config: &Config, grant: &Grant, account: Option<&Account>, now: u64) -> String {
     let mut text = format!("signed in to `{}`\n", config.server.host());
     // Writing to a String cannot fail.
@@ -157,16 +92,4 @@ fn granted(config: &Config, grant: &Grant, account: Option<&Account>, now: u64) 
     };
     let _ = writeln!(text, "  token    ends {ends}, {renewed}");
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::mcp::jsonrpc;
-
-    #[test]
-    fn the_question_is_a_valid_initialize() {
-        let message = jsonrpc::parse(super::initialize()).unwrap();
-        assert_eq!(message.method(), "initialize");
-        assert!(message.body_member("clientInfo").is_some());
-    }
 }

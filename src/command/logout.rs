@@ -3,12 +3,11 @@
 
 use std::time::Duration;
 
-use reqwest::Client as Http;
-
 use crate::config::{Logout, LogoutTarget};
 use crate::diag::{Diag, clean};
 use crate::error::Error;
 use crate::ids::{ServerKey, ServerUrl};
+use crate::net::connections::Connections;
 use crate::net::http::{self, HttpSettings};
 use crate::net::token_endpoint::{self, RevokeError, TokenTypeHint};
 use crate::oauth::sign_in::SignIn;
@@ -20,7 +19,7 @@ const LOCK_LIMIT: Duration = Duration::from_secs(30);
 /// Signs out of what the command names.
 pub async fn run(logout: &Logout, diag: &Diag) -> Result<(), Error> {
     let store = Store::open(logout.base.dir.clone())?;
-    let http = http::build(&HttpSettings {
+    let http = Connections::new(HttpSettings {
         connect_timeout: logout.base.connect_timeout,
         ca_file: logout.base.ca_file.clone(),
     })?;
@@ -39,7 +38,7 @@ pub async fn run(logout: &Logout, diag: &Diag) -> Result<(), Error> {
 }
 
 /// Ends every sign-in. One that fails does not keep the others; the last failure is given back.
-async fn all(store: &Store, http: &Http, diag: &Diag) -> Result<(), Error> {
+async fn all(store: &Store, http: &Connections, diag: &Diag) -> Result<(), Error> {
     let keys = store.list()?;
     if keys.is_empty() {
         diag.note("there are no sign-ins");
@@ -57,7 +56,12 @@ async fn all(store: &Store, http: &Http, diag: &Diag) -> Result<(), Error> {
 }
 
 /// Ends one sign-in. Gives `false` if there is none.
-async fn end(store: &Store, http: &Http, key: &ServerKey, diag: &Diag) -> Result<bool, Error> {
+async fn end(
+    store: &Store,
+    http: &Connections,
+    key: &ServerKey,
+    diag: &Diag,
+) -> Result<bool, Error> {
     if store.read(key)? == Cached::Absent {
         return Ok(false);
     }
@@ -92,7 +96,7 @@ async fn end(store: &Store, http: &Http, key: &ServerKey, diag: &Diag) -> Result
 
 /// RFC 7009 §2.1: a client that signs out revokes what it holds, the refresh token first, as most
 /// servers end the whole grant with it.
-async fn revoke(http: &Http, sign_in: &SignIn, diag: &Diag) {
+async fn revoke(http: &Connections, sign_in: &SignIn, diag: &Diag) {
     let Some(grant) = &sign_in.grant else {
         return;
     };
@@ -124,7 +128,7 @@ async fn revoke(http: &Http, sign_in: &SignIn, diag: &Diag) {
 }
 
 /// RFC 7592 §2.3: deletes the registrations we made, where the server told us how.
-async fn deregister(http: &Http, sign_in: &SignIn, diag: &Diag) {
+async fn deregister(http: &Connections, sign_in: &SignIn, diag: &Diag) {
     for known in sign_in.clients.values() {
         let Some(management) = known.client.management.as_ref() else {
             continue;

@@ -114,6 +114,9 @@ pub fn answer(status: &Status, now: u64, diag: &Diag) -> Result<String, Error> {
         StatusTarget::Name(name) if sign_ins.is_empty() => {
             return Err(Error::no_sign_in(name.as_str()));
         }
+        StatusTarget::Entry(name, _) if sign_ins.is_empty() => {
+            return Err(Error::no_sign_in(name));
+        }
         StatusTarget::Server(server) if sign_ins.is_empty() => {
             return Err(Error::no_sign_in(server.to_string()));
         }
@@ -133,7 +136,7 @@ pub fn answer(status: &Status, now: u64, diag: &Diag) -> Result<String, Error> {
 fn is_wanted(target: &StatusTarget, key: &ServerKey, cached: &Cached) -> bool {
     match target {
         StatusTarget::All => true,
-        StatusTarget::Name(name) => name == key,
+        StatusTarget::Name(name) | StatusTarget::Entry(_, name) => name == key,
         StatusTarget::Server(server) => match cached {
             Cached::Present(sign_in) => ServerUrl::parse(&sign_in.server, true)
                 .is_ok_and(|known| known.canonical() == server.canonical()),

@@ -1,7 +1,8 @@
 //! The command that a person runs in a terminal to get at the sign-in that these arguments mean.
 
+use super::file::File;
 use super::given::Lookup;
-use super::{DIR_VARIABLE, Surroundings};
+use super::{Callback, DIR_VARIABLE, Surroundings};
 use crate::cli::{ServerArgs, UsageError};
 use crate::ids::ServerUrl;
 
@@ -19,10 +20,13 @@ pub struct Again {
 }
 
 impl Again {
+    /// `lookup` knows what was said for this one process. What the configuration file says comes
+    /// by itself, with the name of the entry or without.
     pub(super) fn new(
         args: &ServerArgs,
         server: &ServerUrl,
-        port: Option<u16>,
+        (file, entry): (&File, Option<&str>),
+        callback: &Callback,
         around: &Surroundings<'_>,
         lookup: &Lookup<'_>,
     ) -> Result<Self, UsageError> {
@@ -34,19 +38,25 @@ impl Again {
             });
             given.collect()
         };
+        let port = args.callback_port.as_ref().and(callback.port);
         let callback = given(&[
             ("host", &args.host),
             ("bind-host", &args.bind_host),
             ("callback-path", &args.callback_path),
         ]);
-        let mut options: Vec<String> = given(&[
+        let file = file.named().map(|path| {
+            let path = path.to_string_lossy().into_owned();
+            ["--config".to_owned(), path]
+        });
+        let mut options: Vec<String> = file.into_iter().flatten().collect();
+        let given_options = given(&[
             ("name", &which.name),
             ("scope", &which.scope),
             ("resource", &which.resource),
             ("issuer", &args.issuer),
             ("ca-file", &args.common.ca_file),
-        ])
-        .concat();
+        ]);
+        options.extend(given_options.into_iter().flatten());
         for (long, flag) in [
             ("allow-http", which.allow_http),
             (
@@ -62,7 +72,7 @@ impl Again {
                 options.push(format!("--{long}"));
             }
         }
-        let mut partial = server.url().query().is_some();
+        let mut partial = entry.is_none() && server.url().query().is_some();
         // A file can be named. What stands in the arguments themselves may be secret.
         for (long, values) in [
             (
@@ -95,7 +105,7 @@ impl Again {
         let folder = around.env.get(DIR_VARIABLE).cloned();
         Ok(Self {
             folder: folder.filter(|folder| !folder.is_empty()),
-            server: server.to_string(),
+            server: entry.map_or_else(|| server.to_string(), str::to_owned),
             port,
             callback,
             options,
@@ -159,8 +169,9 @@ mod tests {
 
     use super::*;
     use crate::cli::{self, Parsed};
-    use crate::config::Job;
+    use crate::config::{Job, Opened};
 
+    /// There is a configuration file wherever one is named.
     fn again(arguments: &[&str], variables: &[(&str, &str)]) -> Again {
         let env: BTreeMap<String, String> = variables
             .iter()
@@ -169,6 +180,16 @@ mod tests {
         let around = Surroundings {
             env: &env,
             data_dir: Some("/data".into()),
+            config_dir: None,
+            open: &|path| {
+                let bytes = br#"{"mcpServers":{"my notion":{"url":"https://mcp.example.com/mcp?key=SECRET_1",
+                    "scope":"filed","headers":{"X-Key":"SECRET_1"},"callback_port":3000}}}"#;
+                Ok(Opened {
+                    path: Path::new("/here").join(path),
+                    bytes: bytes.to_vec(),
+                    shared: None,
+                })
+            },
             read: &|path: &Path| match path.to_str() {
                 Some("client.json") => Ok(br#"{"client_id":"c"}"#.to_vec()),
                 _ => Ok(b"X-Key: 1".to_vec()),
@@ -233,6 +254,33 @@ mod tests {
             "`MCP_DRAWBRIDGE_DIR='/my cache' mcp-drawbridge login \
              'https://mcp.example.com/it'\\''s(1)' --name work --scope 'read write' --allow-http \
              --static-oauth-client-info @client.json --header-file h.txt`"
+        );
+    }
+
+    #[test]
+    fn an_entry_of_the_configuration_file_is_named_and_says_the_rest_itself() {
+        let named = again(&["my notion", "--config", "my conf.json"], &[]);
+        assert_eq!(
+            named.login(),
+            "`mcp-drawbridge login 'my notion' --config '/here/my conf.json'`"
+        );
+        let variables = [
+            ("MCP_DRAWBRIDGE_CONFIG", "c.json"),
+            ("MCP_DRAWBRIDGE_ISSUER", "https://as.example"),
+        ];
+        let more = ["my notion", "4000", "--scope", "read"];
+        assert_eq!(
+            again(&more, &variables).login(),
+            "`mcp-drawbridge login 'my notion' 4000 --config /here/c.json --scope read --issuer https://as.example`"
+        );
+        assert_eq!(
+            named.login_published(4000),
+            "`mcp-drawbridge login 'my notion' 4000 --config '/here/my conf.json' --bind-host 0.0.0.0`"
+        );
+        // An address, too, goes with the defaults of the same file.
+        assert_eq!(
+            again(&[SERVER, "--config", "c.json"], &[]).login(),
+            "`mcp-drawbridge login https://mcp.example.com/mcp --config /here/c.json`"
         );
     }
 

@@ -6,31 +6,62 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::file::Notes;
 use super::{DIR_VARIABLE, Surroundings};
 use crate::cli::{self, ENV_PREFIX, UsageError};
 use crate::diag;
 use crate::ids;
+use crate::mcp::transport::Preference;
 
 /// Longest wait that can be asked for: a day.
 const LONGEST: u64 = 24 * 60 * 60;
 
 /// A value together with where it was given, for messages.
+#[derive(Clone)]
 pub(super) struct Given {
     /// The value.
     pub text: String,
-    /// The flag or variable, in backticks.
+    /// The flag or variable, in backticks, or the member of the configuration file.
     pub origin: String,
 }
 
-/// Finds values: the flag first, then the variable. An empty variable counts as absent, since
-/// hosts set those for settings that the user left empty.
+/// What one part of the configuration file says, by the options' long names. An option that may
+/// not be repeated has one value; a switch has `true` or `false`.
+pub(super) type Layer = BTreeMap<String, Vec<Given>>;
+
+/// Finds values: the flag first, then the variable, then the configuration file. An empty variable
+/// counts as absent, since hosts set those for settings that the user left empty.
 pub(super) struct Lookup<'a> {
     env: &'a BTreeMap<String, String>,
+    /// What the file says, what wins first: the server's entry, then the defaults.
+    layers: Vec<Layer>,
+    /// What is odd about the file.
+    pub notes: Notes,
 }
 
 impl<'a> Lookup<'a> {
-    pub fn new(env: &'a BTreeMap<String, String>) -> Self {
-        Self { env }
+    pub fn new(env: &'a BTreeMap<String, String>, layers: Vec<Layer>) -> Self {
+        Self {
+            env,
+            layers,
+            notes: Notes::default(),
+        }
+    }
+
+    /// The same without the configuration file: what was said for this one process.
+    pub fn typed(&self) -> Self {
+        Self::new(self.env, Vec::new())
+    }
+
+    /// What the configuration file says.
+    fn filed(&self, long: &str) -> Option<&[Given]> {
+        let mut layers = self.layers.iter();
+        layers.find_map(|layer| layer.get(long).map(Vec::as_slice))
+    }
+
+    /// What the configuration file says where no option and no variable can.
+    pub fn only_filed(&self, long: &str) -> Option<Given> {
+        self.filed(long)?.first().cloned()
     }
 
     fn variable(&self, long: &str) -> Option<Given> {
@@ -48,36 +79,49 @@ impl<'a> Lookup<'a> {
                 text: text.clone(),
                 origin: format!("`--{long}`"),
             }),
-            None => self.variable(long),
+            None => self.variable(long).or_else(|| self.only_filed(long)),
         }
     }
 
     /// A repeatable option. Its variable holds one value a line.
     pub fn list(&self, long: &str, flags: &[String]) -> Vec<Given> {
+        self.typed_list(long, flags)
+            .or_else(|| self.filed(long).map(<[Given]>::to_vec))
+            .unwrap_or_default()
+    }
+
+    /// A repeatable option whose values add up instead of replacing each other: one list a place
+    /// that it can be given in, what wins last.
+    pub fn lists(&self, long: &str, flags: &[String]) -> Vec<Vec<Given>> {
+        let filed = |layer: &Layer| layer.get(long).cloned().unwrap_or_default();
+        let mut lists: Vec<_> = self.layers.iter().rev().map(filed).collect();
+        lists.push(self.typed_list(long, flags).unwrap_or_default());
+        lists
+    }
+
+    fn typed_list(&self, long: &str, flags: &[String]) -> Option<Vec<Given>> {
         if !flags.is_empty() {
             let given = |text: &String| Given {
                 text: text.clone(),
                 origin: format!("`--{long}`"),
             };
-            return flags.iter().map(given).collect();
+            return Some(flags.iter().map(given).collect());
         }
-        let Some(variable) = self.variable(long) else {
-            return Vec::new();
+        let variable = self.variable(long)?;
+        let lines = variable.text.lines().filter(|line| !line.trim().is_empty());
+        let given = |line: &str| Given {
+            text: line.to_owned(),
+            origin: variable.origin.clone(),
         };
-        variable
-            .text
-            .lines()
-            .filter(|line| !line.trim().is_empty())
-            .map(|line| Given {
-                text: line.to_owned(),
-                origin: variable.origin.clone(),
-            })
-            .collect()
+        Some(lines.map(given).collect())
     }
 
     pub fn switch(&self, long: &str, flag: bool) -> Result<bool, UsageError> {
-        let Some(given) = self.variable(long).filter(|_| !flag) else {
-            return Ok(flag);
+        if flag {
+            return Ok(true);
+        }
+        let Some(given) = self.variable(long).or_else(|| self.only_filed(long)) else {
+            return Ok(false);
         };
         match given.text.to_ascii_lowercase().as_str() {
             "1" | "true" | "yes" | "on" => Ok(true),
@@ -138,6 +182,12 @@ impl Given {
             .ok_or_else(|| self.wrong("a whole number of seconds from 1 to 86400"))
     }
 
+    /// Which transports may be used.
+    pub fn transport(&self) -> Result<Preference, UsageError> {
+        let parsed = Preference::parse(self.text.trim());
+        parsed.ok_or_else(|| self.wrong(Preference::CHOICES))
+    }
+
     /// A host for the redirect URI. RFC 8252 §7.3: it is on this machine, so that the
     /// authorization code goes nowhere else.
     pub fn loopback_host(&self) -> Result<String, UsageError> {
@@ -173,6 +223,14 @@ impl Given {
         match stands && text.starts_with('/') && !text.starts_with("//") {
             true => Ok(text.clone()),
             false => Err(self.wrong("a path that begins with `/`, without `?` and `#`")),
+        }
+    }
+
+    /// The callback port; 0 leaves the choice to the system.
+    pub fn port(&self) -> Result<Option<u16>, UsageError> {
+        match self.text.trim().parse::<u16>() {
+            Ok(port) => Ok(Some(port).filter(|port| *port != 0)),
+            Err(_) => Err(self.wrong("a number from 1 to 65535")),
         }
     }
 
@@ -219,6 +277,12 @@ pub(super) fn port(text: &str) -> Result<Option<u16>, UsageError> {
     }
 }
 
+/// A value as it stands between the quotes of a JSON text.
+pub(super) fn in_json(value: &str) -> String {
+    let quoted = serde_json::Value::from(value).to_string();
+    quoted[1..quoted.len() - 1].to_owned()
+}
+
 /// Replaces `${NAME}` by the variable's value, as `encode` writes it. Only the braced form counts;
 /// there are no defaults, no escapes and no second round. A missing variable is an error: the
 /// placeholder would be sent as the credential.
@@ -245,7 +309,7 @@ pub(super) fn expand(
                     "{origin} needs the environment variable `{}`, which is not set",
                     diag::clean_to(name, 60)
                 ))
-                .with_hint("set it in the `env` of the AI client's configuration"));
+                .with_hint("set it in the environment, such as by the `env` of the AI client's configuration"));
             }
         }
         rest = &rest[end..];

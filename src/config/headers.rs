@@ -25,10 +25,11 @@ const RESERVED: [&str; 15] = [
     "upgrade",
 ];
 
-/// Reads all headers: the files first, so that a flag wins. Of two with one name the later counts.
+/// Reads all headers, from one place after the other and the files of each place first, so that
+/// what is given nearer wins. Of two with one name the later counts.
 pub(super) fn collect(
-    flags: &[Given],
-    files: &[Given],
+    lines: &[Vec<Given>],
+    files: &[Vec<Given>],
     around: &Surroundings<'_>,
 ) -> Result<HeaderMap, UsageError> {
     let mut headers = HeaderMap::new();
@@ -37,17 +38,19 @@ pub(super) fn collect(
         headers.insert(name, value);
         Ok(())
     };
-    for file in files {
-        let text = file.read_text(&file.text, around)?;
-        for (index, line) in text.lines().enumerate() {
-            if line.trim().is_empty() || line.trim_start().starts_with('#') {
-                continue;
+    for (lines, files) in lines.iter().zip(files) {
+        for file in files {
+            let text = file.read_text(&file.text, around)?;
+            for (index, line) in text.lines().enumerate() {
+                if line.trim().is_empty() || line.trim_start().starts_with('#') {
+                    continue;
+                }
+                add(line, &format!("line {} of `{}`", index + 1, file.text))?;
             }
-            add(line, &format!("line {} of `{}`", index + 1, file.text))?;
         }
-    }
-    for flag in flags {
-        add(&flag.text, &flag.origin)?;
+        for line in lines {
+            add(&line.text, &line.origin)?;
+        }
     }
     Ok(headers)
 }
@@ -71,7 +74,7 @@ fn parse(
     }
     let value = expand(
         value,
-        &format!("the header `{name}`"),
+        &format!("the header `{name}` in {origin}"),
         around.env,
         str::to_owned,
     )?;

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::given::{Given, expand};
+use super::given::{Given, expand, in_json};
 use super::{ConfiguredClient, Resource, Surroundings};
 use crate::cli::UsageError;
 use crate::ids::{Issuer, ResourceId, is_loopback};
@@ -26,10 +26,7 @@ pub(super) fn configured_client(
     around: &Surroundings<'_>,
 ) -> Result<ConfiguredClient, UsageError> {
     // Placeholders stand inside JSON strings, so values are written as such strings hold them.
-    let text = expand(&text(given, around)?, &given.origin, around.env, |value| {
-        let quoted = Value::from(value).to_string();
-        quoted[1..quoted.len() - 1].to_owned()
-    })?;
+    let text = expand(&text(given, around)?, &given.origin, around.env, in_json)?;
     let object = object(&text, given)?;
     let member = |name: &str| match object.get(name) {
         None | Some(Value::Null) => Ok(None),

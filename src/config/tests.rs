@@ -3,23 +3,34 @@ use crate::cli::{self, Parsed};
 
 /// The world of one test: variables and files, and nothing else.
 #[derive(Default)]
-struct World {
+pub(super) struct World {
     env: BTreeMap<String, String>,
     files: BTreeMap<PathBuf, Vec<u8>>,
+    /// The access rights of the configuration file, if they are worth a thought.
+    shared: Option<u32>,
 }
 
+/// Where the configuration file is, unless another is named.
+pub(super) const CONFIG_FILE: &str = "/home/me/.config/mcp-drawbridge/config.json";
+
 impl World {
-    fn var(mut self, name: &str, value: &str) -> Self {
+    pub fn var(mut self, name: &str, value: &str) -> Self {
         self.env.insert(name.to_owned(), value.to_owned());
         self
     }
 
-    fn file(mut self, path: &str, content: &str) -> Self {
-        self.files.insert(path.into(), content.into());
+    pub fn file(mut self, path: &str, content: impl AsRef<[u8]>) -> Self {
+        self.files.insert(path.into(), content.as_ref().to_owned());
         self
     }
 
-    fn job(&self, args: &[&str]) -> Result<Job, UsageError> {
+    /// With a configuration file of these access rights.
+    pub fn shared(mut self, mode: u32) -> Self {
+        self.shared = Some(mode);
+        self
+    }
+
+    pub fn job(&self, args: &[&str]) -> Result<Job, UsageError> {
         let args = std::iter::once("mcp-drawbridge").chain(args.iter().copied());
         let Parsed::Run(request) = cli::parse(args.map(Into::into))? else {
             panic!("help or version");
@@ -35,12 +46,21 @@ impl World {
             &Surroundings {
                 env: &self.env,
                 data_dir: Some(PathBuf::from("/home/me/.local/share")),
+                config_dir: Some(PathBuf::from("/home/me/.config")),
                 read: &read,
+                open: &|path| match read(path) {
+                    Ok(bytes) => Ok(Opened {
+                        path: path.to_owned(),
+                        bytes,
+                        shared: self.shared,
+                    }),
+                    Err(error) => Err(OpenError::Absent(error)),
+                },
             },
         )
     }
 
-    fn config(&self, args: &[&str]) -> Config {
+    pub fn config(&self, args: &[&str]) -> Config {
         match self.job(&[&[SERVER], args].concat()) {
             Ok(Job::Bridge(config)) => *config,
             Ok(other) => panic!("{args:?}: {other:?}"),
@@ -48,7 +68,7 @@ impl World {
         }
     }
 
-    fn error(&self, args: &[&str]) -> UsageError {
+    pub fn error(&self, args: &[&str]) -> UsageError {
         match self.job(&[&[SERVER], args].concat()) {
             Err(error) => error,
             Ok(_) => panic!("{args:?} was taken"),
@@ -66,7 +86,7 @@ fn error(args: &[&str]) -> String {
     World::default().error(args).to_string()
 }
 
-fn header(config: &Config, name: &str) -> Option<String> {
+pub(super) fn header(config: &Config, name: &str) -> Option<String> {
     let value = config.headers.get(name)?.as_bytes();
     Some(String::from_utf8(value.to_vec()).expect("UTF-8"))
 }
@@ -93,6 +113,7 @@ fn an_address_alone_is_enough() {
     assert!(config.authorize_params.is_empty());
     assert!(!config.allow_http && !config.allow_missing_pkce_metadata);
     assert!(config.browser && !config.device_code);
+    assert_eq!(config.keep_alive, None);
     assert_eq!(config.callback.port, None);
     let host = if cfg!(windows) {
         "127.0.0.1"
@@ -109,7 +130,11 @@ fn an_address_alone_is_enough() {
 fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
     let pem = "-----BEGIN CERTIFICATE-----";
     type Holds = fn(&Config) -> bool;
-    let cases: [(&str, &str, Holds); 22] = [
+    let cases: [(&str, &str, Holds); 26] = [
+        ("transport", "sse-only", |c| {
+            c.transport == Preference::SseOnly
+        }),
+        ("config", "other.json", |c| !c.browser),
         ("name", "work", |c| c.key.as_str() == "work"),
         ("scope", "read write", |c| {
             c.scopes.as_deref() == Some(&["read".to_owned(), "write".to_owned()])
@@ -162,6 +187,12 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
         }),
         ("no-browser", "", |c| !c.browser),
         ("device-code", "", |c| c.device_code),
+        ("keep-alive", "", |c| {
+            c.keep_alive == Some(Duration::from_secs(30))
+        }),
+        ("ping-interval", "7.5", |c| {
+            c.keep_alive == Some(Duration::from_millis(7500))
+        }),
         ("connect-timeout", "2.5", |c| {
             c.base.connect_timeout == Duration::from_millis(2500)
         }),
@@ -175,6 +206,7 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
         World::default()
             .file("h.txt", "X-File: 2\n")
             .file("ca.pem", pem)
+            .file("other.json", r#"{"defaults":{"no_browser":true}}"#)
     };
     let mut seen: Vec<_> = cases.iter().map(|(long, ..)| (*long).to_owned()).collect();
     let mut known = cli::option_names();
@@ -197,6 +229,28 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
             !holds(&world().var(&name, "").config(&[])),
             "{name} is empty"
         );
+        // The file names no other file.
+        if long == "config" {
+            continue;
+        }
+        let member = match switch {
+            true => "true".to_owned(),
+            false => Value::from(value).to_string(),
+        };
+        let snake = long.replace('-', "_");
+        for name in [long, &snake] {
+            let member = format!(r#"{{"url":"{SERVER}","{name}":{member}}}"#);
+            let file = format!(r#"{{"mcpServers":{{"it":{member},"x":{{"url":"{SERVER}"}}}}}}"#);
+            let world = world().file("c.json", file);
+            let job = |name| match world.job(&[name, "--config", "c.json"]) {
+                Ok(Job::Bridge(config)) => *config,
+                Ok(other) => panic!("{member}: {other:?}"),
+                Err(error) => panic!("{member}: {error}"),
+            };
+            assert!(holds(&job("it")), "{member}");
+            assert!(job("it").base.warnings.is_empty(), "{member}");
+            assert!(!holds(&job("x")), "{member} of another server");
+        }
     }
 }
 
@@ -238,6 +292,10 @@ fn a_wrong_value_names_where_it_was_given_and_what_is_allowed() {
         (
             "--connect-timeout",
             &["0", "NaN", "inf", "1e300", "ten", ""],
+        ),
+        (
+            "--ping-interval",
+            &["0", "-1", "0.0", "NaN", "inf", "30s", ""],
         ),
         (
             "--host",
@@ -302,7 +360,14 @@ fn a_missing_or_mistaken_address_is_told_with_what_to_write() {
     assert_eq!(of(&[]).0, "the address of the server is missing");
     assert_eq!(of(&["login"]).0, "the address of the server is missing");
     let (message, hint) = of(&["logn", "1"]);
-    assert_eq!(message, "`logn` is not the address of a server");
+    assert_eq!(
+        message,
+        format!(
+            "`logn` is neither an address nor the name of a server in `{CONFIG_FILE}`, which does not exist"
+        )
+    );
+    assert_eq!(hint, "did you mean `login`?");
+    let (_, hint) = of(&["notion"]);
     assert!(hint.contains("`login`, `logout` and `status`"), "{hint}");
     assert_eq!(
         of(&["mcp.example.com/mcp"]).1,
@@ -364,7 +429,7 @@ fn placeholders_in_headers_are_replaced_and_a_missing_variable_is_named() {
     let error = world.error(&["--header", "X-Key: Bearer ${NOT_SET}"]);
     assert_eq!(
         error.to_string(),
-        "the header `x-key` needs the environment variable `NOT_SET`, which is not set"
+        "the header `x-key` in `--header` needs the environment variable `NOT_SET`, which is not set"
     );
     assert!(error.hint().is_some());
 }

@@ -93,7 +93,7 @@ impl Which {
         }
         if self.client.is_some() {
             return Err(UsageError::new(
-                "an `Authorization` header and `--static-oauth-client-info` exclude each other",
+                "an `Authorization` header and an OAuth client (`--static-oauth-client-info`) exclude each other",
             )
             .with_hint("leave out the header to sign in with that client"));
         }

@@ -10,7 +10,6 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, HeaderValue, header};
 use rand::RngCore;
 use rand::rngs::OsRng;
-use reqwest::Client as Http;
 use serde_json::Value;
 use show::Said;
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, watch};
@@ -27,6 +26,7 @@ use crate::diag::Diag;
 use crate::ids::{ServerKey, same_origin};
 use crate::mcp::revision::INITIALIZE_REVISIONS;
 use crate::net::callback::{Page, Visit};
+use crate::net::connections::Connections;
 use crate::net::http::{self as net_http, Document, FetchError};
 use crate::net::token_endpoint;
 use crate::oauth::authorize::Randomness;
@@ -66,7 +66,7 @@ pub struct Rim {
     pub settings: Arc<Settings>,
     pub key: ServerKey,
     pub store: Store,
-    pub http: Http,
+    pub http: Connections,
     /// The user's headers for the MCP server, and for nobody else.
     pub headers: HeaderMap,
     pub diag: Diag,

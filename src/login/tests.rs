@@ -12,10 +12,11 @@ use tokio::task::JoinSet;
 
 use super::*;
 use crate::cli::{self, Parsed};
-use crate::config::{Job, Surroundings};
+use crate::config::{self, Job, Surroundings};
 use crate::diag::{Captured, Level};
 use crate::ids::ServerKey;
-use crate::net::http::{self as net_http, HttpSettings};
+use crate::net::connections::Connections;
+use crate::net::http::HttpSettings;
 use crate::oauth::flow::FlowError;
 use crate::oauth::invitation::PasteError;
 use crate::oauth::sign_in::SignIn;
@@ -58,7 +59,9 @@ impl Scene {
         let around = Surroundings {
             env: &env,
             data_dir: None,
+            config_dir: None,
             read: &|path: &Path| std::fs::read(path),
+            open: &config::open,
         };
         let Ok(Parsed::Run(request)) = cli::parse(arguments.map(Into::into)) else {
             panic!("the arguments are wrong");
@@ -81,7 +84,7 @@ impl Scene {
     fn process_on(&self, arguments: &[&str], change: impl FnOnce(&mut Machine)) -> Process {
         let config = self.config(arguments);
         let (diag, stderr) = Diag::captured(Level::Debug);
-        let http = net_http::build(&HttpSettings {
+        let http = Connections::new(HttpSettings {
             connect_timeout: Duration::from_secs(10),
             ca_file: None,
         });
@@ -573,7 +576,7 @@ async fn a_tab_is_noted_as_open_only_when_it_is() {
     let scene = Scene::new();
     let config = scene.config(&[]);
     let (diag, _) = Diag::captured(Level::Debug);
-    let http = net_http::build(&HttpSettings::default()).unwrap();
+    let http = Connections::new(HttpSettings::default()).unwrap();
     let note = scene
         .folder
         .path()
@@ -634,7 +637,7 @@ async fn after_the_end_nobody_gets_a_token() {
 async fn an_address_is_printed_where_no_browser_can_be_opened() {
     let scene = Scene::new();
     let (diag, stderr) = Diag::captured(Level::Silent);
-    let http = net_http::build(&HttpSettings {
+    let http = Connections::new(HttpSettings {
         connect_timeout: Duration::from_secs(10),
         ca_file: None,
     });

@@ -5,11 +5,11 @@ use std::error::Error;
 use std::fmt;
 
 use http::HeaderMap;
-use reqwest::Client as Http;
 use tokio::sync::oneshot;
 use url::Url;
 
 use crate::net::callback::{Page, Responder};
+use crate::net::connections::Connections;
 use crate::net::http as net_http;
 use crate::oauth::authorize::{Attempt, Callback};
 use crate::oauth::invitation::PasteError;
@@ -46,7 +46,7 @@ pub struct Pasted {
 
 /// Brings a pasted answer to the process that waits for it, the way a browser would. What is no
 /// answer to its `attempt` is kept from it.
-pub async fn hand_on(http: Http, attempt: Attempt, pasted: Pasted) {
+pub async fn hand_on(http: Connections, attempt: Attempt, pasted: Pasted) {
     let stray = matches!(attempt.judge(pasted.query.expose()), Callback::Stray(_));
     let page = match Url::parse(&attempt.redirect_uri) {
         Ok(url) if !stray => handed_on(&http, url, &pasted.query).await,
@@ -56,7 +56,7 @@ pub async fn hand_on(http: Http, attempt: Attempt, pasted: Pasted) {
     let _ = pasted.verdict.send(page);
 }
 
-async fn handed_on(http: &Http, mut url: Url, query: &Secret) -> Page {
+async fn handed_on(http: &Connections, mut url: Url, query: &Secret) -> Page {
     url.set_query(Some(query.expose()));
     let server = url.host_str().unwrap_or_default().to_owned();
     let failed = |reason: &str| Page::Failed {

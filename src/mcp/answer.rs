@@ -1,31 +1,98 @@
 //! What an HTTP answer to a message means, and whether the message may be sent again: the one
-//! table of faults (MCP 2025-11-25, Transports; RFC 9110 §15).
+//! policy of faults (MCP 2025-11-25, Transports; RFC 9110 §15).
+//!
+//! In a sentence: what was not sent is sent again; what was refused unseen is mended and sent again,
+//! within bounds; of what may have been carried out only that is sent again which does no harm twice;
+//! everything else becomes an error that says so.
+//!
+//! - [`status`] has the table of answers that are no success, and [`broken`] that of answers that do
+//!   not come or break off. What the user reads of it is in [`words`].
+//! - A successful answer is read by its [`BodyKind`], and must then be what was asked for.
+
+mod broken;
+mod status;
+mod words;
 
 use std::time::Duration;
 
-use super::failure::{Failure, Stage};
-use super::jsonrpc::{self, Kind, Message};
-use super::session;
-use crate::untrusted::{SHOWN, printable};
+pub use broken::{Delivery, judge_broken};
+pub use status::{Refusal, judge};
+pub use words::{no_message, not_an_answer, plain_reason, unreadable};
+
+use super::failure::Failure;
+use super::jsonrpc::Message;
 
 /// Most bytes of an error answer that are looked at.
 pub const ERROR_BODY_LIMIT: usize = 64 * 1024;
-/// Most waits on behalf of `Retry-After`, or of 429 and 503 without it.
-const THROTTLED_LIMIT: u32 = 3;
-/// Longest time that is waited for a throttling server altogether.
-const THROTTLED_WAIT_LIMIT: Duration = Duration::from_secs(60);
-/// Most redirects that are followed.
-const REDIRECT_LIMIT: u32 = 3;
-/// Most times that a message is sent again after a failure that left open whether it arrived.
-const REPLAY_LIMIT: u32 = 2;
-/// Most times that a message is sent again after it certainly was not sent.
-const UNSENT_LIMIT: u32 = 3;
+/// Most waits on behalf of a server that limits the rate or is busy.
+const WAITS: u32 = 3;
+/// Longest time that is waited for such a server altogether.
+const WAITED_LIMIT: Duration = Duration::from_secs(60);
+/// Most redirects that are followed for one message.
+pub const REDIRECTS: u32 = 3;
+/// Most times that a message is sent again on another connection, since the server says that it came
+/// to the wrong one.
+const RENEWALS: u32 = 1;
 
-/// The message that was sent, as far as the table needs to know.
+/// What kind of message was sent: the columns of the tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What<'a> {
+    /// A request.
+    Request {
+        /// Its method.
+        method: &'a str,
+        /// Whether carrying it out twice does no harm (`mcp::tools` says so).
+        repeatable: bool,
+    },
+    /// A notification.
+    Notification,
+    /// `notifications/initialized`, which does no harm twice. Without it the session is of no use:
+    /// servers refuse all other requests (MCP 2025-11-25, Lifecycle, Initialization).
+    Announcement,
+    /// The answer to a request of the server.
+    Response,
+    /// A GET that asks for an event stream.
+    Stream,
+}
+
+impl<'a> What<'a> {
+    /// A notification with this method.
+    pub fn notification(method: &str) -> Self {
+        match method {
+            "notifications/initialized" => Self::Announcement,
+            _ => Self::Notification,
+        }
+    }
+
+    /// Its column in the tables.
+    fn column(self) -> usize {
+        match self {
+            Self::Request {
+                repeatable: true, ..
+            }
+            | Self::Announcement => 0,
+            Self::Request {
+                repeatable: false, ..
+            } => 1,
+            Self::Notification => 2,
+            Self::Response => 3,
+            Self::Stream => 4,
+        }
+    }
+
+    fn method(self) -> Option<&'a str> {
+        match self {
+            Self::Request { method, .. } => Some(method),
+            _ => None,
+        }
+    }
+}
+
+/// The message that was sent, as far as the tables need to know.
 #[derive(Clone, Copy, Debug)]
 pub struct Sent<'a> {
-    /// The method of a request; `None` for notifications and responses.
-    pub request: Option<&'a str>,
+    /// What it is.
+    pub what: What<'a>,
     /// Whether it carried a session id.
     pub with_session: bool,
     /// The server's name, for messages.
@@ -45,6 +112,79 @@ pub struct Tries {
     pub replays: u32,
     /// After it was not sent at all.
     pub unsent: u32,
+    /// On another connection.
+    pub renewals: u32,
+    /// Any number: bridges that failed together must not try again together.
+    pub scatter: u16,
+}
+
+impl Tries {
+    /// For a message that was not sent yet. `scatter`: any number.
+    pub fn scattered(scatter: u16) -> Self {
+        Self {
+            scatter,
+            ..Self::default()
+        }
+    }
+
+    /// For a message that somebody else sends again.
+    pub fn used_up() -> Self {
+        Self {
+            throttled: u32::MAX,
+            replays: u32::MAX,
+            unsent: u32::MAX,
+            ..Self::default()
+        }
+    }
+
+    /// The wait before the next attempt, where nobody says how long: from `first` on twice as long
+    /// each time, and up to a quarter longer by chance.
+    fn backoff(&self, first: Duration, attempt: u32) -> Duration {
+        let wait = first * (1 << attempt.min(5));
+        wait + wait.mul_f64(f64::from(self.scatter) / f64::from(u16::MAX) / 4.0)
+    }
+}
+
+/// What to do about an answer that is no success, or about one that does not come.
+#[derive(Debug)]
+pub enum Verdict {
+    /// 401: get a token, then send again.
+    SignIn,
+    /// 403 `insufficient_scope`: get a token that may do more, then send again.
+    StepUp,
+    /// The server no longer knows the session; the message was refused unseen.
+    SessionLost,
+    /// The server answered with a JSON-RPC error.
+    Deliver(Message),
+    /// Send again to the address in `Location`.
+    Redirect,
+    /// Send again at once, on a new connection.
+    Renew,
+    /// Send again after this time.
+    Again(Duration),
+    /// Give up, and tell the server so, which may still be at work.
+    GiveUp(Failure),
+    /// Give up.
+    Fail(Failure),
+}
+
+/// Whether carrying out a request with this method twice does no harm, whatever its parameters.
+pub fn may_repeat(method: &str) -> bool {
+    method.ends_with("/list")
+        || matches!(
+            method,
+            "initialize"
+                | "server/discover"
+                | "ping"
+                | "resources/read"
+                | "resources/subscribe"
+                | "resources/unsubscribe"
+                | "prompts/get"
+                | "completion/complete"
+                | "logging/setLevel"
+                | "tasks/get"
+                | "tasks/result"
+        )
 }
 
 /// How to read the body of a successful answer.
@@ -73,252 +213,6 @@ pub fn body_kind(content_type: Option<&str>) -> BodyKind {
         BodyKind::EventStream
     } else {
         BodyKind::Unknown
-    }
-}
-
-/// What to do about an answer that is no success.
-#[derive(Debug)]
-pub enum Verdict {
-    /// 401: get a token, then send again.
-    SignIn,
-    /// 403 `insufficient_scope`: get a token that may do more, then send again.
-    StepUp,
-    /// The server no longer knows the session; the message was refused unseen.
-    SessionLost,
-    /// The server answered with a JSON-RPC error.
-    Deliver(Message),
-    /// Send again to the address in `Location`, if it has the same origin.
-    Redirect,
-    /// Send again after this time.
-    Again(Duration),
-    /// Give up.
-    Fail(Failure),
-}
-
-/// The head of an answer that is no success.
-#[derive(Clone, Copy, Debug)]
-pub struct Refusal<'a> {
-    /// The status code.
-    pub status: u16,
-    /// The first bytes of the body.
-    pub body: &'a [u8],
-    /// `Retry-After`, as time from now.
-    pub retry_after: Option<Duration>,
-    /// Whether the challenge says `insufficient_scope` (RFC 6750 §3.1).
-    pub insufficient_scope: bool,
-    /// The address in `Location`, fit for messages.
-    pub location: Option<&'a str>,
-}
-
-/// Judges an answer that is no success. Authorization first, then JSON-RPC, then the status.
-pub fn judge(sent: Sent<'_>, refusal: Refusal<'_>, tries: &mut Tries) -> Verdict {
-    let status = refusal.status;
-    let error = jsonrpc::parse(bytes::Bytes::copy_from_slice(refusal.body))
-        .ok()
-        .filter(|message| message.kind() == Kind::Error);
-    match status {
-        401 => return Verdict::SignIn,
-        403 if refusal.insufficient_scope => return Verdict::StepUp,
-        307 | 308 if tries.redirects < REDIRECT_LIMIT => {
-            tries.redirects += 1;
-            return Verdict::Redirect;
-        }
-        429 | 503 | 425 => {
-            if let Some(wait) = throttle_wait(sent, refusal, tries) {
-                tries.throttled += 1;
-                tries.waited += wait;
-                return Verdict::Again(wait);
-            }
-        }
-        408 | 500 | 502 | 504
-            if error.is_none() && may_repeat(sent.request) && tries.replays < REPLAY_LIMIT =>
-        {
-            tries.replays += 1;
-            return Verdict::Again(backoff(tries.replays));
-        }
-        _ => {}
-    }
-    if sent.with_session && session::means_session_lost(status, error.as_ref()) {
-        return Verdict::SessionLost;
-    }
-    match (error, sent.request) {
-        (Some(error), Some(_)) => Verdict::Deliver(error),
-        _ => Verdict::Fail(refused(sent, refusal)),
-    }
-}
-
-/// 429, 503 and 425 say that the request was not processed (RFC 6585 §4, RFC 9110 §15.6.4, RFC
-/// 8470 §5.2); without `Retry-After` a 503 says less, and only methods without effects go again.
-fn throttle_wait(sent: Sent<'_>, refusal: Refusal<'_>, tries: &Tries) -> Option<Duration> {
-    if tries.throttled >= THROTTLED_LIMIT {
-        return None;
-    }
-    let wait = match (refusal.status, refusal.retry_after) {
-        (_, Some(wait)) => wait,
-        (503, None) if tries.throttled > 0 || !may_repeat(sent.request) => return None,
-        _ => backoff(tries.throttled + 1),
-    };
-    (tries.waited + wait <= THROTTLED_WAIT_LIMIT).then_some(wait)
-}
-
-/// How the connection failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delivery {
-    /// Certainly no byte of the request was read by the server.
-    NotSent,
-    /// It was not sent, and trying again will not help: the server's certificate is not trusted.
-    Distrusted,
-    /// It may have been processed.
-    Unknown,
-}
-
-/// What to do when there is no answer at all: `cause` is what the transport says.
-pub fn judge_broken(sent: Sent<'_>, delivery: Delivery, cause: &str, tries: &mut Tries) -> Verdict {
-    match delivery {
-        Delivery::NotSent if tries.unsent < UNSENT_LIMIT => {
-            tries.unsent += 1;
-            Verdict::Again(backoff(tries.unsent) / 2)
-        }
-        Delivery::NotSent => Verdict::Fail(Failure::new(
-            Stage::Connect,
-            true,
-            format!(
-                "`{}` cannot be reached: {cause}; check the address and the network, then try again",
-                sent.server
-            ),
-        )),
-        Delivery::Distrusted => Verdict::Fail(Failure::new(
-            Stage::Connect,
-            false,
-            format!(
-                "the certificate of `{}` is not trusted: {cause}; if your network inspects TLS or the server has a private CA, name the certificate with `--ca-file`",
-                sent.server
-            ),
-        )),
-        Delivery::Unknown if may_repeat(sent.request) && tries.replays < REPLAY_LIMIT => {
-            tries.replays += 1;
-            Verdict::Again(backoff(tries.replays))
-        }
-        Delivery::Unknown => {
-            let repeats = may_repeat(sent.request);
-            let outcome = match repeats {
-                true => format!("it was sent {} times; try again later", tries.replays + 1),
-                false => {
-                    "the request may have been carried out, so it was not sent again".to_owned()
-                }
-            };
-            Verdict::Fail(Failure::new(
-                Stage::Http,
-                repeats,
-                format!(
-                    "the connection to `{}` broke before the answer came: {cause}; {outcome}",
-                    sent.server
-                ),
-            ))
-        }
-    }
-}
-
-/// Whether a request has no effects, so that sending it twice does no harm.
-pub fn may_repeat(request: Option<&str>) -> bool {
-    request.is_some_and(|method| {
-        method.ends_with("/list")
-            || method == "resources/templates/list"
-            || matches!(
-                method,
-                "initialize"
-                    | "resources/read"
-                    | "prompts/get"
-                    | "completion/complete"
-                    | "logging/setLevel"
-                    | "tasks/get"
-            )
-    })
-}
-
-fn backoff(attempt: u32) -> Duration {
-    Duration::from_secs(1 << attempt.saturating_sub(1).min(5))
-}
-
-fn refused(sent: Sent<'_>, refusal: Refusal<'_>) -> Failure {
-    let status = refusal.status;
-    let server = sent.server;
-    let hint = match status {
-        // RFC 9110 §15.4: clients may go on with a GET, which would lose the message.
-        300..=399 => match refusal.location {
-            Some(location) => {
-                format!(
-                    "it sends clients on to `{location}`; configure that address if it is the MCP server's"
-                )
-            }
-            None => "it sends clients elsewhere without saying where to".to_owned(),
-        },
-        _ => advice(status).to_owned(),
-    };
-    let said = plain_reason(refusal.body)
-        .map(|said| format!(" (“{said}”)"))
-        .unwrap_or_default();
-    let what = sent
-        .request
-        .map(|method| format!(" to `{method}`"))
-        .unwrap_or_default();
-    Failure {
-        status: Some(status),
-        retry_after: refusal.retry_after,
-        ..Failure::new(
-            Stage::Http,
-            matches!(status, 408 | 425 | 429 | 500 | 502..=599),
-            format!("`{server}` answered {status}{what}{said}: {hint}"),
-        )
-    }
-}
-
-/// What a person can do about a status.
-fn advice(status: u16) -> &'static str {
-    match status {
-        403 => "you may not have access, or the server does not accept this client",
-        404 | 405 | 410 | 501 => "there is no MCP endpoint at this address; check the path",
-        406 | 415 => {
-            "it does not accept MCP's content types; check that the address is an MCP endpoint"
-        }
-        413 | 431 => "the request is too large for it",
-        429 => "it limits the rate of requests; try again later",
-        500..=599 => "the fault is on its side; try again later",
-        _ => "check the address and the headers you configured",
-    }
-}
-
-/// A short plain-text reason of a server: no markup, no control characters, at most 200 characters.
-pub fn plain_reason(body: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(&body[..body.len().min(4096)])
-        .ok()?
-        .trim();
-    if text.starts_with('<') || text.is_empty() {
-        return None;
-    }
-    let from_json = |name| jsonrpc::member(text, name).and_then(jsonrpc::string);
-    let text = match text.starts_with('{') {
-        true => from_json("error_description")
-            .or_else(|| from_json("message"))
-            .or_else(|| from_json("error"))?,
-        false => text.to_owned(),
-    };
-    let text = printable(&text, SHOWN);
-    (!text.is_empty()).then_some(text)
-}
-
-/// The delay before a stream is opened again: what the server asked for, exactly and as long as
-/// attempts succeed; else growing from one second to thirty.
-pub fn reconnect_delay(asked: Option<Duration>, failures: u32) -> Duration {
-    match (asked, failures) {
-        (Some(asked), 0) => asked,
-        (asked, _) => {
-            let base = asked
-                .unwrap_or(Duration::from_secs(1))
-                .max(Duration::from_millis(100));
-            let factor = 1.5_f64.powi(i32::try_from(failures.min(20)).unwrap_or(20));
-            base.mul_f64(factor).min(Duration::from_secs(30).max(base))
-        }
     }
 }
 

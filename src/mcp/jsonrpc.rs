@@ -3,6 +3,8 @@
 //! A [`Message`] is the text of one JSON-RPC message with the places of the few members the rules
 //! need. Nothing else is parsed into values, so numbers, key order and unknown members survive.
 
+mod mending;
+
 use std::fmt;
 use std::ops::Range;
 
@@ -11,6 +13,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::line::{Line, SMALL};
+pub use mending::{answered_id, without_byte_order_mark};
 
 /// Parse error (JSON-RPC 2.0 §5.1).
 pub const PARSE_ERROR: i32 = -32700;

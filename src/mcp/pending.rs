@@ -15,6 +15,8 @@ pub enum Owner {
     HostBatch(Id, u64),
     /// The bridge itself, which opens a session or restores the state of a lost one.
     Restore,
+    /// The bridge itself, which wants to know whether the server is there.
+    Ping,
 }
 
 /// A request to the remote server that has no answer yet.
@@ -126,6 +128,24 @@ impl Pending {
             self.by_progress_token.remove(token);
         }
         Some(asked)
+    }
+
+    /// Gives a request another number of ours. `false` if it does not wait any more.
+    pub fn renumber(&mut self, old: u64, new: u64) -> bool {
+        let Some(asked) = self.asked.remove(&old) else {
+            return false;
+        };
+        if let Owner::Host(id) | Owner::HostBatch(id, _) = &asked.owner {
+            self.by_host_id.insert(id.clone(), new);
+        }
+        if let Some(token) = asked.message.progress_token()
+            && let Some(owner) = self.by_progress_token.get_mut(token)
+            && *owner == old
+        {
+            *owner = new;
+        }
+        self.asked.insert(new, asked);
+        true
     }
 
     /// Takes a request's owner away: it was answered without the server, and whatever comes now is
@@ -271,6 +291,24 @@ mod tests {
         pending.ask(101, Owner::Host(id.clone()), request(7, None));
         assert_eq!(pending.settle(100).unwrap().owner, Owner::Restore);
         assert!(pending.has_host_id(&id));
+    }
+
+    #[test]
+    fn a_request_under_another_number_is_the_same_request() {
+        let mut pending = Pending::default();
+        let id = Id::from_number(7);
+        pending.ask(100, Owner::Host(id.clone()), request(7, Some("5")));
+        assert!(pending.accept_progress("5", 1.0));
+        assert!(pending.renumber(100, 101));
+        assert!(!pending.renumber(100, 102));
+        assert_eq!(pending.number_of(&id), Some(101));
+        assert!(pending.settle(100).is_none());
+        // What was reported before still counts.
+        assert!(!pending.accept_progress("5", 1.0));
+        assert!(pending.accept_progress("5", 2.0));
+        assert!(pending.settle(101).is_some());
+        assert!(!pending.has_host_id(&id));
+        assert!(!pending.accept_progress("5", 3.0));
     }
 
     #[test]

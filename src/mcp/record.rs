@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::jsonrpc::{self, Message};
 use super::revision::Revision;
+use super::transport::Verdict;
 
 /// Longest text of a server about itself that is kept, in bytes.
 const LIMIT: usize = 256 * 1024;
@@ -24,10 +25,12 @@ pub struct ServerRecord {
     pub server_info: Option<Map<String, Value>>,
     /// Its `instructions`.
     pub instructions: Option<String>,
+    /// The transport it speaks, and when that was found out.
+    pub verdict: Option<Verdict>,
 }
 
 impl ServerRecord {
-    /// Reads it from an InitializeResult; `None` if that holds nothing that could be kept.
+    /// Reads it from an InitializeResult, without a verdict; `None` if that holds nothing that could be kept.
     pub fn of(result: &Message) -> Option<Self> {
         if result.body().len() > LIMIT {
             return None;
@@ -40,6 +43,7 @@ impl ServerRecord {
             capabilities: object("capabilities")?,
             server_info: object("serverInfo"),
             instructions: result.body_member("instructions").and_then(jsonrpc::string),
+            verdict: None,
         })
     }
 }

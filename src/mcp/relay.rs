@@ -13,6 +13,8 @@
 //!                                           └── next request ──────────────▲
 //! ```
 
+mod alive;
+mod elsewhere;
 mod exchange;
 mod host;
 mod lifecycle;
@@ -20,8 +22,9 @@ mod remote;
 mod sign_in;
 #[cfg(test)]
 mod tests;
+mod transport;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -29,8 +32,8 @@ use bytes::Bytes;
 pub use exchange::{Effect, Event, Note, Outgoing, OutgoingKind};
 pub use sign_in::PATIENCE;
 use sign_in::SignIn;
+use transport::Link;
 
-use super::answer;
 use super::capability::HostCapabilities;
 use super::failure::{Failure, Stage};
 use super::jsonrpc::{self, Id, Message, MissingId};
@@ -38,7 +41,9 @@ use super::line::Line;
 use super::pending::{Asked, Owner, Pending};
 use super::revision::{self, Revision};
 use super::session::Session;
+use super::tools::Tools;
 use crate::secret::Secret;
+use alive::Alive;
 
 /// Longest time a request of the server may wait for the AI client, in milliseconds: a person may
 /// have to answer it.
@@ -110,12 +115,15 @@ pub struct Relay {
     waiting: VecDeque<Waiting>,
     /// Notifications in flight, with the serial of the session they were sent in.
     notifications: HashMap<u64, (Message, u64)>,
-    /// Requests that the server accepted and will answer on the standing stream.
-    answers_elsewhere: BTreeSet<u64>,
+    /// Requests that the server accepted and will answer on the standing stream, until then.
+    answers_elsewhere: BTreeMap<u64, u64>,
     batches: u64,
     next_number: u64,
     host: Host,
+    tools: Tools,
     sign_in: SignIn,
+    link: Link,
+    alive: Alive,
     /// The AI client will say nothing more.
     host_ended: bool,
     effects: Vec<Effect>,
@@ -169,11 +177,14 @@ impl Relay {
             pending: Pending::default(),
             waiting: VecDeque::new(),
             notifications: HashMap::new(),
-            answers_elsewhere: BTreeSet::new(),
+            answers_elsewhere: BTreeMap::new(),
             batches: 0,
             next_number: 1,
             host: Host::default(),
+            tools: Tools::default(),
             sign_in: SignIn::default(),
+            link: Link::default(),
+            alive: Alive::default(),
             host_ended: false,
             effects: Vec::new(),
         }
@@ -194,6 +205,9 @@ impl Relay {
             standing,
             self.pending.first_deadline(),
             self.sign_in_deadline(),
+            self.link_deadline(),
+            self.alive_deadline(),
+            self.elsewhere_deadline(),
         ]
         .into_iter()
         .flatten()
@@ -202,7 +216,11 @@ impl Relay {
 
     /// Time has passed: `now` in milliseconds of the caller's clock.
     pub fn on_time(&mut self, now: u64) {
+        self.tell_time(now);
+        self.link_on_time(now);
         self.sign_in_on_time(now);
+        self.alive_on_time(now);
+        self.elsewhere_on_time(now);
         if let Standing::Asked { exchange, until } = self.standing
             && now >= until
         {
@@ -247,6 +265,7 @@ impl Relay {
 
     /// The AI client is gone or the process ends: cancels what is in flight, ends the session.
     pub fn close(&mut self) {
+        self.forget_ping();
         for number in self.pending.numbers() {
             let Some(asked) = self.pending.settle(number) else {
                 continue;
@@ -285,12 +304,23 @@ impl Relay {
             ),
             true => Failure::new(
                 Stage::Http,
-                answer::may_repeat(Some(asked.message.method())),
+                self.may_repeat(&asked.message),
                 format!(
                     "`{server}` had not answered when the session ended; the request may have been carried out"
                 ),
             ),
         }
+    }
+
+    /// Whether carrying out this request twice does no harm, so that it may be sent again although
+    /// it may have arrived.
+    fn may_repeat(&self, request: &Message) -> bool {
+        self.tools.may_repeat(request)
+    }
+
+    /// Whether this exchange is the standing stream of the session.
+    fn is_standing(&self, number: u64) -> bool {
+        matches!(self.standing, Standing::Asked { exchange, .. } | Standing::Open { exchange } if exchange == number)
     }
 
     fn number(&mut self) -> u64 {
@@ -332,7 +362,7 @@ impl Relay {
                     self.tell_host(line);
                 }
             }
-            Owner::Restore => {}
+            Owner::Restore | Owner::Ping => {}
         }
     }
 
@@ -378,11 +408,14 @@ impl Relay {
 
     /// `asks`: whether a person may be asked to sign in for it.
     fn send_request_that(&mut self, number: u64, asks: bool) {
-        let Some(asked) = self.pending.asked(number) else {
+        self.note_sent();
+        let route = self.route();
+        let (Some(asked), Some(route)) = (self.pending.asked(number), route) else {
             return;
         };
         asked.sent = true;
         asked.session = self.session.as_ref().map_or(0, |session| session.serial);
+        let repeatable = self.tools.may_repeat(&asked.message);
         let (body, kind) = (
             asked.message.with_id(&Id::from_number(number)),
             OutgoingKind::Request(asked.message.method().into()),
@@ -392,18 +425,26 @@ impl Relay {
             exchange: number,
             body,
             kind,
+            repeatable,
             session,
+            route,
             asks,
         }));
     }
 
     fn send_notification(&mut self, message: Message) -> u64 {
+        self.note_sent();
         let exchange = self.number();
+        let Some(route) = self.route() else {
+            return exchange;
+        };
         let outgoing = Outgoing {
             exchange,
             body: message.text().clone(),
             kind: OutgoingKind::Notification(message.method().into()),
+            repeatable: false,
             session: self.session.clone(),
+            route,
             asks: true,
         };
         let session = self.session.as_ref().map_or(0, |session| session.serial);
@@ -413,18 +454,29 @@ impl Relay {
     }
 
     fn send_response(&mut self, body: Bytes) {
+        let Some(route) = self.route() else {
+            // Whoever asked is gone with the event stream.
+            return;
+        };
+        self.note_sent();
         let exchange = self.number();
         let session = self.session.clone();
         self.effects.push(Effect::Send(Outgoing {
             exchange,
             body,
             kind: OutgoingKind::Response,
+            repeatable: false,
             session,
+            route,
             asks: true,
         }));
     }
 
     fn send_cancelled(&mut self, number: u64, reason: &str) {
+        let Some(route) = self.route() else {
+            return;
+        };
+        self.note_sent();
         let exchange = self.number();
         let reason = jsonrpc::quote(reason);
         let body = format!(
@@ -434,7 +486,9 @@ impl Relay {
             exchange,
             body: body.into(),
             kind: OutgoingKind::Notification("notifications/cancelled".into()),
+            repeatable: false,
             session: self.session.clone(),
+            route,
             asks: false,
         }));
     }

@@ -62,6 +62,16 @@ pub fn means_session_lost(status: u16, error: Option<&Message>) -> bool {
     }
 }
 
+/// Whether an error answer to a message over HTTP+SSE means that the session behind its address is
+/// gone: 404, 410 or 400 with a body, JSON or not, that speaks of the session. MCP 2024-11-05 names
+/// no status for it; the SDKs and their examples use these.
+pub fn means_stream_lost(status: u16, body: &[u8]) -> bool {
+    matches!(status, 400 | 404 | 410)
+        && String::from_utf8_lossy(body)
+            .to_ascii_lowercase()
+            .contains("session")
+}
+
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
@@ -118,5 +128,31 @@ mod tests {
         assert!(!means_session_lost(400, Some(&other)));
         assert!(!means_session_lost(400, None));
         assert!(!means_session_lost(500, Some(&names_it)));
+    }
+
+    #[test]
+    fn a_lost_event_stream_is_told_from_other_refusals() {
+        for body in [
+            "Session not found",
+            "No transport found for sessionId",
+            "Could not find session",
+            r#"{"error":"unknown SESSION"}"#,
+        ] {
+            for status in [400, 404, 410] {
+                assert!(
+                    means_stream_lost(status, body.as_bytes()),
+                    "{status} {body}"
+                );
+            }
+            for status in [401, 403, 405, 409, 500, 503] {
+                assert!(
+                    !means_stream_lost(status, body.as_bytes()),
+                    "{status} {body}"
+                );
+            }
+        }
+        for body in [&b""[..], b"Not Found", b"<html>404</html>", b"\xff\xfe"] {
+            assert!(!means_stream_lost(404, body), "{body:?}");
+        }
     }
 }

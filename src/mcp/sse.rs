@@ -15,14 +15,14 @@ use crate::buffer;
 
 /// Longest line other than data, in bytes: names, ids and comments are short.
 const LINE_LIMIT: usize = 64 * 1024;
-/// Longest delay that a server may ask for before a reconnect.
-pub const RETRY_LIMIT: Duration = Duration::from_secs(300);
 
 /// An event that has data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SseEvent {
     /// The event's type; `message` unless the stream said otherwise.
     pub name: Box<str>,
+    /// The id that came with it; not that of an event before.
+    pub id: Option<Box<str>>,
     /// Its data, lines joined by a line feed. Not checked to be UTF-8.
     pub data: Bytes,
 }
@@ -233,7 +233,7 @@ impl SseParser {
                     .ok()
                     .and_then(|digits| digits.parse().ok())
                     .unwrap_or(u64::MAX);
-                self.retry = Some(Duration::from_millis(millis).min(RETRY_LIMIT));
+                self.retry = Some(Duration::from_millis(millis));
             }
             // Comments have an empty name; unknown fields are ignored.
             _ => {}
@@ -241,8 +241,9 @@ impl SseParser {
     }
 
     fn dispatch(&mut self, events: &mut VecDeque<SseEvent>) {
-        if let Some(id) = self.id.take() {
-            self.last_event_id = Some(id).filter(|id| !id.is_empty());
+        let id = self.id.take();
+        if let Some(id) = &id {
+            self.last_event_id = Some(id.clone()).filter(|id| !id.is_empty());
         }
         let name = self.name.take().filter(|name| !name.is_empty());
         self.has_data = false;
@@ -251,6 +252,7 @@ impl SseParser {
             let data = std::mem::take(&mut self.data).into();
             events.push_back(SseEvent {
                 name: name.unwrap_or_else(|| "message".into()),
+                id: id.filter(|id| !id.is_empty()),
                 data,
             });
         }

@@ -12,6 +12,7 @@ use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use reqwest::{Client, Method, Proxy, Request, Response, redirect};
 use url::Url;
 
+use super::connections::{Connections, watchful};
 use super::tls;
 use crate::ids::{display_url, is_loopback, same_origin};
 use crate::secret::Secret;
@@ -62,7 +63,7 @@ const USER_AGENT: &str = concat!("mcp-drawbridge/", env!("CARGO_PKG_VERSION"));
 pub fn build(settings: &HttpSettings) -> Result<Client, HttpError> {
     let tls =
         tls::client_config(settings.ca_file.clone()).map_err(|error| HttpError(Box::new(error)))?;
-    Client::builder()
+    watchful(Client::builder())
         .tls_backend_preconfigured(tls)
         .user_agent(USER_AGENT)
         .redirect(redirect::Policy::none())
@@ -242,12 +243,16 @@ pub(super) const FORM: HeaderValue = HeaderValue::from_static("application/x-www
 
 /// Fetches a metadata document. Follows up to three redirects within the origin; sends no cookies
 /// and no `Authorization`. Takes at most 10 s and 256 KiB.
-pub async fn fetch(http: &Client, url: Url, headers: HeaderMap) -> Result<Document, FetchError> {
+pub async fn fetch(
+    http: &Connections,
+    url: Url,
+    headers: HeaderMap,
+) -> Result<Document, FetchError> {
     fetch_within(http, url, headers, LIMITS).await
 }
 
 async fn fetch_within(
-    http: &Client,
+    http: &Connections,
     url: Url,
     mut headers: HeaderMap,
     limits: Limits,
@@ -276,7 +281,7 @@ async fn fetch_within(
 /// Posts a JSON document, such as a registration, with a bearer token if the server wants one.
 /// Takes at most 10 s and 256 KiB of answer; follows no redirects.
 pub async fn post_json(
-    http: &Client,
+    http: &Connections,
     url: Url,
     bearer: Option<&Secret>,
     body: String,
@@ -290,7 +295,7 @@ pub async fn post_json(
 
 /// Deletes what an address stands for, such as a registration (RFC 7592 §2.3). Takes at most 10 s
 /// and 256 KiB of answer; follows no redirects.
-pub async fn delete(http: &Client, url: Url, bearer: &Secret) -> Result<Document, FetchError> {
+pub async fn delete(http: &Connections, url: Url, bearer: &Secret) -> Result<Document, FetchError> {
     let mut request = Request::new(Method::DELETE, url.clone());
     let headers = request.headers_mut();
     headers.insert(header::AUTHORIZATION, authorization(&url, bearer)?);
@@ -312,7 +317,7 @@ fn authorization(url: &Url, token: &Secret) -> Result<HeaderValue, FetchError> {
 
 /// Posts a form, already encoded. Takes at most 10 s and 256 KiB of answer; follows no redirects.
 pub async fn post_form(
-    http: &Client,
+    http: &Connections,
     url: Url,
     mut headers: HeaderMap,
     body: String,
@@ -322,7 +327,7 @@ pub async fn post_form(
 }
 
 pub(super) async fn post(
-    http: &Client,
+    http: &Connections,
     url: Url,
     mut headers: HeaderMap,
     body: String,
@@ -350,9 +355,10 @@ async fn within<T>(
     }
 }
 
-async fn send(http: &Client, request: Request) -> Result<Response, FetchError> {
+async fn send(http: &Connections, request: Request) -> Result<Response, FetchError> {
     let to = display_url(request.url());
-    http.execute(request)
+    http.client()
+        .execute(request)
         .await
         .map_err(|error| fetch_error(to, error))
 }
@@ -389,16 +395,19 @@ fn text_header(response: &Response, name: HeaderName) -> Option<String> {
     value.to_str().ok().map(str::to_owned)
 }
 
+/// Longest wait that is believed; nobody waits for half of it.
+const RETRY_AFTER_LIMIT: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// Reads `Retry-After` (RFC 9110 §10.2.3): seconds, or a date, which in the past means now.
 pub(super) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
-    match value.parse() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => {
-            let date = httpdate::parse_http_date(value).ok()?;
-            Some(date.duration_since(now).unwrap_or_default())
-        }
+    if !value.is_empty() && value.bytes().all(|digit| digit.is_ascii_digit()) {
+        let seconds = value.parse().unwrap_or(u64::MAX);
+        return Some(Duration::from_secs(seconds).min(RETRY_AFTER_LIMIT));
     }
+    let date = httpdate::parse_http_date(value).ok()?;
+    let wait = date.duration_since(now).unwrap_or_default();
+    Some(wait.min(RETRY_AFTER_LIMIT))
 }
 
 /// RFC 9110 §15.4: the statuses that send a GET elsewhere, if they say where.

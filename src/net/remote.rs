@@ -11,7 +11,7 @@ use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION,
     RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
 };
-use reqwest::{Method, Response};
+use reqwest::{Client, Method, RequestBuilder, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
@@ -21,6 +21,7 @@ use crate::mcp::answer::{self, BodyKind, Delivery};
 use crate::mcp::jsonrpc;
 use crate::mcp::session::{Session, is_valid_session_id};
 use crate::mcp::sse::{SseEvent, SseParser};
+use crate::net::connections::Connections;
 use crate::net::http::{cause_of, is_distrust, retry_after, was_sent};
 use crate::net::intake::{Intake, Room};
 use crate::oauth::challenge::{Reading, parse_challenges};
@@ -32,8 +33,16 @@ pub const MESSAGE_LIMIT: usize = 256 * 1024 * 1024;
 const AT_ONCE: usize = 100;
 /// Longest wait for the head of an answer. Tools may work this long before they say anything.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(300);
+/// The same for the standing stream. Some servers send no head before they have something to say;
+/// that the connection is dead is noticed in another way.
+const STANDING_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 /// Longest silence within a JSON body. Event streams may be silent for as long as they like.
 const BODY_TIMEOUT: Duration = Duration::from_secs(300);
+/// Longest wait for the head of the answer to a GET that opens the event stream of MCP 2024-11-05.
+const EVENTS_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest time for a message to an address that the event stream named, if it is no request: some
+/// servers never answer the POST.
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest time for the head of an answer to a DELETE, at the end of a session.
 const DELETE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Longest time in which the beginning of an error answer is read.
@@ -49,7 +58,7 @@ const REMAPPED_WWW_AUTHENTICATE: HeaderName =
 /// The remote server's endpoint.
 #[derive(Debug)]
 pub struct Remote {
-    http: reqwest::Client,
+    http: Connections,
     url: Mutex<Url>,
     headers: HeaderMap,
     intake: Intake,
@@ -67,6 +76,15 @@ pub struct Carried<'a> {
     pub session: Option<&'a Session>,
 }
 
+/// How a message goes that was sent once and is sent again.
+#[derive(Clone, Debug, Default)]
+pub struct Way {
+    /// Where [`Remote::follow`] says that it goes; `None` for the endpoint.
+    pub to: Option<Url>,
+    /// Over a connection of its own.
+    pub alone: bool,
+}
+
 /// The head of an answer; its body is still to be read.
 #[derive(Debug)]
 pub struct Answer {
@@ -75,7 +93,19 @@ pub struct Answer {
     pub status: u16,
     /// How the body is to be read.
     pub body_kind: BodyKind,
+    /// Where the request went.
+    url: Url,
     response: Response,
+}
+
+/// Where an answer sends us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The address.
+    pub url: Url,
+    /// Whether tokens and the user's headers may go there: they belong to the origin, and to the
+    /// same host over https.
+    pub is_ours: bool,
 }
 
 /// No answer came, or it broke off.
@@ -92,17 +122,25 @@ pub struct Broken {
 pub struct InvalidSessionId;
 
 impl Broken {
-    fn unknown(cause: impl Into<String>) -> Self {
+    /// Whether it was processed is not known.
+    pub fn unknown(cause: impl Into<String>) -> Self {
         Self {
             delivery: Delivery::Unknown,
             cause: cause.into(),
+        }
+    }
+
+    fn too_large() -> Self {
+        Self {
+            delivery: Delivery::TooLarge,
+            cause: format!("more than {} MiB", MESSAGE_LIMIT / (1024 * 1024)),
         }
     }
 }
 
 impl Remote {
     /// The endpoint of a server. `headers` are the user's own; they go nowhere else.
-    pub fn new(http: reqwest::Client, server: &ServerUrl, headers: HeaderMap) -> Self {
+    pub fn new(http: Connections, server: &ServerUrl, headers: HeaderMap) -> Self {
         Self {
             http,
             url: Mutex::new(server.url().clone()),
@@ -122,62 +160,113 @@ impl Remote {
     }
 
     /// POSTs one message.
-    pub async fn post(&self, body: Bytes, carried: Carried<'_>) -> Result<Answer, Broken> {
+    pub async fn post(
+        &self,
+        way: &Way,
+        body: Bytes,
+        carried: Carried<'_>,
+    ) -> Result<Answer, Broken> {
         let mut headers = self.common_headers(carried);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(
             ACCEPT,
             HeaderValue::from_static("application/json, text/event-stream"),
         );
-        self.send(Method::POST, headers, Some(body), HEAD_TIMEOUT)
-            .await
+        let url = way.to.clone().unwrap_or_else(|| self.address());
+        let request = self.client(way).request(Method::POST, url).body(body);
+        self.send(request, headers, HEAD_TIMEOUT).await
     }
 
-    /// Asks for an event stream: the standing one, or with a cursor the rest of any stream.
-    pub async fn listen(
+    /// POSTs one message to an address that the event stream named (MCP 2024-11-05, Transports,
+    /// HTTP with SSE).
+    pub async fn post_to(
+        &self,
+        url: &Url,
+        way: &Way,
+        body: Bytes,
+        token: Option<&Secret>,
+        is_request: bool,
+    ) -> Result<Answer, Broken> {
+        let mut headers = self.common_headers(Carried {
+            token,
+            session: None,
+        });
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        let timeout = match is_request {
+            true => HEAD_TIMEOUT,
+            false => MESSAGE_TIMEOUT,
+        };
+        let url = way.to.as_ref().unwrap_or(url).clone();
+        let request = self.client(way).request(Method::POST, url).body(body);
+        self.send(request, headers, timeout).await
+    }
+
+    /// Asks for the event stream of MCP 2024-11-05.
+    pub async fn open_events(&self, way: &Way, token: Option<&Secret>) -> Result<Answer, Broken> {
+        let mut headers = self.common_headers(Carried {
+            token,
+            session: None,
+        });
+        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+        let url = way.to.clone().unwrap_or_else(|| self.address());
+        let request = self.client(way).request(Method::GET, url);
+        self.send(request, headers, EVENTS_TIMEOUT).await
+    }
+
+    /// Asks for the standing event stream, or with a cursor the rest of it.
+    pub async fn stand(
         &self,
         carried: Carried<'_>,
         last_event_id: Option<&str>,
+    ) -> Result<Answer, Broken> {
+        self.listen(carried, last_event_id, STANDING_TIMEOUT).await
+    }
+
+    /// Asks for the rest of an event stream after this event.
+    pub async fn resume(
+        &self,
+        carried: Carried<'_>,
+        last_event_id: &str,
+    ) -> Result<Answer, Broken> {
+        self.listen(carried, Some(last_event_id), HEAD_TIMEOUT)
+            .await
+    }
+
+    async fn listen(
+        &self,
+        carried: Carried<'_>,
+        last_event_id: Option<&str>,
+        timeout: Duration,
     ) -> Result<Answer, Broken> {
         let mut headers = self.common_headers(carried);
         headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
         if let Some(id) = last_event_id.and_then(|id| HeaderValue::from_bytes(id.as_bytes()).ok()) {
             headers.insert(LAST_EVENT_ID, id);
         }
-        self.send(Method::GET, headers, None, HEAD_TIMEOUT).await
+        self.send_on(Method::GET, headers, timeout).await
+    }
+
+    /// The connections that it is reached over.
+    pub fn connections(&self) -> &Connections {
+        &self.http
     }
 
     /// Tells the server that the session is over. Whether it minds does not matter.
     pub async fn end_session(&self, carried: Carried<'_>) -> Result<Answer, Broken> {
-        self.send(
-            Method::DELETE,
-            self.common_headers(carried),
-            None,
-            DELETE_TIMEOUT,
-        )
-        .await
+        let headers = self.common_headers(carried);
+        self.send_on(Method::DELETE, headers, DELETE_TIMEOUT).await
     }
 
-    /// Follows a redirect for this message and all later ones, if it stays on the same origin
-    /// (RFC 9110 §15.4; tokens and the user's headers belong to that origin alone). Gives the
-    /// foreign address otherwise.
-    pub fn follow(&self, answer: &Answer) -> Result<(), Option<String>> {
-        let target = self.redirect_target(answer);
+    /// The address to send a redirected message to. A 308 of the endpoint holds for all later
+    /// messages of this process, too; a 307 for this one alone (RFC 9110 §15.4).
+    pub fn follow(&self, answer: &Answer) -> Option<Url> {
+        let target = answer.target().filter(|target| target.is_ours)?;
         let mut url = self.lock_url();
-        match target {
-            Some(target) if ids::same_origin(&url, &target) => {
-                *url = target;
-                Ok(())
-            }
-            Some(target) => Err(Some(ids::display_url(&target))),
-            None => Err(None),
+        if answer.status == 308 && *url == answer.url {
+            *url = target.url.clone();
         }
-    }
-
-    /// Where an answer sends us, if it says so.
-    pub fn redirect_target(&self, answer: &Answer) -> Option<Url> {
-        let location = answer.response.headers().get(LOCATION)?.to_str().ok()?;
-        self.lock_url().join(location).ok()
+        Some(target.url)
     }
 
     /// The user's headers as far as their values may grant access, and what follows the scheme of
@@ -188,6 +277,10 @@ impl Remote {
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| [Some(value), value.split_once(' ').map(|(_, rest)| rest)])
             .flatten()
+    }
+
+    fn address(&self) -> Url {
+        self.lock_url().clone()
     }
 
     fn lock_url(&self) -> MutexGuard<'_, Url> {
@@ -216,32 +309,65 @@ impl Remote {
         headers
     }
 
-    async fn send(
+    fn client(&self, way: &Way) -> Client {
+        match way.alone {
+            true => self.http.alone(),
+            false => self.http.client(),
+        }
+    }
+
+    /// Sends a message without body, on from where it is redirected to.
+    async fn send_on(
         &self,
         method: Method,
-        mut headers: HeaderMap,
-        body: Option<Bytes>,
+        headers: HeaderMap,
         timeout: Duration,
     ) -> Result<Answer, Broken> {
-        let url = self.lock_url().clone();
+        let mut url = self.address();
+        for _ in 0..answer::REDIRECTS {
+            let (method, headers) = (method.clone(), headers.clone());
+            // 301, 302 and 303 keep a GET, and turn everything else into one.
+            let keeps = method == Method::GET;
+            let request = self.http.client().request(method, url);
+            let answer = self.send(request, headers, timeout).await?;
+            let next = match answer.status {
+                301..=303 if keeps => self.follow(&answer),
+                307 | 308 => self.follow(&answer),
+                _ => None,
+            };
+            match next {
+                Some(next) => url = next,
+                None => return Ok(answer),
+            }
+        }
+        let request = self.http.client().request(method, url);
+        self.send(request, headers, timeout).await
+    }
+
+    async fn send(
+        &self,
+        request: RequestBuilder,
+        mut headers: HeaderMap,
+        timeout: Duration,
+    ) -> Result<Answer, Broken> {
+        let (http, request) = request.build_split();
+        let mut request = request.map_err(|error| broken(&error))?;
+        let url = request.url().clone();
         if let Some(cookies) = self.cookies.cookies(&url) {
             headers.entry(COOKIE).or_insert(cookies);
         }
-        let mut request = self.http.request(method, url.clone()).headers(headers);
-        if let Some(body) = body {
-            request = request.body(body);
-        }
-        let response = tokio::time::timeout(timeout, request.send())
+        *request.headers_mut() = headers;
+        // A connection that the server has ended meanwhile is found out when its task runs, which
+        // this lets happen first: what is sent on it would be lost, and nobody could tell.
+        tokio::task::yield_now().await;
+        let response = tokio::time::timeout(timeout, http.execute(request))
             .await
-            .map_err(|_| Broken::unknown(format!("no answer within {} s", timeout.as_secs())))?
-            .map_err(|error| Broken {
-                delivery: match was_sent(&error) {
-                    true => Delivery::Unknown,
-                    false if is_distrust(&error) => Delivery::Distrusted,
-                    false => Delivery::NotSent,
-                },
-                cause: cause_of(&error),
-            })?;
+            .map_err(|_| Broken {
+                delivery: Delivery::TimedOut,
+                cause: format!("no answer within {} s", timeout.as_secs()),
+            })?
+            .map_err(|error| broken(&error))?;
+        self.http.reached(response.remote_addr());
         let mut set_cookies = response.headers().get_all(SET_COOKIE).iter();
         self.cookies.set_cookies(&mut set_cookies, &url);
         let content_type = response
@@ -252,8 +378,21 @@ impl Remote {
             intake: self.intake.clone(),
             status: response.status().as_u16(),
             body_kind: answer::body_kind(content_type),
+            url,
             response,
         })
+    }
+}
+
+fn broken(error: &reqwest::Error) -> Broken {
+    Broken {
+        delivery: match was_sent(error) {
+            true => Delivery::Unknown,
+            false if is_distrust(error) => Delivery::Distrusted,
+            false if error.is_timeout() => Delivery::NoConnection,
+            false => Delivery::NotSent,
+        },
+        cause: cause_of(error),
     }
 }
 
@@ -268,6 +407,29 @@ impl Answer {
     /// Whether the request succeeded.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
+    }
+
+    /// Where the request went.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// What the server calls the body.
+    pub fn content_type(&self) -> Option<&str> {
+        let value = self.response.headers().get(CONTENT_TYPE)?;
+        value.to_str().ok()
+    }
+
+    /// Where it sends us, if it says so.
+    pub fn target(&self) -> Option<Target> {
+        let location = self.response.headers().get(LOCATION)?;
+        // Addresses in a header are often not encoded as they should be.
+        let location = std::str::from_utf8(location.as_bytes()).ok()?;
+        let url = self.url.join(location).ok()?;
+        Some(Target {
+            is_ours: ids::same_origin(&self.url, &url) || ids::is_upgrade(&self.url, &url),
+            url,
+        })
     }
 
     /// The session id that the server gave; an error if it is not one that may be used.
@@ -302,7 +464,7 @@ impl Answer {
             .content_length()
             .is_some_and(|length| length > MESSAGE_LIMIT as u64)
         {
-            return Err(Broken::unknown("the answer is larger than 256 MiB"));
+            return Err(Broken::too_large());
         }
         let mut room = Room::default();
         let body = self.read_body(&mut room).await?;
@@ -325,7 +487,7 @@ impl Answer {
         loop {
             buffer::extend(&mut body, &next);
             if body.len() > MESSAGE_LIMIT {
-                return Err(Broken::unknown("the answer is larger than 256 MiB"));
+                return Err(Broken::too_large());
             }
             drop(next);
             self.intake.grow(room, body.len()).await;
@@ -360,17 +522,16 @@ impl Answer {
             room: Room::default(),
             parser: SseParser::new(MESSAGE_LIMIT),
             events: VecDeque::new(),
+            last_event_id: None,
         }
     }
 
     async fn chunk(&mut self) -> Result<Option<Bytes>, Broken> {
         tokio::time::timeout(BODY_TIMEOUT, self.response.chunk())
             .await
-            .map_err(|_| {
-                Broken::unknown(format!(
-                    "the answer stopped for {} s",
-                    BODY_TIMEOUT.as_secs()
-                ))
+            .map_err(|_| Broken {
+                delivery: Delivery::TimedOut,
+                cause: format!("its answer stopped for {} s", BODY_TIMEOUT.as_secs()),
             })?
             .map_err(|error| Broken::unknown(cause_of(&error)))
     }
@@ -384,7 +545,10 @@ pub struct EventReader {
     /// What the event that is being read takes.
     room: Room,
     parser: SseParser,
+    /// What was read and is still to be given.
     events: VecDeque<SseEvent>,
+    /// The id of the last event that was given.
+    last_event_id: Option<Box<str>>,
 }
 
 impl EventReader {
@@ -395,6 +559,9 @@ impl EventReader {
             if let Some(event) = self.events.front() {
                 let admitted = self.intake.admit(event.data.len()).await;
                 return Ok(self.events.pop_front().map(|mut event| {
+                    if event.id.is_some() {
+                        self.last_event_id.clone_from(&event.id);
+                    }
                     let data = jsonrpc::single_line(event.data);
                     event.data = admitted.hold(data, std::mem::take(&mut self.room));
                     event
@@ -407,16 +574,20 @@ impl EventReader {
                 Ok(Some(chunk)) => self
                     .parser
                     .feed(&chunk, &mut self.events)
-                    .map_err(|oversized| Broken::unknown(oversized.to_string()))?,
+                    .map_err(|_| Broken::too_large())?,
                 Ok(None) => return Ok(None),
                 Err(error) => return Err(Broken::unknown(cause_of(&error))),
             }
         }
     }
 
-    /// The id of the last complete event: where to resume.
+    /// The id of the last event that was given, or of what came after it without data: where to
+    /// resume.
     pub fn last_event_id(&self) -> Option<&str> {
-        self.parser.last_event_id()
+        match self.events.is_empty() {
+            true => self.parser.last_event_id(),
+            false => self.last_event_id.as_deref(),
+        }
     }
 
     /// The delay before a reconnect that the server asked for.

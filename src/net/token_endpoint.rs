@@ -24,10 +24,10 @@ use oauth2::{
     HttpResponse, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError,
     StandardRevocableToken, StandardTokenResponse, TokenResponse, TokenUrl,
 };
-use reqwest::Client as Http;
 use url::{Url, form_urlencoded};
 use zeroize::Zeroize;
 
+use super::connections::Connections;
 use super::http::{Document, FORM, FetchError, LIMITS, Limits, post};
 use crate::oauth::device::DeviceRequest;
 use crate::oauth::registration::{AuthMethod, Client};
@@ -68,7 +68,7 @@ type OAuth2 = oauth2::Client<
 /// in the header is asked again with the secret in the body. It has looked at nothing but the
 /// client by then. Many read only the one or decode the header differently from RFC 6749 §2.3.1.
 pub async fn request(
-    http: &Http,
+    http: &Connections,
     request: &TokenRequest,
     now: u64,
 ) -> Result<TokenSet, TokenError> {
@@ -88,7 +88,7 @@ fn may_try_post(client: &Client, refusal: &Refusal) -> bool {
 }
 
 async fn request_with(
-    http: &Http,
+    http: &Connections,
     request: &TokenRequest,
     method: AuthMethod,
     now: u64,
@@ -168,7 +168,7 @@ fn client(request: &TokenRequest, method: AuthMethod) -> OAuth2 {
 
 /// What the oauth2 crate sends through: one exchange, whose answer it sees only if it is tokens.
 async fn send(
-    http: Http,
+    http: Connections,
     request: Arc<TokenRequest>,
     asked: HttpRequest,
 ) -> Result<HttpResponse, TokenError> {
@@ -185,7 +185,7 @@ async fn send(
 
 /// Sends a token request, and gives the answer as JSON that the oauth2 crate takes if it is tokens.
 async fn exchange(
-    http: &Http,
+    http: &Connections,
     request: &TokenRequest,
     mut headers: HeaderMap,
     body: String,
@@ -291,7 +291,7 @@ impl Error for RevokeError {
 /// Sent by hand: the oauth2 crate revokes at https addresses only, which a server on this machine
 /// need not have.
 pub async fn revoke(
-    http: &Http,
+    http: &Connections,
     endpoint: &Url,
     client: &Client,
     token: &Secret,
@@ -323,7 +323,7 @@ pub async fn revoke(
 }
 
 async fn send_revocation(
-    http: &Http,
+    http: &Connections,
     endpoint: &Url,
     client: &Client,
     method: AuthMethod,
@@ -341,7 +341,10 @@ async fn send_revocation(
 
 /// Asks the device authorization endpoint for a code, whatever comes of it (RFC 8628 §3.1). A secret
 /// that is refused in the header is tried in the body, as at the token endpoint.
-pub async fn request_code(http: &Http, request: &DeviceRequest) -> Result<Document, FetchError> {
+pub async fn request_code(
+    http: &Connections,
+    request: &DeviceRequest,
+) -> Result<Document, FetchError> {
     let method = request.client.auth_method;
     let document = request_code_with(http, request, method).await?;
     let refusal = Refusal::read(document.status, &document.body);
@@ -352,7 +355,7 @@ pub async fn request_code(http: &Http, request: &DeviceRequest) -> Result<Docume
 }
 
 async fn request_code_with(
-    http: &Http,
+    http: &Connections,
     request: &DeviceRequest,
     method: AuthMethod,
 ) -> Result<Document, FetchError> {

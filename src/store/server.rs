@@ -10,6 +10,7 @@ use super::error::StoreError;
 use super::tokens::{Content, Store};
 use crate::ids::{ServerKey, ServerUrl};
 use crate::mcp::record::ServerRecord;
+use crate::mcp::transport::{Transport, Verdict};
 
 #[derive(Serialize, Deserialize)]
 struct Wire {
@@ -22,12 +23,41 @@ struct Wire {
     server_info: Option<Map<String, Value>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     instructions: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    transport: Option<WireVerdict>,
     /// What later versions add.
     #[serde(flatten)]
     unknown: HashMap<String, Value>,
 }
 
+/// The transport over HTTP that the server speaks.
+#[derive(Serialize, Deserialize)]
+struct WireVerdict {
+    name: String,
+    /// When that was found out, in seconds since the epoch.
+    found_at: u64,
+}
+
 const VERSION: u64 = 1;
+
+impl WireVerdict {
+    /// A transport of a later version is none that we could use.
+    fn verdict(&self) -> Option<Verdict> {
+        Some(Verdict {
+            transport: Transport::find(&self.name)?,
+            found_at: self.found_at,
+        })
+    }
+}
+
+impl From<Verdict> for WireVerdict {
+    fn from(verdict: Verdict) -> Self {
+        Self {
+            name: verdict.transport.name().to_owned(),
+            found_at: verdict.found_at,
+        }
+    }
+}
 
 impl Store {
     /// What is known about the server behind `key`, if it is still this one.
@@ -38,6 +68,7 @@ impl Store {
             capabilities: wire.capabilities,
             server_info: wire.server_info,
             instructions: wire.instructions,
+            verdict: wire.transport.as_ref().and_then(WireVerdict::verdict),
         })
     }
 
@@ -63,6 +94,7 @@ impl Store {
             capabilities: record.capabilities,
             server_info: record.server_info,
             instructions: record.instructions,
+            transport: record.verdict.map(WireVerdict::from),
             unknown: older.map(|older| older.unknown).unwrap_or_default(),
         };
         let path = self.path(key, "server.json");
@@ -139,6 +171,10 @@ mod tests {
             capabilities: object(json!({ "tools": {}, "x/y": { "a": [1] } })).unwrap(),
             server_info: object(json!({ "name": name })),
             instructions: Some("two\nlines".to_owned()),
+            verdict: Some(Verdict {
+                transport: Transport::Sse,
+                found_at: 1_700_000_000,
+            }),
         }
     }
 

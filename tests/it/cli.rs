@@ -27,6 +27,7 @@ impl Program {
             .args(args)
             .env_clear()
             .env("MCP_DRAWBRIDGE_DIR", self.cache())
+            .env("HOME", self.folder.path())
             .stdin(Stdio::null());
         command
     }

@@ -2,21 +2,26 @@
 
 mod accounts;
 mod ahead;
+mod alive;
 mod cache;
 mod cli;
 mod commands;
 mod concurrency;
+mod config_file;
 mod device;
 mod elsewhere;
 mod faults;
 mod flow;
 mod healing;
+mod legacy;
 mod oidc;
 mod paste;
 mod peers;
 mod refresh;
 mod relay;
 mod sign_in;
+mod soak;
 mod streams;
 mod support;
 mod waiting;
+mod wire;

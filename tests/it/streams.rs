@@ -3,3 +3,4 @@
 mod resuming;
 mod sessions;
 mod standing;
+mod timing;

@@ -1,26 +1,24 @@
 //! Reading what the server answers, to the end, over as many streams as it takes.
 
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
-use super::{Ended, Exchange, messages, parse_event};
-use crate::mcp::answer::{self, BodyKind};
+use super::{Ended, Exchange, Part, parse_event, parts};
+use crate::bridge::alive::Renewals;
+use crate::bridge::standing::warn_of_delay;
+use crate::mcp::answer::{self, BodyKind, Delivery};
 use crate::mcp::failure::{Failure, Stage};
-use crate::mcp::jsonrpc::{self, Kind, Message};
+use crate::mcp::jsonrpc::{self, Kind};
+use crate::mcp::listening::{self, Head, Resumed};
+use crate::mcp::reconnect::{Brought, Reconnect};
 use crate::mcp::relay::Event;
+use crate::mcp::replay::Replay;
 use crate::mcp::sse::SseEvent;
-use crate::net::remote::{Answer, Carried, EventReader, InvalidSessionId};
+use crate::net::remote::{Answer, Broken, Carried, EventReader, InvalidSessionId};
 
 /// Most attempts in a row to resume a stream.
 const RESUMES: u32 = 5;
 /// How long a stream is read on after the answer, so that its connection can be used again.
 const DRAIN: Duration = Duration::from_secs(1);
-
-/// Where a stream was left.
-#[derive(Default)]
-struct Cursor {
-    last_event_id: Option<String>,
-    retry: Option<Duration>,
-}
 
 impl Exchange {
     /// Reads a successful answer.
@@ -59,8 +57,9 @@ impl Exchange {
 
     async fn read_body(&mut self, answer: Answer, body_kind: BodyKind) -> Result<(), Ended> {
         let status = answer.status;
+        let content_type = answer.content_type().map(str::to_owned);
         let body = match answer.body().await {
-            Ok(body) => body,
+            Ok(body) => jsonrpc::without_byte_order_mark(body),
             Err(broken) => {
                 self.broken(&broken).await?;
                 return Box::pin(self.run()).await;
@@ -71,18 +70,8 @@ impl Exchange {
             return Ok(());
         }
         let server = &self.wire.server;
-        let beginning = match body_kind {
-            BodyKind::Unknown => body[..body.len().min(answer::ERROR_BODY_LIMIT)].to_vec(),
-            _ => Vec::new(),
-        };
-        let parsed = jsonrpc::parse_any(body).map_err(|malformed| {
-            let said = answer::plain_reason(&beginning).filter(|_| body_kind == BodyKind::Unknown);
-            let said = said.map(|said| format!(" (“{said}”)")).unwrap_or_default();
-            let detail = format!(
-                "`{server}` answered {status} with something that is not JSON-RPC{said} ({}); check that the address is an MCP endpoint",
-                malformed.reason
-            );
-            Failure { status: Some(status), ..Failure::new(Stage::Protocol, false, detail) }
+        let parsed = jsonrpc::parse_any(body.clone()).map_err(|malformed| {
+            answer::unreadable(server, status, content_type.as_deref(), &body, &malformed)
         })?;
         if body_kind == BodyKind::Unknown {
             self.wire
@@ -90,21 +79,25 @@ impl Exchange {
                 .debug("the answer is JSON-RPC, but not labelled as JSON");
         }
         let mut replied = false;
-        for message in messages(parsed, |reason| self.wire.diag.debug(reason)) {
-            replied |= self.pass_on(message).await;
+        for part in parts(parsed, |reason| self.wire.diag.debug(reason)) {
+            replied |= self.pass_on(part).await;
         }
         match replied {
             true => Ok(()),
-            false => {
-                let detail =
-                    format!("`{server}` answered with a message that does not answer this request");
-                Err(Failure::new(Stage::Protocol, false, detail).into())
-            }
+            false => Err(answer::not_an_answer(server).into()),
         }
     }
 
     /// Hands a message to the relay. `true` if it answers this exchange's request.
-    async fn pass_on(&self, message: Message) -> bool {
+    async fn pass_on(&self, part: Part) -> bool {
+        let message = match part {
+            Part::Message(message) => message,
+            Part::NoMessage(ref id, _) => {
+                let answers = id.as_number() == Some(self.outgoing.exchange);
+                self.report(part.into()).await;
+                return answers;
+            }
+        };
         let answers = match (message.kind(), message.id()) {
             (Kind::Result | Kind::Error, Some(id)) => {
                 id.as_number() == Some(self.outgoing.exchange)
@@ -127,8 +120,8 @@ impl Exchange {
             return false;
         }
         let mut answered = false;
-        for message in parse_event(event.data, |reason| self.wire.diag.debug(reason)) {
-            answered |= self.pass_on(message).await;
+        for part in parse_event(event.data, |reason| self.wire.diag.debug(reason)) {
+            answered |= self.pass_on(part).await;
         }
         answered
     }
@@ -142,94 +135,209 @@ impl Exchange {
     /// Reads streams until the answer is there. Where one ends early, it is resumed at its cursor
     /// (MCP 2025-11-25, Transports, Resumability and Redelivery).
     async fn read_stream(&mut self, mut reader: EventReader) -> Result<(), Ended> {
-        let mut cursor = Cursor::default();
-        let mut failures = 0;
+        let mut rest = Rest {
+            renewals: Renewals::of(self.wire.remote.connections()),
+            last_event_id: None,
+            reconnect: Reconnect::default(),
+            replay: Replay::default(),
+        };
         loop {
-            let mut cause = "it ended".to_owned();
-            loop {
-                match reader.next().await {
-                    Ok(Some(event)) => {
-                        failures = 0;
-                        if self.pass_on_event(event).await {
-                            // What follows the answer is read so that the connection stays usable.
-                            let _ = tokio::time::timeout(DRAIN, self.read_to_end(reader)).await;
-                            return Ok(());
-                        }
-                    }
-                    Ok(None) => break,
-                    Err(broken) => {
-                        cause = broken.cause;
-                        break;
-                    }
+            let cause = match self.read_once(&mut reader, &mut rest).await {
+                Left::Answered => {
+                    // What follows the answer is read so that the connection stays usable.
+                    let _ = tokio::time::timeout(DRAIN, self.read_to_end(reader)).await;
+                    return Ok(());
+                }
+                Left::Ended(cause) => Ok(cause),
+                Left::TooLarge(broken) => Err(broken),
+            };
+            drop(reader);
+            let resumed = match cause {
+                Ok(cause) => self.resume(&mut rest, cause).await?,
+                Err(broken) => Err(broken),
+            };
+            match resumed {
+                Ok(resumed) => reader = resumed,
+                // The rest cannot be had: as if the answer had broken off.
+                Err(broken) => {
+                    self.broken(&broken).await?;
+                    return Box::pin(self.run()).await;
                 }
             }
-            // A server may end a stream on purpose, to be asked again, as often as it likes (MCP
-            // 2025-11-25, Transports, Sending Messages). Such a stream begins with an id at least;
-            // one that says nothing at all is a failure.
-            if reader.last_event_id().is_some() || reader.retry().is_some() {
-                failures = 0;
-            }
-            cursor.last_event_id = reader
-                .last_event_id()
-                .map(str::to_owned)
-                .or(cursor.last_event_id);
-            cursor.retry = reader.retry().or(cursor.retry);
-            drop(reader);
-            reader = self.resume(&cursor, &mut failures, &cause).await?;
         }
     }
 
+    /// Reads one stream until the answer is there, it ends, or its connection may be dead.
+    async fn read_once(&self, reader: &mut EventReader, rest: &mut Rest) -> Left {
+        let opened = Instant::now();
+        let mut brought = Brought::Nothing;
+        let cause = loop {
+            let event = tokio::select! {
+                event = reader.next() => event,
+                _ = rest.renewals.next() => {
+                    if rest.last_event_id.is_some() || reader.last_event_id().is_some() {
+                        break None;
+                    }
+                    // It cannot be resumed, and it may be alive. Keepalive tells if not.
+                    continue;
+                }
+            };
+            match event {
+                Ok(Some(event)) => {
+                    brought = Brought::Messages;
+                    let repeated = rest.replay.is_repeated(event.id.as_deref());
+                    if !repeated && self.pass_on_event(event).await {
+                        return Left::Answered;
+                    }
+                }
+                Ok(None) => break Some("its stream ended".to_owned()),
+                // It would be as large the next time.
+                Err(broken) if broken.delivery == Delivery::TooLarge => {
+                    return Left::TooLarge(broken);
+                }
+                Err(broken) => break Some(broken.cause),
+            }
+        };
+        if reader.last_event_id().is_some() || reader.retry().is_some() {
+            brought = brought.max(Brought::Marks);
+        }
+        if let Some(id) = reader.last_event_id() {
+            rest.last_event_id = Some(id.to_owned());
+        }
+        rest.replay.resumed();
+        if let Some(asked) = rest.reconnect.asked(reader.retry()) {
+            warn_of_delay(&self.wire, asked);
+        }
+        match cause {
+            Some(_) => rest.reconnect.ended(brought, opened.elapsed()),
+            None => rest.reconnect.renewed(),
+        }
+        Left::Ended(cause)
+    }
+
+    /// Opens the rest of a stream, or says why it cannot be had. `cause`: why it ended; `None` if
+    /// its connection may be dead, which is a reason to hurry.
     async fn resume(
         &mut self,
-        cursor: &Cursor,
-        failures: &mut u32,
-        cause: &str,
-    ) -> Result<EventReader, Ended> {
-        let server = self.wire.server.clone();
-        let gone = |why: &str| {
-            Failure::new(
-                Stage::Http,
-                false,
-                format!(
-                    "`{server}` did not finish its answer: {why}; the request may have been carried out, so it was not sent again"
-                ),
-            )
+        rest: &mut Rest,
+        cause: Option<String>,
+    ) -> Result<Result<EventReader, Broken>, Ended> {
+        let mut hurries = cause.is_none();
+        let mut cause = cause.unwrap_or_else(|| "its connection was lost".to_owned());
+        let Some(last_event_id) = rest.last_event_id.clone() else {
+            return Ok(Err(Broken::unknown(cause)));
         };
-        let Some(last_event_id) = cursor.last_event_id.as_deref() else {
-            return Err(gone(cause).into());
-        };
-        let mut cause = cause.to_owned();
         loop {
-            if *failures >= RESUMES {
-                return Err(gone(&cause).into());
+            if rest.reconnect.failures() >= RESUMES {
+                return Ok(Err(Broken::unknown(cause)));
             }
-            tokio::time::sleep(answer::reconnect_delay(cursor.retry, *failures)).await;
-            *failures += 1;
+            if !std::mem::take(&mut hurries) {
+                rest.wait().await;
+            }
             self.token = self.bearer().await?;
             let carried = Carried {
                 token: self.token.as_ref(),
                 session: self.outgoing.session.as_deref(),
             };
-            let answer = match self.wire.remote.listen(carried, Some(last_event_id)).await {
+            let answer = tokio::select! {
+                answer = self.wire.remote.resume(carried, &last_event_id) => answer,
+                _ = rest.renewals.next() => {
+                    hurries = true;
+                    continue;
+                }
+            };
+            let mut answer = match answer {
                 Ok(answer) => answer,
                 Err(broken) => {
+                    rest.reconnect.failed(None);
                     cause = broken.cause;
                     continue;
                 }
             };
-            match answer.status {
-                200 if answer.body_kind == BodyKind::EventStream => return Ok(answer.events()),
-                401 => match self.sign_in(self.challenge(&answer)).await {
-                    Err(Ended::NotSignedIn) => {
-                        return Err(gone("nobody has signed in to receive the rest of it").into());
-                    }
-                    outcome => outcome?,
-                },
-                429 | 500 | 502..=599 => {
-                    cause = format!("resuming it was answered {}", answer.status)
+            match self.judge_resumed(&mut answer).await {
+                Resumed::Open => {
+                    self.sign_ins = 0;
+                    return Ok(Ok(answer.events()));
                 }
-                status => return Err(gone(&format!("resuming it was answered {status}")).into()),
+                Resumed::SignIn => {
+                    match self.sign_in(self.challenge(&answer)).await {
+                        Err(Ended::NotSignedIn) => {
+                            return Err(self.unsigned());
+                        }
+                        outcome => outcome?,
+                    }
+                    hurries = true;
+                }
+                Resumed::Again => {
+                    rest.reconnect.failed(answer.retry_after(SystemTime::now()));
+                    cause = format!("resuming its stream was answered {}", answer.status);
+                }
+                Resumed::Gone {
+                    why,
+                    doubts_session,
+                } => {
+                    if doubts_session {
+                        self.report(Event::SessionDoubted).await;
+                    }
+                    let status = answer.status;
+                    cause = format!("resuming its stream was answered {status} ({why})");
+                    return Ok(Err(Broken::unknown(cause)));
+                }
             }
         }
     }
+
+    async fn judge_resumed(&self, answer: &mut Answer) -> Resumed {
+        let body = match answer.is_success() {
+            true => Vec::new(),
+            false => answer.error_body().await,
+        };
+        let error = jsonrpc::parse(body.into()).ok();
+        listening::judge_resumed(Head {
+            status: answer.status,
+            body_kind: answer.body_kind,
+            error: error.as_ref(),
+            with_session: self.sent().with_session,
+        })
+    }
+
+    fn unsigned(&self) -> Ended {
+        let server = &self.wire.server;
+        let detail = format!(
+            "`{server}` did not finish its answer: nobody has signed in to receive the rest of it; the request may have been carried out, so it was not sent again"
+        );
+        Failure::new(Stage::Http, false, detail).into()
+    }
+}
+
+/// What is known of a stream over all its connections.
+struct Rest {
+    renewals: Renewals,
+    /// Where to resume.
+    last_event_id: Option<String>,
+    reconnect: Reconnect,
+    replay: Replay,
+}
+
+impl Rest {
+    /// Waits before the next attempt. New connections are tried at once, unless the server said how
+    /// long to wait.
+    async fn wait(&mut self) {
+        let delay = self.reconnect.delay(rand::random());
+        let patient = self.reconnect.is_asked_to_wait();
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            _ = self.renewals.next(), if !patient => self.reconnect.renewed(),
+        }
+    }
+}
+
+/// How the reading of one stream came to its end.
+enum Left {
+    /// The answer was there.
+    Answered,
+    /// It was not; why the stream ended, `None` if its connection may be dead.
+    Ended(Option<String>),
+    /// It was more than we take.
+    TooLarge(Broken),
 }

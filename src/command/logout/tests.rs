@@ -157,6 +157,7 @@ impl Cache {
                 connect_timeout: Duration::from_secs(10),
                 ca_file: None,
                 warnings: vec![],
+                remarks: vec![],
             },
             target,
             allow_http: false,

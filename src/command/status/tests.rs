@@ -86,6 +86,7 @@ fn run_on(target: StatusTarget, json: bool) -> Result<String, Error> {
             connect_timeout: Duration::from_secs(10),
             ca_file: None,
             warnings: vec![],
+            remarks: vec![],
         },
         target,
         json,

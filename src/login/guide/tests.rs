@@ -6,13 +6,15 @@ use std::path::Path;
 
 use super::*;
 use crate::cli::{self, Parsed};
-use crate::config::{Job, Surroundings};
+use crate::config::{self, Job, Surroundings};
 
 fn again() -> Again {
     let around = Surroundings {
         env: &BTreeMap::new(),
         data_dir: Some("/data".into()),
+        config_dir: None,
         read: &|_: &Path| Err(io::ErrorKind::NotFound.into()),
+        open: &config::open,
     };
     let arguments = ["mcp-drawbridge", "https://mcp.example.com/mcp"];
     let Ok(Parsed::Run(request)) = cli::parse(arguments.map(Into::into)) else {

@@ -1,14 +1,16 @@
 //! What the relay wants done, and what it is told.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::mcp::failure::Failure;
-use crate::mcp::jsonrpc::Message;
+use crate::mcp::jsonrpc::{Id, Message};
 use crate::mcp::line::Line;
 use crate::mcp::record::ServerRecord;
 use crate::mcp::session::Session;
+use crate::mcp::transport::{Endpoint, Route, Transport};
 use crate::secret::Secret;
 
 /// What the relay wants done.
@@ -16,10 +18,13 @@ use crate::secret::Secret;
 pub enum Effect {
     /// Write this line to the AI client.
     ToHost(Line),
-    /// POST this message.
+    /// POST this message, or open the event stream.
     Send(Outgoing),
     /// Stop an exchange: nobody waits for it any more.
     Abort(u64),
+    /// Nobody waits for this exchange any more, but it may come to its end by itself: its answer came
+    /// by another way.
+    Release(u64),
     /// Open the standing GET stream, as this exchange.
     OpenStanding {
         /// Its number.
@@ -29,8 +34,15 @@ pub enum Effect {
     },
     /// Tell the server that the session is over.
     EndSession(Arc<Session>),
-    /// Keep what the server said of itself for the next start.
-    Remember(Box<ServerRecord>),
+    /// Keep for the next start what the server said of itself and which transport it speaks.
+    Remember {
+        /// What it said.
+        record: Box<ServerRecord>,
+        /// The transport.
+        transport: Transport,
+        /// Whether that was found out just now.
+        detected: bool,
+    },
     /// Look out for tokens that another process obtains. [`Event::TokensChanged`] says so.
     AwaitTokens(u64),
     /// Finish the sign-in with what the user pasted. [`Event::Brought`] says what came of it.
@@ -40,6 +52,9 @@ pub enum Effect {
         /// What was pasted.
         text: Secret,
     },
+    /// Have every later message go over a new connection, and streams asked for again: the ones in
+    /// use are dead.
+    RenewConnections,
     /// Say something on stderr: for people, or for whoever debugs.
     Note(Note),
 }
@@ -62,8 +77,12 @@ pub struct Outgoing {
     pub body: Bytes,
     /// What is to be expected in return.
     pub kind: OutgoingKind,
+    /// Whether it is a request that does no harm if it is carried out twice.
+    pub repeatable: bool,
     /// The session; `None` for `initialize`.
     pub session: Option<Arc<Session>>,
+    /// Where it goes.
+    pub route: Route,
     /// Whether a person may be asked to sign in for it.
     pub asks: bool,
 }
@@ -77,6 +96,11 @@ pub enum OutgoingKind {
     Notification(Box<str>),
     /// The answer to a request of the server.
     Response,
+    /// No message: a GET that opens the event stream of MCP 2024-11-05.
+    Events {
+        /// Whether one attempt is enough, as another follows later.
+        once: bool,
+    },
 }
 
 /// What happened on an exchange.
@@ -88,10 +112,37 @@ pub enum Event {
     Message(Message),
     /// The one answer to this exchange's request, whatever its id says.
     Reply(Message),
+    /// What answers the request with this id, and is no message.
+    NoMessage {
+        /// The id.
+        id: Id,
+        /// What is wrong with it, in a few words.
+        reason: &'static str,
+    },
+    /// The request was answered with this HTTP status and JSON-RPC error.
+    Refused {
+        /// The status.
+        status: u16,
+        /// The error.
+        error: Message,
+    },
     /// The server took a notification or response; or a request, without answering it here.
     Accepted,
     /// The server no longer knows the session.
     SessionLost,
+    /// The event stream is open, and messages go to this address; again if the server names another.
+    Connected(Endpoint),
+    /// The GET was answered, but with no event stream of MCP 2024-11-05.
+    NoEvents(Failure),
+    /// The event stream has ended.
+    EventsEnded {
+        /// How, and what becomes of a request that waits for it.
+        failure: Failure,
+        /// The delay before a reconnect that the server asked for.
+        retry: Option<Duration>,
+    },
+    /// A stream could not be opened again, and the server may no longer know the session.
+    SessionDoubted,
     /// The standing stream is open.
     StandingOpen,
     /// The standing stream was reopened and what came in between is lost.
@@ -113,4 +164,6 @@ pub enum Event {
     Brought(Result<(), String>),
     /// There will be no answer.
     Failed(Failure),
+    /// There will be no answer, since none came in time; the server may still be at work.
+    GaveUp(Failure),
 }

@@ -13,6 +13,7 @@ use crate::mcp::pending::Owner;
 impl Relay {
     /// One line from the AI client, without its line end.
     pub fn host_line(&mut self, line: Bytes, now: u64) {
+        self.tell_time(now);
         match jsonrpc::parse_any(line) {
             Ok(Parsed::Single(message)) => self.host_message(message, None, now),
             Ok(Parsed::Batch(entries)) => self.host_batch(entries, now),
@@ -184,6 +185,9 @@ impl Relay {
         self.remember(&message);
         let number = self.note_request(message, id, batch);
         self.waiting.push_back(Waiting::Request(number));
+        if self.is_reconnecting() {
+            self.be_patient(now);
+        }
         match self.phase {
             // The client went on without `notifications/initialized`; the server must have it first.
             Phase::AwaitingHost => self.announce(false),
@@ -283,6 +287,7 @@ impl Relay {
         let Some(asked) = self.pending.settle(number) else {
             return;
         };
+        self.answered_over_events(number);
         if asked.sent {
             // Where the server takes nothing, ending the exchange has to say it.
             if self.is_of_this_session(&asked) && self.notifications.len() < REQUEST_LIMIT {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::remote::under;
 use super::{
     Effect, Event, Phase, REOPEN_LIMIT, REOPEN_WINDOW, Relay, STANDING_LIMIT, Standing, Waiting,
     revision_for,
@@ -46,6 +47,7 @@ impl Relay {
             self.end_all();
         }
         self.host = super::Host::default();
+        self.tools.forget();
         self.sign_in_afresh();
         let revision = revision_for(version.as_deref().unwrap_or_default());
         // A revision we do not know is not asked for: the answer could be one we cannot carry.
@@ -70,7 +72,7 @@ impl Relay {
             refused_once: false,
             since: now,
         };
-        self.send_request_that(number, asks);
+        self.dial(asks);
     }
 
     /// Ends what belongs to the session before this one.
@@ -87,18 +89,20 @@ impl Relay {
         self.withdraw_questions("the session was started afresh");
         self.waiting.clear();
         self.close_standing();
+        self.link_afresh();
         if let Some(session) = self.session.take() {
             self.effects.push(Effect::EndSession(session));
         }
     }
 
-    fn withdraw_questions(&mut self, reason: &str) {
+    pub(super) fn withdraw_questions(&mut self, reason: &str) {
         for (number, _) in self.pending.take_questions(|_| true) {
             self.withdraw_question(number, reason);
         }
     }
 
     pub(super) fn close_standing(&mut self) {
+        self.forget_ping();
         if let Standing::Asked { exchange, .. } | Standing::Open { exchange } = self.standing {
             self.effects.push(Effect::Abort(exchange));
         }
@@ -134,8 +138,13 @@ impl Relay {
             true => self.host.other_capabilities = Some(capabilities.to_owned()),
             false => self.host.told_capabilities = capabilities.to_owned(),
         }
+        let (transport, detected) = self.transport_works();
         if let Some(record) = ServerRecord::of(message) {
-            self.effects.push(Effect::Remember(Box::new(record)));
+            self.effects.push(Effect::Remember {
+                record: Box::new(record),
+                transport,
+                detected,
+            });
         }
         let answer = self.result_for_host(message);
         let restoring = matches!(self.phase, Phase::Reopening { .. });
@@ -229,6 +238,23 @@ impl Relay {
             };
             return self.send_request(number);
         }
+        self.error_to_initialize(number, message, now);
+    }
+
+    /// Whether a refusal lists a revision that is worth another try.
+    pub(super) fn is_other_revision_offered(&self, error: &Message) -> bool {
+        let first = matches!(
+            self.phase,
+            Phase::Opening {
+                refused_once: false,
+                ..
+            }
+        );
+        first && session::offered_instead(error).is_some()
+    }
+
+    /// The server answered `initialize` with an error, and that is that.
+    pub(super) fn error_to_initialize(&mut self, number: u64, message: &Message, now: u64) {
         if matches!(self.phase, Phase::Reopening { .. }) {
             let failure = self.said_no(message);
             return self.initialize_failed(number, &failure, now);
@@ -238,8 +264,9 @@ impl Relay {
             return self.promise_broken(number, &failure, now);
         }
         if let Some(asked) = self.pending.settle(number) {
-            self.deliver(asked.owner, |id| message.with_id(id));
+            self.deliver(asked.owner, |id| under(message, id));
         }
+        self.close_events();
         self.phase = Phase::Idle;
         self.fail_waiting(&Failure::new(
             Stage::Protocol,
@@ -263,6 +290,7 @@ impl Relay {
 
     /// There will be no answer to `initialize`.
     pub(super) fn initialize_failed(&mut self, number: u64, failure: &Failure, now: u64) {
+        self.close_events();
         if matches!(self.phase, Phase::Opening { .. }) && self.sign_in.promised() {
             return self.promise_broken(number, failure, now);
         }
@@ -271,6 +299,9 @@ impl Relay {
             Phase::Reopening { .. } => Phase::Lost,
             _ => Phase::Idle,
         };
+        if matches!(self.phase, Phase::Lost) && self.retries_later(failure, now) {
+            return;
+        }
         self.fail_waiting(failure);
     }
 
@@ -327,13 +358,16 @@ impl Relay {
         let Some(session) = self.session.clone() else {
             return;
         };
-        let exchange = self.number();
-        self.standing = Standing::Asked {
-            exchange,
-            until: now + STANDING_LIMIT,
-        };
-        self.effects
-            .push(Effect::OpenStanding { exchange, session });
+        // Over HTTP+SSE, the event stream is the standing stream.
+        if !self.is_over_sse() {
+            let exchange = self.number();
+            self.standing = Standing::Asked {
+                exchange,
+                until: now + STANDING_LIMIT,
+            };
+            self.effects
+                .push(Effect::OpenStanding { exchange, session });
+        }
         if restoring {
             self.restore();
         }
@@ -373,6 +407,11 @@ impl Relay {
     /// sent again.
     pub(super) fn session_lost(&mut self, exchange: u64, now: u64) {
         let lost = match self.pending.asked(exchange) {
+            Some(asked) if asked.owner == Owner::Ping => {
+                let session = asked.session;
+                self.settle_ping(exchange);
+                session
+            }
             Some(asked) if asked.resent => {
                 let session = asked.session;
                 let detail = format!(
@@ -411,6 +450,13 @@ impl Relay {
 
     /// Opens a new session with what the AI client said at the first time.
     pub(super) fn reopen(&mut self, now: u64) {
+        if self.is_reconnecting() {
+            return self.reconnect(now);
+        }
+        let over_sse = self.is_over_sse() && self.session.is_some();
+        if over_sse {
+            self.lose_events(now);
+        }
         self.close_standing();
         self.session = None;
         self.withdraw_questions("the server lost the session");
@@ -425,15 +471,23 @@ impl Relay {
             );
             return self.fail_waiting(&Failure::new(Stage::Http, true, detail));
         }
+        self.reopened.push_back(now);
+        self.note("the server lost the session; opening a new one");
+        match over_sse {
+            true => self.reconnect_at_once(now),
+            false => self.initialize_again(),
+        }
+    }
+
+    /// Sends once more what the AI client said at the first time.
+    pub(super) fn initialize_again(&mut self) {
         let Some(initialize) = self.host.initialize.clone() else {
             return;
         };
-        self.reopened.push_back(now);
-        self.note("the server lost the session; opening a new one");
         let number = self.number();
         self.pending.ask(number, Owner::Restore, initialize);
         self.phase = Phase::Reopening { exchange: number };
-        self.send_request(number);
+        self.dial(true);
     }
 
     /// Whether this exchange carries an `initialize`.
@@ -455,16 +509,5 @@ impl Relay {
             }
         }
         self.pump(now);
-    }
-
-    /// Fails the requests whose answers were to come on the standing stream.
-    fn fail_elsewhere(&mut self, why: &str) {
-        let detail = format!(
-            "`{}` accepted this request, but then {why}; it may have been carried out, so it was not sent again",
-            self.server_name
-        );
-        for number in std::mem::take(&mut self.answers_elsewhere) {
-            self.fail(number, &Failure::new(Stage::Http, false, detail.clone()));
-        }
     }
 }

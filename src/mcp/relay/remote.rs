@@ -1,27 +1,40 @@
 //! What the remote server says.
 
-use super::{Event, NOBODY_ANSWERS, Phase, QUESTION_LIMIT, Relay, Standing, Waiting, question_id};
+use bytes::Bytes;
+
+use super::{Effect, Event, NOBODY_ANSWERS, Phase, QUESTION_LIMIT, Relay, Waiting, question_id};
+use crate::mcp::answer;
 use crate::mcp::failure::{Failure, Stage};
 use crate::mcp::jsonrpc::{self, INTERNAL_ERROR, Id, Kind, METHOD_NOT_FOUND, Message};
+use crate::mcp::line::Line;
 use crate::mcp::pending::{Owner, Question};
 use crate::untrusted::{SHOWN, printable};
 
 impl Relay {
     /// Something happened on an exchange.
     pub fn remote_event(&mut self, exchange: u64, event: Event, now: u64) {
+        self.tell_time(now);
+        if self.is_events(exchange) && !matches!(event, Event::Message(_)) {
+            return self.events_event(exchange, event, now);
+        }
+        if self.doubt_ends(exchange, &event, now) {
+            return;
+        }
         match event {
             Event::SessionHeader(id) => {
                 if self.is_opening(exchange) {
                     self.session_header = id;
                 }
             }
+            Event::Refused { status, error } => self.refused(exchange, status, error, now),
             Event::Message(message) => self.remote_message(exchange, message, now),
+            Event::NoMessage { id, reason } => self.no_message(exchange, &id, reason, now),
             Event::Reply(message) => self.answered(exchange, &message, now),
             Event::Accepted => self.accepted(exchange, now),
             Event::SessionLost => self.session_lost(exchange, now),
+            Event::SessionDoubted => self.session_doubted(exchange),
             Event::StandingOpen | Event::StandingGap | Event::StandingAbsent => {
-                if matches!(self.standing, Standing::Asked { exchange: ours, .. } | Standing::Open { exchange: ours } if ours == exchange)
-                {
+                if self.is_standing(exchange) {
                     self.standing_event(&event, exchange, now);
                 }
             }
@@ -34,12 +47,18 @@ impl Relay {
             Event::TokensChanged => self.tokens_changed(exchange, now),
             Event::Brought(outcome) => self.brought(exchange, outcome),
             Event::Failed(failure) => self.failed(exchange, &failure, now),
+            Event::GaveUp(failure) => {
+                self.cancel(exchange, "no answer came in time");
+                self.failed(exchange, &failure, now);
+            }
+            // Of an event stream that is not ours any more.
+            Event::Connected(_) | Event::NoEvents(_) | Event::EventsEnded { .. } => {}
         }
     }
 
     fn failed(&mut self, exchange: u64, failure: &Failure, now: u64) {
         if self.is_opening(exchange) {
-            return self.initialize_failed(exchange, failure, now);
+            return self.opening_failed(exchange, failure, now);
         }
         match self.notifications.remove(&exchange) {
             Some((message, _)) => self.detail(format!(
@@ -48,6 +67,7 @@ impl Relay {
             )),
             None => {
                 self.fail(exchange, failure);
+                self.alive_failed(exchange, failure);
                 self.probe_failed(exchange, failure);
             }
         }
@@ -65,13 +85,10 @@ impl Relay {
         if self.pending.asked(exchange).is_none() {
             return;
         }
-        if matches!(
-            self.standing,
-            Standing::Asked { .. } | Standing::Open { .. }
-        ) && !self.is_opening(exchange)
-        {
-            // Some servers give the answer on the standing stream.
-            self.answers_elsewhere.insert(exchange);
+        if self.is_over_sse() {
+            return self.accepted_for_events(exchange, now);
+        }
+        if !self.is_opening(exchange) && self.await_elsewhere(exchange, now) {
             return;
         }
         let detail = format!(
@@ -82,6 +99,9 @@ impl Relay {
     }
 
     fn remote_message(&mut self, exchange: u64, message: Message, now: u64) {
+        if self.is_standing(exchange) {
+            self.heard_elsewhere(now);
+        }
         match (message.kind(), message.id().cloned()) {
             (Kind::Request, Some(id)) => self.question(exchange, &message, id, now),
             (Kind::Notification, _) => self.remote_notification(&message),
@@ -91,8 +111,11 @@ impl Relay {
             {
                 Some(number) => {
                     self.answered(number, &message, now);
-                    if number != exchange {
-                        self.effects.push(super::Effect::Abort(number));
+                    if self.is_over_sse() {
+                        // Its POST is about to be answered, too.
+                        self.effects.push(Effect::Release(number));
+                    } else if number != exchange {
+                        self.effects.push(Effect::Abort(number));
                     }
                 }
                 None => self.detail(format!("dropped an answer to {id}, which is not awaited")),
@@ -101,9 +124,24 @@ impl Relay {
         }
     }
 
+    /// Whoever waits for an answer that is no message will get no other.
+    fn no_message(&mut self, exchange: u64, id: &Id, reason: &str, now: u64) {
+        let number = id.as_number();
+        let Some(number) = number.filter(|number| self.pending.asked(*number).is_some()) else {
+            return;
+        };
+        let failure = answer::no_message(&self.server_name, reason);
+        self.failed(number, &failure, now);
+        if number != exchange {
+            self.effects.push(super::Effect::Abort(number));
+        }
+    }
+
     /// The answer to one of our requests. The first one counts.
-    fn answered(&mut self, number: u64, message: &Message, now: u64) {
+    pub(super) fn answered(&mut self, number: u64, message: &Message, now: u64) {
         self.answers_elsewhere.remove(&number);
+        self.answered_over_events(number);
+        self.alive_answered(number);
         if self.is_opening(number) {
             return self.initialize_answered(number, message, now);
         }
@@ -118,20 +156,11 @@ impl Relay {
                 asked.message.method()
             ));
         }
+        if asked.message.method() == "tools/list" {
+            self.tools.learn(&asked.message, message);
+        }
         self.sign_in_answered(number, asked.message.method());
-        self.deliver(asked.owner, |id| match message.id() {
-            Some(_) => message.line_with_id(id),
-            // An error that came without an id still answers this request.
-            None => jsonrpc::parse(
-                format!(
-                    "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{}}}",
-                    message.body()
-                )
-                .into(),
-            )
-            .map_or_else(|_| message.text().clone(), |message| message.text().clone())
-            .into(),
-        });
+        self.deliver(asked.owner, |id| under(message, id));
     }
 
     /// A request of the server: put to the AI client under an id of ours, if it declared that it
@@ -169,7 +198,12 @@ impl Relay {
         match message.method() {
             "notifications/progress" => self.remote_progress(message),
             "notifications/cancelled" => self.remote_cancelled(message),
-            _ => self.tell_host(message.text().clone()),
+            method => {
+                if method == "notifications/tools/list_changed" {
+                    self.tools.forget();
+                }
+                self.tell_host(message.text().clone());
+            }
         }
     }
 
@@ -268,5 +302,17 @@ impl Relay {
             )
             .into(),
         );
+    }
+}
+
+/// A response under this id. An error that came without an id still answers its request.
+pub(super) fn under(message: &Message, id: &Id) -> Line {
+    match message.id() {
+        Some(_) => message.line_with_id(id),
+        None => {
+            let error = message.body();
+            let text = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{error}}}");
+            Bytes::from(text).into()
+        }
     }
 }

@@ -1,3 +1,4 @@
+mod alive;
 mod answers;
 mod leaving;
 mod messages;
@@ -5,6 +6,7 @@ mod opening;
 mod questions;
 mod sessions;
 mod sign_in;
+mod transport;
 
 use super::*;
 
@@ -72,10 +74,15 @@ impl Scene {
         self.effects.extend(self.relay.take_effects());
     }
 
+    fn renewed(&mut self) {
+        self.relay.connections_renewed(self.now);
+        self.effects.extend(self.relay.take_effects());
+    }
+
     fn next(&mut self) -> Option<Effect> {
         loop {
             match self.effects.pop_front()? {
-                Effect::Note(_) | Effect::Remember(_) | Effect::AwaitTokens(_) => {}
+                Effect::Note(_) | Effect::Remember { .. } | Effect::AwaitTokens(_) => {}
                 effect => return Some(effect),
             }
         }

@@ -77,8 +77,8 @@ fn redirect(to: &str) -> String {
     answer(302, &format!("location: {to}\r\nset-cookie: a=1\r\n"), "")
 }
 
-pub fn client() -> Client {
-    build(&HttpSettings::default()).expect("client")
+pub fn client() -> Connections {
+    Connections::new(HttpSettings::default()).expect("client")
 }
 
 #[tokio::test]
@@ -285,6 +285,19 @@ fn retry_after_is_seconds_or_a_date() {
     assert_eq!(read("Sun, 06 Nov 1994 08:49:27 GMT"), Some(Duration::ZERO));
     assert_eq!(read("soon"), None);
     assert_eq!(read("-1"), None);
+    assert_eq!(read(""), None);
+    assert_eq!(read("1.5"), None);
+    // RFC 9110 §5.6.7: the two obsolete forms of a date.
+    let ten = Some(Duration::from_secs(10));
+    assert_eq!(read("Sunday, 06-Nov-94 08:49:47 GMT"), ten);
+    assert_eq!(read("Sun Nov  6 08:49:47 1994"), ten);
+    for long in [
+        "99999999999999999999999999",
+        "18446744073709551615",
+        "Fri, 31 Dec 9999 23:59:59 GMT",
+    ] {
+        assert_eq!(read(long), Some(RETRY_AFTER_LIMIT), "{long}");
+    }
 }
 
 #[test]

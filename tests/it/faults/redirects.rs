@@ -51,12 +51,19 @@ fn a_redirect_within_the_origin_is_followed_with_the_message_and_the_token() {
             for request in &requests {
                 assert_eq!(request.bearer(), Some("TOKEN_1"), "{request:?}");
             }
-            // The new address is kept for all that follows.
-            for request in &requests[1..] {
-                assert_eq!(request.path, "/mcp", "{}", playground.printed_log());
-                let query = form.split_once('?').map(|(_, query)| query);
-                assert_eq!(request.query.as_deref(), query);
+            // A permanent redirect is kept for all that follows; the other one is for its message
+            // alone.
+            for (index, request) in requests.iter().enumerate().skip(1) {
+                let moved = status == 308 || index % 2 == 1;
+                let expected = if moved { "/mcp" } else { "/old" };
+                assert_eq!(request.path, expected, "{}", playground.printed_log());
+                if moved {
+                    let query = form.split_once('?').map(|(_, query)| query);
+                    assert_eq!(request.query.as_deref(), query);
+                }
             }
+            let kept = if status == 308 { 6 } else { 10 };
+            assert_eq!(requests.len(), kept, "{}", playground.printed_log());
         }
     }
 }
@@ -75,6 +82,9 @@ fn a_redirect_in_the_middle_of_a_session_is_followed() {
         .filter(|request| request.calls("tools/call"))
         .collect();
     assert_eq!(calls.len(), 2);
+    bridge.tool("echo", json!({}));
+    let last = playground.requests().pop().unwrap();
+    assert_eq!(last.query, None, "{last:?}");
     assert_eq!(calls[1].query.as_deref(), Some("moved"));
     assert_eq!(
         calls[0].header("mcp-session-id"),

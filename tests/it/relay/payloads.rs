@@ -193,5 +193,5 @@ fn pages_of_a_list_pass_with_their_cursors() {
             break;
         }
     }
-    assert_eq!((names.len(), scene.posts("tools/list").len()), (11, 3));
+    assert_eq!((names.len(), scene.posts("tools/list").len()), (13, 4));
 }

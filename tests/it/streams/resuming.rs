@@ -1,7 +1,7 @@
 //! The stream of one answer ends before the answer is there (MCP 2025-11-25, Transports,
 //! Resumability and Redelivery).
 
-use playground::{Cut, Fault, Request, Server, Settings, Then};
+use playground::{Cut, Fault, LostSession, Request, Server, Settings, Then};
 use serde_json::{Value, json};
 
 use crate::support::scene::{NEWEST, REVISIONS, Scene, detail, is_get, kind};
@@ -299,12 +299,94 @@ fn a_call_can_be_cancelled_between_two_streams() {
 }
 
 #[test]
-fn initialize_that_gets_no_answer_can_be_repeated() {
-    let mut scene = Scene::started(Settings::open(), &[]);
-    let fault = Fault::mcp().rpc("initialize");
+fn initialize_that_gets_no_answer_is_sent_again_and_if_that_is_in_vain_can_be_repeated() {
+    for (times, sent) in [(1, 2), (3, 3)] {
+        let mut scene = Scene::started(Settings::open(), &[]);
+        let fault = Fault::mcp().rpc("initialize").times(times);
+        scene.playground.fault(fault.then(cut(0, false, true)));
+        let answer = scene.try_initialize();
+        assert_eq!(scene.posts("initialize").len(), sent);
+        if times == 1 {
+            assert!(answer["result"].is_object(), "{answer}");
+            continue;
+        }
+        assert_eq!(kind(&answer).0, "http");
+        scene.bridge.initialize(NEWEST, json!({}));
+        scene.goes_on();
+    }
+}
+
+#[test]
+fn a_list_whose_stream_is_lost_is_asked_for_again() {
+    let mut scene = Scene::open();
+    let fault = Fault::mcp().rpc("tools/list");
     scene.playground.fault(fault.then(cut(0, false, true)));
-    let answer = scene.try_initialize();
-    assert_eq!(kind(&answer).0, "http");
-    scene.bridge.initialize(NEWEST, json!({}));
+    let answer = scene.bridge.call("tools/list", json!({}));
+    assert!(answer["result"]["tools"].is_array(), "{answer}");
+    assert_eq!(scene.posts("tools/list").len(), 2);
+}
+
+#[test]
+fn a_session_that_is_gone_when_a_stream_is_resumed_is_opened_again_and_the_call_fails() {
+    for lost_session in [LostSession::NotFound, LostSession::BadRequest] {
+        let settings = Settings {
+            lost_session,
+            get_stream: false,
+            ..Settings::open()
+        };
+        let mut scene = Scene::with(settings);
+        let call = Fault::mcp().rpc("tools/call");
+        scene.playground.fault(call.then(Then::poll(300)));
+        let id = scene.bridge.request("tools/call", stepping_call());
+        scene
+            .playground
+            .wait_for_answered(|r| r.calls("tools/call"));
+        scene.playground.forget_sessions();
+        let answer = scene.bridge.answer(id);
+        assert_eq!((kind(&answer).0, kind(&answer).1), ("http", false));
+        let said = detail(&answer);
+        assert!(said.contains("may have lost the session"), "{said}");
+        assert!(said.contains("may have been carried out"), "{said}");
+        // Without a word of the host.
+        scene.bridge.incoming("notifications/tools/list_changed");
+        assert_eq!(scene.posts("initialize").len(), 2);
+        assert_eq!(scene.posts("tools/call").len(), 1);
+        scene.goes_on();
+    }
+}
+
+#[test]
+fn an_answer_that_is_sent_again_is_given_once() {
+    let mut scene = Scene::open();
+    let call = Fault::mcp().rpc("tools/call");
+    scene.playground.fault(call.then(cut(1, true, true)));
+    let id = scene.bridge.request("tools/call", stepping_call());
+    scene.playground.wait_for_answered(resumes);
+    assert!(scene.bridge.answer(id)["result"].is_object());
+    // The same answer once more, on the standing stream.
+    let get = Fault::of(Server::Mcp).method("GET");
+    let answer = json!({ "jsonrpc": "2.0", "id": number_of(&scene), "result": {} });
+    let again = Then::answer(200)
+        .header("Content-Type", "text/event-stream")
+        .body(format!("data: {answer}\n\n"));
+    scene.playground.fault(get.then(again));
+    scene.playground.end_streams();
+    scene.playground.wait_for(|requests| {
+        let asked = requests
+            .iter()
+            .filter(|r| r.method == "GET" && r.status.is_some());
+        (asked.count() >= 3).then_some(())
+    });
     scene.goes_on();
+    let ended = scene.bridge.close();
+    let answers = ended
+        .rest
+        .iter()
+        .filter(|message| message["id"] == json!(id));
+    assert_eq!(answers.count(), 0, "{:?}", ended.rest);
+}
+
+/// The id under which the server knows the call.
+fn number_of(scene: &Scene) -> Value {
+    scene.posts("tools/call")[0].json()["id"].clone()
 }

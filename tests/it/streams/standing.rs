@@ -250,3 +250,132 @@ fn a_call_that_was_accepted_fails_if_its_answer_may_be_lost_in_a_gap() {
     );
     scene.goes_on();
 }
+
+/// Events with these ids, whose messages are numbered alike.
+fn events(ids: std::ops::RangeInclusive<u64>) -> Then {
+    let event = |id| {
+        let message = json!({ "jsonrpc": "2.0", "method": "notifications/vendor", "params": { "number": id } });
+        format!("id: e{id}\ndata: {message}\n\n")
+    };
+    let body: String = ids.map(event).collect();
+    Then::answer(200)
+        .header("Content-Type", "text/event-stream")
+        .body(format!("retry: 0\n\n{body}"))
+        .into()
+}
+
+#[test]
+fn what_a_server_sends_again_after_a_resumption_comes_once() {
+    let streams = [events(1..=2), events(1..=3), events(3..=3), events(2..=5)];
+    let mut scene = with_streams(Settings::open(), NEWEST, &streams);
+    for number in 1..=5 {
+        hear(&mut scene, number);
+    }
+    let asked = asked_for(&scene, 5);
+    let cursors: Vec<_> = asked.iter().map(|r| r.header("last-event-id")).collect();
+    assert_eq!(
+        cursors,
+        [None, Some("e2"), Some("e3"), Some("e3"), Some("e5")]
+    );
+    scene.goes_on();
+    scene.close();
+}
+
+#[test]
+fn messages_that_are_equal_are_not_taken_for_repeated() {
+    let message =
+        json!({ "jsonrpc": "2.0", "method": "notifications/vendor", "params": { "number": 7 } });
+    let twice = |one: &str, other: &str| {
+        Then::answer(200)
+            .header("Content-Type", "text/event-stream")
+            .body(format!(
+                "retry: 0\nid: {one}\ndata: {message}\n\nid: {other}\ndata: {message}\n\n"
+            ))
+            .into()
+    };
+    let streams = [twice("1", "2"), twice("3", "4")];
+    let mut scene = with_streams(Settings::open(), NEWEST, &streams);
+    for _ in 0..4 {
+        hear(&mut scene, 7);
+    }
+    scene.goes_on();
+    scene.close();
+}
+
+#[test]
+fn a_cursor_is_kept_while_the_server_thinks_the_stream_open_and_given_up_if_it_is_unknown() {
+    let streams = [
+        cut(1, true),
+        Then::answer(409).into(),
+        Then::answer(400).body("unknown event").into(),
+    ];
+    let mut scene = with_streams(Settings::open(), NEWEST, &streams);
+    asked_for(&scene, 1);
+    say(&scene, 1);
+    hear(&mut scene, 1);
+    let asked = asked_for(&scene, 4);
+    let cursors: Vec<_> = asked.iter().map(|r| r.header("last-event-id")).collect();
+    assert_eq!(cursors, [None, Some("0-1"), Some("0-1"), None]);
+    // What was said in between is lost.
+    scene.bridge.incoming("notifications/tools/list_changed");
+    scene.goes_on();
+}
+
+#[test]
+fn a_standing_stream_is_asked_for_again_for_as_long_as_it_takes() {
+    let mut scene = with_streams(Settings::open(), NEWEST, &[cut(1, true)]);
+    asked_for(&scene, 1);
+    say(&scene, 1);
+    for then in [
+        Then::answer(403),
+        Then::answer(502),
+        Then::answer(400).body("session already exists"),
+        Then::answer(204),
+    ] {
+        scene.playground.fault(get().then(then));
+    }
+    hear(&mut scene, 1);
+    asked_for(&scene, 6);
+    say(&scene, 2);
+    let heard = scene.bridge.incoming("notifications/vendor");
+    assert_eq!(heard["params"]["number"], 2);
+    assert_eq!(scene.posts("initialize").len(), 1);
+    scene.goes_on();
+}
+
+#[test]
+fn a_404_for_the_standing_stream_alone_costs_no_session() {
+    let streams = [
+        cut(1, true),
+        Then::answer(404).into(),
+        Then::answer(404).into(),
+    ];
+    let mut scene = with_streams(Settings::open(), NEWEST, &streams);
+    asked_for(&scene, 1);
+    say(&scene, 1);
+    hear(&mut scene, 1);
+    asked_for(&scene, 4);
+    say(&scene, 2);
+    hear(&mut scene, 2);
+    // It was looked into, once.
+    assert_eq!(scene.posts("ping").len(), 1);
+    assert_eq!(scene.posts("initialize").len(), 1);
+    scene.goes_on();
+    scene.close();
+}
+
+#[test]
+fn a_standing_stream_follows_the_endpoint_within_its_origin() {
+    let mut scene = Scene::started(Settings::open(), &[]);
+    let moved = Then::answer(307).header("Location", "/mcp");
+    scene.playground.fault(get().then(moved));
+    scene.bridge.initialize(NEWEST, everything());
+    let asked = asked_for(&scene, 2);
+    assert_eq!(asked[1].status, Some(200));
+    let away = Then::answer(308).header("Location", "https://other.example/mcp");
+    let mut other = Scene::started(Settings::open(), &[]);
+    other.playground.fault(get().always().then(away));
+    other.bridge.initialize(NEWEST, everything());
+    other.goes_on();
+    assert_eq!(other.requests(is_get).len(), 1);
+}

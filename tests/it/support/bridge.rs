@@ -212,6 +212,14 @@ impl Bridge {
         index.is_some_and(|index| self.waiting.remove(index).is_some())
     }
 
+    /// The first notification with this method that came while something else was awaited; it is
+    /// taken.
+    pub fn came(&mut self, method: &str) -> Option<Value> {
+        let fits = |message: &Value| message["method"] == method;
+        let index = self.waiting.iter().position(fits)?;
+        self.waiting.remove(index)
+    }
+
     /// The names of the server's tools, from the answer to a request for them. As long as a person
     /// has to sign in, a bridge may offer nothing but a tool for that, and says when the list has
     /// become another; then it is asked again.
@@ -327,6 +335,11 @@ impl Bridge {
     /// Closes stdin, as a host does that leaves.
     pub fn leave(&mut self) {
         drop(self.stdin.take());
+    }
+
+    /// Whether the process has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a child of ours").is_some()
     }
 
     /// Closes stdin and waits for the end.

@@ -51,7 +51,8 @@ export function requestLog(file) {
 
 /**
  * Listens on `port`, any for 0, with the middleware `watch` before all else, and gives { url, protect, restart }. It serves once `protect` has told who checks tokens, as the
- * authorization server may want to know the address first. `restart` cuts the connections and forgets the sessions.
+ * authorization server may want to know the address first. `restart` cuts the connections and forgets the sessions;
+ * with `kept` it keeps them and their event stores, as servers do that have these in a database.
  */
 export async function mcpEndpoint({ port, event, watch }) {
   let app;
@@ -76,13 +77,13 @@ export async function mcpEndpoint({ port, event, watch }) {
       );
       app.all(url.pathname, (req, res) => serve({ req, res, sessions, event }));
     },
-    async restart() {
+    async restart({ kept = false } = {}) {
       await new Promise(done => {
         listener.close(done);
         listener.closeAllConnections();
       });
-      const lost = [...sessions.values()];
-      sessions.clear();
+      const lost = kept ? [] : [...sessions.values()];
+      if (!kept) sessions.clear();
       await Promise.all(lost.map(session => session.transport.close()));
       listener = await listen((req, res) => app(req, res), url.port);
     },

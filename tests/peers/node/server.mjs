@@ -9,6 +9,8 @@
 //   /forget-refresh-tokens   refresh tokens are unknown
 //   /forget-clients          registered clients are unknown
 //   /restart                 the MCP server's connections are cut and its sessions forgotten
+//   /restart-kept            they are cut, and the sessions and their events are kept
+//   /release                 calls of the tool `held` are answered
 
 import { parseArgs } from 'node:util';
 import express from 'express';
@@ -16,6 +18,7 @@ import { createOAuthMetadata, mcpAuthMetadataRouter, mcpAuthRouter } from '@mode
 import { mcpEndpoint, requestLog } from './endpoint.mjs';
 import { endWithStdin, listen, serveControl } from './loopback.mjs';
 import { Provider } from './provider.mjs';
+import { release } from './tools.mjs';
 
 const SCOPES = ['mcp:tools'];
 
@@ -59,6 +62,8 @@ async function main() {
     '/forget-refresh-tokens': () => provider.forgetRefreshTokens(),
     '/forget-clients': () => provider.forgetClients(),
     '/restart': () => endpoint.restart(),
+    '/restart-kept': () => endpoint.restart({ kept: true }),
+    '/release': () => release(),
   };
   const control = await serveControl(actions, options['control-port']);
 

@@ -81,6 +81,14 @@ export function mcpServer({ standing, event }) {
     },
   );
 
+  // Answers when the test lets it.
+  mcp.registerTool('held', { description: 'Says that it has begun, and waits' }, async extra => {
+    const data = 'begun';
+    await extra.sendNotification({ method: 'notifications/message', params: { level: 'info', data } });
+    await released.promise;
+    return text('released');
+  });
+
   const cancelled = deferred();
   mcp.registerTool('cancelled', { description: 'Answers once a call of `slow` was cancelled' }, async () => {
     await cancelled.promise;
@@ -118,6 +126,13 @@ export function mcpServer({ standing, event }) {
   }));
 
   return mcp;
+}
+
+const released = deferred();
+
+/** Lets every call of `held` be answered. */
+export function release() {
+  released.resolve();
 }
 
 export function deferred() {

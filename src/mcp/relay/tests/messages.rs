@@ -118,3 +118,68 @@ fn a_request_that_still_waits_is_cancelled_without_a_word_to_the_server() {
     scene.host(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#);
     scene.nothing();
 }
+
+/// Lets the client read a list with one tool that only reads; gives the text of a call of it.
+fn reads_the_list(scene: &mut Scene) {
+    scene.host(r#"{"jsonrpc":"2.0","id":"list","method":"tools/list"}"#);
+    let (number, _) = scene.sent();
+    let tools = r#"[{"name":"x","annotations":{"readOnlyHint":true}},{"name":"y"}]"#;
+    scene.reply(
+        number,
+        &format!(r#"{{"jsonrpc":"2.0","id":{number},"result":{{"tools":{tools}}}}}"#),
+    );
+    scene.told();
+}
+
+/// Calls a tool. Whether the call may be sent twice.
+fn is_repeatable(scene: &mut Scene, tool: &str) -> bool {
+    let id = format!("\"{tool}{}\"", scene.now);
+    scene.now += 1;
+    scene.host(&call(&id).replace(r#""name":"x""#, &format!(r#""name":"{tool}""#)));
+    match scene.next() {
+        Some(Effect::Send(outgoing)) => outgoing.repeatable,
+        other => panic!("expected a call, got {other:?}"),
+    }
+}
+
+#[test]
+fn a_call_is_repeatable_if_the_latest_list_says_so() {
+    let mut scene = Scene::open();
+    assert!(!is_repeatable(&mut scene, "x"));
+    reads_the_list(&mut scene);
+    assert!(is_repeatable(&mut scene, "x"));
+    assert!(!is_repeatable(&mut scene, "y"));
+    scene.says(
+        3,
+        r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#,
+    );
+    scene.told();
+    assert!(!is_repeatable(&mut scene, "x"));
+    reads_the_list(&mut scene);
+    assert!(is_repeatable(&mut scene, "x"));
+}
+
+#[test]
+fn a_call_that_does_no_harm_may_be_tried_again_after_the_end_of_the_session() {
+    let mut scene = Scene::open();
+    reads_the_list(&mut scene);
+    for (tool, retryable) in [("x", true), ("y", false)] {
+        is_repeatable(&mut scene, tool);
+        scene.relay.close();
+        let told = scene
+            .relay
+            .take_effects()
+            .into_iter()
+            .find_map(|effect| match effect {
+                Effect::ToHost(line) => Some(String::from_utf8(line.to_vec()).unwrap()),
+                _ => None,
+            })
+            .unwrap();
+        assert!(
+            told.contains(&format!(r#""retryable":{retryable}"#)),
+            "{told}"
+        );
+        scene = Scene::open();
+        reads_the_list(&mut scene);
+    }
+}

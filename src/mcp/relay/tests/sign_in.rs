@@ -224,7 +224,7 @@ fn what_the_server_says_is_kept_for_the_next_start() {
     let answer = initialized_result(first, "2025-11-25", TOOLS);
     scene.reply(first, &answer);
     let kept = scene.effects.iter().find_map(|effect| match effect {
-        Effect::Remember(record) => Some((**record).clone()),
+        Effect::Remember { record, .. } => Some((**record).clone()),
         _ => None,
     });
     assert_eq!(kept, ServerRecord::of(&message(&answer)));

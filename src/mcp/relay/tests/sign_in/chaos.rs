@@ -2,8 +2,12 @@
 //! answered once, nothing is answered that was cancelled, and nobody waits for ever.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
+
+use url::Url;
 
 use super::*;
+use crate::mcp::transport::{Endpoint, Route, Transport};
 
 const RUNS: u64 = 1000;
 const STEPS: u64 = 120;
@@ -35,12 +39,19 @@ enum Live {
     Response,
     Standing,
     Bring,
+    /// A GET that opens the event stream of HTTP+SSE, and the stream.
+    Events,
+    Stream,
 }
 
 struct World {
     scene: Scene,
     dice: Dice,
     live: BTreeMap<u64, Live>,
+    /// What the server speaks.
+    transport: Transport,
+    /// What is answered on the event stream.
+    by_stream: BTreeSet<u64>,
     watches: BTreeSet<u64>,
     /// Requests of the client that have no answer, and those that it has cancelled.
     open: BTreeSet<u64>,
@@ -58,10 +69,16 @@ struct World {
 
 impl World {
     fn new(seed: u64) -> Self {
+        let transport = match seed % 3 {
+            0 => Transport::Sse,
+            _ => Transport::Streamable,
+        };
         Self {
             scene: Scene::new(),
             dice: Dice(seed),
             live: BTreeMap::new(),
+            transport,
+            by_stream: BTreeSet::new(),
             watches: BTreeSet::new(),
             open: BTreeSet::new(),
             cancelled: BTreeSet::new(),
@@ -97,11 +114,14 @@ impl World {
                     assert!(self.watches.is_empty(), "two look out\n{}", self.story());
                     self.watches.insert(watch);
                 }
-                Effect::Abort(number) => {
+                Effect::Abort(number) | Effect::Release(number) => {
                     self.live.remove(&number);
                     self.watches.remove(&number);
                 }
-                Effect::EndSession(_) | Effect::Remember(_) | Effect::Note(_) => {}
+                Effect::EndSession(_) | Effect::Remember { .. } | Effect::Note(_) => {}
+                Effect::RenewConnections => {
+                    self.scene.renewed();
+                }
             }
         }
     }
@@ -144,7 +164,13 @@ impl World {
             OutgoingKind::Request(_) => Live::Request,
             OutgoingKind::Notification(_) => Live::Notification,
             OutgoingKind::Response => Live::Response,
+            OutgoingKind::Events { .. } => return self.opens_events(outgoing.exchange),
         };
+        if matches!(outgoing.route, Route::Sse(_)) {
+            let stream = self.stream().is_some();
+            assert!(stream, "no stream\n{}", self.story());
+            self.by_stream.insert(outgoing.exchange);
+        }
         if matches!(&outgoing.kind, OutgoingKind::Notification(method) if &**method == "notifications/initialized")
         {
             // Who goes on is ready, even without saying so.
@@ -156,6 +182,20 @@ impl World {
         assert_eq!(outgoing.session.is_none(), opens, "{}", self.story());
         let before = self.live.insert(outgoing.exchange, kind);
         assert_eq!(before, None, "{}", self.story());
+    }
+
+    fn opens_events(&mut self, exchange: u64) {
+        let open = |live: &Live| matches!(live, Live::Events | Live::Stream);
+        let two = self.live.values().any(open);
+        assert!(!two, "two streams\n{}", self.story());
+        self.live.insert(exchange, Live::Events);
+    }
+
+    /// The open event stream.
+    fn stream(&self) -> Option<u64> {
+        let mut all = self.live.iter();
+        all.find(|(_, live)| **live == Live::Stream)
+            .map(|(number, _)| *number)
     }
 
     fn host(&mut self, line: &str) {
@@ -191,10 +231,27 @@ impl World {
         self.story.push(format!("{exchange}: {event:?}"));
         let goes_on = matches!(
             event,
-            Event::SigningIn | Event::Delayed | Event::StandingOpen | Event::StandingGap
+            Event::SigningIn
+                | Event::Delayed
+                | Event::StandingOpen
+                | Event::StandingGap
+                | Event::SessionDoubted
         );
-        if !goes_on {
-            self.live.remove(&exchange);
+        match (&event, self.by_stream.contains(&exchange)) {
+            (Event::Connected(_), _) => {
+                self.live.insert(exchange, Live::Stream);
+            }
+            // Answers to requests are still to come, on the stream.
+            (Event::Accepted, true) if self.live.get(&exchange).is_some_and(awaits) => {}
+            // On the stream.
+            (Event::Message(message), _) => {
+                let answered = message.id().and_then(Id::as_number).unwrap_or_default();
+                self.live.remove(&answered);
+            }
+            _ if goes_on => {}
+            _ => {
+                self.live.remove(&exchange);
+            }
         }
         self.scene.remote(exchange, event);
         self.absorb();
@@ -216,9 +273,30 @@ impl World {
     }
 
     /// The server does as it should.
+    fn goes_well(&mut self, exchange: u64, live: &Live) {
+        match (live, self.by_stream.contains(&exchange), self.stream()) {
+            (Live::Initialize | Live::Request, true, Some(stream)) => {
+                let Event::Reply(answer) = self.good(exchange, live) else {
+                    return;
+                };
+                self.event(stream, Event::Message(answer));
+            }
+            _ => {
+                let event = self.good(exchange, live);
+                self.event(exchange, event);
+            }
+        }
+    }
+
     fn good(&self, exchange: u64, live: &Live) -> Event {
         let result = |text: &str| Event::Reply(message(text));
+        let sse = self.transport == Transport::Sse;
         match live {
+            Live::Events if sse => Event::Connected(endpoint("/m")),
+            Live::Events => Event::NoEvents(Failure::new(Stage::Http, false, "no events")),
+            // It would only end, which is not good.
+            Live::Stream => Event::Connected(endpoint("/n")),
+            Live::Initialize if sse && !self.by_stream.contains(&exchange) => refused(405),
             Live::Initialize => result(&initialized_result(exchange, "2025-11-25", TOOLS)),
             Live::Request => result(&format!(
                 r#"{{"jsonrpc":"2.0","id":{exchange},"result":{{}}}}"#
@@ -235,10 +313,21 @@ impl World {
             return;
         };
         let event = match (&live, self.dice.roll(10)) {
+            (Live::Stream, 0..=5) => Event::EventsEnded {
+                failure: Failure::new(Stage::Http, true, "it ended"),
+                retry: None,
+            },
+            (Live::Events, 6) => refused(404),
+            (Live::Initialize | Live::Request, 9) if self.by_stream.contains(&exchange) => {
+                Event::Accepted
+            }
             (Live::Bring, 0..=4) => Event::Brought(Err("this is not it".to_owned())),
             (Live::Standing, 0) => Event::StandingGap,
             (Live::Standing, 1) => Event::StandingAbsent,
-            (Live::Bring | Live::Standing | Live::Response, _) => self.good(exchange, &live),
+            (Live::Standing | Live::Request, 9) => Event::SessionDoubted,
+            (Live::Bring | Live::Standing | Live::Response | Live::Stream, _) => {
+                return self.goes_well(exchange, &live);
+            }
             (_, 0..=2) => Event::SigningIn,
             (_, 3) => Event::Failed(auth_failure()),
             (_, 4) => Event::Failed(Failure::new(Stage::Auth, true, "the metadata is away")),
@@ -249,7 +338,7 @@ impl World {
             (Live::Initialize, 6) => Event::Reply(message(&format!(
                 r#"{{"jsonrpc":"2.0","id":{exchange},"error":{{"code":-32000,"message":"no"}}}}"#
             ))),
-            _ => self.good(exchange, &live),
+            _ => return self.goes_well(exchange, &live),
         };
         self.event(exchange, event);
     }
@@ -331,15 +420,13 @@ impl World {
         self.stands(SignInStanding::SignedIn);
         let mut settled = BTreeSet::new();
         for _ in 0..10_000 {
-            let next = self
-                .live
-                .clone()
-                .into_iter()
-                .find(|(number, live)| *live != Live::Standing || !settled.contains(number));
+            let next = self.live.clone().into_iter().find(|(number, live)| {
+                let stays = matches!(live, Live::Standing | Live::Stream);
+                !stays || !settled.contains(number)
+            });
             if let Some((exchange, live)) = next {
                 settled.insert(exchange);
-                let event = self.good(exchange, &live);
-                self.event(exchange, event);
+                self.goes_well(exchange, &live);
                 continue;
             }
             let Some(deadline) = self.scene.relay.deadline() else {
@@ -351,17 +438,42 @@ impl World {
     }
 }
 
+/// Whether an answer is awaited.
+fn awaits(live: &Live) -> bool {
+    matches!(live, Live::Initialize | Live::Request)
+}
+
+fn endpoint(path: &str) -> Endpoint {
+    let stream = Url::parse("https://mcp.example.com/sse").unwrap();
+    Endpoint::resolve(&stream, path).unwrap()
+}
+
+fn refused(status: u16) -> Event {
+    Event::Failed(Failure {
+        status: Some(status),
+        ..Failure::new(Stage::Http, false, "refused")
+    })
+}
+
 #[test]
 fn each_request_is_answered_once_whatever_happens() {
     for seed in 0..RUNS {
         let mut world = World::new(seed);
+        // It never comes to rest then.
+        let pings = (seed % 4 == 1).then_some(Duration::from_secs(10));
+        world.scene.relay = Relay::new("mcp.example.com").keeping_alive(pings);
         world.initialize();
         for _ in 0..STEPS {
             match world.dice.roll(8) {
                 0..=2 => world.client_acts(),
                 3..=5 => world.server_acts(),
                 6 => world.person_acts(),
-                _ => match world.dice.roll(3) {
+                _ => match world.dice.roll(4) {
+                    3 => {
+                        world.story.push("new connections".to_owned());
+                        world.scene.renewed();
+                        world.absorb();
+                    }
                     0 => world.passes(46_000),
                     1 => world.passes(2_000),
                     _ => world.passes(100),

@@ -1,0 +1,64 @@
+//! Notices that connections may be dead although nothing was said, and tells who has to know.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use super::Wire;
+use crate::net::connections::Connections;
+use crate::net::pulse::{BEAT, Disturbance};
+
+/// Tells when the connections were renewed.
+pub(super) struct Renewals(watch::Receiver<Option<Disturbance>>);
+
+impl Renewals {
+    /// Tells of renewals from now on.
+    pub(super) fn of(connections: &Connections) -> Self {
+        Self(connections.renewals())
+    }
+
+    /// Waits for the next one. Dropping the future loses nothing.
+    pub(super) async fn next(&mut self) -> Disturbance {
+        while self.0.changed().await.is_ok() {
+            if let Some(why) = *self.0.borrow_and_update() {
+                return why;
+            }
+        }
+        // Nobody can renew them any more.
+        std::future::pending().await
+    }
+}
+
+/// Looks after the connections while the bridge runs.
+pub(super) struct Pulse {
+    wire: Arc<Wire>,
+    beats: Interval,
+    renewals: Renewals,
+}
+
+impl Pulse {
+    pub(super) fn new(wire: Arc<Wire>) -> Self {
+        let mut beats = interval(BEAT);
+        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let renewals = Renewals::of(wire.remote.connections());
+        Self {
+            wire,
+            beats,
+            renewals,
+        }
+    }
+
+    /// Waits until the connections were renewed. Dropping the future loses nothing.
+    pub(super) async fn disturbed(&mut self) {
+        loop {
+            tokio::select! {
+                _ = self.beats.tick() => self.wire.remote.connections().beat(),
+                why = self.renewals.next() => {
+                    self.wire.diag.debug(format_args!("new connections from now on: {why}"));
+                    return;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What `login` asks the server to learn whether it wants a sign-in: to open a session, over either
+//! transport.
+
+use bytes::Bytes;
+
+use crate::error::Error;
+use crate::mcp::answer::BodyKind;
+use crate::mcp::failure::{Failure, Stage};
+use crate::mcp::revision::NEWEST;
+use crate::mcp::session::Session;
+use crate::mcp::transport::{Detection, Next, Preference, Setback, Transport};
+use crate::net::remote::{Answer, Carried, Remote, Way};
+use crate::oauth::challenge::Challenge;
+
+/// Most requests that are sent to find the endpoint.
+const REDIRECTS: usize = 4;
+
+/// What the server asks for; `None` if it lets anybody in.
+pub(super) async fn challenge(
+    remote: &Remote,
+    host: &str,
+    preference: Preference,
+) -> Result<Option<Challenge>, Error> {
+    let mut detection = Detection::new(preference, None);
+    let mut transport = detection.begin();
+    loop {
+        let answer = ask(remote, host, transport).await?;
+        if answer.status == 401 {
+            return Ok(Some(answer.challenge().challenge.unwrap_or_default()));
+        }
+        let is_stream = answer.body_kind == BodyKind::EventStream;
+        let failure = Failure {
+            status: Some(answer.status),
+            ..Failure::new(Stage::Http, false, "it was refused")
+        };
+        let setback = match transport {
+            Transport::Streamable if answer.is_success() => {
+                end(remote, &answer).await;
+                return Ok(None);
+            }
+            // Dropped, the stream is closed.
+            Transport::Sse if answer.is_success() && is_stream => return Ok(None),
+            Transport::Sse if answer.is_success() => Setback::NoEvents(failure),
+            _ => Setback::Failed(failure),
+        };
+        let status = match detection.set_back(setback) {
+            Next::Try(other) => {
+                transport = other;
+                continue;
+            }
+            Next::Report(failure) => failure.status,
+            Next::Deliver(..) => None,
+        };
+        return Err(Error::Refused {
+            server: host.to_owned(),
+            status: status.unwrap_or(answer.status),
+        });
+    }
+}
+
+/// Asks, and follows the server to where it has moved its endpoint (RFC 9110 §15.4).
+async fn ask(remote: &Remote, host: &str, transport: Transport) -> Result<Answer, Error> {
+    let unreachable = |cause| Error::Unreachable {
+        server: host.to_owned(),
+        cause,
+    };
+    let mut way = Way::default();
+    for _ in 0..REDIRECTS {
+        let sent = match transport {
+            Transport::Streamable => remote.post(&way, initialize(), Carried::default()).await,
+            Transport::Sse => remote.open_events(&way, None).await,
+        };
+        let answer = sent.map_err(|broken| unreachable(broken.cause))?;
+        way.to = match (transport, answer.status) {
+            (_, 307 | 308) | (Transport::Sse, 301..=303) => remote.follow(&answer),
+            _ => None,
+        };
+        if way.to.is_none() {
+            return Ok(answer);
+        }
+    }
+    Err(unreachable("it redirects in circles".to_owned()))
+}
+
+/// The session that the question opened is not needed. Failing to say so does no harm.
+async fn end(remote: &Remote, answer: &Answer) {
+    if let Ok(Some(id)) = answer.session_id() {
+        let session = Session {
+            serial: 1,
+            id: Some(id),
+            revision: NEWEST,
+        };
+        let carried = Carried {
+            token: None,
+            session: Some(&session),
+        };
+        let _ = remote.end_session(carried).await;
+    }
+}
+
+/// The request that every server understands and that has no effects.
+fn initialize() -> Bytes {
+    let (version, program) = (NEWEST.name, env!("CARGO_PKG_VERSION"));
+    format!(
+        "{{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{{\"protocolVersion\":\"{version}\",\
+         \"capabilities\":{{}},\"clientInfo\":{{\"name\":\"mcp-drawbridge\",\"version\":\"{program}\"}}}}}}"
+    )
+    .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::mcp::jsonrpc;
+
+    #[test]
+    fn the_question_is_a_valid_initialize() {
+        let message = jsonrpc::parse(super::initialize()).unwrap();
+        assert_eq!(message.method(), "initialize");
+        assert!(message.body_member("clientInfo").is_some());
+    }
+}

@@ -1,0 +1,109 @@
+use super::*;
+
+#[test]
+fn the_object_says_in_one_place_what_options_say() {
+    let members = r#","oauth":{"client_id":"c","client_secret":"${S}","token_endpoint_auth_method":"client_secret_post",
+        "scopes":["a","b c"],"resource":"https://r.example/","issuer":"https://as.example/",
+        "extra_auth_params":{"prompt":"consent","n":1},"redirect_uri":"http://127.0.0.1:3334/cb"}"#;
+    let world = entry(members).var("S", "s1");
+    let config = taken(&world, &["it"]);
+    let client = config.client.expect("a client");
+    assert_eq!(client.client_id, "c");
+    assert!(client.client_secret.expect("a secret").matches("s1"));
+    assert_eq!(client.auth_method, Some(AuthMethod::ClientSecretPost));
+    assert_eq!(config.scopes.expect("scopes"), ["a", "b", "c"]);
+    assert_eq!(
+        config.resource,
+        Resource::Given(ResourceId::new("https://r.example/"))
+    );
+    assert_eq!(
+        config.issuer.expect("an issuer").as_str(),
+        "https://as.example/"
+    );
+    assert_eq!(config.authorize_params.len(), 2);
+    assert_eq!(
+        config.callback.redirect_uri(3334),
+        "http://127.0.0.1:3334/cb"
+    );
+    assert_eq!(config.callback.port, Some(3334));
+    assert!(config.base.warnings.is_empty());
+    assert_eq!(
+        it(r#","oauth":{"scopes":"a b"}"#).scopes.expect("scopes"),
+        ["a", "b"]
+    );
+    assert!(it(r#","oauth":{}"#).client.is_none());
+    let unused = r#","device_code":true,"oauth":{"redirect_uri":"http://127.0.0.1:3334/cb"}"#;
+    let warnings = it(unused).base.warnings;
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].starts_with(&of_it("oauth.redirect_uri", "has no effect")));
+    assert_eq!(
+        taken(&world, &["it", "--scope", "x", "5000"])
+            .scopes
+            .expect("scopes"),
+        ["x"]
+    );
+}
+
+#[test]
+fn what_is_not_supported_is_refused_by_name() {
+    for member in [
+        "authorization_url",
+        "token_url",
+        "use_pkce",
+        "grant",
+        "nonsense",
+    ] {
+        let (message, hint) = refused(&entry(&format!(r#","oauth":{{"{member}":true}}"#)), &["it"]);
+        assert_eq!(
+            message,
+            of_it(&format!("oauth.{member}"), "is not supported")
+        );
+        assert!(hint.contains("`client_id`"), "{hint}");
+    }
+    let (_, hint) = refused(&entry(r#","oauth":{"clientId":"c"}"#), &["it"]);
+    assert_eq!(hint, "did you mean `client_id`?");
+    assert!(refusal(r#","oauth":{"client_secret":"SECRET_1"}"#).ends_with("has no `client_id`"));
+}
+
+#[test]
+fn the_redirect_uri_is_on_this_machine() {
+    for (uri, host, port, path) in [
+        ("http://localhost/cb", "localhost", None, "/cb"),
+        ("http://localhost:80/cb", "localhost", Some(80), "/cb"),
+        ("http://[::1]:3000", "[::1]", Some(3000), "/"),
+        ("http://[::1]/x/y", "[::1]", None, "/x/y"),
+    ] {
+        let callback = it(&format!(r#","oauth":{{"redirect_uri":"{uri}"}}"#)).callback;
+        assert_eq!(
+            (
+                callback.host.as_str(),
+                callback.port,
+                callback.path.as_str()
+            ),
+            (host, port, path)
+        );
+    }
+    for uri in [
+        "https://localhost:3334/cb",
+        "http://example.com/cb",
+        "http://localhost/cb?a=b",
+        "http://localhost/cb#a",
+        "http://me@localhost/cb",
+        "http://localhost/../cb",
+        "http://localhost/a b",
+        "http://localhost:99999/cb",
+        "myapp://callback",
+        "/cb",
+        "",
+    ] {
+        let told = refusal(&format!(r#","oauth":{{"redirect_uri":"{uri}"}}"#));
+        assert_eq!(
+            told,
+            of_it(
+                "oauth.redirect_uri",
+                "is not an address on this machine without `?` and `#`"
+            ),
+            "{uri}"
+        );
+    }
+}

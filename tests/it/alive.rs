@@ -1,0 +1,6 @@
+//! What is dead without a word is noticed: sessions, connections, the network.
+
+mod asleep;
+mod network;
+mod peers;
+mod pings;
