@@ -12,6 +12,7 @@ mod alive;
 mod exchange;
 mod leave;
 mod memory;
+mod parent;
 mod perform;
 mod signals;
 mod standing;
@@ -21,23 +22,30 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 pub use memory::Memory;
+use parent::Parent;
+pub use signals::Signal;
+use signals::Signals;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::diag::Diag;
-use crate::login::Login;
+use crate::login::{self, Login};
 use crate::mcp::failure::{Failure, Stage};
 use crate::mcp::record::ServerRecord;
 use crate::mcp::relay::{Event, Relay};
 use crate::mcp::transport::{Preference, Transport};
 use crate::net::remote::Remote;
 use crate::oauth::invitation::Standing;
-use crate::stdio::{Input, Output};
+use crate::stdio::{Input, Lines, Output, input_has_ended};
 
 /// Events that wait for the relay before the streams they come from have to.
 const EVENTS: usize = 64;
-/// How long a client that does not read may hold up the end.
-const LAST_WRITE: Duration = Duration::from_millis(100);
+/// Events that are taken one after the other before it is looked what else has happened.
+const BURST: usize = 16;
+/// Bytes of answers that wait for the AI client to read before no more of its messages are taken.
+const ANSWERS: usize = 1024 * 1024;
+/// How often it is looked whether a client that does not read has closed stdin.
+const INPUT_LOOKS: Duration = Duration::from_millis(200);
 
 /// The way to the remote server: what every exchange needs.
 pub struct Wire {
@@ -78,16 +86,21 @@ fn now() -> u64 {
 pub enum Ending {
     /// The AI client closed stdin or stdout.
     ClientGone,
+    /// The process that started us has died.
+    ParentGone,
     /// The system asked us to end.
-    Signal,
+    Signal(Signal),
 }
 
-/// Runs until the AI client goes away or the process is told to end.
-pub async fn run(wire: Wire, lines: mpsc::Receiver<Input>, output: Output) -> Ending {
+/// Runs until the AI client goes away or the process is told to end. `tokens` is the task behind
+/// the wire's `login`.
+pub async fn run(wire: Wire, tokens: Option<login::Task>, lines: Lines, output: Output) -> Ending {
+    let parent = Parent::watch();
+    let mut signals = Signals::new();
     let (events, incoming) = mpsc::channel(EVENTS);
     let record = wire.memory.as_ref().and_then(Memory::recall);
     let known = wire.known_transport(record.as_ref());
-    let bridge = Bridge {
+    let mut bridge = Bridge {
         relay: Relay::new(wire.server.clone())
             .over(wire.transport, known)
             .remembering(record)
@@ -96,11 +109,19 @@ pub async fn run(wire: Wire, lines: mpsc::Receiver<Input>, output: Output) -> En
         wire: Arc::new(wire),
         start: Instant::now(),
         events,
+        incoming,
         tasks: JoinSet::new(),
         handles: HashMap::new(),
         output,
+        answers_until: None,
     };
-    bridge.run(lines, incoming).await
+    let ending = bridge.run(lines, &parent, &mut signals).await;
+    tokio::select! {
+        // Whoever says it twice does not want to wait.
+        _ = signals.received() => {}
+        () = leave::leave(bridge, tokens) => {}
+    }
+    ending
 }
 
 struct Bridge {
@@ -110,52 +131,60 @@ struct Bridge {
     wire: Arc<Wire>,
     start: Instant,
     events: mpsc::Sender<(u64, Event)>,
+    incoming: mpsc::Receiver<(u64, Event)>,
     tasks: JoinSet<u64>,
     handles: HashMap<u64, AbortHandle>,
     output: Output,
+    /// Until when last answers are awaited, once the AI client has closed stdin.
+    answers_until: Option<Instant>,
 }
 
 impl Bridge {
-    async fn run(
-        mut self,
-        mut lines: mpsc::Receiver<Input>,
-        mut incoming: mpsc::Receiver<(u64, Event)>,
-    ) -> Ending {
-        let mut signals = signals::Signals::new();
+    /// Feeds the relay with all that happens. An arm for each kind of thing.
+    async fn run(&mut self, mut lines: Lines, parent: &Parent, signals: &mut Signals) -> Ending {
         let mut pulse = alive::Pulse::new(self.wire.clone());
-        let ending = loop {
+        let mut input = true;
+        loop {
             let deadline = self.deadline();
+            // A client that does not read stops the reading of the server at once. It is listened
+            // to for longer, as it may cancel something or leave.
+            let behind = self.output.behind();
+            let listens = behind < ANSWERS;
             tokio::select! {
-                () = signals.received() => break Ending::Signal,
-                () = self.output.closed() => break Ending::ClientGone,
-                Some((exchange, event)) = incoming.recv() => {
-                    self.notice_standing();
-                    self.relay.remote_event(exchange, event, self.now());
-                }
-                Some(done) = self.tasks.join_next() => self.task_ended(done),
-                line = lines.recv() => match line {
-                    Some(input) => {
-                        self.notice_standing();
-                        self.take_input(input);
-                    }
-                    None => break Ending::ClientGone,
+                signal = signals.received() => return Ending::Signal(signal),
+                () = parent.gone() => return Ending::ParentGone,
+                reads = self.output.attend() => if reads.is_err() {
+                    return Ending::ClientGone;
                 },
+                Some(event) = self.incoming.recv(), if behind == 0 => self.take_events(event),
+                Some(done) = self.tasks.join_next() => self.task_ended(done),
+                line = lines.recv(), if input && listens => match line {
+                    Some(line) => {
+                        self.notice_standing();
+                        self.take_input(line);
+                    }
+                    None => {
+                        input = false;
+                        self.input_ended();
+                    }
+                },
+                () = tokio::time::sleep(INPUT_LOOKS), if input && !listens => {
+                    if input_has_ended() {
+                        self.hurry();
+                    }
+                }
                 () = pulse.disturbed() => self.relay.connections_renewed(self.now()),
                 standing = changed(&mut self.standing) => self.relay.sign_in_stands(standing, self.now()),
                 () = sleep_until(deadline), if deadline.is_some() => self.relay.on_time(self.now()),
+                () = sleep_until(self.answers_until), if self.answers_until.is_some() => {
+                    return Ending::ClientGone;
+                }
             }
-            // A client that does not read may hold this up for as long as it likes.
-            tokio::select! {
-                () = signals.received() => break Ending::Signal,
-                () = self.perform() => {}
+            self.perform();
+            if !input && !self.relay.is_busy() {
+                return Ending::ClientGone;
             }
-        };
-        tokio::select! {
-            () = signals.received() => {}
-            () = self.shut_down(ending, incoming) => {}
         }
-        self.output.finish(LAST_WRITE);
-        ending
     }
 
     fn now(&self) -> u64 {
@@ -178,6 +207,21 @@ impl Bridge {
             _ => return,
         };
         self.relay.sign_in_stands(standing, self.now());
+    }
+
+    /// Takes what the server has said, and what it has said besides, unless that is more than the
+    /// AI client reads.
+    fn take_events(&mut self, first: (u64, Event)) {
+        let (mut next, mut left) = (Some(first), BURST);
+        while let Some((exchange, event)) = next.take() {
+            self.notice_standing();
+            self.relay.remote_event(exchange, event, self.now());
+            self.perform();
+            left -= 1;
+            if left > 0 && self.output.behind() == 0 {
+                next = self.incoming.try_recv().ok();
+            }
+        }
     }
 
     fn take_input(&mut self, input: Input) {

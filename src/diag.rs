@@ -27,7 +27,7 @@ pub enum Level {
 const QUEUE: usize = 256;
 
 /// How long [`Diag::flush`] waits for a reader of stderr.
-const FLUSH: Duration = Duration::from_millis(500);
+const FLUSH: Duration = Duration::from_millis(300);
 
 /// Default length limit of [`clean`], in characters.
 pub const CLEAN_LIMIT: usize = 300;

@@ -23,6 +23,9 @@ pub mod pem;
 pub mod secret;
 pub mod untrusted;
 
+// How memory for large messages grows.
+mod buffer;
+
 // What the user wants, and what is said to people.
 pub mod cli;
 pub mod config;

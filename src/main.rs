@@ -1,6 +1,7 @@
 //! Parses arguments, starts the runtime, prints the final error with its hint, sets the exit code.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use mcp_drawbridge::cli::{self, Parsed};
 use mcp_drawbridge::command;
@@ -9,6 +10,9 @@ use mcp_drawbridge::config::{
 };
 use mcp_drawbridge::diag::{Diag, Level};
 use mcp_drawbridge::error::Error;
+
+/// How long files that are being written may hold up the end.
+const LAST_WRITES: Duration = Duration::from_millis(150);
 
 fn main() -> ExitCode {
     let (outcome, diag) = run();
@@ -54,5 +58,9 @@ fn run() -> (Result<(), Error>, Diag) {
         Ok(runtime) => runtime,
         Err(error) => return (Err(Error::Runtime(error)), diag),
     };
-    (runtime.block_on(command::run(job, &diag)), diag)
+    let outcome = runtime.block_on(command::run(job, &diag));
+    // What is being written is finished. What waits for the system, as for a name to be resolved,
+    // could hold the end up for long.
+    runtime.shutdown_timeout(LAST_WRITES);
+    (outcome, diag)
 }

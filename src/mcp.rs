@@ -4,6 +4,7 @@ pub mod answer;
 pub mod capability;
 pub mod failure;
 pub mod jsonrpc;
+pub mod line;
 pub mod listening;
 pub mod pending;
 pub mod reconnect;

@@ -4,6 +4,7 @@ pub mod callback;
 pub mod client;
 pub mod connections;
 pub mod http;
+mod intake;
 pub mod proxy;
 pub mod pulse;
 pub mod remote;

@@ -1,23 +1,31 @@
 //! Lines from stdin; the one writer of stdout (MCP 2025-11-25, Transports, stdio).
 //!
 //! Each direction has a thread of its own, since reads of stdin cannot be cancelled and a client
-//! that stops reading must not stop timers and signals.
+//! that stops reading must not stop timers and signals. What waits in either direction is bounded
+//! in bytes.
 
-use std::io::{self, Read, Write};
-use std::sync::mpsc as blocking;
+mod hangup;
+mod output;
+
+use std::io::{self, Read};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use bytes::{Bytes, BytesMut};
+pub use hangup::input_has_ended;
+pub use output::{Output, OutputClosed};
 use tokio::sync::mpsc;
+
+use crate::buffer;
 
 /// Longest line that is taken from the AI client, in bytes.
 pub const LINE_LIMIT: usize = 64 * 1024 * 1024;
 /// How much is read from stdin at once, in bytes.
 const READ_SIZE: usize = 64 * 1024;
-/// Lines that wait in either direction before the sender has to.
+/// Lines from stdin that wait before the reader has to.
 const QUEUE: usize = 64;
-/// Most bytes that are written at once.
-const WRITE_SIZE: usize = 256 * 1024;
+/// Bytes in those lines; a longer line passes alone.
+const QUEUE_BYTES: usize = 1024 * 1024;
 
 /// What came on stdin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,17 +38,85 @@ pub enum Input {
     Unfinished(Bytes),
 }
 
-/// Starts reading a stream of lines, stdin as a rule. The channel closes at its end.
-pub fn read_lines(source: impl Read + Send + 'static) -> mpsc::Receiver<Input> {
+impl Input {
+    fn len(&self) -> usize {
+        match self {
+            Self::Line(line) | Self::Unfinished(line) => line.len(),
+            Self::TooLong => 0,
+        }
+    }
+}
+
+/// The lines of a stream, as they come.
+#[derive(Debug)]
+pub struct Lines {
+    inputs: mpsc::Receiver<Input>,
+    waiting: Arc<Waiting>,
+}
+
+impl Lines {
+    /// The next one; `None` at the end of the stream. Dropping the future loses nothing.
+    pub async fn recv(&mut self) -> Option<Input> {
+        let input = self.inputs.recv().await?;
+        self.waiting.remove(input.len());
+        Some(input)
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        // The reader must find out that nobody listens.
+        self.inputs.close();
+        self.waiting.open_for_good();
+    }
+}
+
+/// Counts the bytes that were read and not taken yet.
+#[derive(Debug, Default)]
+struct Waiting {
+    bytes: Mutex<usize>,
+    less: Condvar,
+}
+
+impl Waiting {
+    /// Waits until there is room for so many bytes, or nothing else waits.
+    fn add(&self, bytes: usize) {
+        let full =
+            |waiting: &mut usize| *waiting > 0 && waiting.saturating_add(bytes) > QUEUE_BYTES;
+        let waiting = self.less.wait_while(self.lock(), full);
+        *waiting.unwrap_or_else(PoisonError::into_inner) += bytes;
+    }
+
+    fn remove(&self, bytes: usize) {
+        let mut waiting = self.lock();
+        *waiting = waiting.saturating_sub(bytes);
+        self.less.notify_one();
+    }
+
+    fn open_for_good(&self) {
+        *self.lock() = 0;
+        self.less.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, usize> {
+        self.bytes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Starts reading a stream of lines, stdin as a rule.
+pub fn read_lines(source: impl Read + Send + 'static) -> Lines {
     read_lines_up_to(LINE_LIMIT, source)
 }
 
 /// The same with another limit on the length of a line, in bytes.
-pub fn read_lines_up_to(
-    limit: usize,
-    mut source: impl Read + Send + 'static,
-) -> mpsc::Receiver<Input> {
-    let (sender, receiver) = mpsc::channel(QUEUE);
+pub fn read_lines_up_to(limit: usize, mut source: impl Read + Send + 'static) -> Lines {
+    let (sender, inputs) = mpsc::channel(QUEUE);
+    let waiting = Arc::new(Waiting::default());
+    let counted = waiting.clone();
+    let send = move |input: Input| {
+        counted.add(input.len());
+        sender.blocking_send(input)
+    };
     thread::spawn(move || {
         let mut lines = LineSplitter::new(limit);
         let mut chunk = vec![0; READ_SIZE];
@@ -52,16 +128,16 @@ pub fn read_lines_up_to(
                 Err(_) => break,
             };
             for input in lines.feed(&chunk[..read]) {
-                if sender.blocking_send(input).is_err() {
+                if send(input).is_err() {
                     return;
                 }
             }
         }
         if let Some(rest) = lines.finish() {
-            let _ = sender.blocking_send(Input::Unfinished(rest));
+            let _ = send(Input::Unfinished(rest));
         }
     });
-    receiver
+    Lines { inputs, waiting }
 }
 
 /// Splits bytes into lines. Each byte is looked at once, whatever the chunks.
@@ -112,6 +188,11 @@ impl LineSplitter {
             self.partial = BytesMut::new();
         }
         if !self.skipping {
+            if let Some(more) =
+                buffer::growth(self.partial.len(), self.partial.capacity(), bytes.len())
+            {
+                self.partial.reserve(more);
+            }
             self.partial.extend_from_slice(bytes);
         }
     }
@@ -119,7 +200,12 @@ impl LineSplitter {
     /// The line without a carriage return at its end, and without a byte order mark at the start
     /// of the stream; `None` if it is blank.
     fn take(&mut self) -> Option<Bytes> {
-        let mut line = self.partial.split().freeze();
+        let mut line = match self.partial.len() > READ_SIZE {
+            // The rest of a large buffer is not worth keeping it for.
+            true => std::mem::take(&mut self.partial),
+            false => self.partial.split(),
+        }
+        .freeze();
         if std::mem::take(&mut self.at_start) && line.starts_with(b"\xef\xbb\xbf") {
             line = line.slice(3..);
         }
@@ -130,74 +216,8 @@ impl LineSplitter {
     }
 }
 
-/// The one way to stdout. Waits when the AI client does not read.
-#[derive(Debug)]
-pub struct Output {
-    lines: mpsc::Sender<Bytes>,
-    finished: blocking::Receiver<()>,
-}
-
-/// The AI client closed its end of stdout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OutputClosed;
-
-impl Output {
-    /// Starts the writer of a stream, stdout as a rule.
-    pub fn start(mut sink: impl Write + Send + 'static) -> Self {
-        let (lines, mut queue) = mpsc::channel::<Bytes>(QUEUE);
-        let (done, finished) = blocking::channel();
-        thread::spawn(move || {
-            let mut buffer = Vec::new();
-            while let Some(line) = queue.blocking_recv() {
-                buffer.clear();
-                push_line(&mut buffer, &line);
-                // Lines that wait already are written together; none waits for another.
-                while buffer.len() < WRITE_SIZE
-                    && let Ok(line) = queue.try_recv()
-                {
-                    push_line(&mut buffer, &line);
-                }
-                if sink.write_all(&buffer).and_then(|()| sink.flush()).is_err() {
-                    break;
-                }
-                if buffer.capacity() > WRITE_SIZE * 2 {
-                    buffer = Vec::new();
-                }
-            }
-            queue.close();
-            let _ = done.send(());
-        });
-        Self { lines, finished }
-    }
-
-    /// Queues one line, without its end.
-    pub async fn write(&self, line: Bytes) -> Result<(), OutputClosed> {
-        self.lines.send(line).await.map_err(|_| OutputClosed)
-    }
-
-    /// Completes when the AI client has closed its end.
-    pub async fn closed(&self) {
-        self.lines.closed().await;
-    }
-
-    /// Waits until everything queued is written, but no longer than `limit`.
-    pub fn finish(self, limit: std::time::Duration) {
-        drop(self.lines);
-        let _ = self.finished.recv_timeout(limit);
-    }
-}
-
-fn push_line(buffer: &mut Vec<u8>, line: &[u8]) {
-    buffer.reserve(line.len() + 1);
-    buffer.extend_from_slice(line);
-    buffer.push(b'\n');
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-    use std::time::Duration;
-
     use super::*;
 
     fn split(stream: &[u8], chunk: usize) -> Vec<Input> {
@@ -247,49 +267,51 @@ mod tests {
         }
     }
 
-    #[derive(Clone, Default)]
-    struct Sink(Arc<Mutex<Vec<u8>>>);
+    /// Gives its lines one after the other and counts how many it gave.
+    struct Source(Vec<Vec<u8>>, mpsc::UnboundedSender<()>);
 
-    impl Write for Sink {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
+    impl Read for Source {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let Some(mut line) = self.0.pop() else {
+                return Ok(0);
+            };
+            let read = line.len().min(buffer.len());
+            buffer[..read].copy_from_slice(&line[..read]);
+            line.drain(..read);
+            if line.is_empty() {
+                let _ = self.1.send(());
+            } else {
+                self.0.push(line);
+            }
+            Ok(read)
         }
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn everything_queued_is_written_before_the_end() {
-        let sink = Sink::default();
-        let output = Output::start(sink.clone());
-        for number in 0..1000 {
-            output.write(number.to_string().into()).await.unwrap();
+    async fn no_more_is_read_than_may_wait_and_nothing_is_lost() {
+        let long = |byte: u8| [vec![byte; 700_000], b"\n".to_vec()].concat();
+        let (given, mut count) = mpsc::unbounded_channel();
+        let source = vec![long(b'c'), long(b'b'), long(b'a')];
+        let mut lines = read_lines(Source(source, given));
+        // The second is read and has no place to wait.
+        count.recv().await.unwrap();
+        count.recv().await.unwrap();
+        assert_eq!(lines.inputs.len(), 1);
+        assert!(count.try_recv().is_err());
+        for byte in [b'a', b'b', b'c'] {
+            assert_eq!(
+                lines.recv().await,
+                Some(Input::Line(vec![byte; 700_000].into()))
+            );
         }
-        output.finish(Duration::from_secs(10));
-        let expected: String = (0..1000).map(|number| format!("{number}\n")).collect();
-        assert_eq!(
-            String::from_utf8(sink.0.lock().unwrap().clone()).unwrap(),
-            expected
-        );
+        assert_eq!(lines.recv().await, None);
     }
 
-    #[tokio::test(flavor = "current_thread")]
-    async fn a_closed_stdout_is_noticed() {
-        struct Broken;
-        impl Write for Broken {
-            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-                Err(io::ErrorKind::BrokenPipe.into())
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
-        let output = Output::start(Broken);
-        output.write("x".into()).await.unwrap();
-        output.closed().await;
-        assert_eq!(output.write("y".into()).await, Err(OutputClosed));
+    #[test]
+    fn a_large_line_takes_its_buffer_along() {
+        let mut lines = LineSplitter::new(LINE_LIMIT);
+        let large = [vec![b'x'; 2 << 20], b"\n".to_vec()].concat();
+        assert_eq!(lines.feed(&large).len(), 1);
+        assert!(lines.partial.capacity() < READ_SIZE);
     }
 }

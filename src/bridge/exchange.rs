@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Instant;
 
 use super::Wire;
@@ -53,6 +53,7 @@ pub(super) async fn run(wire: Arc<Wire>, outgoing: Outgoing, events: mpsc::Sende
         sign_ins: 0,
         step_ups: 0,
         token: None,
+        turn: None,
         way: Way::default(),
     };
     match exchange.run().await {
@@ -77,6 +78,8 @@ struct Exchange {
     sign_ins: u32,
     step_ups: u32,
     token: Option<Secret>,
+    /// The right to have the server work on a request; given up while it has nothing to do.
+    turn: Option<OwnedSemaphorePermit>,
     way: Way,
 }
 
@@ -84,6 +87,10 @@ impl Exchange {
     async fn run(&mut self) -> Result<(), Ended> {
         loop {
             self.token = self.bearer().await?;
+            self.turn = match self.is_request() {
+                true => self.wire.remote.turn().await,
+                false => None,
+            };
             match self.send().await {
                 Ok(answer) if answer.is_success() => return self.receive(answer).await,
                 Ok(answer) => {
@@ -140,6 +147,7 @@ impl Exchange {
         let target = answer.target();
         let location = target.as_ref().map(|target| ids::display_url(&target.url));
         let body = answer.error_body().await;
+        self.turn = None;
         if self.is_lost(&answer, &body) {
             self.report(Event::SessionLost).await;
             return Ok(true);
@@ -196,6 +204,7 @@ impl Exchange {
     }
 
     async fn broken(&mut self, broken: &Broken) -> Result<(), Ended> {
+        self.turn = None;
         let mut tries = self.tries.clone();
         let verdict = answer::judge_broken(self.sent(), broken.delivery, &broken.cause, &mut tries);
         self.tries = tries;

@@ -1,89 +1,120 @@
-//! Takes leave: of the AI client with the last answers, of the server with the end of the session.
+//! Takes leave: of the AI client with the last answers, of the server with the end of the session,
+//! and of the authorization server, whose tokens may be on their way. All of it has one deadline.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::timeout_at;
 
-use super::{Bridge, Ending, LAST_WRITE, Wire, exchange};
-use crate::mcp::relay::{Effect, Event};
+use super::{Bridge, Wire, exchange};
+use crate::login;
+use crate::mcp::relay::Effect;
 use crate::mcp::session::Session;
 use crate::net::remote::Carried;
 
-/// How long answers to what was already asked are awaited after the AI client closed stdin.
-const LAST_ANSWERS: Duration = Duration::from_millis(1200);
-/// How long the server is told that the session is over.
-const FAREWELL: Duration = Duration::from_millis(700);
+/// How long leaving may take, from the end of stdin on. With the last files and the last words on
+/// stderr it stays below the two seconds after which clients kill what they started.
+const LEAVE: Duration = Duration::from_millis(1300);
+/// How much of that answers to what was already asked are awaited.
+const LAST_ANSWERS: Duration = Duration::from_millis(700);
+/// How much of the rest is for telling the server what is no longer wanted, before it is told that
+/// the session is over.
+const CANCELLATIONS: Duration = Duration::from_millis(250);
+
+/// Most requests whose end is told one by one. The end of the session tells that of the others.
+const MOST_CANCELLATIONS: usize = 16;
 
 impl Bridge {
-    /// Answers what can still be answered, then takes leave of the server; bounded in time.
-    pub(super) async fn shut_down(
-        &mut self,
-        ending: Ending,
-        mut incoming: mpsc::Receiver<(u64, Event)>,
-    ) {
-        if ending == Ending::ClientGone {
-            let answers = async {
-                self.relay.host_ended(self.now());
-                self.perform().await;
-                while self.relay.is_busy() {
-                    let Some((exchange, event)) = incoming.recv().await else {
-                        break;
-                    };
-                    self.notice_standing();
-                    self.relay.remote_event(exchange, event, self.now());
-                    self.perform().await;
-                }
-            };
-            let _ = tokio::time::timeout(LAST_ANSWERS, answers).await;
+    /// The AI client will say nothing more. Whoever waits for answers still gets those that come
+    /// soon; a script gets all of them.
+    pub(super) fn input_ended(&mut self) {
+        self.relay.host_ended(self.now());
+        self.hurry();
+    }
+
+    /// From now on answers count only if they come soon; unless it is a script that waits for them.
+    pub(super) fn hurry(&mut self) {
+        if !self.relay.awaits_all() && self.answers_until.is_none() {
+            self.answers_until = Some(Instant::now() + LAST_ANSWERS);
         }
-        self.relay.close();
-        let effects = self.relay.take_effects();
-        let mut session = None;
-        let mut client_reads = true;
-        let mut farewells = JoinSet::new();
-        for effect in effects {
-            match effect {
-                Effect::Send(outgoing) => {
-                    let (wire, events) = (self.wire.clone(), self.events.clone());
-                    farewells.spawn(exchange::run(wire, outgoing, events));
-                }
-                Effect::Abort(exchange) => {
-                    if let Some(handle) = self.handles.remove(&exchange) {
-                        handle.abort();
-                    }
-                }
-                Effect::EndSession(ended) => session = Some(ended),
-                // One line that does not get through is enough to know that none will.
-                Effect::ToHost(line) if client_reads => {
-                    let written = tokio::time::timeout(LAST_WRITE, self.output.write(line)).await;
-                    client_reads = written.is_ok();
-                }
-                Effect::ToHost(_) => {}
-                Effect::OpenStanding { .. }
-                | Effect::Release(_)
-                | Effect::Remember { .. }
-                | Effect::AwaitTokens(_)
-                | Effect::Bring { .. }
-                | Effect::RenewConnections
-                | Effect::Note(_) => {}
-            }
-        }
-        let farewell = async {
-            // Events of these go nowhere any more; keep the channel flowing all the same.
-            let cancelled = async { while farewells.join_next().await.is_some() {} };
-            tokio::select! {
-                () = cancelled => {}
-                () = async { while incoming.recv().await.is_some() {} } => {}
-            }
-            if let Some(session) = session {
-                end_session(&self.wire, &session).await;
-            }
-        };
-        let _ = tokio::time::timeout(FAREWELL, farewell).await;
     }
 }
 
+/// Ends the bridge: says what is to be said, and waits until it has been said and new tokens are on
+/// the disk, or the time is over.
+pub(super) async fn leave(mut bridge: Bridge, tokens: Option<login::Task>) {
+    let until = match bridge.answers_until {
+        Some(answers_until) => answers_until + (LEAVE - LAST_ANSWERS),
+        None => Instant::now() + LEAVE,
+    };
+    let until = until.into();
+    bridge.relay.close();
+    let mut session = None;
+    let mut farewells = JoinSet::new();
+    for effect in bridge.relay.take_effects() {
+        match effect {
+            Effect::Send(outgoing) if farewells.len() < MOST_CANCELLATIONS => {
+                let (wire, events) = (bridge.wire.clone(), bridge.events.clone());
+                farewells.spawn(exchange::run(wire, outgoing, events));
+            }
+            Effect::Abort(exchange) => {
+                if let Some(handle) = bridge.handles.remove(&exchange) {
+                    handle.abort();
+                }
+            }
+            Effect::EndSession(ended) => session = Some(ended),
+            Effect::ToHost(line) => bridge.output.push(line),
+            Effect::Send(_)
+            | Effect::OpenStanding { .. }
+            | Effect::Release(_)
+            | Effect::Remember { .. }
+            | Effect::AwaitTokens(_)
+            | Effect::Bring { .. }
+            | Effect::RenewConnections
+            | Effect::Note(_) => {}
+        }
+    }
+    let Bridge {
+        wire,
+        mut incoming,
+        events,
+        tasks,
+        output,
+        ..
+    } = bridge;
+    // What comes now goes nowhere any more; the channel flows on all the same.
+    drop(events);
+    let drained = async {
+        while incoming.recv().await.is_some() {}
+        std::future::pending::<()>().await
+    };
+    let output = timeout_at(until, output.finish());
+    let said = async {
+        let _ = timeout_at(until, take_leave(&wire, farewells, session)).await;
+        // Nobody needs tokens any more. Those on their way must reach the disk.
+        drop((wire, tasks));
+        if let Some(tokens) = tokens {
+            let _ = timeout_at(until, tokens.ended()).await;
+        }
+    };
+    tokio::select! {
+        _ = async { tokio::join!(said, output) } => {}
+        () = drained => {}
+    }
+}
+
+/// Tells the server what is no longer wanted, and that the session is over.
+async fn take_leave(wire: &Wire, mut farewells: JoinSet<()>, session: Option<Arc<Session>>) {
+    let cancelled = async { while farewells.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(CANCELLATIONS, cancelled).await;
+    drop(farewells);
+    if let Some(session) = session {
+        end_session(wire, &session).await;
+    }
+}
+
+/// Tells the server that a session is over.
 pub(super) async fn end_session(wire: &Wire, session: &Session) {
     if session.id.is_none() {
         return;

@@ -3,24 +3,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::leave::end_session;
 use super::{Bridge, Wire, exchange, standing};
-use crate::mcp::relay::{Effect, Event, Note, Outgoing};
+use crate::mcp::relay::{Effect, Event, Note, Outgoing, OutgoingKind};
 use crate::net::pulse::Disturbance;
 use crate::secret::Secret;
 
+/// Most messages on their way to the server and streams from it.
+const TASKS: usize = 4096;
 /// How long the end of an exchange is awaited that nobody needs any more.
 const GRACE: Duration = Duration::from_secs(2);
 
 impl Bridge {
     /// Does everything that the relay wants done by now, in order.
-    pub(super) async fn perform(&mut self) {
+    pub(super) fn perform(&mut self) {
         for effect in self.relay.take_effects() {
             match effect {
-                Effect::ToHost(line) => self.write(line).await,
+                Effect::ToHost(line) => self.output.push(line),
                 Effect::Send(outgoing) => self.send(outgoing),
                 Effect::Abort(exchange) => {
                     if let Some(handle) = self.handles.remove(&exchange) {
@@ -65,12 +66,13 @@ impl Bridge {
         }
     }
 
-    async fn write(&mut self, line: Bytes) {
-        // A closed stdout ends the loop by itself.
-        let _ = self.output.write(line).await;
-    }
-
     fn send(&mut self, outgoing: Outgoing) {
+        // Requests are counted by the relay. What else there is can only be so much where the
+        // server asks and asks, and takes no answer.
+        if self.tasks.len() >= TASKS && !matches!(outgoing.kind, OutgoingKind::Request(_)) {
+            let note = "dropped a message to the server, which takes none at the moment";
+            return self.wire.diag.debug(note);
+        }
         let exchange = outgoing.exchange;
         let (wire, events) = (self.wire.clone(), self.events.clone());
         self.spawn(exchange, exchange::run(wire, outgoing, events));

@@ -1,9 +1,18 @@
 //! The system's requests to end, on each platform.
 
+/// What the system asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// To end.
+    End,
+    /// To break off: a person pressed Ctrl-C.
+    Interrupt,
+}
+
 /// Receives the signals that end the process.
 pub(super) struct Signals {
     #[cfg(unix)]
-    signals: Vec<tokio::signal::unix::Signal>,
+    signals: Vec<(tokio::signal::unix::Signal, Signal)>,
     #[cfg(windows)]
     signals: windows::Events,
 }
@@ -14,31 +23,28 @@ impl Signals {
     pub(super) fn new() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
         let kinds = [
-            SignalKind::terminate(),
-            SignalKind::interrupt(),
-            SignalKind::hangup(),
+            (SignalKind::terminate(), Signal::End),
+            (SignalKind::interrupt(), Signal::Interrupt),
+            (SignalKind::hangup(), Signal::End),
         ];
         Self {
             signals: kinds
                 .into_iter()
-                .filter_map(|kind| signal(kind).ok())
+                .filter_map(|(kind, meant)| Some((signal(kind).ok()?, meant)))
                 .collect(),
         }
     }
 
     /// Completes at the next signal.
-    pub(super) async fn received(&mut self) {
+    pub(super) async fn received(&mut self) -> Signal {
+        use std::task::Poll;
         std::future::poll_fn(|context| {
-            let received = self.signals.iter_mut().any(|signal| {
-                matches!(signal.poll_recv(context), std::task::Poll::Ready(Some(())))
+            let received = self.signals.iter_mut().find_map(|(signal, meant)| {
+                matches!(signal.poll_recv(context), Poll::Ready(Some(()))).then_some(*meant)
             });
-            if received {
-                std::task::Poll::Ready(())
-            } else {
-                std::task::Poll::Pending
-            }
+            received.map_or(Poll::Pending, Poll::Ready)
         })
-        .await;
+        .await
     }
 }
 
@@ -52,8 +58,8 @@ impl Signals {
     }
 
     /// Completes at the next event.
-    pub(super) async fn received(&mut self) {
-        self.signals.received().await;
+    pub(super) async fn received(&mut self) -> Signal {
+        self.signals.received().await
     }
 }
 
@@ -84,7 +90,8 @@ mod windows {
             }
         }
 
-        pub(super) async fn received(&mut self) {
+        pub(super) async fn received(&mut self) -> super::Signal {
+            use super::Signal;
             macro_rules! next {
                 ($event:expr) => {
                     async {
@@ -96,11 +103,11 @@ mod windows {
                 };
             }
             tokio::select! {
-                _ = next!(&mut self.c) => {}
-                _ = next!(&mut self.r#break) => {}
-                _ = next!(&mut self.close) => {}
-                _ = next!(&mut self.logoff) => {}
-                _ = next!(&mut self.shutdown) => {}
+                _ = next!(&mut self.c) => Signal::Interrupt,
+                _ = next!(&mut self.r#break) => Signal::Interrupt,
+                _ = next!(&mut self.close) => Signal::End,
+                _ = next!(&mut self.logoff) => Signal::End,
+                _ = next!(&mut self.shutdown) => Signal::End,
             }
         }
     }

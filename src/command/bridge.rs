@@ -1,8 +1,6 @@
 //! The default command: joins stdin and stdout to the remote server.
 
-use std::time::Duration;
-
-use crate::bridge::{self, Memory, Wire};
+use crate::bridge::{self, Ending, Memory, Signal, Wire};
 use crate::config::{AuthMode, Config};
 use crate::diag::Diag;
 use crate::error::Error;
@@ -11,13 +9,10 @@ use crate::net::connections::Connections;
 use crate::stdio::{Output, read_lines};
 use crate::store::Store;
 
-/// How long the end waits for tokens that are on their way, and for browsers to take their page.
-const LAST_TOKENS: Duration = Duration::from_secs(2);
-
 /// Runs until the AI client goes away.
 pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
     let lines = read_lines(std::io::stdin());
-    let output = Output::start(std::io::stdout());
+    let output = Output::stdout();
     let diag = diag.for_host(&config.server.host());
     super::check_key_file(config, &diag);
     let http = Connections::new(config.http.clone()).map_err(Error::Http)?;
@@ -38,12 +33,10 @@ pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
         diag,
         keep_alive: config.keep_alive,
     };
-    bridge::run(wire, lines, output).await;
-    if let Some(task) = task {
-        // An answer with new tokens on its way must reach the disk.
-        let _ = tokio::time::timeout(LAST_TOKENS, task.ended()).await;
+    match bridge::run(wire, task, lines, output).await {
+        Ending::Signal(Signal::Interrupt) => Err(Error::Interrupted),
+        Ending::Signal(Signal::End) | Ending::ClientGone | Ending::ParentGone => Ok(()),
     }
-    Ok(())
 }
 
 /// Where hints about the server are kept. A sign-in cannot do without the folder, and says so; hints

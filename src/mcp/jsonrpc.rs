@@ -8,10 +8,11 @@ mod mending;
 use std::fmt;
 use std::ops::Range;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::line::{Line, SMALL};
 pub use mending::{answered_id, without_byte_order_mark};
 
 /// Parse error (JSON-RPC 2.0 §5.1).
@@ -143,6 +144,16 @@ impl Message {
         match self.id {
             Some(_) => self.replace(self.id_span.clone(), id.as_json()),
             None => self.text.clone(),
+        }
+    }
+
+    /// The same, as a line for the AI client. A large message is not copied for it.
+    pub fn line_with_id(&self, id: &Id) -> Line {
+        match self.id {
+            Some(_) if self.text.len() > SMALL => {
+                Line::spliced(&self.text, self.id_span.clone(), id.as_json())
+            }
+            _ => self.with_id(id).into(),
         }
     }
 
@@ -555,20 +566,21 @@ fn offset(whole: &str, part: &str) -> usize {
     part.as_ptr() as usize - whole.as_ptr() as usize
 }
 
-/// Raw line ends can only stand between tokens, where a blank means the same.
-fn single_line(text: Bytes) -> Bytes {
-    match memchr::memchr2(b'\n', b'\r', &text) {
-        None => text,
-        Some(_) => {
-            let mut text = Vec::from(text);
-            for byte in &mut text {
-                if matches!(byte, b'\n' | b'\r') {
-                    *byte = b' ';
-                }
-            }
-            text.into()
+/// Makes a text one line. Raw line ends can only stand between tokens, where a blank means the
+/// same. Text that nobody else holds is changed where it lies.
+pub fn single_line(text: Bytes) -> Bytes {
+    let Some(first) = memchr::memchr2(b'\n', b'\r', &text) else {
+        return text;
+    };
+    let mut text = text
+        .try_into_mut()
+        .unwrap_or_else(|shared| BytesMut::from(&shared[..]));
+    for byte in &mut text[first..] {
+        if matches!(byte, b'\n' | b'\r') {
+            *byte = b' ';
         }
     }
+    text.freeze()
 }
 
 /// Whether arrays and objects are nested deeper than the limit. Only texts that have that many

@@ -55,6 +55,8 @@ pub struct Pending {
     asked: BTreeMap<u64, Asked>,
     by_host_id: HashMap<Id, u64>,
     by_progress_token: HashMap<Box<str>, u64>,
+    /// Bytes in the requests that have no answer yet.
+    bytes: usize,
     questions: BTreeMap<u64, Question>,
     batches: BTreeMap<u64, Batch>,
 }
@@ -89,7 +91,18 @@ impl Pending {
             resent: false,
             progress: f64::NEG_INFINITY,
         };
+        self.bytes += asked.message.text().len();
         self.asked.insert(number, asked);
+    }
+
+    /// How many requests have no answer yet.
+    pub fn count(&self) -> usize {
+        self.asked.len()
+    }
+
+    /// The bytes in them.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The request with our number, if it still waits.
@@ -105,6 +118,7 @@ impl Pending {
     /// Takes a request out: it was answered, failed or was cancelled.
     pub fn settle(&mut self, number: u64) -> Option<Asked> {
         let asked = self.asked.remove(&number)?;
+        self.bytes -= asked.message.text().len();
         if let Owner::Host(id) | Owner::HostBatch(id, _) = &asked.owner {
             self.by_host_id.remove(id);
         }

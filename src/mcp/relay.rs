@@ -37,6 +37,7 @@ use transport::Link;
 use super::capability::HostCapabilities;
 use super::failure::{Failure, Stage};
 use super::jsonrpc::{self, Id, Message, MissingId};
+use super::line::Line;
 use super::pending::{Asked, Owner, Pending};
 use super::revision::{self, Revision};
 use super::session::Session;
@@ -53,8 +54,13 @@ const STANDING_LIMIT: u64 = 1000;
 const REOPEN_LIMIT: usize = 3;
 /// See [`REOPEN_LIMIT`]; in milliseconds.
 const REOPEN_WINDOW: u64 = 60_000;
-/// Most requests that wait for a session to open.
-const WAITING_LIMIT: usize = 1024;
+/// Most requests that wait for an answer, or notifications that wait to be delivered.
+const REQUEST_LIMIT: usize = 1024;
+/// Most bytes in requests that wait for an answer. A single one may have more.
+const REQUEST_BYTES: usize = 96 * 1024 * 1024;
+
+/// What a server is told that asks an AI client which has said its last.
+const NOBODY_ANSWERS: &str = "the client has ended its input and answers nothing any more";
 
 /// Where the session stands.
 #[derive(Debug)]
@@ -130,6 +136,8 @@ struct Host {
     capabilities: HostCapabilities,
     initialize: Option<Message>,
     initialized: Option<Message>,
+    /// It said more than it may before it had the answer to `initialize`.
+    speaks_on: bool,
     /// Server capabilities as told to the AI client, JSON text.
     told_capabilities: String,
     /// The server's own, where the AI client was told others.
@@ -237,7 +245,17 @@ impl Relay {
     /// nobody left whom the server could ask something first.
     pub fn host_ended(&mut self, now: u64) {
         self.host_ended = true;
+        for (_, question) in self.pending.take_questions(|_| true) {
+            self.refuse_question(&question.id, jsonrpc::INTERNAL_ERROR, NOBODY_ANSWERS);
+        }
         self.pump(now);
+    }
+
+    /// Whether the AI client is to have every answer, however long it takes, although it will say
+    /// nothing more: it spoke on before it had seen the answer to `initialize`, which no interactive
+    /// client does. It is a script, whose input was there from the beginning.
+    pub fn awaits_all(&self) -> bool {
+        self.host.speaks_on
     }
 
     /// Whether requests of the AI client still wait for an answer.
@@ -312,6 +330,10 @@ impl Relay {
     }
 
     fn tell_host(&mut self, line: Bytes) {
+        self.tell_host_line(line.into());
+    }
+
+    fn tell_host_line(&mut self, line: Line) {
         self.effects.push(Effect::ToHost(line));
     }
 
@@ -331,11 +353,12 @@ impl Relay {
     }
 
     /// Delivers the answer to a settled request, made by `answer` for the owner's id.
-    fn deliver(&mut self, owner: Owner, answer: impl FnOnce(&Id) -> Bytes) {
+    fn deliver<A: Into<Line>>(&mut self, owner: Owner, answer: impl FnOnce(&Id) -> A) {
         match owner {
-            Owner::Host(id) => self.tell_host(answer(&id)),
+            Owner::Host(id) => self.tell_host_line(answer(&id).into()),
             Owner::HostBatch(id, batch) => {
-                if let Some(line) = self.pending.add_to_batch(batch, Some(answer(&id))) {
+                let answer = answer(&id).into().into_bytes();
+                if let Some(line) = self.pending.add_to_batch(batch, Some(answer)) {
                     self.tell_host(line);
                 }
             }

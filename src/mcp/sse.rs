@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::buffer;
+
 /// Longest line other than data, in bytes: names, ids and comments are short.
 const LINE_LIMIT: usize = 64 * 1024;
 
@@ -103,6 +105,11 @@ impl SseParser {
         self.retry
     }
 
+    /// How much of the next event's data was read so far, in bytes.
+    pub fn unfinished(&self) -> usize {
+        self.data.len()
+    }
+
     /// Takes the next bytes of the stream and adds the events that they complete.
     pub fn feed(
         &mut self,
@@ -133,7 +140,7 @@ impl SseParser {
     fn extend_line(&mut self, bytes: &[u8]) -> Result<(), Oversized> {
         match &mut self.line {
             Line::Data => {
-                self.data.extend_from_slice(bytes);
+                buffer::extend(&mut self.data, bytes);
                 self.check_size()
             }
             Line::Other(line) => {

@@ -2,25 +2,29 @@
 //! 2025-11-25, Transports, Streamable HTTP). What an answer means is decided in `mcp::answer`.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use reqwest::cookie::{CookieStore, Jar};
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName,
     HeaderValue, LOCATION, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
 };
 use reqwest::{Method, Response};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
+use crate::buffer;
 use crate::ids::{self, ServerUrl};
 use crate::mcp::answer::{self, BodyKind, Delivery};
+use crate::mcp::jsonrpc;
 use crate::mcp::session::{Session, is_valid_session_id};
 use crate::mcp::sse::{SseEvent, SseParser};
 use crate::net::client::{Client, Draft};
 use crate::net::connections::Connections;
 use crate::net::http::retry_after;
+use crate::net::intake::{Intake, Room};
 use crate::net::trouble::{Trouble, cause_of};
 use crate::oauth::challenge::{Reading, parse_challenges};
 use crate::secret::Secret;
@@ -28,6 +32,8 @@ use crate::untrusted::{SHOWN, printable};
 
 /// Largest message that is taken from the server, in bytes.
 pub const MESSAGE_LIMIT: usize = 256 * 1024 * 1024;
+/// Most requests that the server works on at a time.
+const AT_ONCE: usize = 100;
 /// Longest wait for the head of the standing stream. Some servers send no head before they have something to say;
 /// that the connection is dead is noticed in another way.
 const STANDING_TIMEOUT: Duration = Duration::from_secs(60 * 60);
@@ -88,6 +94,8 @@ pub struct Remote {
     http: Connections,
     url: Mutex<Url>,
     headers: HeaderMap,
+    intake: Intake,
+    turns: Arc<Semaphore>,
     /// Kept for load balancers that tie a client to one machine; in memory only. They go to this
     /// endpoint and to no authorization server. `None` if the user wants none.
     cookies: Option<Jar>,
@@ -115,6 +123,7 @@ pub struct Way {
 /// The head of an answer; its body is still to be read.
 #[derive(Debug)]
 pub struct Answer {
+    intake: Intake,
     /// The status code.
     pub status: u16,
     /// How the body is to be read.
@@ -158,7 +167,7 @@ impl From<Trouble> for Broken {
 }
 
 impl Broken {
-    /// We did not wait any longer.
+    /// It took longer than we wait.
     pub fn timed_out(cause: String) -> Self {
         Self {
             delivery: Delivery::TimedOut,
@@ -189,6 +198,8 @@ impl Remote {
             http,
             url: Mutex::new(server.url().clone()),
             headers,
+            intake: Intake::default(),
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
             cookies: Some(Jar::default()),
             timeouts: Timeouts::default(),
         }
@@ -205,6 +216,14 @@ impl Remote {
             cookies: None,
             ..self
         }
+    }
+
+    /// Waits until a request may be sent: with HTTP/1.1 each takes a connection until it is
+    /// answered. To be held for as long. First come, first served; what is no request must not
+    /// wait behind slow ones.
+    pub async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        // It is never closed.
+        self.turns.clone().acquire_owned().await.ok()
     }
 
     /// POSTs one message.
@@ -431,6 +450,7 @@ impl Remote {
             .get(CONTENT_TYPE)
             .and_then(|value| value.to_str().ok());
         Ok(Answer {
+            intake: self.intake.clone(),
             status: response.status().as_u16(),
             body_kind: answer::body_kind(content_type),
             url,
@@ -534,7 +554,7 @@ impl Answer {
         retry_after(value, now)
     }
 
-    /// The whole body.
+    /// The whole body, in one line. Waits for room where much is on its way to the AI client.
     pub async fn body(mut self) -> Result<Bytes, Broken> {
         self.check_encoding()?;
         if self
@@ -544,24 +564,34 @@ impl Answer {
         {
             return Err(Broken::too_large());
         }
-        let mut first = match self.chunk().await? {
-            None => return Ok(Bytes::new()),
-            Some(chunk) => chunk,
+        let mut room = Room::default();
+        let body = self.read_body(&mut room).await?;
+        // Changed while nobody else holds it.
+        let body = jsonrpc::single_line(body);
+        Ok(self.intake.admit(body.len()).await.hold(body, room))
+    }
+
+    async fn read_body(&mut self, room: &mut Room) -> Result<Bytes, Broken> {
+        let Some(first) = self.chunk().await? else {
+            return Ok(Bytes::new());
         };
         let Some(mut next) = self.chunk().await? else {
             return Ok(first);
         };
         // The stated length is a hint, and not one to allocate by.
-        let mut body = BytesMut::with_capacity((first.len() + next.len()) * 2);
-        body.extend_from_slice(&std::mem::take(&mut first));
+        let mut body = Vec::with_capacity((first.len() + next.len()) * 2);
+        body.extend_from_slice(&first);
+        drop(first);
         loop {
-            body.extend_from_slice(&next);
+            buffer::extend(&mut body, &next);
             if body.len() > MESSAGE_LIMIT {
                 return Err(Broken::too_large());
             }
+            drop(next);
+            self.intake.grow(room, body.len()).await;
             match self.chunk().await? {
                 Some(chunk) => next = chunk,
-                None => return Ok(body.freeze()),
+                None => return Ok(body.into()),
             }
         }
     }
@@ -587,6 +617,8 @@ impl Answer {
         let unreadable = self.check_encoding().err();
         EventReader {
             response: self.response,
+            intake: self.intake,
+            room: Room::default(),
             parser: SseParser::new(MESSAGE_LIMIT),
             events: VecDeque::new(),
             last_event_id: None,
@@ -625,6 +657,9 @@ impl Answer {
 #[derive(Debug)]
 pub struct EventReader {
     response: Response,
+    intake: Intake,
+    /// What the event that is being read takes.
+    room: Room,
     parser: SseParser,
     /// What was read and is still to be given.
     events: VecDeque<SseEvent>,
@@ -639,18 +674,27 @@ pub struct EventReader {
 }
 
 impl EventReader {
-    /// The next event; `None` at the end of the stream. Dropping the future loses nothing.
+    /// The next event, its data in one line; `None` at the end of the stream. Waits for room where
+    /// much is on its way to the AI client. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Result<Option<SseEvent>, Broken> {
         loop {
-            if let Some(event) = self.events.pop_front() {
-                if event.id.is_some() {
-                    self.last_event_id.clone_from(&event.id);
-                }
-                return Ok(Some(event));
+            if let Some(event) = self.events.front() {
+                let admitted = self.intake.admit(event.data.len()).await;
+                return Ok(self.events.pop_front().map(|mut event| {
+                    if event.id.is_some() {
+                        self.last_event_id.clone_from(&event.id);
+                    }
+                    let data = jsonrpc::single_line(event.data);
+                    event.data = admitted.hold(data, std::mem::take(&mut self.room));
+                    event
+                }));
             }
             if let Some(broken) = &self.unreadable {
                 return Err(broken.clone());
             }
+            self.intake
+                .grow(&mut self.room, self.parser.unfinished())
+                .await;
             let limit = match self.asked {
                 true => self.silence.map(|limit| limit + QUESTION_TIMEOUT),
                 false => self.silence,

@@ -11,6 +11,7 @@ mod config_file;
 mod device;
 mod elsewhere;
 mod faults;
+mod flow;
 mod healing;
 mod legacy;
 mod network;

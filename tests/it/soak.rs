@@ -21,6 +21,7 @@ use chaos::Faults;
 use figures::{Samples, Tally};
 use host::Host;
 use place::{Place, Quiet};
+use playground::End;
 
 /// How long answers may take once nothing goes wrong any more; only ever reached by a failure.
 const LAST_ANSWERS: Duration = Duration::from_secs(120);
@@ -93,6 +94,10 @@ fn through_random_faults_no_answer_is_lost_and_nothing_is_done_twice() {
         }
     }
     wrong.extend(quiet.hears());
+    for place in &places {
+        place.wire.now(End::Close);
+    }
+    wrong.extend(samples.descriptors_kept());
     wrong.extend(samples.growth());
     tell(format_args!(
         "{} calls in {:.0} s ({:.0} a second); {} were held back, as answers were outstanding or the machine was busy",

@@ -7,6 +7,7 @@
 mod calls;
 mod cell;
 mod connecting;
+mod peers;
 mod rest;
 
 use std::collections::VecDeque;

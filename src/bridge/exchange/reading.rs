@@ -153,7 +153,7 @@ impl Exchange {
                     return Ok(());
                 }
                 Left::Ended(cause) => Ok(cause),
-                Left::TooLarge(broken) => Err(broken),
+                Left::Unusable(broken) => Err(broken),
             };
             drop(reader);
             let resumed = match cause {
@@ -196,9 +196,11 @@ impl Exchange {
                     }
                 }
                 Ok(None) => break Some("its stream ended".to_owned()),
-                // It would be as large the next time.
-                Err(broken) if broken.delivery == Delivery::TooLarge => {
-                    return Left::TooLarge(broken);
+                // It would be as large, and as unreadable, the next time.
+                Err(broken)
+                    if matches!(broken.delivery, Delivery::TooLarge | Delivery::Unreadable) =>
+                {
+                    return Left::Unusable(broken);
                 }
                 Err(broken) => {
                     rest.timed_out = broken.delivery == Delivery::TimedOut;
@@ -330,7 +332,7 @@ struct Rest {
 }
 
 impl Rest {
-    /// What became of an answer whose rest cannot be had.
+    /// The end of an answer that cannot be had any more.
     fn broken(&self, cause: String) -> Broken {
         match self.timed_out {
             true => Broken::timed_out(cause),
@@ -356,6 +358,6 @@ enum Left {
     Answered,
     /// It was not; why the stream ended, `None` if its connection may be dead.
     Ended(Option<String>),
-    /// It was more than we take.
-    TooLarge(Broken),
+    /// It was, but cannot be taken: it is too large, or unreadable.
+    Unusable(Broken),
 }

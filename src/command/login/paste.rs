@@ -2,13 +2,11 @@
 
 use std::io::{self, IsTerminal as _, Read};
 
-use tokio::sync::mpsc;
-
 use crate::config::Again;
 use crate::diag::Diag;
 use crate::login::{Audience, BringError, Login};
 use crate::oauth::invitation::{Invitation, Standing};
-use crate::stdio::{self, Input};
+use crate::stdio::{self, Input, Lines};
 
 /// Longest line that is looked at, in bytes. No browser keeps longer addresses.
 const LINE_LIMIT: usize = 64 * 1024;
@@ -39,13 +37,7 @@ pub(super) async fn take_over_stdin(login: &Login, again: &Again, diag: &Diag) {
     take(login, lines, asked, again, diag).await;
 }
 
-async fn take(
-    login: &Login,
-    mut lines: mpsc::Receiver<Input>,
-    asked: bool,
-    again: &Again,
-    diag: &Diag,
-) {
+async fn take(login: &Login, mut lines: Lines, asked: bool, again: &Again, diag: &Diag) {
     let is_open = |now: &Standing| now.invitation().is_some_and(Invitation::takes_callback);
     let mut standing = login.standing();
     let mut asked_at = None;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::mcp::failure::Failure;
 use crate::mcp::jsonrpc::{Id, Message};
+use crate::mcp::line::Line;
 use crate::mcp::record::ServerRecord;
 use crate::mcp::session::Session;
 use crate::mcp::transport::{Endpoint, Route, Transport};
@@ -16,7 +17,7 @@ use crate::secret::Secret;
 #[derive(Debug)]
 pub enum Effect {
     /// Write this line to the AI client.
-    ToHost(Bytes),
+    ToHost(Line),
     /// POST this message, or open the event stream.
     Send(Outgoing),
     /// Stop an exchange: nobody waits for it any more.

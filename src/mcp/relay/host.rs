@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Effect, Phase, Relay, WAITING_LIMIT, Waiting, question_id};
+use super::{Effect, Phase, REQUEST_BYTES, REQUEST_LIMIT, Relay, Waiting, question_id};
 use crate::mcp::failure::{Failure, Stage};
 use crate::mcp::jsonrpc::{
     self, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, Id, Kind, METHOD_NOT_FOUND, Malformed,
@@ -104,11 +104,28 @@ impl Relay {
     }
 
     fn host_message(&mut self, message: Message, batch: Option<u64>, now: u64) {
+        self.notice_haste(&message);
         match (message.kind(), message.id().cloned()) {
             (Kind::Request, Some(id)) => self.host_request(message, id, batch, now),
             (Kind::Notification, _) => self.host_notification(message, now),
             (_, Some(id)) => self.host_response(&message, &id),
             _ => self.detail("the client sent an error without an id"),
+        }
+    }
+
+    /// MCP 2025-11-25, Lifecycle, Initialization: before the answer to `initialize`, a client sends
+    /// nothing but pings.
+    fn notice_haste(&mut self, message: &Message) {
+        let Phase::Opening { exchange, .. } = self.phase else {
+            return;
+        };
+        let unanswered = self.pending.asked(exchange);
+        if unanswered.is_none_or(|asked| asked.owner == Owner::Restore) {
+            return;
+        }
+        let speaks = matches!(message.kind(), Kind::Request | Kind::Notification);
+        if speaks && !matches!(message.method(), "ping" | "notifications/cancelled") {
+            self.host.speaks_on = true;
         }
     }
 
@@ -162,12 +179,7 @@ impl Relay {
         if self.is_sign_in_call(&message) {
             return self.call_sign_in(message, id, batch, now);
         }
-        if self.waiting.len() >= WAITING_LIMIT {
-            let failure = Failure::new(
-                Stage::Connect,
-                true,
-                "too many requests wait for the session to open",
-            );
+        if let Some(failure) = self.too_much(&message) {
             return self.answer_now(failure.response(&id), batch);
         }
         self.remember(&message);
@@ -184,6 +196,22 @@ impl Relay {
             _ => self.pump(now),
         }
         self.lose_patience(now);
+    }
+
+    /// Why this request is one too many: those that are not answered yet take memory. The client may
+    /// ask again when it has some of the answers. What it answers and cancels is always taken.
+    fn too_much(&self, message: &Message) -> Option<Failure> {
+        let (number, bytes) = (self.pending.count(), self.pending.bytes());
+        let many = self.waiting.len() >= REQUEST_LIMIT || number >= REQUEST_LIMIT;
+        let large = number > 0 && bytes.saturating_add(message.text().len()) > REQUEST_BYTES;
+        let server = &self.server_name;
+        (many || large).then(|| {
+            let detail = format!(
+                "{number} requests ({} KiB) already wait for `{server}` to answer; try again when some of them have been answered",
+                bytes / 1024
+            );
+            Failure::new(Stage::Connect, true, detail)
+        })
     }
 
     /// Notes a request that the AI client waits for; gives our number for it.
@@ -227,9 +255,9 @@ impl Relay {
                     message.method()
                 ));
             }
-            _ if self.waiting.len() >= WAITING_LIMIT => {
+            _ if self.waiting.len().max(self.notifications.len()) >= REQUEST_LIMIT => {
                 self.detail(format!(
-                    "dropped `{}`: too much waits for the session",
+                    "dropped `{}`: too much waits for the server",
                     message.method()
                 ));
             }
@@ -261,7 +289,8 @@ impl Relay {
         };
         self.answered_over_events(number);
         if asked.sent {
-            if self.is_of_this_session(&asked) {
+            // Where the server takes nothing, ending the exchange has to say it.
+            if self.is_of_this_session(&asked) && self.notifications.len() < REQUEST_LIMIT {
                 self.send_notification(message.with_part(part, &number.to_string()));
             }
             self.effects.push(Effect::Abort(number));

@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 
-use super::{Effect, Event, Phase, QUESTION_LIMIT, Relay, Waiting, question_id};
+use super::{Effect, Event, NOBODY_ANSWERS, Phase, QUESTION_LIMIT, Relay, Waiting, question_id};
 use crate::mcp::answer;
 use crate::mcp::failure::{Failure, Stage};
-use crate::mcp::jsonrpc::{self, Id, Kind, METHOD_NOT_FOUND, Message};
+use crate::mcp::jsonrpc::{self, INTERNAL_ERROR, Id, Kind, METHOD_NOT_FOUND, Message};
+use crate::mcp::line::Line;
 use crate::mcp::pending::{Owner, Question};
 use crate::untrusted::{SHOWN, printable};
 
@@ -172,6 +173,9 @@ impl Relay {
         if message.method() == "ping" {
             return self.send_response(jsonrpc::empty_result(&id));
         }
+        if self.host_ended {
+            return self.refuse_question(&id, INTERNAL_ERROR, NOBODY_ANSWERS);
+        }
         let allowed = self
             .host
             .revision
@@ -191,7 +195,7 @@ impl Relay {
         };
         let number = self.number();
         self.pending.question(number, question);
-        self.tell_host(message.with_id(&question_id(number)));
+        self.tell_host_line(message.line_with_id(&question_id(number)));
     }
 
     fn remote_notification(&mut self, message: &Message) {
@@ -307,12 +311,13 @@ impl Relay {
 }
 
 /// A response under this id. An error that came without an id still answers its request.
-pub(super) fn under(message: &Message, id: &Id) -> Bytes {
+pub(super) fn under(message: &Message, id: &Id) -> Line {
     match message.id() {
-        Some(_) => message.with_id(id),
+        Some(_) => message.line_with_id(id),
         None => {
             let error = message.body();
-            format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{error}}}").into()
+            let text = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{error}}}");
+            Bytes::from(text).into()
         }
     }
 }

@@ -1,5 +1,6 @@
 mod alive;
 mod answers;
+mod leaving;
 mod messages;
 mod opening;
 mod questions;

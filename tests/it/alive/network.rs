@@ -2,7 +2,7 @@
 //! root and `ip` on Linux; elsewhere these tests say that they were skipped.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use playground::{Fault, Playground, Request, Settings, Then};
 use serde_json::json;
+use url::Url;
 
 use crate::support::bridge::Bridge;
 use crate::support::machine::Machine;
@@ -18,29 +19,32 @@ use crate::support::scene::{NEWEST, detail, everything, is_get, kind};
 /// A machine of its own for the bridge: one cable leads to this one.
 struct Network {
     name: String,
-    /// The first three numbers of the addresses at both ends of the cable.
-    prefix: String,
+    /// The first of eight addresses, which the ends of the cable have.
+    first: u32,
 }
 
 impl Network {
     /// `None`, and a word about it, where this cannot be had.
     fn new() -> Option<Self> {
-        static COUNT: AtomicU32 = AtomicU32::new(1);
+        static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let pid = std::process::id();
-        // RFC 2544: addresses for tests between networks.
-        let prefix = format!("198.18.{}", (pid * 4 + count) % 250 + 1);
-        let name = format!("dbt{}{count}", pid % 1_000_000);
-        let network = Self { name, prefix };
-        let (name, prefix) = (&network.name, &network.prefix);
+        // RFC 2544: addresses for tests between networks. Each process has eight cables of its own,
+        // as another may run these tests at the same time.
+        let place = (pid * 8 + count % 8) % 16384;
+        let network = Self {
+            name: format!("dbt{}x{count}", pid % 10_000_000),
+            first: u32::from(Ipv4Addr::new(198, 18, 0, 0)) + place * 8,
+        };
+        let (name, ours, theirs) = (&network.name, network.address(1), network.address(2));
         let made = ip(&format!("netns add {name}"))
             && ip(&format!(
                 "link add {name}h type veth peer name {name}b netns {name}"
             ))
-            && ip(&format!("addr add {prefix}.1/24 dev {name}h"))
+            && ip(&format!("addr add {ours}/29 dev {name}h"))
             && ip(&format!("link set {name}h up"))
             && network.ip("link set lo up")
-            && network.ip(&format!("addr add {prefix}.2/24 dev {name}b"))
+            && network.ip(&format!("addr add {theirs}/29 dev {name}b"))
             && network.ip(&format!("link set {name}b up"));
         if !made {
             eprintln!(
@@ -51,6 +55,11 @@ impl Network {
         Some(network)
     }
 
+    /// One of the addresses: the first is ours, the others the bridge's.
+    fn address(&self, number: u32) -> Ipv4Addr {
+        Ipv4Addr::from(self.first + number)
+    }
+
     /// On the bridge's machine.
     fn ip(&self, command: &str) -> bool {
         ip(&format!("-n {} {command}", self.name))
@@ -58,9 +67,9 @@ impl Network {
 
     /// The bridge's machine gets another address, and loses the one it had.
     fn changes(&self) {
-        let (name, prefix) = (&self.name, &self.prefix);
-        assert!(self.ip(&format!("addr del {prefix}.2/24 dev {name}b")));
-        assert!(self.ip(&format!("addr add {prefix}.3/24 dev {name}b")));
+        let (old, new) = (self.address(2), self.address(3));
+        assert!(self.ip(&format!("addr del {old}/29 dev {}b", self.name)));
+        assert!(self.ip(&format!("addr add {new}/29 dev {}b", self.name)));
     }
 
     /// Whatever is sent over the cable is lost from now on.
@@ -106,8 +115,9 @@ impl Scene {
         let network = Network::new()?;
         let (playground, machine) = (Playground::start(settings), Machine::new());
         let server = at_the_cable(&network, playground.mcp_port());
-        let url = format!("http://{server}/mcp");
-        let command = Bridge::command(&machine, &url, &["--allow-http"]);
+        let own = Url::parse(&playground.mcp_url()).expect("an address");
+        let url = format!("http://{server}{}", own.path());
+        let command = Bridge::command(&machine, &url, &["--allow-http", "--debug"]);
         let mut bridge = Bridge::start_command(inside(&network, &command));
         bridge.initialize(NEWEST, everything());
         playground.wait_for_answered(|r| r.calls("notifications/initialized"));
@@ -151,8 +161,7 @@ fn inside(network: &Network, command: &Command) -> Command {
 
 /// Serves the playground's port at our end of the cable.
 fn at_the_cable(network: &Network, port: u16) -> SocketAddr {
-    let listener =
-        TcpListener::bind((format!("{}.1", network.prefix), 0)).expect("our own address");
+    let listener = TcpListener::bind((network.address(1), 0)).expect("our own address");
     let address = listener.local_addr().expect("a bound socket");
     thread::spawn(move || {
         for client in listener.incoming().flatten() {
@@ -251,7 +260,15 @@ fn a_standing_stream_without_a_cursor_is_opened_anew() {
     let refused = &scene.asked_for(2)[1];
     assert_eq!(refused.status, Some(409));
     scene.playground.break_connections();
-    scene.bridge.incoming("notifications/tools/list_changed");
+    let end = Instant::now() + Duration::from_secs(60);
+    while !scene.bridge.has_come("notifications/tools/list_changed") {
+        assert!(
+            Instant::now() < end,
+            "{}\n{}",
+            scene.playground.printed_log(),
+            scene.bridge.story()
+        );
+    }
     scene.playground.notify("notifications/vendor", json!({}));
     scene.bridge.incoming("notifications/vendor");
     scene.goes_on();

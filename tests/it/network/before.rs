@@ -68,7 +68,7 @@ fn is_installed(name: &str) {
         .status()
     {
         Err(error) if error.kind() == ErrorKind::NotFound => panic!(
-            "the tests of networks need `{name}`: install it (Debian: apt-get install nginx-light tinyproxy-bin openssl) and see that it is in `PATH` (Debian: /usr/sbin)"
+            "the tests of networks need `{name}`: install it (Debian: apt-get install nginx tinyproxy-bin openssl) and see that it is in `PATH` (Debian: /usr/sbin)"
         ),
         _ => {}
     }

@@ -61,7 +61,7 @@ fn the_usual_ways_are_undone_although_none_was_asked_for() {
 fn another_way_is_named_in_the_error() {
     for content_type in ["application/json", "text/event-stream"] {
         let answer = answered(content_type, "br", |text| text.to_vec());
-        assert_eq!(kind(&answer).0, "http", "{answer}");
+        assert_eq!(kind(&answer), ("protocol", false, None), "{answer}");
         let said = detail(&answer);
         assert!(said.contains("compressed as `br`"), "{said}");
     }

@@ -3,13 +3,20 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::AddAssign;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::host::Host;
 
 /// Memory may differ by this much between the middle of the run and its end: an eighth, and
 const SLACK: u64 = 6 * 1024;
-/// Descriptors of connections that happen to be open.
-const CONNECTIONS: usize = 32;
+/// Descriptors that a bridge at rest may have more than when it began: connections that were just
+/// used or are just being opened.
+const CONNECTIONS: usize = 6;
+/// Descriptors that a busy bridge may have: few enough for any system.
+const MOST_DESCRIPTORS: usize = 256;
+/// How long a bridge may take to come to rest; only ever reached by a failure.
+const REST: Duration = Duration::from_secs(60);
 
 /// What clients asked and got.
 #[derive(Default)]
@@ -62,6 +69,8 @@ struct Sample {
 /// Samples of every bridge, in the order of time.
 pub struct Samples {
     processes: Vec<(String, u32, Vec<Sample>)>,
+    /// What each had at the beginning.
+    first: Vec<Option<Sample>>,
 }
 
 impl Samples {
@@ -69,6 +78,7 @@ impl Samples {
         let process = |host: &&Host| (host.name.clone(), host.id(), Vec::new());
         Self {
             processes: hosts.iter().map(process).collect(),
+            first: hosts.iter().map(|host| look(host.id())).collect(),
         }
     }
 
@@ -96,13 +106,33 @@ impl Samples {
                     grown.push(format!("{name}: {what} grew from {before} to {after} KiB"));
                 }
             }
-            let most = |part: &[Sample]| part.iter().map(|it| it.descriptors).max();
-            let (before, after) = (most(middle).unwrap_or(0), most(end).unwrap_or(0));
-            if after > before + CONNECTIONS {
-                grown.push(format!("{name}: {before} descriptors became {after}"));
+            let most = most_descriptors(samples.iter());
+            if most > MOST_DESCRIPTORS {
+                grown.push(format!("{name}: {most} descriptors"));
             }
         }
         grown
+    }
+
+    /// Bridges that keep more descriptors than they had at the beginning, although their server has
+    /// closed all connections and nobody asks them anything.
+    pub fn descriptors_kept(&self) -> Vec<String> {
+        let end = Instant::now() + REST;
+        let mut kept = Vec::new();
+        for ((name, id, _), first) in self.processes.iter().zip(&self.first) {
+            let Some(first) = first else { continue };
+            let most = first.descriptors + CONNECTIONS;
+            let mut now = usize::MAX;
+            while now > most && Instant::now() < end {
+                now = look(*id).map_or(0, |sample| sample.descriptors);
+                thread::sleep(Duration::from_millis(10));
+            }
+            if now > most {
+                let before = first.descriptors;
+                kept.push(format!("{name}: {before} descriptors became {now}"));
+            }
+        }
+        kept
     }
 
     fn all(&self) -> impl Iterator<Item = &Sample> {

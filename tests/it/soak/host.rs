@@ -364,8 +364,11 @@ impl Account {
         let detail = bridge["detail"].as_str().unwrap_or_default();
         let outcome = match message.get("result") {
             Some(result) if result["isError"] != true => Outcome::Result,
-            // “may have been carried out”, “look whether it was carried out”.
-            _ if detail.contains("carried out") => Outcome::Unknown,
+            // “may have been carried out”, “look whether it was carried out”, and of calls without
+            // effects “it was sent 3 times”.
+            _ if detail.contains("carried out") || detail.contains("it was sent") => {
+                Outcome::Unknown
+            }
             _ => Outcome::Refused,
         };
         let kind = match (outcome, bridge["stage"].as_str()) {

@@ -382,7 +382,7 @@ fn a_sign_in_for_the_event_stream_is_one_for_the_session() {
     scene.remote(announced, Event::Accepted);
     assert!(scene.told().contains("list_changed"));
     while let Some(Effect::ToHost(line)) = scene.effects.front() {
-        assert!(String::from_utf8_lossy(line).contains("list_changed"));
+        assert!(String::from_utf8_lossy(&line.to_vec()).contains("list_changed"));
         scene.effects.pop_front();
     }
     assert!(sent_to(&mut scene, "/m").1.contains("tools/call"));

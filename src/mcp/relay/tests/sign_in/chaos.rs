@@ -100,7 +100,9 @@ impl World {
         while let Some(effect) = self.scene.effects.pop_front() {
             self.story.push(format!("    {effect:?}"));
             match effect {
-                Effect::ToHost(line) => self.told(&value(std::str::from_utf8(&line).unwrap())),
+                Effect::ToHost(line) => {
+                    self.told(&value(std::str::from_utf8(&line.to_vec()).unwrap()))
+                }
                 Effect::Send(outgoing) => self.sent(&outgoing),
                 Effect::OpenStanding { exchange, .. } => {
                     self.live.insert(exchange, Live::Standing);

@@ -476,7 +476,7 @@ fn the_end_of_the_client_while_the_stream_is_away_answers_what_waits() {
     while let Some(effect) = scene.next() {
         match effect {
             Effect::ToHost(line) => {
-                assert!(String::from_utf8_lossy(&line).contains("\"retryable\":true"));
+                assert!(String::from_utf8_lossy(&line.to_vec()).contains("\"retryable\":true"));
                 told += 1;
             }
             Effect::Abort(_) => {}
