@@ -232,6 +232,24 @@ pub struct ServerArgs {
     #[arg(long)]
     pub device_code: bool,
 
+    /// Seconds to wait for the server to begin an answer, 0 for no limit [default: 300]
+    ///
+    /// The request then ends with an error, and the server is told that nobody waits for it.
+    #[arg(long, value_name = "SECONDS", hide_short_help = true)]
+    pub headers_timeout: Option<String>,
+
+    /// Seconds that an answer may pause, 0 for no limit [default: 300]
+    ///
+    /// Event streams may pause for as long as they like unless this is given. One that pauses longer
+    /// is then resumed, if the server can do that.
+    #[arg(long, value_name = "SECONDS", hide_short_help = true)]
+    pub body_timeout: Option<String>,
+
+    /// Send no cookies back to the server
+    ///
+    /// By default its cookies are kept in memory, for load balancers that tell clients apart by them.
+    #[arg(long, hide_short_help = true)]
+    pub disable_cookies: bool,
     /// Ping the server while nothing else is sent to it
     ///
     /// For load balancers and servers that end what is silent. The AI client sees nothing of it. A
@@ -316,9 +334,43 @@ pub struct CommonOptions {
     #[arg(long, value_name = "SECONDS", hide_short_help = true)]
     pub connect_timeout: Option<String>,
 
-    /// Trust the certificates in this PEM file, besides the system's
+    /// Trust the certificates in this PEM file, besides the system's, repeatable
+    ///
+    /// For networks that inspect TLS, and servers with a private CA. The variable
+    /// NODE_EXTRA_CA_CERTS names one more such file, SSL_CERT_FILE and SSL_CERT_DIR the system's.
     #[arg(long, value_name = "FILE", hide_short_help = true)]
-    pub ca_file: Option<String>,
+    pub ca_file: Vec<String>,
+
+    /// Prove who you are to servers that ask for a certificate, with this PEM file
+    ///
+    /// The certificate comes first in it, then those that lead to its CA. The key may be in the same
+    /// file.
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub client_cert: Option<String>,
+
+    /// Private key of --client-cert, in PEM form and without a passphrase
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub client_key: Option<String>,
+
+    /// Connect through this proxy; `direct` for none
+    ///
+    /// `http://`, `https://`, `socks5://` or `socks5h://` (which finds addresses at the proxy), then
+    /// `HOST:PORT`, with `USER:PASSWORD@` before it if it wants that. Without this option the
+    /// variables HTTPS_PROXY, HTTP_PROXY and ALL_PROXY count, then the system's settings. Servers on
+    /// this machine are reached without a proxy.
+    #[arg(long, value_name = "URL", hide_short_help = true)]
+    pub proxy: Option<String>,
+
+    /// Connect to these hosts without a proxy, besides those in NO_PROXY
+    ///
+    /// Separated by commas: domains, which include what is below them, addresses, ranges such as
+    /// `10.0.0.0/8`, each also with `:PORT`, and `*` for all.
+    #[arg(long, value_name = "HOSTS", hide_short_help = true)]
+    pub no_proxy: Option<String>,
+
+    /// Use IPv4 only
+    #[arg(long, hide_short_help = true)]
+    pub ipv4: bool,
 
     /// Write decisions and their reasons to stderr
     #[arg(long)]

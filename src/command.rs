@@ -9,9 +9,12 @@ mod words;
 use std::io::Write as _;
 use std::time::SystemTime;
 
-use crate::config::Job;
+use crate::config::{Config, Job};
 use crate::diag::Diag;
 use crate::error::Error;
+use crate::net::connections::Connections;
+use crate::net::remote::Remote;
+use crate::store;
 
 /// Carries out a command.
 pub async fn run(job: Job, diag: &Diag) -> Result<(), Error> {
@@ -20,6 +23,30 @@ pub async fn run(job: Job, diag: &Diag) -> Result<(), Error> {
         Job::Status(job) => print(&status::answer(&job, now(), diag)?),
         Job::Logout(job) => logout::run(&job, diag).await,
         Job::Login(config) => login::run(&config, diag).await,
+    }
+}
+
+/// The endpoint that a command for one server talks to.
+fn remote(config: &Config, http: Connections) -> Remote {
+    let remote = Remote::new(http, &config.server, config.headers.clone());
+    let remote = remote.with_timeouts(config.timeouts);
+    match config.cookies {
+        true => remote,
+        false => remote.without_cookies(),
+    }
+}
+
+/// A private key that others can read is theirs as well. It is the user's own file, so it is left as
+/// it is.
+fn check_key_file(config: &Config, diag: &Diag) {
+    let Some(path) = &config.key_file else {
+        return;
+    };
+    if std::fs::metadata(path).is_ok_and(|found| store::exposure(&found).is_some()) {
+        diag.warn(format_args!(
+            "other users can read the private key in `{}`; take their rights away, as with `chmod 600`",
+            path.display()
+        ));
     }
 }
 

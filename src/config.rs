@@ -8,6 +8,7 @@ mod again;
 mod file;
 mod given;
 mod headers;
+mod network;
 mod oauth;
 mod which;
 
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use http::header::{AUTHORIZATION, HeaderMap};
 use serde_json::{Map, Value};
+use url::Host;
 
 use crate::cli::{
     CommonOptions, LogoutArgs, Request, ServerArgs, StatusArgs, UsageError, WhichOptions,
@@ -26,6 +28,8 @@ use crate::cli::{
 use crate::diag::Level;
 use crate::ids::{Issuer, ResourceId, ServerKey, ServerUrl};
 use crate::mcp::transport::Preference;
+use crate::net::client::HttpSettings;
+use crate::net::remote::Timeouts;
 use crate::oauth::registration::AuthMethod;
 use crate::secret::Secret;
 pub use again::Again;
@@ -41,9 +45,6 @@ pub const DIR_VARIABLE: &str = "MCP_DRAWBRIDGE_DIR";
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// How long a person may take for the sign-in, unless `--auth-timeout` says otherwise.
 const AUTH_TIMEOUT: Duration = Duration::from_secs(600);
-
-/// How long a connection may take, unless `--connect-timeout` says otherwise.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Path of the redirect URI, as mcp-remote has it: clients registered by hand list it.
 const CALLBACK_PATH: &str = "/oauth/callback";
@@ -99,10 +100,6 @@ pub struct Base {
     pub dir: PathBuf,
     /// How much is written to stderr.
     pub level: Level,
-    /// How long a connection may take.
-    pub connect_timeout: Duration,
-    /// A PEM file with certificates to trust besides the system's.
-    pub ca_file: Option<PathBuf>,
     /// What is odd but no reason to stop; to be written once the output exists.
     pub warnings: Vec<String>,
     /// Decisions about the configuration, for who wants to know them all.
@@ -114,6 +111,14 @@ pub struct Base {
 pub struct Config {
     /// What every command needs.
     pub base: Base,
+    /// How connections are made.
+    pub http: HttpSettings,
+    /// How long the remote server may be silent.
+    pub timeouts: Timeouts,
+    /// Whether the remote server's cookies are kept and sent back to it.
+    pub cookies: bool,
+    /// The file with the private key of the client certificate.
+    pub key_file: Option<PathBuf>,
     /// The remote server.
     pub server: ServerUrl,
     /// The name under which the sign-in is cached.
@@ -211,6 +216,8 @@ pub enum Resource {
 pub struct Logout {
     /// What every command needs.
     pub base: Base,
+    /// How connections are made.
+    pub http: HttpSettings,
     /// Which sign-ins end.
     pub target: LogoutTarget,
     /// Whether plain http to other machines is allowed.
@@ -321,7 +328,17 @@ impl Config {
             base.warnings.extend(without_effect(args, &lookup, auth));
         }
         let callback = callback(args, &lookup)?;
+        let http = network::http_settings(&args.common, around, &lookup, &mut base.warnings)?;
+        if http.ipv4 && matches!(server.url().host(), Some(Host::Ipv6(_))) {
+            return Err(UsageError::new(format!(
+                "`--ipv4` excludes the IPv6 address in `{server}`"
+            )));
+        }
         Ok(Self {
+            http,
+            timeouts: network::timeouts(args, &lookup)?,
+            cookies: !lookup.switch("disable-cookies", args.disable_cookies)?,
+            key_file: network::key_file(&args.common, &lookup),
             key: which.key(&server)?,
             again: Again::new(
                 args,
@@ -377,7 +394,8 @@ impl Logout {
         };
         let lookup = file.lookup(entry.as_ref(), Need::Find, around.env)?;
         let which = Which::new(&args.which, around, &lookup)?;
-        let base = Base::new(&args.common, around, &lookup)?;
+        let mut base = Base::new(&args.common, around, &lookup)?;
+        let http = network::http_settings(&args.common, around, &lookup, &mut base.warnings)?;
         let target = match (&args.target, args.all) {
             (Some(_), true) => {
                 return Err(UsageError::new(
@@ -404,6 +422,7 @@ impl Logout {
         };
         Ok(Self {
             base,
+            http,
             target,
             allow_http: which.allow_http,
         })
@@ -454,14 +473,6 @@ impl Base {
         Ok(Self {
             dir: dir(around, lookup)?,
             level,
-            connect_timeout: match lookup.text("connect-timeout", &options.connect_timeout) {
-                Some(given) => given.seconds()?,
-                None => CONNECT_TIMEOUT,
-            },
-            ca_file: lookup
-                .text("ca-file", &options.ca_file)
-                .map(|given| ca_file(&given, around))
-                .transpose()?,
             warnings: lookup
                 .unknown_variables()
                 .map(|name| format!("the variable `{name}` stands for no option"))
@@ -511,20 +522,6 @@ fn remote_entry<'f>(file: &'f File, text: &str) -> Result<Option<Entry<'f>>, Usa
         Target::Entry(entry) if entry.is_remote() => Some(entry),
         Target::Entry(_) | Target::Address | Target::Neither => None,
     })
-}
-
-/// Looks into the file now, since a mistake in a configuration is best told at the start.
-fn ca_file(given: &Given, around: &Surroundings<'_>) -> Result<PathBuf, UsageError> {
-    let pem = given.read(&given.text, around)?;
-    let marker = b"-----BEGIN CERTIFICATE-----";
-    match pem.windows(marker.len()).any(|window| window == marker) {
-        true => Ok(PathBuf::from(&given.text)),
-        false => Err(UsageError::new(format!(
-            "the file `{}` of {} holds no certificate in PEM form",
-            given.text, given.origin
-        ))
-        .with_hint("it must contain `-----BEGIN CERTIFICATE-----`")),
-    }
 }
 
 /// What `--device-code` takes the effect from, or is without effect for.

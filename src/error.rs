@@ -6,7 +6,7 @@ use std::io;
 
 use crate::cli::UsageError;
 use crate::login::LoginError;
-use crate::net::http::HttpError;
+use crate::net::client::HttpError;
 use crate::store::{LockError, StoreError};
 
 /// Why the program ends without success.

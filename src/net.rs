@@ -1,9 +1,12 @@
 //! Everything that touches a socket.
 
 pub mod callback;
+pub mod client;
 pub mod connections;
 pub mod http;
+pub mod proxy;
 pub mod pulse;
 pub mod remote;
 mod tls;
 pub mod token_endpoint;
+pub mod trouble;

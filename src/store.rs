@@ -19,4 +19,5 @@ mod wire;
 
 pub use error::{StoreError, Warning};
 pub use lock::{Lock, LockError, SignInLock};
+pub use platform::exposure;
 pub use tokens::{Cached, Store};

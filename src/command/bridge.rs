@@ -8,8 +8,6 @@ use crate::diag::Diag;
 use crate::error::Error;
 use crate::login::Login;
 use crate::net::connections::Connections;
-use crate::net::http::HttpSettings;
-use crate::net::remote::Remote;
 use crate::stdio::{Output, read_lines};
 use crate::store::Store;
 
@@ -21,11 +19,8 @@ pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
     let lines = read_lines(std::io::stdin());
     let output = Output::start(std::io::stdout());
     let diag = diag.for_host(&config.server.host());
-    let http = Connections::new(HttpSettings {
-        connect_timeout: config.base.connect_timeout,
-        ca_file: config.base.ca_file.clone(),
-    })
-    .map_err(Error::Http)?;
+    super::check_key_file(config, &diag);
+    let http = Connections::new(config.http.clone()).map_err(Error::Http)?;
     let (login, task) = match config.auth {
         AuthMode::Bearer => (None, None),
         AuthMode::OAuth => {
@@ -35,7 +30,7 @@ pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
     };
     let memory = memory(config, &diag);
     let wire = Wire {
-        remote: Remote::new(http, &config.server, config.headers.clone()),
+        remote: super::remote(config, http),
         login,
         memory,
         transport: config.transport,

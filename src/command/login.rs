@@ -12,8 +12,6 @@ use crate::diag::{Diag, clean, clean_to};
 use crate::error::Error;
 use crate::login::Login;
 use crate::net::connections::Connections;
-use crate::net::http::HttpSettings;
-use crate::net::remote::Remote;
 use crate::oauth::id_token::Account;
 use crate::oauth::token::Grant;
 use crate::store::{Cached, Store};
@@ -34,11 +32,9 @@ async fn sign_in(config: &Config, diag: &Diag) -> Result<(), Error> {
             "`{host}` is used with the configured `Authorization` header; there is nothing to sign in to\n"
         ));
     }
-    let http = Connections::new(HttpSettings {
-        connect_timeout: config.base.connect_timeout,
-        ca_file: config.base.ca_file.clone(),
-    })?;
-    let remote = Remote::new(http.clone(), &config.server, config.headers.clone());
+    super::check_key_file(config, diag);
+    let http = Connections::new(config.http.clone())?;
+    let remote = super::remote(config, http.clone());
     let Some(challenge) = question::challenge(&remote, &host, config.transport).await? else {
         return print(&format!("`{host}` needs no sign-in\n"));
     };

@@ -8,7 +8,7 @@ use crate::diag::{Diag, clean};
 use crate::error::Error;
 use crate::ids::{ServerKey, ServerUrl};
 use crate::net::connections::Connections;
-use crate::net::http::{self, HttpSettings};
+use crate::net::http;
 use crate::net::token_endpoint::{self, RevokeError, TokenTypeHint};
 use crate::oauth::sign_in::SignIn;
 use crate::store::{Cached, Store};
@@ -19,10 +19,7 @@ const LOCK_LIMIT: Duration = Duration::from_secs(30);
 /// Signs out of what the command names.
 pub async fn run(logout: &Logout, diag: &Diag) -> Result<(), Error> {
     let store = Store::open(logout.base.dir.clone())?;
-    let http = Connections::new(HttpSettings {
-        connect_timeout: logout.base.connect_timeout,
-        ca_file: logout.base.ca_file.clone(),
-    })?;
+    let http = Connections::new(logout.http.clone())?;
     let outcome = match &logout.target {
         LogoutTarget::One(key, server) => match end(&store, &http, key, diag).await {
             Ok(true) => Ok(()),

@@ -54,9 +54,14 @@ impl Again {
             ("scope", &which.scope),
             ("resource", &which.resource),
             ("issuer", &args.issuer),
-            ("ca-file", &args.common.ca_file),
+            ("client-cert", &args.common.client_cert),
+            ("client-key", &args.common.client_key),
+            ("no-proxy", &args.common.no_proxy),
         ]);
         options.extend(given_options.into_iter().flatten());
+        for file in lookup.list("ca-file", &args.common.ca_file) {
+            options.extend(["--ca-file".to_owned(), file.text]);
+        }
         for (long, flag) in [
             ("allow-http", which.allow_http),
             (
@@ -67,6 +72,7 @@ impl Again {
                 "allow-missing-pkce-metadata",
                 args.allow_missing_pkce_metadata,
             ),
+            ("ipv4", args.common.ipv4),
         ] {
             if lookup.switch(long, flag)? {
                 options.push(format!("--{long}"));
@@ -99,6 +105,8 @@ impl Again {
             options.extend(["--header-file".to_owned(), file.text]);
         }
         partial |= !lookup.list("header", &args.header).is_empty();
+        // A proxy's address may have a password in it.
+        partial |= lookup.text("proxy", &args.common.proxy).is_some();
         partial |= !lookup
             .list("authorize-param", &which.authorize_param)
             .is_empty();

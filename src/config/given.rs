@@ -171,6 +171,17 @@ impl Given {
             .ok_or_else(|| self.wrong("a number of seconds above 0 and at most 86400"))
     }
 
+    /// Seconds, fractions included; `None` for 0, which means without limit.
+    pub fn seconds_or_none(&self) -> Result<Option<Duration>, UsageError> {
+        match self.text.trim().parse::<f64>() {
+            Ok(0.0) => Ok(None),
+            _ => self
+                .seconds()
+                .map(Some)
+                .map_err(|_| self.wrong("a number of seconds of at most 86400, or 0 for no limit")),
+        }
+    }
+
     /// Whole seconds.
     pub fn whole_seconds(&self) -> Result<Duration, UsageError> {
         self.text

@@ -15,8 +15,8 @@ use crate::cli::{self, Parsed};
 use crate::config::{self, Job, Surroundings};
 use crate::diag::{Captured, Level};
 use crate::ids::ServerKey;
+use crate::net::client::HttpSettings;
 use crate::net::connections::Connections;
-use crate::net::http::HttpSettings;
 use crate::oauth::flow::FlowError;
 use crate::oauth::invitation::PasteError;
 use crate::oauth::sign_in::SignIn;
@@ -84,10 +84,7 @@ impl Scene {
     fn process_on(&self, arguments: &[&str], change: impl FnOnce(&mut Machine)) -> Process {
         let config = self.config(arguments);
         let (diag, stderr) = Diag::captured(Level::Debug);
-        let http = Connections::new(HttpSettings {
-            connect_timeout: Duration::from_secs(10),
-            ca_file: None,
-        });
+        let http = Connections::new(HttpSettings::default());
         let (address, opened) = unbounded_channel();
         let browser: OpenBrowser = Arc::new(move |url| {
             let _ = address.send(url.to_string());
@@ -637,10 +634,7 @@ async fn after_the_end_nobody_gets_a_token() {
 async fn an_address_is_printed_where_no_browser_can_be_opened() {
     let scene = Scene::new();
     let (diag, stderr) = Diag::captured(Level::Silent);
-    let http = Connections::new(HttpSettings {
-        connect_timeout: Duration::from_secs(10),
-        ca_file: None,
-    });
+    let http = Connections::new(HttpSettings::default());
     let config = scene.config(&["--no-browser"]);
     let (login, _task) = Login::start(&config, http.unwrap(), diag).unwrap();
     let caller = tokio::spawn(challenged(login, None));

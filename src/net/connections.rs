@@ -9,10 +9,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use reqwest::{Client, ClientBuilder};
+use reqwest::ClientBuilder;
 use tokio::sync::watch;
 
-use super::http::{HttpError, HttpSettings, build};
+use super::client::{Client, HttpError, HttpSettings, build};
 use super::pulse::{self, Disturbance, Pulse, Reading};
 
 /// How long a connection may be silent before the system asks whether the other side is still there.

@@ -1,115 +1,19 @@
-//! The one HTTP client, and the small exchanges that sign-in needs of it: fetching metadata and
-//! posting documents, with limits on time, size and redirects.
+//! The small exchanges that sign-in needs of the HTTP client: fetching metadata and posting
+//! documents, with limits on time, size and redirects.
 
 use std::error::Error;
 use std::fmt;
-use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use base64::Engine;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use hyper_util::client::proxy::matcher::{Intercept, Matcher};
-use reqwest::{Client, Method, Proxy, Request, Response, redirect};
+use reqwest::{Method, Request, Response};
 use url::Url;
 
-use super::connections::{Connections, watchful};
-use super::tls;
-use crate::ids::{display_url, is_loopback, same_origin};
+use super::connections::Connections;
+use super::trouble::{Trouble, cause_of};
+use crate::ids::{display_url, same_origin};
+use crate::mcp::answer::Delivery;
 use crate::secret::Secret;
-
-/// What the client can be told.
-#[derive(Debug, Clone)]
-pub struct HttpSettings {
-    /// How long a connection, TLS included, may take to come about.
-    pub connect_timeout: Duration,
-    /// Certificates, in PEM form, to trust besides the system's.
-    pub ca_file: Option<PathBuf>,
-}
-
-impl Default for HttpSettings {
-    fn default() -> Self {
-        Self {
-            connect_timeout: Duration::from_secs(8),
-            ca_file: None,
-        }
-    }
-}
-
-/// The client could not be built.
-#[derive(Debug)]
-pub struct HttpError(Box<dyn Error + Send + Sync>);
-
-impl fmt::Display for HttpError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("cannot set up HTTP")
-    }
-}
-
-impl Error for HttpError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(self.0.as_ref())
-    }
-}
-
-/// Sent with every request.
-const USER_AGENT: &str = concat!("mcp-drawbridge/", env!("CARGO_PKG_VERSION"));
-
-/// Builds the client. Reads no file and opens nothing; the first https connection reads the
-/// system's roots.
-///
-/// It follows no redirects (they would carry headers to other servers), has no limit on the time
-/// of an answer (a stream may stay open for hours), and goes through the system's proxies except
-/// to this machine.
-pub fn build(settings: &HttpSettings) -> Result<Client, HttpError> {
-    let tls =
-        tls::client_config(settings.ca_file.clone()).map_err(|error| HttpError(Box::new(error)))?;
-    watchful(Client::builder())
-        .tls_backend_preconfigured(tls)
-        .user_agent(USER_AGENT)
-        .redirect(redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .proxy(proxies())
-        .connect_timeout(settings.connect_timeout)
-        .tcp_nodelay(true)
-        // A laptop that slept finds out that its connection is dead; without this every call on it
-        // hangs. Idle connections cost no wake-ups.
-        .http2_keep_alive_interval(Duration::from_secs(30))
-        .http2_keep_alive_timeout(Duration::from_secs(15))
-        .build()
-        .map_err(|error| HttpError(Box::new(error)))
-}
-
-/// The proxies of the environment and the system, asked anew only if a request is not for this
-/// machine: a proxy elsewhere could never reach it.
-fn proxies() -> Proxy {
-    let system = Matcher::from_system();
-    Proxy::custom(move |url| match is_loopback(url) {
-        true => None,
-        false => system
-            .intercept(&url.as_str().parse().ok()?)
-            .and_then(|proxy| proxy_url(&proxy)),
-    })
-}
-
-/// A proxy's address with its credentials, which is the form reqwest takes.
-fn proxy_url(proxy: &Intercept) -> Option<Url> {
-    let mut url = Url::parse(&proxy.uri().to_string()).ok()?;
-    let basic = proxy.basic_auth().and_then(|value| {
-        let encoded = value.to_str().ok()?.strip_prefix("Basic ")?;
-        let decoded = base64::prelude::BASE64_STANDARD.decode(encoded).ok()?;
-        let decoded = String::from_utf8(decoded).ok()?;
-        let (user, password) = decoded.split_once(':')?;
-        Some((user.to_owned(), password.to_owned()))
-    });
-    let raw = proxy
-        .raw_auth()
-        .map(|(user, password)| (user.to_owned(), password.to_owned()));
-    if let Some((user, password)) = basic.or(raw) {
-        url.set_username(&user).ok()?;
-        url.set_password(Some(&password)).ok()?;
-    }
-    Some(url)
-}
 
 /// An answer, whatever its status.
 #[derive(Clone)]
@@ -147,13 +51,15 @@ pub enum FetchError {
         /// What happened, as a chain of causes.
         cause: String,
     },
-    /// The server's certificate is not trusted, or nothing is there to judge it by; the request
-    /// never left.
+    /// One side does not trust the other, or the proxy; the request never left, and none will
+    /// before somebody changes something.
     Untrusted {
         /// Where to, fit for messages.
         to: String,
-        /// What happened, as a chain of causes.
+        /// What happened.
         cause: String,
+        /// What the user does next.
+        hint: &'static str,
     },
     /// The request may have been processed, but the answer did not come.
     NoAnswer {
@@ -185,9 +91,7 @@ impl FetchError {
     /// What the user does next.
     pub fn hint(&self) -> String {
         match self {
-            Self::Untrusted { .. } => {
-                "if your network inspects TLS, add its CA certificate to this machine's, or name it in SSL_CERT_FILE"
-            }
+            Self::Untrusted { hint, .. } => hint,
             Self::NotSent { .. } => "check the address, the network and the proxy settings",
             Self::NoAnswer { .. } => "try again; if it stays so, the server has a fault",
             Self::TooLarge { .. } | Self::Redirected { .. } => {
@@ -201,8 +105,9 @@ impl FetchError {
 impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotSent { to, cause } => write!(f, "cannot reach `{to}`: {cause}"),
-            Self::Untrusted { to, cause } => write!(f, "cannot trust `{to}`: {cause}"),
+            Self::NotSent { to, cause } | Self::Untrusted { to, cause, .. } => {
+                write!(f, "cannot reach `{to}`: {cause}")
+            }
             Self::NoAnswer { to, cause } => write!(f, "no answer from `{to}`: {cause}"),
             Self::TooLarge { to } => write!(
                 f,
@@ -360,7 +265,7 @@ async fn send(http: &Connections, request: Request) -> Result<Response, FetchErr
     http.client()
         .execute(request)
         .await
-        .map_err(|error| fetch_error(to, error))
+        .map_err(|trouble| fetch_error(to, trouble))
 }
 
 async fn read(mut response: Response, url: Url, limit: usize) -> Result<Document, FetchError> {
@@ -373,7 +278,10 @@ async fn read(mut response: Response, url: Url, limit: usize) -> Result<Document
     while let Some(chunk) = response
         .chunk()
         .await
-        .map_err(|error| fetch_error(to.clone(), error))?
+        .map_err(|error| FetchError::NoAnswer {
+            to: to.clone(),
+            cause: cause_of(&error),
+        })?
     {
         if body.len() + chunk.len() > limit {
             return Err(FetchError::TooLarge { to });
@@ -425,59 +333,14 @@ fn redirected(from: &Url, location: String) -> FetchError {
     }
 }
 
-fn fetch_error(to: String, error: reqwest::Error) -> FetchError {
-    let cause = cause_of(&error);
-    match was_sent(&error) {
-        false if is_distrust(&error) => FetchError::Untrusted { to, cause },
-        false => FetchError::NotSent { to, cause },
-        true => FetchError::NoAnswer { to, cause },
-    }
-}
-
-/// Whether it was our side that ended the handshake, over the certificate.
-pub(super) fn is_distrust(error: &(dyn Error + 'static)) -> bool {
-    if let Some(error) = error.downcast_ref::<rustls::Error>() {
-        return matches!(
-            error,
-            rustls::Error::InvalidCertificate(_) | rustls::Error::Other(_)
-        );
-    }
-    // An `io::Error` gives as its source the source of what it wraps, and skips that itself.
-    let wrapped = error
-        .downcast_ref::<std::io::Error>()
-        .and_then(std::io::Error::get_ref);
-    match wrapped {
-        Some(wrapped) => is_distrust(wrapped),
-        None => error.source().is_some_and(is_distrust),
-    }
-}
-
-/// Whether a request that failed may have reached the server, or parts of it.
-pub fn was_sent(error: &reqwest::Error) -> bool {
-    !(error.is_connect() || error.is_builder())
-}
-
-/// What made a request fail: the causes' own words, without the address, whose query may grant
-/// access, and without the layers that only repeat the next.
-pub fn cause_of(error: &reqwest::Error) -> String {
-    let mut parts: Vec<String> = Vec::new();
-    let mut next = error.source();
-    while let Some(error) = next {
-        let text = error.to_string();
-        // What the layers in between put in front says nothing to a person.
-        let text = text.strip_prefix("other error: ").unwrap_or(&text);
-        match parts.last_mut() {
-            _ if text.starts_with("client error (") => {}
-            Some(last) if last.contains(text) => {}
-            Some(last) if text.contains(last.as_str()) => *last = text.to_owned(),
-            _ => parts.push(text.to_owned()),
+fn fetch_error(to: String, trouble: Trouble) -> FetchError {
+    let Trouble { cause, hint, .. } = trouble;
+    match (trouble.delivery, hint) {
+        (Delivery::Distrusted, Some(hint)) => FetchError::Untrusted { to, cause, hint },
+        (Delivery::NotSent | Delivery::NoConnection | Delivery::Distrusted, _) => {
+            FetchError::NotSent { to, cause }
         }
-        next = error.source();
-    }
-    match (parts.is_empty(), error.is_timeout()) {
-        (false, _) => parts.join(": "),
-        (true, true) => "it took too long".to_owned(),
-        (true, false) => "the request failed".to_owned(),
+        _ => FetchError::NoAnswer { to, cause },
     }
 }
 

@@ -8,30 +8,31 @@ use std::time::{Duration, SystemTime};
 use bytes::{Bytes, BytesMut};
 use reqwest::cookie::{CookieStore, Jar};
 use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION,
-    RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
+    ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName,
+    HeaderValue, LOCATION, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
 };
-use reqwest::{Client, Method, RequestBuilder, Response};
+use reqwest::{Method, Response};
 use url::Url;
 
 use crate::ids::{self, ServerUrl};
 use crate::mcp::answer::{self, BodyKind, Delivery};
 use crate::mcp::session::{Session, is_valid_session_id};
 use crate::mcp::sse::{SseEvent, SseParser};
+use crate::net::client::{Client, Draft};
 use crate::net::connections::Connections;
-use crate::net::http::{cause_of, is_distrust, retry_after, was_sent};
+use crate::net::http::retry_after;
+use crate::net::trouble::{Trouble, cause_of};
 use crate::oauth::challenge::{Reading, parse_challenges};
 use crate::secret::Secret;
+use crate::untrusted::{SHOWN, printable};
 
 /// Largest message that is taken from the server, in bytes.
 pub const MESSAGE_LIMIT: usize = 256 * 1024 * 1024;
-/// Longest wait for the head of an answer. Tools may work this long before they say anything.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(300);
-/// The same for the standing stream. Some servers send no head before they have something to say;
+/// Longest wait for the head of the standing stream. Some servers send no head before they have something to say;
 /// that the connection is dead is noticed in another way.
 const STANDING_TIMEOUT: Duration = Duration::from_secs(60 * 60);
-/// Longest silence within a JSON body. Event streams may be silent for as long as they like.
-const BODY_TIMEOUT: Duration = Duration::from_secs(300);
+/// How much longer an event stream may be silent while it waits for what a person answers.
+const QUESTION_TIMEOUT: Duration = Duration::from_secs(600);
 /// Longest wait for the head of the answer to a GET that opens the event stream of MCP 2024-11-05.
 const EVENTS_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest time for a message to an address that the event stream named, if it is no request: some
@@ -49,14 +50,48 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const REMAPPED_WWW_AUTHENTICATE: HeaderName =
     HeaderName::from_static("x-amzn-remapped-www-authenticate");
 
+/// How long the server may be silent; `None` is for as long as it likes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Before the head of an answer. Tools may work this long before they say anything.
+    pub headers: Option<Duration>,
+    /// Within a JSON body.
+    pub body: Option<Duration>,
+    /// Within an event stream.
+    pub stream: Option<Duration>,
+}
+
+impl Default for Timeouts {
+    /// Five minutes, and none for event streams: the standing one may have nothing to say for hours.
+    fn default() -> Self {
+        let five_minutes = Some(Duration::from_secs(300));
+        Self {
+            headers: five_minutes,
+            body: five_minutes,
+            stream: None,
+        }
+    }
+}
+
+/// How long to wait for the head of an answer.
+#[derive(Clone, Copy)]
+enum Patience {
+    /// As the user says.
+    Configured,
+    /// This long: it is not about an answer that somebody waits for.
+    Fixed(Duration),
+}
+
 /// The remote server's endpoint.
 #[derive(Debug)]
 pub struct Remote {
     http: Connections,
     url: Mutex<Url>,
     headers: HeaderMap,
-    /// Kept for load balancers that tie a client to one machine; in memory only.
-    cookies: Jar,
+    /// Kept for load balancers that tie a client to one machine; in memory only. They go to this
+    /// endpoint and to no authorization server. `None` if the user wants none.
+    cookies: Option<Jar>,
+    timeouts: Timeouts,
 }
 
 /// What a request carries besides its message.
@@ -87,6 +122,7 @@ pub struct Answer {
     /// Where the request went.
     url: Url,
     response: Response,
+    timeouts: Timeouts,
 }
 
 /// Where an answer sends us.
@@ -112,9 +148,25 @@ pub struct Broken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidSessionId;
 
+impl From<Trouble> for Broken {
+    fn from(trouble: Trouble) -> Self {
+        Self {
+            cause: trouble.sentence(),
+            delivery: trouble.delivery,
+        }
+    }
+}
+
 impl Broken {
+    fn timed_out(cause: String) -> Self {
+        Self {
+            delivery: Delivery::TimedOut,
+            cause,
+        }
+    }
+
     /// Whether it was processed is not known.
-    pub fn unknown(cause: impl Into<String>) -> Self {
+    fn unknown(cause: impl Into<String>) -> Self {
         Self {
             delivery: Delivery::Unknown,
             cause: cause.into(),
@@ -136,7 +188,21 @@ impl Remote {
             http,
             url: Mutex::new(server.url().clone()),
             headers,
-            cookies: Jar::default(),
+            cookies: Some(Jar::default()),
+            timeouts: Timeouts::default(),
+        }
+    }
+
+    /// The same with other limits.
+    pub fn with_timeouts(self, timeouts: Timeouts) -> Self {
+        Self { timeouts, ..self }
+    }
+
+    /// The same without cookies.
+    pub fn without_cookies(self) -> Self {
+        Self {
+            cookies: None,
+            ..self
         }
     }
 
@@ -155,7 +221,7 @@ impl Remote {
         );
         let url = way.to.clone().unwrap_or_else(|| self.address());
         let request = self.client(way).request(Method::POST, url).body(body);
-        self.send(request, headers, HEAD_TIMEOUT).await
+        self.send(request, headers, Patience::Configured).await
     }
 
     /// POSTs one message to an address that the event stream named (MCP 2024-11-05, Transports,
@@ -174,13 +240,13 @@ impl Remote {
         });
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-        let timeout = match is_request {
-            true => HEAD_TIMEOUT,
-            false => MESSAGE_TIMEOUT,
+        let patience = match is_request {
+            true => Patience::Configured,
+            false => Patience::Fixed(MESSAGE_TIMEOUT),
         };
         let url = way.to.as_ref().unwrap_or(url).clone();
         let request = self.client(way).request(Method::POST, url).body(body);
-        self.send(request, headers, timeout).await
+        self.send(request, headers, patience).await
     }
 
     /// Asks for the event stream of MCP 2024-11-05.
@@ -192,7 +258,8 @@ impl Remote {
         headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
         let url = way.to.clone().unwrap_or_else(|| self.address());
         let request = self.client(way).request(Method::GET, url);
-        self.send(request, headers, EVENTS_TIMEOUT).await
+        let patience = Patience::Fixed(EVENTS_TIMEOUT);
+        self.send(request, headers, patience).await
     }
 
     /// Asks for the standing event stream, or with a cursor the rest of it.
@@ -201,7 +268,8 @@ impl Remote {
         carried: Carried<'_>,
         last_event_id: Option<&str>,
     ) -> Result<Answer, Broken> {
-        self.listen(carried, last_event_id, STANDING_TIMEOUT).await
+        let patience = Patience::Fixed(STANDING_TIMEOUT);
+        self.listen(carried, last_event_id, patience).await
     }
 
     /// Asks for the rest of an event stream after this event.
@@ -210,7 +278,7 @@ impl Remote {
         carried: Carried<'_>,
         last_event_id: &str,
     ) -> Result<Answer, Broken> {
-        self.listen(carried, Some(last_event_id), HEAD_TIMEOUT)
+        self.listen(carried, Some(last_event_id), Patience::Configured)
             .await
     }
 
@@ -218,14 +286,14 @@ impl Remote {
         &self,
         carried: Carried<'_>,
         last_event_id: Option<&str>,
-        timeout: Duration,
+        patience: Patience,
     ) -> Result<Answer, Broken> {
         let mut headers = self.common_headers(carried);
         headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
         if let Some(id) = last_event_id.and_then(|id| HeaderValue::from_bytes(id.as_bytes()).ok()) {
             headers.insert(LAST_EVENT_ID, id);
         }
-        self.send_on(Method::GET, headers, timeout).await
+        self.send_on(Method::GET, headers, patience).await
     }
 
     /// The connections that it is reached over.
@@ -236,7 +304,8 @@ impl Remote {
     /// Tells the server that the session is over. Whether it minds does not matter.
     pub async fn end_session(&self, carried: Carried<'_>) -> Result<Answer, Broken> {
         let headers = self.common_headers(carried);
-        self.send_on(Method::DELETE, headers, DELETE_TIMEOUT).await
+        let patience = Patience::Fixed(DELETE_TIMEOUT);
+        self.send_on(Method::DELETE, headers, patience).await
     }
 
     /// The address to send a redirected message to. A 308 of the endpoint holds for all later
@@ -302,7 +371,7 @@ impl Remote {
         &self,
         method: Method,
         headers: HeaderMap,
-        timeout: Duration,
+        patience: Patience,
     ) -> Result<Answer, Broken> {
         let mut url = self.address();
         for _ in 0..answer::REDIRECTS {
@@ -310,7 +379,7 @@ impl Remote {
             // 301, 302 and 303 keep a GET, and turn everything else into one.
             let keeps = method == Method::GET;
             let request = self.http.client().request(method, url);
-            let answer = self.send(request, headers, timeout).await?;
+            let answer = self.send(request, headers, patience).await?;
             let next = match answer.status {
                 301..=303 if keeps => self.follow(&answer),
                 307 | 308 => self.follow(&answer),
@@ -322,35 +391,40 @@ impl Remote {
             }
         }
         let request = self.http.client().request(method, url);
-        self.send(request, headers, timeout).await
+        self.send(request, headers, patience).await
     }
 
     async fn send(
         &self,
-        request: RequestBuilder,
+        draft: Draft,
         mut headers: HeaderMap,
-        timeout: Duration,
+        patience: Patience,
     ) -> Result<Answer, Broken> {
-        let (http, request) = request.build_split();
-        let mut request = request.map_err(|error| broken(&error))?;
+        let Draft { http, mut request } = draft;
         let url = request.url().clone();
-        if let Some(cookies) = self.cookies.cookies(&url) {
-            headers.entry(COOKIE).or_insert(cookies);
-        }
+        self.add_cookies(&mut headers, &url);
         *request.headers_mut() = headers;
         // A connection that the server has ended meanwhile is found out when its task runs, which
         // this lets happen first: what is sent on it would be lost, and nobody could tell.
         tokio::task::yield_now().await;
-        let response = tokio::time::timeout(timeout, http.execute(request))
-            .await
-            .map_err(|_| Broken {
-                delivery: Delivery::TimedOut,
-                cause: format!("no answer within {} s", timeout.as_secs()),
-            })?
-            .map_err(|error| broken(&error))?;
+        let send = http.execute(request);
+        let response = match patience {
+            Patience::Configured => {
+                let why = |seconds| {
+                    format!("no answer within {seconds} s (`--headers-timeout` allows more)")
+                };
+                within(self.timeouts.headers, send, why).await??
+            }
+            Patience::Fixed(limit) => {
+                let why = |seconds| format!("no answer within {seconds} s");
+                within(Some(limit), send, why).await??
+            }
+        };
         self.http.reached(response.remote_addr());
-        let mut set_cookies = response.headers().get_all(SET_COOKIE).iter();
-        self.cookies.set_cookies(&mut set_cookies, &url);
+        if let Some(jar) = &self.cookies {
+            let mut set = response.headers().get_all(SET_COOKIE).iter();
+            jar.set_cookies(&mut set, &url);
+        }
         let content_type = response
             .headers()
             .get(CONTENT_TYPE)
@@ -360,20 +434,42 @@ impl Remote {
             body_kind: answer::body_kind(content_type),
             url,
             response,
+            timeouts: self.timeouts,
         })
+    }
+
+    /// RFC 6265 §5.4: there is one `Cookie` header. What the user configured comes first.
+    fn add_cookies(&self, headers: &mut HeaderMap, url: &Url) {
+        let Some(kept) = self.cookies.as_ref().and_then(|jar| jar.cookies(url)) else {
+            return;
+        };
+        let mut all = match headers.get(COOKIE) {
+            None => kept,
+            Some(own) => {
+                let both = [own.as_bytes(), b"; ", kept.as_bytes()].concat();
+                match HeaderValue::from_bytes(&both) {
+                    Ok(both) => both,
+                    Err(_) => return,
+                }
+            }
+        };
+        all.set_sensitive(true);
+        headers.insert(COOKIE, all);
     }
 }
 
-fn broken(error: &reqwest::Error) -> Broken {
-    Broken {
-        delivery: match was_sent(error) {
-            true => Delivery::Unknown,
-            false if is_distrust(error) => Delivery::Distrusted,
-            false if error.is_timeout() => Delivery::NoConnection,
-            false => Delivery::NotSent,
-        },
-        cause: cause_of(error),
-    }
+/// Waits no longer than a limit; says what was waited for otherwise.
+async fn within<T>(
+    limit: Option<Duration>,
+    what: impl Future<Output = T>,
+    why: impl FnOnce(f32) -> String,
+) -> Result<T, Broken> {
+    let Some(limit) = limit else {
+        return Ok(what.await);
+    };
+    tokio::time::timeout(limit, what)
+        .await
+        .map_err(|_| Broken::timed_out(why(limit.as_secs_f32())))
 }
 
 /// A header value that debug output hides.
@@ -439,6 +535,7 @@ impl Answer {
 
     /// The whole body.
     pub async fn body(mut self) -> Result<Bytes, Broken> {
+        self.check_encoding()?;
         if self
             .response
             .content_length()
@@ -486,22 +583,40 @@ impl Answer {
 
     /// The body as an event stream.
     pub fn events(self) -> EventReader {
+        let unreadable = self.check_encoding().err();
         EventReader {
             response: self.response,
             parser: SseParser::new(MESSAGE_LIMIT),
             events: VecDeque::new(),
             last_event_id: None,
+            unreadable,
+            silence: self.timeouts.stream,
+            asked: false,
         }
     }
 
     async fn chunk(&mut self) -> Result<Option<Bytes>, Broken> {
-        tokio::time::timeout(BODY_TIMEOUT, self.response.chunk())
-            .await
-            .map_err(|_| Broken {
-                delivery: Delivery::TimedOut,
-                cause: format!("its answer stopped for {} s", BODY_TIMEOUT.as_secs()),
-            })?
-            .map_err(|error| Broken::unknown(cause_of(&error)))
+        within(self.timeouts.body, self.response.chunk(), |seconds| {
+            format!("its answer stopped for {seconds} s (`--body-timeout` allows more)")
+        })
+        .await?
+        .map_err(|error| Broken::unknown(cause_of(&error)))
+    }
+
+    /// RFC 9110 §8.4: what is left here is how the body is still encoded. We ask for none, and undo
+    /// the usual ones all the same.
+    fn check_encoding(&self) -> Result<(), Broken> {
+        match self.response.headers().get(CONTENT_ENCODING) {
+            None => Ok(()),
+            Some(coding) if coding.as_bytes().eq_ignore_ascii_case(b"identity") => Ok(()),
+            Some(coding) => Err(Broken {
+                delivery: Delivery::Unreadable,
+                cause: format!(
+                    "it is compressed as `{}`, which the server was not asked for",
+                    printable(&String::from_utf8_lossy(coding.as_bytes()), SHOWN)
+                ),
+            }),
+        }
     }
 }
 
@@ -514,6 +629,12 @@ pub struct EventReader {
     events: VecDeque<SseEvent>,
     /// The id of the last event that was given.
     last_event_id: Option<Box<str>>,
+    /// Why the stream cannot be read at all.
+    unreadable: Option<Broken>,
+    /// Longest time without a byte.
+    silence: Option<Duration>,
+    /// Whether the server waits for an answer of ours.
+    asked: bool,
 }
 
 impl EventReader {
@@ -526,15 +647,33 @@ impl EventReader {
                 }
                 return Ok(Some(event));
             }
-            match self.response.chunk().await {
-                Ok(Some(chunk)) => self
-                    .parser
-                    .feed(&chunk, &mut self.events)
-                    .map_err(|_| Broken::too_large())?,
+            if let Some(broken) = &self.unreadable {
+                return Err(broken.clone());
+            }
+            let limit = match self.asked {
+                true => self.silence.map(|limit| limit + QUESTION_TIMEOUT),
+                false => self.silence,
+            };
+            let chunk = within(limit, self.response.chunk(), |seconds| {
+                format!("its stream was silent for {seconds} s (`--body-timeout` allows more)")
+            });
+            match chunk.await? {
+                Ok(Some(chunk)) => {
+                    self.asked = false;
+                    self.parser
+                        .feed(&chunk, &mut self.events)
+                        .map_err(|_| Broken::too_large())?;
+                }
                 Ok(None) => return Ok(None),
                 Err(error) => return Err(Broken::unknown(cause_of(&error))),
             }
         }
+    }
+
+    /// The last event was a question: until more comes, the server may be silent for as long as a
+    /// person may take to answer.
+    pub fn await_answer(&mut self) {
+        self.asked = true;
     }
 
     /// The id of the last event that was given, or of what came after it without data: where to

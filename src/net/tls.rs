@@ -4,29 +4,47 @@
 //! and is of no use to a server on this machine that speaks plain http. So it waits.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, OtherError, SignatureScheme};
+use rustls::sign::SingleCertAndKey;
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, SignatureScheme,
+};
+use webpki::EndEntityCert;
 
-/// The TLS settings of the HTTP client. `ca_file` holds certificates, in PEM form, that are trusted
-/// besides the system's; it is read at the first handshake.
-pub fn client_config(ca_file: Option<PathBuf>) -> Result<ClientConfig, Error> {
+use crate::pem::{ClientCertificate, Roots};
+
+/// The TLS settings of the HTTP client: `roots` are trusted besides the system's.
+///
+/// A client certificate goes to whichever server asks for one. Asking is part of the handshake,
+/// before which all we know of a server is its name, and the servers we talk to are the MCP server,
+/// the authorization servers it names, and a proxy: any of them may be the one behind mutual TLS
+/// (RFC 8705 is about tokens that need it at both). What a server that should not have asked learns
+/// is whose certificate it is, as the MCP server itself may; it cannot use it anywhere (RFC 8446
+/// §4.4.3: the proof is bound to this one handshake).
+pub fn client_config(
+    roots: Roots,
+    certificate: Option<&ClientCertificate>,
+) -> Result<ClientConfig, Error> {
     let provider = Arc::new(ring::default_provider());
     let verifier = LazyVerifier {
         provider: provider.clone(),
-        ca_file,
+        roots,
         verifier: OnceLock::new(),
     };
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(Arc::new(verifier));
+    let mut config = match certificate {
+        None => builder.with_no_client_auth(),
+        Some(certificate) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(
+            certificate.certified_key(),
+        ))),
+    };
     // reqwest takes these settings as they are; without this line HTTP/2 is never spoken.
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
@@ -37,57 +55,74 @@ type Verifier = Arc<dyn ServerCertVerifier>;
 /// Judges certificates by roots that it reads when it is first asked.
 struct LazyVerifier {
     provider: Arc<CryptoProvider>,
-    ca_file: Option<PathBuf>,
+    roots: Roots,
     verifier: OnceLock<Result<Verifier, RootsError>>,
 }
 
-/// Why no certificate can be judged.
+/// Why no certificate can be judged: the system has no roots, or they cannot be used.
 #[derive(Debug, Clone)]
-enum RootsError {
-    /// The file the user named cannot be used.
-    CaFile(PathBuf, String),
-    /// The system has no roots, or they cannot be used.
-    System(String),
-}
+struct RootsError(String);
 
 impl fmt::Display for RootsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::CaFile(path, why) => {
-                write!(f, "cannot use the CA file `{}`: {why}", path.display())
-            }
-            Self::System(why) => write!(
-                f,
-                "this machine has no usable CA certificates ({why}); install its `ca-certificates` or name a CA file"
-            ),
-        }
+        write!(f, "this machine has no usable CA certificates ({})", self.0)
     }
 }
 
 impl std::error::Error for RootsError {}
 
+/// Who issued a certificate that nobody here vouches for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum UnknownAuthority {
+    /// Its own owner.
+    Itself,
+    /// Somebody of this name, as the certificate says.
+    Named(String),
+}
+
+impl UnknownAuthority {
+    /// What the certificate says of its issuer, if it can be read.
+    fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
+        let certificate = EndEntityCert::try_from(certificate).ok()?;
+        match certificate.issuer() == certificate.subject() {
+            true => Some(Self::Itself),
+            false => short_name(certificate.issuer()).map(Self::Named),
+        }
+    }
+}
+
+impl fmt::Display for UnknownAuthority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Itself => f.write_str("self-signed"),
+            Self::Named(name) => write!(f, "issued by {name}"),
+        }
+    }
+}
+
+impl std::error::Error for UnknownAuthority {}
+
+/// The common name in a distinguished name (RFC 5280 §4.1.2.4), else the organization.
+fn short_name(name: &[u8]) -> Option<String> {
+    // The attribute's type, then a string: tag, length below 128, bytes.
+    [[6, 3, 0x55, 4, 3], [6, 3, 0x55, 4, 10]]
+        .iter()
+        .find_map(|attribute| {
+            let at = memchr::memmem::find(name, attribute)? + attribute.len();
+            let length = usize::from(*name.get(at + 1)?);
+            let text = name.get(at + 2..at + 2 + length)?;
+            std::str::from_utf8(text).ok().map(str::to_owned)
+        })
+}
+
 impl LazyVerifier {
     fn verifier(&self) -> Result<&Verifier, Error> {
-        let loaded = self.verifier.get_or_init(|| self.load());
+        let loaded = self.verifier.get_or_init(|| {
+            system_verifier(self.roots.certificates().to_vec(), self.provider.clone())
+        });
         loaded
             .as_ref()
             .map_err(|error| Error::Other(OtherError(Arc::new(error.clone()))))
-    }
-
-    fn load(&self) -> Result<Verifier, RootsError> {
-        let mut extra = Vec::new();
-        if let Some(path) = &self.ca_file {
-            let failed = |why: String| RootsError::CaFile(path.clone(), why);
-            for certificate in
-                CertificateDer::pem_file_iter(path).map_err(|error| failed(error.to_string()))?
-            {
-                extra.push(certificate.map_err(|error| failed(error.to_string()))?);
-            }
-            if extra.is_empty() {
-                return Err(failed("no PEM certificate in it".to_owned()));
-            }
-        }
-        system_verifier(extra, self.provider.clone())
     }
 }
 
@@ -106,13 +141,22 @@ impl ServerCertVerifier for LazyVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        self.verifier()?.verify_server_cert(
+        let judged = self.verifier()?.verify_server_cert(
             end_entity,
             intermediates,
             server_name,
             ocsp_response,
             now,
-        )
+        );
+        judged.map_err(|error| match error {
+            Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+                Error::InvalidCertificate(match UnknownAuthority::of(end_entity) {
+                    Some(authority) => CertificateError::Other(OtherError(Arc::new(authority))),
+                    None => CertificateError::UnknownIssuer,
+                })
+            }
+            other => other,
+        })
     }
 
     fn verify_tls12_signature(
@@ -158,12 +202,12 @@ fn system_verifier(
     roots.add_parsable_certificates(certificates);
     roots.add_parsable_certificates(extra);
     if roots.is_empty() {
-        return Err(RootsError::System(trouble));
+        return Err(RootsError(trouble));
     }
     WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
         .build()
         .map(|verifier| verifier as Verifier)
-        .map_err(|error| RootsError::System(error.to_string()))
+        .map_err(|error| RootsError(error.to_string()))
 }
 
 /// Where distributions keep all roots in one file; reading that costs half of what reading the
@@ -178,7 +222,8 @@ const BUNDLES: &[&str] = &[
     "/usr/local/etc/ssl/cert.pem",
 ];
 
-/// The system's roots, and what to say if there are none.
+/// The system's roots, and what to say if there are none. `SSL_CERT_FILE` and `SSL_CERT_DIR` name
+/// others in their place; if those hold none, the system's are used all the same.
 #[cfg(all(unix, not(target_os = "macos")))]
 fn system_roots() -> (Vec<CertificateDer<'static>>, String) {
     use std::env;
@@ -187,19 +232,23 @@ fn system_roots() -> (Vec<CertificateDer<'static>>, String) {
     let named = ["SSL_CERT_FILE", "SSL_CERT_DIR"]
         .iter()
         .any(|name| env::var_os(name).is_some_and(|value| !value.is_empty()));
-    let bundle = BUNDLES.iter().map(Path::new).find(|path| path.exists());
-    if let (false, Some(bundle)) = (named, bundle) {
+    let bundle = || {
+        let bundle = BUNDLES.iter().map(Path::new).find(|path| path.exists())?;
         let found = rustls_native_certs::load_certs_from_paths(Some(bundle), None);
-        if !found.certs.is_empty() {
-            return (found.certs, String::new());
-        }
+        (!found.certs.is_empty()).then_some(found.certs)
+    };
+    if let (false, Some(found)) = (named, bundle()) {
+        return (found, String::new());
     }
     let found = rustls_native_certs::load_native_certs();
+    if !found.certs.is_empty() {
+        return (found.certs, String::new());
+    }
     let trouble = match found.errors.first() {
         Some(error) => error.to_string(),
         None => "none found".to_owned(),
     };
-    (found.certs, trouble)
+    (bundle().unwrap_or_default(), trouble)
 }
 
 /// macOS and Windows: the system judges, by its own roots and policies.
@@ -216,43 +265,75 @@ fn system_verifier(
     };
     match verifier {
         Ok(verifier) => Ok(Arc::new(verifier)),
-        Err(error) => Err(RootsError::System(error.to_string())),
+        Err(error) => Err(RootsError(error.to_string())),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use rcgen::{CertificateParams, DnType, Issuer, KeyPair};
+
     use super::*;
 
-    fn load(ca_file: Option<PathBuf>) -> Result<Verifier, RootsError> {
-        LazyVerifier {
-            provider: Arc::new(ring::default_provider()),
-            ca_file,
-            verifier: OnceLock::new(),
-        }
-        .load()
+    fn config() -> ClientConfig {
+        client_config(Roots::default(), None).expect("config")
     }
 
     #[test]
     fn both_http_versions_are_offered() {
-        let config = client_config(None).expect("config");
-        assert_eq!(config.alpn_protocols, [&b"h2"[..], b"http/1.1"]);
+        assert_eq!(config().alpn_protocols, [&b"h2"[..], b"http/1.1"]);
     }
 
     #[test]
-    fn missing_or_empty_ca_file_is_named_in_the_error() {
-        let folder = tempfile::tempdir().expect("folder");
-        let missing = folder.path().join("missing.pem");
-        let error = load(Some(missing)).expect_err("missing").to_string();
-        assert!(error.contains("missing.pem`"), "{error}");
-        let empty = folder.path().join("empty.pem");
-        std::fs::write(&empty, "not a certificate").expect("write");
-        let error = load(Some(empty)).expect_err("empty").to_string();
-        assert!(error.ends_with("no PEM certificate in it"), "{error}");
+    fn no_certificate_is_offered_unless_there_is_one() {
+        assert!(!config().client_auth_cert_resolver.has_certs());
+        let key = KeyPair::generate().expect("key");
+        let pem = CertificateParams::default()
+            .self_signed(&key)
+            .expect("certificate")
+            .pem();
+        let pem = format!("{pem}{}", key.serialize_pem());
+        let ours = ClientCertificate::new(pem.as_bytes(), pem.as_bytes()).expect("certificate");
+        let config = client_config(Roots::default(), Some(&ours)).expect("config");
+        assert!(config.client_auth_cert_resolver.has_certs());
     }
 
     #[test]
-    fn building_reads_no_ca_file() {
-        assert!(client_config(Some(PathBuf::from("/nonexistent/ca.pem"))).is_ok());
+    fn the_issuer_of_a_certificate_is_told() {
+        let key = KeyPair::generate().expect("key");
+        let mut authority = CertificateParams::default();
+        authority
+            .distinguished_name
+            .push(DnType::OrganizationName, "Example AG");
+        authority
+            .distinguished_name
+            .push(DnType::CommonName, "Inspection CA");
+        let own = authority.self_signed(&key).expect("certificate");
+        assert_eq!(
+            UnknownAuthority::of(own.der()),
+            Some(UnknownAuthority::Itself)
+        );
+        let issuer = Issuer::new(authority, key);
+        let server = CertificateParams::new(vec!["a.test".to_owned()])
+            .expect("name")
+            .signed_by(&KeyPair::generate().expect("key"), &issuer)
+            .expect("certificate");
+        assert_eq!(
+            UnknownAuthority::of(server.der()),
+            Some(UnknownAuthority::Named("Inspection CA".to_owned()))
+        );
+        let nonsense = CertificateDer::from(vec![0x30, 0]);
+        assert_eq!(UnknownAuthority::of(&nonsense), None);
+    }
+
+    #[test]
+    fn a_name_that_is_cut_off_is_none() {
+        assert_eq!(short_name(&[6, 3, 0x55, 4, 3, 12, 9, b'a']), None);
+        assert_eq!(short_name(&[6, 3, 0x55, 4, 3]), None);
+        assert_eq!(short_name(&[]), None);
+        assert_eq!(
+            short_name(&[6, 3, 0x55, 4, 10, 12, 1, b'a']).as_deref(),
+            Some("a")
+        );
     }
 }

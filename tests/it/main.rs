@@ -13,6 +13,7 @@ mod elsewhere;
 mod faults;
 mod healing;
 mod legacy;
+mod network;
 mod oidc;
 mod paste;
 mod peers;

@@ -115,12 +115,15 @@ impl Exchange {
     }
 
     /// Hands on what one event holds. `true` if the answer was among it.
-    async fn pass_on_event(&self, event: SseEvent) -> bool {
+    async fn pass_on_event(&self, event: SseEvent, reader: &mut EventReader) -> bool {
         if &*event.name != "message" {
             return false;
         }
         let mut answered = false;
         for part in parse_event(event.data, |reason| self.wire.diag.debug(reason)) {
+            if matches!(&part, Part::Message(message) if message.kind() == Kind::Request) {
+                reader.await_answer();
+            }
             answered |= self.pass_on(part).await;
         }
         answered
@@ -128,7 +131,7 @@ impl Exchange {
 
     async fn read_to_end(&self, mut reader: EventReader) {
         while let Ok(Some(event)) = reader.next().await {
-            self.pass_on_event(event).await;
+            self.pass_on_event(event, &mut reader).await;
         }
     }
 
@@ -140,6 +143,7 @@ impl Exchange {
             last_event_id: None,
             reconnect: Reconnect::default(),
             replay: Replay::default(),
+            timed_out: false,
         };
         loop {
             let cause = match self.read_once(&mut reader, &mut rest).await {
@@ -185,8 +189,9 @@ impl Exchange {
             match event {
                 Ok(Some(event)) => {
                     brought = Brought::Messages;
+                    rest.timed_out = false;
                     let repeated = rest.replay.is_repeated(event.id.as_deref());
-                    if !repeated && self.pass_on_event(event).await {
+                    if !repeated && self.pass_on_event(event, reader).await {
                         return Left::Answered;
                     }
                 }
@@ -195,7 +200,10 @@ impl Exchange {
                 Err(broken) if broken.delivery == Delivery::TooLarge => {
                     return Left::TooLarge(broken);
                 }
-                Err(broken) => break Some(broken.cause),
+                Err(broken) => {
+                    rest.timed_out = broken.delivery == Delivery::TimedOut;
+                    break Some(broken.cause);
+                }
             }
         };
         if reader.last_event_id().is_some() || reader.retry().is_some() {
@@ -225,11 +233,11 @@ impl Exchange {
         let mut hurries = cause.is_none();
         let mut cause = cause.unwrap_or_else(|| "its connection was lost".to_owned());
         let Some(last_event_id) = rest.last_event_id.clone() else {
-            return Ok(Err(Broken::unknown(cause)));
+            return Ok(Err(rest.end(cause)));
         };
         loop {
             if rest.reconnect.failures() >= RESUMES {
-                return Ok(Err(Broken::unknown(cause)));
+                return Ok(Err(rest.end(cause)));
             }
             if !std::mem::take(&mut hurries) {
                 rest.wait().await;
@@ -281,7 +289,7 @@ impl Exchange {
                     }
                     let status = answer.status;
                     cause = format!("resuming its stream was answered {status} ({why})");
-                    return Ok(Err(Broken::unknown(cause)));
+                    return Ok(Err(rest.end(cause)));
                 }
             }
         }
@@ -317,9 +325,22 @@ struct Rest {
     last_event_id: Option<String>,
     reconnect: Reconnect,
     replay: Replay,
+    /// Whether it ended because we did not wait any longer: the server may still be at work.
+    timed_out: bool,
 }
 
 impl Rest {
+    /// The end of an answer whose rest cannot be had.
+    fn end(&self, cause: String) -> Broken {
+        Broken {
+            delivery: match self.timed_out {
+                true => Delivery::TimedOut,
+                false => Delivery::Unknown,
+            },
+            cause,
+        }
+    }
+
     /// Waits before the next attempt. New connections are tried at once, unless the server said how
     /// long to wait.
     async fn wait(&mut self) {

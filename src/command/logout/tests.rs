@@ -10,6 +10,7 @@ use super::*;
 use crate::config::Base;
 use crate::diag::{Captured, Level};
 use crate::ids::Issuer;
+use crate::net::client::HttpSettings;
 use crate::oauth::registration::{AuthMethod, Client, Management};
 use crate::oauth::sign_in::KnownClient;
 use crate::oauth::token::{Grant, TokenSet};
@@ -154,11 +155,10 @@ impl Cache {
             base: Base {
                 dir: self.store.folder().to_owned(),
                 level: Level::Normal,
-                connect_timeout: Duration::from_secs(10),
-                ca_file: None,
                 warnings: vec![],
                 remarks: vec![],
             },
+            http: HttpSettings::default(),
             target,
             allow_http: false,
         };

@@ -83,8 +83,6 @@ fn run_on(target: StatusTarget, json: bool) -> Result<String, Error> {
         base: Base {
             dir: store.folder().to_owned(),
             level: Level::Normal,
-            connect_timeout: Duration::from_secs(10),
-            ca_file: None,
             warnings: vec![],
             remarks: vec![],
         },

@@ -5,7 +5,6 @@ mod targets;
 mod text;
 mod values;
 
-use std::path::Path;
 use std::time::Duration;
 
 use crate::cli::{self, UsageError};

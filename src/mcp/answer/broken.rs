@@ -12,7 +12,8 @@ pub enum Delivery {
     NotSent,
     /// No connection came about in time; the request was not sent.
     NoConnection,
-    /// It was not sent, and trying again will not help: the server's certificate is not trusted.
+    /// It was not sent, and trying again will not help: one side does not trust the other, or the
+    /// proxy between them.
     Distrusted,
     /// It may have been processed: the connection ended before the answer was there, or what came
     /// is no HTTP.
@@ -21,6 +22,8 @@ pub enum Delivery {
     TimedOut,
     /// It was processed, but the answer is larger than what we take.
     TooLarge,
+    /// It was processed, but the answer is compressed in a way that we do not read.
+    Unreadable,
 }
 
 /// What is done. What has been done as often as it may be gives way to a failure.
@@ -51,6 +54,7 @@ const TABLE: &[(Delivery, [Step; 5])] = &[
     (Unknown,      [Again(2),        Fail,         Fail,         Fail,       Again(2)]),
     (TimedOut,     [GiveUp,          GiveUp,       Fail,         Fail,       Fail]),
     (TooLarge,     [Fail,            Fail,         Fail,         Fail,       Fail]),
+    (Unreadable,   [Fail,            Fail,         Fail,         Fail,       Fail]),
 ];
 
 /// Judges an exchange without an answer: `cause` is what the transport says.

@@ -25,6 +25,9 @@ pub(super) fn refused(sent: Sent<'_>, refusal: Refusal<'_>, tries: &Tries) -> Fa
         408 | 500 | 502..=504 | 520..=530 => {
             format!("the fault is on its side; {}", outcome(sent, tries).1)
         }
+        400 if misses_certificate(refusal.body) => {
+            "it wants a client certificate that it trusts; name yours with `--client-cert` and `--client-key`".to_owned()
+        }
         _ => advice(status).to_owned(),
     };
     Failure {
@@ -67,6 +70,17 @@ fn outcome(sent: Sent<'_>, tries: &Tries) -> (bool, String) {
 /// Whether the same request may meet another answer later.
 fn is_passing(status: u16) -> bool {
     matches!(status, 408 | 421 | 425 | 429 | 500 | 502..=504 | 506..=599)
+}
+
+/// Whether nginx refuses a client without the certificate it wants: it ends no handshake over that,
+/// but answers 400 with a page of its own.
+fn misses_certificate(body: &[u8]) -> bool {
+    [
+        "No required SSL certificate was sent",
+        "The SSL certificate error",
+    ]
+    .iter()
+    .any(|said| memchr::memmem::find(body, said.as_bytes()).is_some())
 }
 
 /// What a person can do about a status.
@@ -122,9 +136,7 @@ pub(super) fn broken(sent: Sent<'_>, delivery: Delivery, cause: &str, tries: &Tr
         Delivery::Distrusted => Failure::new(
             Stage::Connect,
             false,
-            format!(
-                "the certificate of `{server}` is not trusted: {cause}; if your network inspects TLS or the server has a private CA, name the certificate with `--ca-file`"
-            ),
+            format!("`{server}` cannot be reached: {cause}"),
         ),
         Delivery::Unknown => {
             let (retryable, outcome) = outcome(sent, tries);
@@ -157,6 +169,13 @@ pub(super) fn broken(sent: Sent<'_>, delivery: Delivery, cause: &str, tries: &Tr
             Stage::Protocol,
             false,
             format!("`{server}` gave an answer that is too large: {cause}; ask for less at once"),
+        ),
+        Delivery::Unreadable => Failure::new(
+            Stage::Protocol,
+            false,
+            format!(
+                "`{server}` gave an answer that cannot be read: {cause}; report this to its operator"
+            ),
         ),
     }
 }

@@ -63,7 +63,8 @@ async fn what_is_in_flight_goes_on_when_the_connections_are_renewed() {
         connection.write_all(b"two").unwrap();
     });
     let connections = Connections::new(HttpSettings::default()).unwrap();
-    let mut answer = connections.client().get(url).send().await.unwrap();
+    let get = reqwest::Request::new(reqwest::Method::GET, url.parse().unwrap());
+    let mut answer = connections.client().execute(get).await.unwrap();
     assert_eq!(answer.chunk().await.unwrap().unwrap(), "one");
     connections.renew(Disturbance::NetworkChanged);
     go_on.send(()).unwrap();

@@ -7,6 +7,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::net::client::{HttpSettings, USER_AGENT};
 
 /// A server that gives the answers it was told, in turn, and remembers what it was asked.
 pub struct Remote {
@@ -297,27 +298,5 @@ fn retry_after_is_seconds_or_a_date() {
         "Fri, 31 Dec 9999 23:59:59 GMT",
     ] {
         assert_eq!(read(long), Some(RETRY_AFTER_LIMIT), "{long}");
-    }
-}
-
-#[test]
-fn proxy_credentials_survive_the_way_through_the_matcher() {
-    for (given, expected) in [
-        (
-            "http://me:p%40ss@proxy:3128",
-            "http://me:p%40ss@proxy:3128/",
-        ),
-        (
-            "socks5h://me:pass@proxy:1080",
-            "socks5h://me:pass@proxy:1080/",
-        ),
-        ("http://proxy:3128", "http://proxy:3128/"),
-    ] {
-        let matcher = Matcher::builder().all(given).build();
-        let proxy = matcher
-            .intercept(&"https://mcp.example.com".parse().expect("uri"))
-            .expect("proxy");
-        let url = proxy_url(&proxy).expect("url");
-        assert_eq!(url.as_str(), expected);
     }
 }

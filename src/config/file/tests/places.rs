@@ -48,7 +48,9 @@ fn every_command_reads_the_file() {
 
 #[test]
 fn files_that_the_file_names_are_looked_for_beside_it() {
-    let pem = "-----BEGIN CERTIFICATE-----";
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let pem = rcgen::CertificateParams::default().self_signed(&key);
+    let pem = pem.expect("a certificate").pem();
     let client = r#"{"client_id":"${ID}"}"#;
     let file = r#"{"defaults":{"ca_file":"ca.pem","header_file":["h.txt","/abs/h.txt"],
         "static_oauth_client_info":"@${SUB}/client.json"}}"#;
@@ -56,15 +58,12 @@ fn files_that_the_file_names_are_looked_for_beside_it() {
         .var("SUB", "sub")
         .var("ID", "c1")
         .file("/etc/bridge/c.json", file)
-        .file("/etc/bridge/ca.pem", pem)
+        .file("/etc/bridge/ca.pem", &pem)
         .file("/etc/bridge/h.txt", "X-A: 1")
         .file("/abs/h.txt", "X-B: 2")
         .file("/etc/bridge/sub/client.json", client);
     let config = taken(&world, &[SERVER, "--config", "/etc/bridge/c.json"]);
-    assert_eq!(
-        config.base.ca_file.as_deref(),
-        Some(Path::new("/etc/bridge/ca.pem"))
-    );
+    assert_eq!(config.http.roots.certificates().len(), 1);
     assert_eq!(config.headers.len(), 2);
     assert_eq!(config.client.expect("a client").client_id, "c1");
 }

@@ -9,7 +9,7 @@ fn each_place_wins_over_those_after_it() {
     };
     let timeout = |world: &World, args: &[&str]| {
         let config = taken(world, &[&["it"], args].concat());
-        config.base.connect_timeout
+        config.http.connect_timeout
     };
     let seconds = Duration::from_secs;
     assert_eq!(timeout(&file("", ""), &[]), seconds(10));
@@ -127,7 +127,7 @@ fn placeholders_are_replaced_in_every_text_and_never_twice() {
         it(r#","scope":["a","b c"]"#).scopes.expect("scopes"),
         ["a", "b", "c"]
     );
-    assert_eq!(config.base.connect_timeout, Duration::from_millis(2500));
+    assert_eq!(config.http.connect_timeout, Duration::from_millis(2500));
     assert_eq!(config.authorize_params, [("x".to_owned(), "a".to_owned())]);
     let client = config.client.expect("a client");
     assert_eq!(client.client_id, "a");

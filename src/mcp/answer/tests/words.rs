@@ -74,7 +74,7 @@ fn a_broken_delivery_is_told_with_what_was_done_about_it() {
             CALL,
             Distrusted,
             "UnknownIssuer",
-            "the certificate of `mcp.example.com` is not trusted: UnknownIssuer; if your network inspects TLS or the server has a private CA, name the certificate with `--ca-file`",
+            "`mcp.example.com` cannot be reached: UnknownIssuer",
         ),
         (
             CALL,

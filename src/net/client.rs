@@ -1,0 +1,195 @@
+//! Builds the one HTTP client out of what the user and the system want, and sends with it.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::{ACCEPT_ENCODING, HeaderValue};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::{ClientBuilder, Method, Proxy, Request, Response, redirect};
+
+use url::Url;
+
+use super::connections::watchful;
+use super::proxy::{Proxies, ProxySettings};
+use super::tls;
+use super::trouble::{Trouble, Way};
+use crate::pem::{ClientCertificate, Roots};
+
+/// What the client can be told.
+#[derive(Debug, Clone)]
+pub struct HttpSettings {
+    /// How long a connection, proxy and TLS included, may take to come about.
+    pub connect_timeout: Duration,
+    /// Certificates to trust besides the system's.
+    pub roots: Roots,
+    /// What proves to servers that ask for it who we are.
+    pub client_certificate: Option<ClientCertificate>,
+    /// Which proxies are used.
+    pub proxies: ProxySettings,
+    /// Whether only IPv4 is used.
+    pub ipv4: bool,
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(10),
+            roots: Roots::default(),
+            client_certificate: None,
+            proxies: ProxySettings::default(),
+            ipv4: false,
+        }
+    }
+}
+
+/// The client could not be built.
+#[derive(Debug)]
+pub struct HttpError(Box<dyn Error + Send + Sync>);
+
+impl fmt::Display for HttpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cannot set up HTTP")
+    }
+}
+
+impl Error for HttpError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(self.0.as_ref())
+    }
+}
+
+/// Sent with every request.
+pub(super) const USER_AGENT: &str = concat!("mcp-drawbridge/", env!("CARGO_PKG_VERSION"));
+
+/// The HTTP client. Clones share its connections.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    proxies: Proxies,
+    connect_timeout: Duration,
+    has_certificate: bool,
+}
+
+/// Builds the client. Reads no file and opens nothing; the first https connection reads the
+/// system's roots.
+///
+/// It follows no redirects (they would carry headers to other servers), and has no limit on the
+/// time of an answer (a stream may stay open for hours).
+pub fn build(settings: &HttpSettings) -> Result<Client, HttpError> {
+    let proxies = Proxies::new(&settings.proxies);
+    let http = builder(settings, proxies.clone())?
+        .build()
+        .map_err(|error| HttpError(Box::new(error)))?;
+    Ok(Client {
+        http,
+        proxies,
+        connect_timeout: settings.connect_timeout,
+        has_certificate: settings.client_certificate.is_some(),
+    })
+}
+
+fn builder(settings: &HttpSettings, proxies: Proxies) -> Result<ClientBuilder, HttpError> {
+    let tls = tls::client_config(settings.roots.clone(), settings.client_certificate.as_ref())
+        .map_err(|error| HttpError(Box::new(error)))?;
+    // A server, or what stands before it, that compresses an event stream may keep events back until
+    // its buffer is full. RFC 9110 §12.5.3: without this header it may compress as it likes.
+    let plain = (ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    // A request that the server refuses with a GOAWAY or REFUSED_STREAM is sent again twice: that is
+    // what the library does unless told otherwise, and nothing else (RFC 9113 §8.7). IPv4 gets its
+    // turn 300 ms after IPv6 (RFC 8305), which is the library's default as well.
+    let builder = watchful(reqwest::Client::builder())
+        .tls_backend_preconfigured(tls)
+        .user_agent(USER_AGENT)
+        .default_headers(HeaderMap::from_iter([plain]))
+        .redirect(redirect::Policy::none())
+        .proxy(Proxy::custom(move |url| proxies.find(url)))
+        .connect_timeout(settings.connect_timeout)
+        .tcp_nodelay(true)
+        // A laptop that slept finds out that its connection is dead; without this every call on it
+        // hangs. Idle connections cost no wake-ups.
+        .http2_keep_alive_interval(Duration::from_secs(30))
+        .http2_keep_alive_timeout(Duration::from_secs(15));
+    Ok(match settings.ipv4 {
+        // Binding to an IPv4 address keeps the library from addresses in URLs that are not.
+        true => builder
+            .local_address(Some(Ipv4Addr::UNSPECIFIED.into()))
+            .dns_resolver(Arc::new(Ipv4Only)),
+        false => builder,
+    })
+}
+
+/// A request in the making.
+pub struct Draft {
+    pub(super) http: Client,
+    pub(super) request: Request,
+}
+
+impl Draft {
+    /// The same with this body.
+    pub fn body(mut self, body: Bytes) -> Self {
+        *self.request.body_mut() = Some(body.into());
+        self
+    }
+}
+
+impl Client {
+    /// Begins a request that this client is to send.
+    pub fn request(&self, method: Method, url: Url) -> Draft {
+        Draft {
+            http: self.clone(),
+            request: Request::new(method, url),
+        }
+    }
+
+    /// Sends a request. What the answer says is for the caller, except a proxy's refusal: that
+    /// comes from no server.
+    pub async fn execute(&self, request: Request) -> Result<Response, Trouble> {
+        match self.http.execute(request).await {
+            Ok(response) if response.status().as_u16() == 407 => {
+                match self.proxies.find(response.url()) {
+                    Some(proxy) => Err(Trouble::proxy_password(&proxy)),
+                    None => Ok(response),
+                }
+            }
+            Ok(response) => Ok(response),
+            Err(error) => {
+                let proxy = error.url().and_then(|url| self.proxies.find(url));
+                let way = Way {
+                    proxy: proxy.as_ref(),
+                    connect_timeout: self.connect_timeout,
+                    has_certificate: self.has_certificate,
+                };
+                Err(Trouble::of(&error, &way))
+            }
+        }
+    }
+}
+
+/// Finds the IPv4 addresses of a host.
+struct Ipv4Only;
+
+impl Resolve for Ipv4Only {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let found: Vec<SocketAddr> = found.filter(SocketAddr::is_ipv4).collect();
+            match found.is_empty() {
+                true => Err(io::Error::other(format!(
+                    "`{}` has no IPv4 address, and `--ipv4` allows no other",
+                    name.as_str()
+                ))
+                .into()),
+                false => Ok(Box::new(found.into_iter()) as Addrs),
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,215 @@
+use std::net::{Ipv6Addr, TcpListener as StdListener};
+use std::time::Instant;
+
+use http::Method;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use url::Url;
+
+use super::super::http::tests::{Remote, answer};
+use super::super::proxy::{ProxyChoice, ProxyUrl};
+use super::*;
+use crate::mcp::answer::Delivery;
+
+fn get(url: &str) -> Request {
+    Request::new(Method::GET, Url::parse(url).expect("url"))
+}
+
+fn through(proxy: &str) -> Client {
+    let settings = HttpSettings {
+        proxies: ProxySettings {
+            choice: ProxyChoice::One(ProxyUrl::parse(proxy).expect("a proxy")),
+            direct: String::new(),
+        },
+        ..HttpSettings::default()
+    };
+    build(&settings).expect("client")
+}
+
+async fn trouble(client: &Client, url: &str) -> Trouble {
+    let outcome = client.execute(get(url)).await;
+    outcome.expect_err("no answer can come")
+}
+
+/// A port of ::1 where nobody ever answers, as that of an address whose packets get lost, with what
+/// makes it so.
+async fn black_hole() -> (u16, Vec<TcpStream>, TcpListener) {
+    let socket = TcpSocket::new_v6().expect("a socket");
+    socket.bind((Ipv6Addr::LOCALHOST, 0).into()).expect("::1");
+    let listener = socket.listen(1).expect("a listener");
+    let address = listener.local_addr().expect("bound");
+    // The queue holds one more than it was asked for. What comes then is not answered.
+    let mut queue = Vec::new();
+    for _ in 0..2 {
+        queue.push(TcpStream::connect(address).await.expect("room"));
+    }
+    (address.port(), queue, listener)
+}
+
+#[tokio::test]
+async fn a_host_whose_ipv6_address_is_silent_is_reached_over_ipv4() {
+    let remote = Remote::new([answer(200, "", "x")]).await;
+    let ipv4: SocketAddr = remote.url.socket_addrs(|| None).expect("an address")[0];
+    let (port, _queue, _listener) = black_hole().await;
+    let settings = HttpSettings::default();
+    let http = builder(&settings, Proxies::new(&settings.proxies))
+        .expect("settings")
+        .resolve_to_addrs(
+            "two.test",
+            &[SocketAddr::from((Ipv6Addr::LOCALHOST, port)), ipv4],
+        )
+        .build()
+        .expect("client");
+    let start = Instant::now();
+    let response = http.execute(get("http://two.test/")).await.expect("answer");
+    assert_eq!(response.status(), 200);
+    // The time-out for IPv6 alone would be ten seconds.
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn ipv4_is_all_that_is_used_if_told_so() {
+    let settings = HttpSettings {
+        ipv4: true,
+        ..HttpSettings::default()
+    };
+    let client = build(&settings).expect("client");
+    let remote = Remote::new([answer(200, "", "x")]).await;
+    let port = remote.url.port().expect("a port");
+    let found = client
+        .execute(get(&format!("http://localhost:{port}/")))
+        .await;
+    assert_eq!(found.expect("answer").status(), 200);
+    let listener = StdListener::bind("[::1]:0").expect("::1");
+    let port = listener.local_addr().expect("bound").port();
+    let failed = trouble(&client, &format!("http://[::1]:{port}/")).await;
+    assert_eq!(failed.delivery, Delivery::NotSent);
+    let name = Ipv4Only
+        .resolve("ip6-only.invalid".parse().expect("name"))
+        .await;
+    assert!(name.is_err());
+}
+
+#[tokio::test]
+async fn a_connection_that_takes_too_long_names_the_option() {
+    let (port, _queue, _listener) = black_hole().await;
+    let settings = HttpSettings {
+        connect_timeout: Duration::from_millis(50),
+        ..HttpSettings::default()
+    };
+    let client = build(&settings).expect("client");
+    let failed = trouble(&client, &format!("http://[::1]:{port}/")).await;
+    assert_eq!(failed.delivery, Delivery::NoConnection);
+    assert_eq!(
+        failed.cause,
+        "no connection within 0.05 s (`--connect-timeout`)"
+    );
+}
+
+#[tokio::test]
+async fn plain_http_goes_to_the_proxy_with_the_whole_address_and_the_password() {
+    let proxy = Remote::new([answer(200, "", "x")]).await;
+    let port = proxy.url.port().expect("a port");
+    let client = through(&format!("http://me:p%40ss@127.0.0.1:{port}"));
+    let found = client.execute(get("http://mcp.test:8080/mcp?a=1")).await;
+    assert_eq!(found.expect("answer").status(), 200);
+    let asked = proxy.asked().remove(0);
+    assert!(
+        asked.starts_with("GET http://mcp.test:8080/mcp?a=1 HTTP/1.1\r\n"),
+        "{asked}"
+    );
+    // `me:p@ss`
+    assert!(
+        asked.contains("proxy-authorization: Basic bWU6cEBzcw==\r\n"),
+        "{asked}"
+    );
+    assert!(asked.contains("accept-encoding: identity\r\n"), "{asked}");
+}
+
+#[tokio::test]
+async fn a_proxy_that_wants_a_password_is_told_apart_from_the_server() {
+    for target in ["http://mcp.test/", "https://mcp.test/"] {
+        for (credentials, expected) in [
+            ("", "wants a user name and a password"),
+            (
+                "me:PASSWORD_1@",
+                "does not accept the user name and password",
+            ),
+        ] {
+            let proxy = Remote::new([answer(407, "proxy-authenticate: Basic\r\n", "")]).await;
+            let port = proxy.url.port().expect("a port");
+            let client = through(&format!("http://{credentials}127.0.0.1:{port}"));
+            let failed = trouble(&client, target).await;
+            assert_eq!(failed.delivery, Delivery::Distrusted);
+            let text = failed.to_string();
+            assert!(
+                text.contains(&format!("the proxy `http://127.0.0.1:{port}` {expected}")),
+                "{text}"
+            );
+            assert!(
+                text.contains("http://USER:PASSWORD@HOST:PORT") && !text.contains("PASSWORD_1"),
+                "{text}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_407_of_a_server_without_a_proxy_is_an_answer() {
+    let remote = Remote::new([answer(407, "", "")]).await;
+    let client = build(&HttpSettings::default()).expect("client");
+    let found = client.execute(get(remote.url.as_str())).await;
+    assert_eq!(found.expect("answer").status(), 407);
+}
+
+#[tokio::test]
+async fn a_proxy_that_cannot_be_reached_is_named_without_its_password() {
+    let port = {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+        listener.local_addr().expect("address").port()
+    };
+    for scheme in ["http", "socks5", "socks5h"] {
+        let client = through(&format!("{scheme}://me:PASSWORD_1@127.0.0.1:{port}"));
+        for target in ["http://10.255.0.1/", "https://10.255.0.1/"] {
+            let failed = trouble(&client, target).await;
+            assert_eq!(failed.delivery, Delivery::NotSent);
+            let expected = format!("the proxy `{scheme}://127.0.0.1:{port}` cannot be reached: ");
+            assert!(failed.cause.starts_with(&expected), "{}", failed.cause);
+            assert!(!failed.cause.contains("PASSWORD_1"), "{}", failed.cause);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_that_opens_no_way_or_breaks_off_is_named() {
+    for (said, expected) in [
+        (answer(403, "", "no"), "opens no way to it"),
+        (String::new(), "broke off"),
+    ] {
+        let proxy = Remote::new([said]).await;
+        let port = proxy.url.port().expect("a port");
+        let client = through(&format!("http://127.0.0.1:{port}"));
+        let failed = trouble(&client, "https://mcp.test/").await;
+        assert_eq!(failed.delivery, Delivery::NotSent);
+        assert!(
+            failed
+                .cause
+                .starts_with(&format!("the proxy `http://127.0.0.1:{port}` {expected}")),
+            "{}",
+            failed.cause
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_no_tls_is_found_out() {
+    let remote = Remote::new([answer(400, "", "")]).await;
+    let port = remote.url.port().expect("a port");
+    let client = build(&HttpSettings::default()).expect("client");
+    let failed = trouble(&client, &format!("https://127.0.0.1:{port}/")).await;
+    assert_eq!(failed.delivery, Delivery::NotSent);
+    assert_eq!(failed.cause, "it does not speak TLS on this port");
+}

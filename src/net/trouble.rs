@@ -1,0 +1,374 @@
+//! What went wrong with a request, in words that say whose fault it is and what to do.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::time::{Duration, SystemTime};
+
+use reqwest::Error as HttpError;
+use rustls::pki_types::UnixTime;
+use rustls::{AlertDescription, CertificateError, Error as TlsError};
+use url::Url;
+
+use super::proxy::display_proxy;
+use super::tls::UnknownAuthority;
+use crate::mcp::answer::Delivery;
+use crate::untrusted::{SHOWN, printable};
+
+/// Why a request got no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// Whether the request may have been processed.
+    pub delivery: Delivery,
+    /// What happened, without secrets.
+    pub cause: String,
+    /// What the user does next, where that follows from the cause.
+    pub hint: Option<&'static str>,
+}
+
+/// How a request was sent, as far as it matters for what went wrong.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way<'a> {
+    /// The proxy it goes through.
+    pub proxy: Option<&'a Url>,
+    /// How long the connection may take.
+    pub connect_timeout: Duration,
+    /// Whether there is a client certificate to offer.
+    pub has_certificate: bool,
+}
+
+const TRUST_HINT: &str = "if your network inspects TLS or the server has a private CA, name that CA's certificate with `--ca-file`";
+const CLOCK_HINT: &str =
+    "if this machine's clock is right, only the operator of the server can mend that";
+const PROXY_PASSWORD_HINT: &str = "put user name and password into the proxy's address, as in `http://USER:PASSWORD@HOST:PORT`, with special characters percent-encoded";
+
+impl Trouble {
+    fn new(delivery: Delivery, cause: impl Into<String>) -> Self {
+        Self {
+            delivery,
+            cause: cause.into(),
+            hint: None,
+        }
+    }
+
+    /// What cannot go well before somebody changes something.
+    fn lasting(cause: impl Into<String>, hint: &'static str) -> Self {
+        Self {
+            hint: Some(hint),
+            ..Self::new(Delivery::Distrusted, cause)
+        }
+    }
+
+    /// Cause and hint in one sentence.
+    pub fn sentence(&self) -> String {
+        match self.hint {
+            Some(hint) => format!("{}; {hint}", self.cause),
+            None => self.cause.clone(),
+        }
+    }
+
+    /// The proxy asks who we are, or does not believe it (RFC 9110 §15.5.8).
+    pub(super) fn proxy_password(proxy: &Url) -> Self {
+        let shown = display_proxy(proxy);
+        let cause = match proxy.username().is_empty() && proxy.password().is_none() {
+            true => format!("the proxy `{shown}` wants a user name and a password"),
+            false => format!("the proxy `{shown}` does not accept the user name and password"),
+        };
+        Self::lasting(cause, PROXY_PASSWORD_HINT)
+    }
+
+    /// What a failed request comes to.
+    pub(super) fn of(error: &HttpError, way: &Way<'_>) -> Self {
+        if let Some(tls) = find::<TlsError>(error)
+            && let Some(trouble) = tls_trouble(tls, error, way)
+        {
+            return trouble;
+        }
+        if was_refused(error) {
+            let cause = "it refused the request before it looked at it";
+            return Self::new(Delivery::NotSent, cause);
+        }
+        if was_sent(error) {
+            return Self::new(Delivery::Unknown, cause_of(error));
+        }
+        match way.proxy {
+            Some(proxy) => through_proxy(error, proxy, way),
+            None if error.is_timeout() => Self::new(Delivery::NoConnection, no_connection("", way)),
+            None => Self::new(Delivery::NotSent, cause_of(error)),
+        }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sentence())
+    }
+}
+
+fn no_connection(through: &str, way: &Way<'_>) -> String {
+    format!(
+        "no connection{through} within {} s (`--connect-timeout`)",
+        way.connect_timeout.as_secs_f32()
+    )
+}
+
+/// A connection that failed on its way through a proxy.
+fn through_proxy(error: &HttpError, proxy: &Url, way: &Way<'_>) -> Trouble {
+    let shown = display_proxy(proxy);
+    let unsent = |cause: String| Trouble::new(Delivery::NotSent, cause);
+    let unreachable =
+        |cause: &str| unsent(format!("the proxy `{shown}` cannot be reached: {cause}"));
+    // The library keeps the types of these errors to itself, so their text has to do. Tests with
+    // real proxies hold it to that.
+    let said = |kind: &str| {
+        chain(error).find_map(|error| error.to_string().strip_prefix(kind).map(str::to_owned))
+    };
+    if let Some(said) = said("tunnel error: ") {
+        return match &*said {
+            "proxy authorization required" => Trouble::proxy_password(proxy),
+            "failed to create underlying connection" => unreachable(&last_cause(error)),
+            "unsuccessful" => {
+                let doubts = match proxy.username() {
+                    "" => "it may not allow that, or not find it",
+                    // Some say 401 or 403 instead of 407.
+                    _ => {
+                        "it may not allow that, not find it, or not accept the user name and password"
+                    }
+                };
+                unsent(format!("the proxy `{shown}` opens no way to it; {doubts}"))
+            }
+            _ => unsent(format!(
+                "the proxy `{shown}` broke off: {}",
+                last_cause(error)
+            )),
+        };
+    }
+    if let Some(said) = said("SOCKS error: ") {
+        return match &*said {
+            "credentials not accepted"
+            | "server does not support user/pass authentication"
+            | "server implements authentication incorrectly" => Trouble::proxy_password(proxy),
+            "failed to create underlying connection" => unreachable("nothing answers there"),
+            said => unsent(format!("the proxy `{shown}` opens no way to it: {said}")),
+        };
+    }
+    if error.is_timeout() {
+        let cause = no_connection(&format!(" through the proxy `{shown}`"), way);
+        return Trouble::new(Delivery::NoConnection, cause);
+    }
+    match error.url().map(Url::scheme) {
+        // Without a tunnel, the connection is to the proxy and to nothing else.
+        Some("http") => unreachable(&cause_of(error)),
+        _ => unsent(format!("{} (through the proxy `{shown}`)", cause_of(error))),
+    }
+}
+
+/// What TLS complains of, if that is known to be lasting or can be said better.
+fn tls_trouble(tls: &TlsError, error: &HttpError, way: &Way<'_>) -> Option<Trouble> {
+    let proxys = || {
+        let proxy = way.proxy.filter(|proxy| proxy.scheme() == "https")?;
+        let to_proxy = chain(error).any(|error| {
+            error.to_string() == "tunnel error: failed to create underlying connection"
+        });
+        let to_proxy = to_proxy || error.url().is_some_and(|url| url.scheme() == "http");
+        to_proxy.then(|| format!("the certificate of the proxy `{}`", display_proxy(proxy)))
+    };
+    let whose = proxys().unwrap_or_else(|| "its certificate".to_owned());
+    Some(match tls {
+        TlsError::InvalidCertificate(why) => {
+            let (cause, hint) = certificate_trouble(why, &whose);
+            Trouble::lasting(cause, hint)
+        }
+        // Ours: there is nothing to judge a certificate by.
+        TlsError::Other(why) => Trouble::lasting(
+            why.to_string(),
+            "install this system's CA certificates, or name some with `--ca-file`",
+        ),
+        TlsError::AlertReceived(alert) if is_about_our_certificate(*alert) => {
+            match way.has_certificate {
+                true => Trouble::lasting(
+                    format!("it does not accept the client certificate ({alert:?})"),
+                    "check that `--client-cert` is the one that the server wants",
+                ),
+                false => Trouble::lasting(
+                    "it wants a client certificate",
+                    "name yours with `--client-cert` and `--client-key`",
+                ),
+            }
+        }
+        TlsError::AlertReceived(alert) if !was_sent(error) => Trouble::new(
+            Delivery::NotSent,
+            format!("it ended the TLS handshake ({alert:?})"),
+        ),
+        TlsError::InvalidMessage(_) if !was_sent(error) => {
+            Trouble::new(Delivery::NotSent, "it does not speak TLS on this port")
+        }
+        TlsError::PeerIncompatible(why) => Trouble::lasting(
+            format!("it speaks no TLS that is secure enough ({why:?})"),
+            "only the operator of the server can mend that",
+        ),
+        _ => return None,
+    })
+}
+
+/// RFC 8446 §6.2: in TLS 1.3 these come when the client takes the handshake for finished and has
+/// sent its request, but the server has refused it unread.
+fn is_about_our_certificate(alert: AlertDescription) -> bool {
+    use AlertDescription as A;
+    matches!(
+        alert,
+        A::CertificateRequired
+            | A::BadCertificate
+            | A::UnsupportedCertificate
+            | A::CertificateRevoked
+            | A::CertificateExpired
+            | A::CertificateUnknown
+            | A::UnknownCA
+            | A::AccessDenied
+    )
+}
+
+fn certificate_trouble(why: &CertificateError, whose: &str) -> (String, &'static str) {
+    match why {
+        CertificateError::Expired => (format!("{whose} has ended"), CLOCK_HINT),
+        CertificateError::ExpiredContext { not_after, .. } => {
+            (format!("{whose} ended on {}", date(*not_after)), CLOCK_HINT)
+        }
+        CertificateError::NotValidYet => (format!("{whose} is not valid yet"), CLOCK_HINT),
+        CertificateError::NotValidYetContext { not_before, .. } => (
+            format!("{whose} is not valid before {}", date(*not_before)),
+            CLOCK_HINT,
+        ),
+        CertificateError::NotValidForName => (
+            format!("{whose} is for another host name"),
+            "check the address",
+        ),
+        CertificateError::NotValidForNameContext {
+            expected,
+            presented,
+        } => {
+            let names: Vec<String> = presented.iter().map(|name| presented_name(name)).collect();
+            let names = match names.is_empty() {
+                true => "no host".to_owned(),
+                false => names.join(", "),
+            };
+            (
+                format!("{whose} is for {names}, not for `{}`", expected.to_str()),
+                "check the address",
+            )
+        }
+        CertificateError::Revoked => (
+            format!("{whose} has been revoked"),
+            "only the operator of the server can mend that",
+        ),
+        CertificateError::UnknownIssuer => (
+            format!("{whose} was issued by somebody whom this machine does not trust"),
+            TRUST_HINT,
+        ),
+        CertificateError::Other(other) => match other.0.downcast_ref::<UnknownAuthority>() {
+            Some(UnknownAuthority::Itself) => (format!("{whose} is self-signed"), TRUST_HINT),
+            Some(UnknownAuthority::Named(name)) => (
+                format!(
+                    "{whose} was issued by `{}`, whom this machine does not trust",
+                    printable(name, SHOWN)
+                ),
+                TRUST_HINT,
+            ),
+            None => (format!("{whose} is not trusted: {other}"), TRUST_HINT),
+        },
+        other => (format!("{whose} cannot be used: {other}"), TRUST_HINT),
+    }
+}
+
+/// A name that a certificate is for. The library writes `DnsName("a.example")`.
+fn presented_name(written: &str) -> String {
+    let inner = written
+        .split_once('(')
+        .and_then(|(_, rest)| rest.strip_suffix(')'))
+        .unwrap_or(written);
+    format!("`{}`", printable(inner.trim_matches('"'), SHOWN))
+}
+
+fn date(time: UnixTime) -> String {
+    httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(time.as_secs()))
+}
+
+/// The error and its causes. An `io::Error` gives as its source the source of what it wraps, and
+/// skips that itself.
+fn chain<'a>(error: &'a HttpError) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    let first: &'a (dyn Error + 'static) = error;
+    std::iter::successors(Some(first), |&error| next_cause(error))
+}
+
+fn next_cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    let wrapped = error
+        .downcast_ref::<io::Error>()
+        .and_then(io::Error::get_ref);
+    match wrapped {
+        Some(wrapped) => Some(wrapped),
+        None => error.source(),
+    }
+}
+
+fn find<T: Error + 'static>(error: &HttpError) -> Option<&T> {
+    chain(error).find_map(|error| error.downcast_ref())
+}
+
+/// Whether a request that failed may have reached the server, or parts of it.
+pub(super) fn was_sent(error: &HttpError) -> bool {
+    !(error.is_connect() || error.is_builder() || was_refused(error))
+}
+
+/// Whether the request was certainly not processed although there was a connection.
+///
+/// RFC 9113 §8.7: a server says so with REFUSED_STREAM, and with a GOAWAY whose last stream is an
+/// earlier one, which the library reports for no other streams. A request that was taken back
+/// because its connection had closed before it could be written was not sent either.
+fn was_refused(error: &HttpError) -> bool {
+    let by_stream = find::<h2::Error>(error).is_some_and(|error| {
+        error.is_remote()
+            && (error.is_go_away()
+                || error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM))
+    });
+    by_stream || find::<hyper::Error>(error).is_some_and(hyper::Error::is_canceled)
+}
+
+/// What made a request fail: the causes' own words, without the address, whose query may grant
+/// access, and without the layers that only repeat the next.
+pub(super) fn cause_of(error: &HttpError) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut next = error.source();
+    while let Some(error) = next {
+        let text = error.to_string();
+        // What the layers in between put in front says nothing to a person.
+        let text = text.strip_prefix("other error: ").unwrap_or(&text);
+        let text = match text.starts_with("peer closed connection without sending TLS close_notify")
+        {
+            true => "it closed the connection",
+            false => text,
+        };
+        match parts.last_mut() {
+            _ if text.starts_with("client error (") => {}
+            Some(last) if last.contains(text) => {}
+            Some(last) if text.contains(last.as_str()) => *last = text.to_owned(),
+            _ => parts.push(text.to_owned()),
+        }
+        next = error.source();
+    }
+    match (parts.is_empty(), error.is_timeout()) {
+        (false, _) => parts.join(": "),
+        (true, true) => "it took too long".to_owned(),
+        (true, false) => "the request failed".to_owned(),
+    }
+}
+
+/// The innermost cause.
+fn last_cause(error: &HttpError) -> String {
+    chain(error)
+        .last()
+        .map(ToString::to_string)
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;
