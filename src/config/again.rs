@@ -57,6 +57,7 @@ impl Again {
             ("client-cert", &args.common.client_cert),
             ("client-key", &args.common.client_key),
             ("no-proxy", &args.common.no_proxy),
+            ("transport", &args.transport),
         ]);
         options.extend(given_options.into_iter().flatten());
         for file in lookup.list("ca-file", &args.common.ca_file) {
@@ -245,6 +246,8 @@ mod tests {
     fn what_decides_which_sign_in_it_is_is_kept_wherever_it_was_given() {
         let arguments = [
             "https://mcp.example.com/it's(1)",
+            "--transport",
+            "sse-only",
             "--scope",
             "read write",
             "--static-oauth-client-info",
@@ -260,7 +263,7 @@ mod tests {
         assert_eq!(
             again(&arguments, &variables).login(),
             "`MCP_DRAWBRIDGE_DIR='/my cache' mcp-drawbridge login \
-             'https://mcp.example.com/it'\\''s(1)' --name work --scope 'read write' --allow-http \
+             'https://mcp.example.com/it'\\''s(1)' --name work --scope 'read write' --transport sse-only --allow-http \
              --static-oauth-client-info @client.json --header-file h.txt`"
         );
     }

@@ -158,7 +158,8 @@ impl From<Trouble> for Broken {
 }
 
 impl Broken {
-    fn timed_out(cause: String) -> Self {
+    /// We did not wait any longer.
+    pub fn timed_out(cause: String) -> Self {
         Self {
             delivery: Delivery::TimedOut,
             cause,
@@ -166,7 +167,7 @@ impl Broken {
     }
 
     /// Whether it was processed is not known.
-    fn unknown(cause: impl Into<String>) -> Self {
+    pub fn unknown(cause: impl Into<String>) -> Self {
         Self {
             delivery: Delivery::Unknown,
             cause: cause.into(),

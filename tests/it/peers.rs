@@ -253,9 +253,9 @@ fn signed_in(kind: Kind) -> (Server, Machine) {
 /// The control that makes access tokens useless and leaves refresh tokens alone.
 fn refuse_access_tokens(kind: Kind) -> &'static str {
     match kind {
-        Kind::OfficialSdk => "/expire",
-        Kind::FastMcp | Kind::OidcProvider => "/forget-access-tokens",
-        Kind::Everything => unreachable!("it gives no tokens"),
+        Kind::OfficialSdk | Kind::OfficialSdkSse => "/expire",
+        Kind::FastMcp | Kind::FastMcpSse | Kind::OidcProvider => "/forget-access-tokens",
+        Kind::Everything | Kind::EverythingSse => unreachable!("it gives no tokens"),
     }
 }
 

@@ -233,11 +233,11 @@ impl Exchange {
         let mut hurries = cause.is_none();
         let mut cause = cause.unwrap_or_else(|| "its connection was lost".to_owned());
         let Some(last_event_id) = rest.last_event_id.clone() else {
-            return Ok(Err(rest.end(cause)));
+            return Ok(Err(rest.broken(cause)));
         };
         loop {
             if rest.reconnect.failures() >= RESUMES {
-                return Ok(Err(rest.end(cause)));
+                return Ok(Err(rest.broken(cause)));
             }
             if !std::mem::take(&mut hurries) {
                 rest.wait().await;
@@ -289,7 +289,7 @@ impl Exchange {
                     }
                     let status = answer.status;
                     cause = format!("resuming its stream was answered {status} ({why})");
-                    return Ok(Err(rest.end(cause)));
+                    return Ok(Err(rest.broken(cause)));
                 }
             }
         }
@@ -330,14 +330,11 @@ struct Rest {
 }
 
 impl Rest {
-    /// The end of an answer whose rest cannot be had.
-    fn end(&self, cause: String) -> Broken {
-        Broken {
-            delivery: match self.timed_out {
-                true => Delivery::TimedOut,
-                false => Delivery::Unknown,
-            },
-            cause,
+    /// What became of an answer whose rest cannot be had.
+    fn broken(&self, cause: String) -> Broken {
+        match self.timed_out {
+            true => Broken::timed_out(cause),
+            false => Broken::unknown(cause),
         }
     }
 

@@ -110,6 +110,7 @@ impl Scene {
         let command = Bridge::command(&machine, &url, &["--allow-http"]);
         let mut bridge = Bridge::start_command(inside(&network, &command));
         bridge.initialize(NEWEST, everything());
+        playground.wait_for_answered(|r| r.calls("notifications/initialized"));
         playground.wait_for_answered(is_get);
         Some(Self {
             bridge,
@@ -254,6 +255,20 @@ fn a_standing_stream_without_a_cursor_is_opened_anew() {
     scene.playground.notify("notifications/vendor", json!({}));
     scene.bridge.incoming("notifications/vendor");
     scene.goes_on();
+}
+
+#[test]
+fn an_event_stream_of_the_older_transport_is_opened_anew_with_its_session() {
+    let Some(mut scene) = Scene::open(Settings::open_sse()) else {
+        return;
+    };
+    scene.goes_on();
+    scene.network.changes();
+    // The answer to a ping does not come on the stream, which is dead.
+    scene.bridge.incoming("notifications/tools/list_changed");
+    scene.goes_on();
+    let requests = scene.playground.requests();
+    assert_eq!(requests.iter().filter(|r| r.calls("initialize")).count(), 3);
 }
 
 #[test]

@@ -30,6 +30,22 @@ pub enum Kind {
     OidcProvider,
     /// `@modelcontextprotocol/server-everything`: no sign-in, no log of requests, and only the step `echo` of the host.
     Everything,
+    /// The same over the HTTP+SSE of 2024.
+    EverythingSse,
+    /// The official TypeScript SDK over the HTTP+SSE of 2024.
+    OfficialSdkSse,
+    /// FastMCP over the HTTP+SSE of 2024.
+    FastMcpSse,
+}
+
+impl Kind {
+    /// Whether it speaks the HTTP+SSE of 2024 alone.
+    fn is_sse(self) -> bool {
+        matches!(
+            self,
+            Self::EverythingSse | Self::OfficialSdkSse | Self::FastMcpSse
+        )
+    }
 }
 
 /// An access token that every server takes without a sign-in.
@@ -80,15 +96,22 @@ impl Server {
     pub fn start(kind: Kind) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let mut command = match kind {
-            Kind::OfficialSdk => program("node", node_folder().join("server.mjs")),
-            Kind::FastMcp => program(
+            Kind::OfficialSdk | Kind::OfficialSdkSse => {
+                program("node", node_folder().join("server.mjs"))
+            }
+            Kind::FastMcp | Kind::FastMcpSse => program(
                 python_folder().join("venv/bin/python"),
                 sources().join("python/server.py"),
             ),
             Kind::OidcProvider => program("node", node_folder().join("oidc.mjs")),
-            Kind::Everything => program("node", node_folder().join("everything.mjs")),
+            Kind::Everything | Kind::EverythingSse => {
+                program("node", node_folder().join("everything.mjs"))
+            }
         };
-        if kind != Kind::Everything {
+        if kind.is_sse() {
+            command.arg("--sse");
+        }
+        if !matches!(kind, Kind::Everything | Kind::EverythingSse) {
             command.arg("--log").arg(folder.path().join("requests"));
             command.args(["--token", GIVEN_TOKEN]);
         }

@@ -1,4 +1,5 @@
-// The MCP endpoint of the servers in this folder: the official SDK's streamable HTTP transport with sessions and event store,
+// The MCP endpoint of the servers in this folder: the official SDK's streamable HTTP transport with sessions and event store, or
+// its HTTP+SSE transport,
 // behind the SDK's token check, on an origin of its own. With it the log of requests, which their authorization servers share.
 
 import { randomUUID } from 'node:crypto';
@@ -7,6 +8,7 @@ import { InMemoryEventStore } from '@modelcontextprotocol/sdk/examples/shared/in
 import { requireBearerAuth } from '@modelcontextprotocol/sdk/server/auth/middleware/bearerAuth.js';
 import { getOAuthProtectedResourceMetadataUrl } from '@modelcontextprotocol/sdk/server/auth/router.js';
 import { createMcpExpressApp } from '@modelcontextprotocol/sdk/server/express.js';
+import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import { isInitializeRequest } from '@modelcontextprotocol/sdk/types.js';
 import { listen } from './loopback.mjs';
@@ -52,12 +54,12 @@ export function requestLog(file) {
 /**
  * Listens on `port`, any for 0, with the middleware `watch` before all else, and gives { url, protect, restart }. It serves once `protect` has told who checks tokens, as the
  * authorization server may want to know the address first. `restart` cuts the connections and forgets the sessions;
- * with `kept` it keeps them and their event stores, as servers do that have these in a database.
+ * with `kept` it keeps them and their event stores, as servers do that have these in a database. With `sse` it speaks HTTP+SSE.
  */
-export async function mcpEndpoint({ port, event, watch }) {
+export async function mcpEndpoint({ port, event, watch, sse = false }) {
   let app;
   let listener = await listen((req, res) => app(req, res), port);
-  const url = new URL(`http://localhost:${listener.address().port}/mcp`);
+  const url = new URL(`http://localhost:${listener.address().port}${sse ? '/sse' : '/mcp'}`);
   const sessions = new Map();
   return {
     url,
@@ -67,7 +69,7 @@ export async function mcpEndpoint({ port, event, watch }) {
       app.use(watch);
       app.use(metadata);
       app.use(
-        url.pathname,
+        sse ? [url.pathname, MESSAGES] : url.pathname,
         requireBearerAuth({
           verifier,
           requiredScopes,
@@ -75,7 +77,8 @@ export async function mcpEndpoint({ port, event, watch }) {
           expectedResource: url,
         }),
       );
-      app.all(url.pathname, (req, res) => serve({ req, res, sessions, event }));
+      if (sse) serveSse({ app, path: url.pathname, sessions, event });
+      else app.all(url.pathname, (req, res) => serve({ req, res, sessions, event }));
     },
     async restart({ kept = false } = {}) {
       await new Promise(done => {
@@ -88,6 +91,25 @@ export async function mcpEndpoint({ port, event, watch }) {
       listener = await listen((req, res) => app(req, res), url.port);
     },
   };
+}
+
+/** Where messages go over HTTP+SSE. */
+const MESSAGES = '/messages';
+
+/** HTTP+SSE as the SDK's own examples have it: a GET opens a session, whose messages are POSTed elsewhere. */
+function serveSse({ app, path, sessions, event }) {
+  app.get(path, async (req, res) => {
+    const transport = new SSEServerTransport(MESSAGES, res);
+    sessions.set(transport.sessionId, { transport });
+    res.on('close', () => sessions.delete(transport.sessionId));
+    // The event stream is the standing stream.
+    await mcpServer({ standing: Promise.resolve(), event }).connect(transport);
+  });
+  app.post(MESSAGES, async (req, res) => {
+    const session = sessions.get(req.query.sessionId);
+    if (session) await session.transport.handlePostMessage(req, res, req.body);
+    else res.status(404).send('Session not found');
+  });
 }
 
 /** One request to the endpoint, whose token is good. */

@@ -2,9 +2,10 @@
 // every sign-in.
 //
 //   node server.mjs [--log FILE] [--access-token-seconds N] [--token ACCESS_TOKEN] [--port N] [--auth-port N] [--control-port N]
-//     [--end-with-stdin]
+//     [--sse] [--end-with-stdin]
 //
-// Prints one line of JSON when it is ready: { url, issuer, control }. Logs requests as endpoint.mjs says. `control` takes POST on
+// Prints one line of JSON when it is ready: { url, issuer, control }. With --sse it speaks the HTTP+SSE of 2024
+// instead of streamable HTTP. Logs requests as endpoint.mjs says. `control` takes POST on
 //   /expire                  access tokens are expired
 //   /forget-refresh-tokens   refresh tokens are unknown
 //   /forget-clients          registered clients are unknown
@@ -30,13 +31,14 @@ const { values: options } = parseArgs({
     port: { type: 'string', default: '0' },
     'auth-port': { type: 'string', default: '0' },
     'control-port': { type: 'string', default: '0' },
+    sse: { type: 'boolean', default: false },
     'end-with-stdin': { type: 'boolean', default: false },
   },
 });
 
 async function main() {
   const { event, logged } = requestLog(options.log);
-  const endpoint = await mcpEndpoint({ port: options.port, event, watch: logged });
+  const endpoint = await mcpEndpoint({ port: options.port, event, watch: logged, sse: options.sse });
 
   // Its port must be known before the addresses that the metadata tells.
   let authHandler;

@@ -1,10 +1,10 @@
 """An MCP server made of FastMCP, behind its in-memory OAuth provider. For tests; it grants every sign-in.
 
     python server.py [--log FILE] [--access-token-seconds N] [--token ACCESS_TOKEN] [--port N] [--control-port N]
-        [--end-with-stdin]
+        [--sse] [--end-with-stdin]
 
 Speaks the same conventions as ../node/server.mjs: one line of JSON when ready ({ url, issuer, control }), the same request log,
-the same tools. MCP server and authorization server are one origin here. `control` takes POST on
+the same tools, and with --sse the HTTP+SSE of 2024. MCP server and authorization server are one origin here. `control` takes POST on
 
     /expire                  access tokens are expired. FastMCP deletes the refresh token when an expired access token comes
     /forget-access-tokens    access tokens are unknown; their refresh tokens stay good
@@ -38,6 +38,7 @@ warnings.filterwarnings("ignore", message=".*deprecated as of 2026-07-28")
 
 SCOPES = ["mcp:tools"]
 PATH = "/mcp"
+SSE_PATH = "/sse"
 
 
 class Log:
@@ -273,6 +274,7 @@ async def main():
     parser.add_argument("--access-token-seconds", type=int, default=3600)
     parser.add_argument("--token")
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--sse", action="store_true")
     parser.add_argument("--control-port", type=int, default=0)
     # So that no server outlives a test process that was killed.
     parser.add_argument("--end-with-stdin", action="store_true")
@@ -281,7 +283,14 @@ async def main():
     log = Log(options.log)
     in_memory.DEFAULT_ACCESS_TOKEN_EXPIRY_SECONDS = options.access_token_seconds
 
-    sessions = defaultdict(lambda: Session(asyncio.Event(), asyncio.Event()))
+    def new_session():
+        session = Session(asyncio.Event(), asyncio.Event())
+        if options.sse:
+            # The event stream is the standing stream.
+            session.standing.set()
+        return session
+
+    sessions = defaultdict(new_session)
     watched = Watched(None, log, sessions)
     listener = Listener(lambda: watched, options.port)
     origin = f"http://127.0.0.1:{listener.port}"
@@ -297,9 +306,14 @@ async def main():
     mcp = FastMCP("fastmcp-peer", version="1.0.0", instructions="A peer for tests.", auth=provider)
     add_tools(mcp, log, sessions)
 
+    path = SSE_PATH if options.sse else PATH
+
     def new_app():
         sessions.clear()
-        watched.app = mcp.http_app(path=PATH, event_store=EventStore(), retry_interval=20)
+        if options.sse:
+            watched.app = mcp.http_app(path=path, transport="sse")
+        else:
+            watched.app = mcp.http_app(path=path, event_store=EventStore(), retry_interval=20)
         return watched
 
     listener.app = new_app
@@ -315,7 +329,7 @@ async def main():
         },
         log,
     )
-    ready = {"url": origin + PATH, "issuer": str(provider.issuer_url), "control": f"http://127.0.0.1:{control}"}
+    ready = {"url": origin + path, "issuer": str(provider.issuer_url), "control": f"http://127.0.0.1:{control}"}
     print(json.dumps(ready), flush=True)
     if options.end_with_stdin:
         await asyncio.to_thread(sys.stdin.read)
