@@ -42,6 +42,9 @@ pub enum Gets {
     Nothing,
 }
 
+/// A look at the server and the answer.
+type Check = dyn Fn(&RawServer, &Value) + Send + Sync;
+
 /// A row. See the module's text.
 pub struct Row {
     name: &'static str,
@@ -55,7 +58,7 @@ pub struct Row {
     speaks: Option<fn(&str) -> String>,
     /// Notifications that must have come by the end.
     told: Vec<&'static str>,
-    check: Box<dyn Fn(&RawServer, &Value) + Send + Sync>,
+    check: Box<Check>,
 }
 
 /// One play more for a [`Row`].
