@@ -19,16 +19,15 @@ pub(super) fn refused(sent: Sent<'_>, refusal: Refusal<'_>, tries: &Tries) -> Fa
         300..=399 => elsewhere(refusal),
         429 | 503 if refusal.retry_after.is_some() => {
             let seconds = refusal.retry_after.unwrap_or_default().as_secs_f32().ceil();
-            format!("it asks to wait {seconds} s; try again then")
+            format!("it asks to wait {seconds} s; try again then{}", earlier(tries))
         }
-        // RFC 9110 §15.6: a server that failed may have done its work before.
-        408 | 500 | 502..=504 | 520..=530 => {
+        status if is_fault(status) => {
             format!("the fault is on its side; {}", outcome(sent, tries).1)
         }
         400 if misses_certificate(refusal.body) => {
             "it wants a client certificate that it trusts; name yours with `--client-cert` and `--client-key`".to_owned()
         }
-        _ => advice(status).to_owned(),
+        _ => format!("{}{}", advice(status), earlier(tries)),
     };
     Failure {
         status: Some(status),
@@ -41,6 +40,11 @@ pub(super) fn refused(sent: Sent<'_>, refusal: Refusal<'_>, tries: &Tries) -> Fa
     }
 }
 
+/// RFC 9110 §15.6: a server that failed may have done its work before.
+fn is_fault(status: u16) -> bool {
+    matches!(status, 408 | 500 | 502..=504 | 520..=530)
+}
+
 /// What became of a message that may have been carried out, and whether it may be sent once more.
 fn outcome(sent: Sent<'_>, tries: &Tries) -> (bool, String) {
     match sent.what {
@@ -49,7 +53,10 @@ fn outcome(sent: Sent<'_>, tries: &Tries) -> (bool, String) {
         }
         | What::Announcement => (
             true,
-            format!("it was sent {} times; try again later", tries.replays + 1),
+            format!(
+                "it was sent {} times and may have been carried out; try again later",
+                tries.replays + 1
+            ),
         ),
         What::Stream => (
             true,
@@ -64,6 +71,14 @@ fn outcome(sent: Sent<'_>, tries: &Tries) -> (bool, String) {
             false,
             "it may have arrived, so it was not sent again".to_owned(),
         ),
+    }
+}
+
+/// What must be added where the last attempt was refused or not sent: one before may have arrived.
+fn earlier(tries: &Tries) -> &'static str {
+    match tries.replays {
+        0 | u32::MAX => "",
+        _ => "; an earlier attempt may have been carried out",
     }
 }
 
@@ -130,7 +145,8 @@ pub(super) fn broken(sent: Sent<'_>, delivery: Delivery, cause: &str, tries: &Tr
             Stage::Connect,
             true,
             format!(
-                "`{server}` cannot be reached: {cause}; check the address and the network, then try again"
+                "`{server}` cannot be reached: {cause}; check the address and the network, then try again{}",
+                earlier(tries)
             ),
         ),
         Delivery::Distrusted => Failure::new(
@@ -156,7 +172,9 @@ pub(super) fn broken(sent: Sent<'_>, delivery: Delivery, cause: &str, tries: &Tr
                 } => {
                     "it was told to stop; look first whether the request was carried out, then try again"
                 }
-                What::Request { .. } => "it was told to stop; try again later",
+                What::Request { .. } => {
+                    "it was told to stop; the request may have been carried out; try again later"
+                }
                 _ => "it was not sent again",
             };
             Failure::new(

@@ -77,6 +77,12 @@ impl State {
         self.have_arrived(1)
     }
 
+    /// Whether another message with this method has come.
+    pub fn has_been_sent(&self, method: &str) -> bool {
+        let mut others = self.others.iter();
+        others.any(|message| message["method"] == method)
+    }
+
     /// Whether it has arrived so often.
     pub fn have_arrived(&self, times: usize) -> bool {
         self.arrivals.len() >= times

@@ -42,6 +42,9 @@ pub enum Gets {
     Nothing,
 }
 
+/// A look at the server and the answer.
+type Check = dyn Fn(&RawServer, &Value) + Send + Sync;
+
 /// A row. See the module's text.
 pub struct Row {
     name: &'static str,
@@ -50,11 +53,12 @@ pub struct Row {
     arrivals: usize,
     plays: Vec<Play>,
     manner: Manner,
+    arguments: Vec<&'static str>,
     /// What the server says on the standing stream once the message is there.
     speaks: Option<fn(&str) -> String>,
     /// Notifications that must have come by the end.
     told: Vec<&'static str>,
-    check: Box<dyn Fn(&RawServer, &Value) + Send + Sync>,
+    check: Box<Check>,
 }
 
 /// One play more for a [`Row`].
@@ -66,6 +70,7 @@ pub fn row(name: &'static str, sends: Sends, gets: Gets, arrivals: usize) -> Row
         arrivals,
         plays: Vec::new(),
         manner: Manner::default(),
+        arguments: Vec::new(),
         speaks: None,
         told: Vec::new(),
         check: Box::new(|_, _| {}),
@@ -96,6 +101,12 @@ impl Row {
         self
     }
 
+    /// Options for the bridge.
+    pub fn arguments(mut self, arguments: &[&'static str]) -> Self {
+        self.arguments = arguments.to_vec();
+        self
+    }
+
     /// What the server says on the standing stream once the message is there, given its id.
     pub fn speaks(mut self, text: fn(&str) -> String) -> Self {
         self.speaks = Some(text);
@@ -117,7 +128,7 @@ impl Row {
     fn run(self) {
         let server = RawServer::start(self.manner, self.plays);
         let machine = Machine::new();
-        let mut bridge = Bridge::start(&machine, &server.url(), &[]);
+        let mut bridge = Bridge::start(&machine, &server.url(), &self.arguments);
         let answer = match self.sends {
             Sends::Initialize => send_opening(&mut bridge),
             sends => {

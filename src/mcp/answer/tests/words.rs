@@ -86,7 +86,7 @@ fn a_broken_delivery_is_told_with_what_was_done_about_it() {
             LIST,
             Unknown,
             "connection reset",
-            "the connection to `mcp.example.com` broke before the answer came: connection reset; it was sent 3 times; try again later",
+            "the connection to `mcp.example.com` broke before the answer came: connection reset; it was sent 3 times and may have been carried out; try again later",
         ),
         (
             NOTE,
@@ -104,7 +104,7 @@ fn a_broken_delivery_is_told_with_what_was_done_about_it() {
             LIST,
             TimedOut,
             "no answer within 300 s",
-            "`mcp.example.com` took too long: no answer within 300 s; it was told to stop; try again later",
+            "`mcp.example.com` took too long: no answer within 300 s; it was told to stop; the request may have been carried out; try again later",
         ),
         (
             LIST,
@@ -148,7 +148,7 @@ fn a_refusal_says_what_to_do_next() {
             LIST,
             502,
             b"<html>",
-            "`mcp.example.com` answered 502 to `tools/list`: the fault is on its side; it was sent 3 times; try again later",
+            "`mcp.example.com` answered 502 to `tools/list`: the fault is on its side; it was sent 3 times and may have been carried out; try again later",
         ),
         (
             LIST,
@@ -259,4 +259,22 @@ fn a_character_that_the_limit_cuts_in_two_ends_the_text() {
     let long = format!("a{}", "é".repeat(5000));
     assert!(plain_reason(long.as_bytes()).is_some());
     assert_eq!(plain_reason(&long.as_bytes()[2..]), None);
+}
+
+#[test]
+fn an_attempt_that_may_have_arrived_is_not_forgotten() {
+    let mut tries = Tries {
+        unsent: 3,
+        replays: 1,
+        ..Tries::default()
+    };
+    let verdict = judge_broken(LIST, Delivery::NotSent, "refused", &mut tries);
+    let not_sent = failure(verdict).detail;
+    let verdict = judge(LIST, refusal(429, RPC), &mut tries);
+    assert!(matches!(verdict, Verdict::Again(_)));
+    let limited = failure(judge(LIST, refusal(403, b""), &mut tries)).detail;
+    for detail in [not_sent, limited] {
+        let end = "an earlier attempt may have been carried out";
+        assert!(detail.ends_with(end), "{detail}");
+    }
 }

@@ -106,6 +106,38 @@ fn a_body_that_comes_slowly_is_read_to_its_end() {
     );
 }
 
+/// Nothing that takes too long is sent again: it has cost its time, and the server, which may be at
+/// work still, is told to stop.
+#[test]
+fn what_takes_too_long_ends_with_its_time_out_and_is_cancelled() {
+    type Silence = fn(&str) -> Vec<Act>;
+    let silences: [(&str, Silence); 3] = [
+        ("no answer", |_| vec![Act::Hang]),
+        ("half a head", |_| {
+            vec![send("HTTP/1.1 200 OK\r\nContent-"), Act::Hang]
+        }),
+        ("half a body", |id| vec![cut(id, 10), Act::Hang]),
+    ];
+    let mut rows = Vec::new();
+    for (name, silence) in silences {
+        for (sends, words) in [
+            (Sends::Call, "look first whether"),
+            (Sends::Look, "told to stop"),
+            (Sends::List, "told to stop"),
+        ] {
+            rows.push(
+                row(name, sends, Gets::Fails("http", true, None, words), 1)
+                    .arguments(&["--headers-timeout", "1", "--body-timeout", "1"])
+                    .play(silence)
+                    .check(|server, _| {
+                        server.wait_for(|state| state.has_been_sent("notifications/cancelled"));
+                    }),
+            );
+        }
+    }
+    run("time-outs", rows);
+}
+
 /// A bridge to this address; what `initialize` gets.
 fn opened(url: &str, arguments: &[&str]) -> (serde_json::Value, String) {
     let machine = Machine::new();

@@ -126,7 +126,8 @@ fn an_answer_that_is_no_message_fails_its_request_though_the_stream_goes_on() {
 #[test]
 fn a_stream_that_ends_without_an_answer_is_as_good_as_a_broken_connection() {
     let lost = Gets::Fails("http", false, None, "may have been carried out");
-    let ends: [(&str, fn(&str) -> Vec<Act>); 6] = [
+    type End = fn(&str) -> Vec<Act>;
+    let ends: [(&str, End); 6] = [
         ("ends at once", |_| vec![Act::Send(events("")), Act::Close]),
         ("ends after a notification", |_| {
             let text = ": one\n\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{}}\n\n";
