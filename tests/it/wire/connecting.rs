@@ -5,7 +5,8 @@ use std::time::Duration;
 use playground::{End, Phase, Trouble};
 
 use super::Row;
-use super::cell::{Asked, Cell, Form, Saw, World};
+use super::cell::{Asked, Cell, Saw};
+use super::world::{Form, World};
 
 /// A message that was refused is sent four times, with half a second, one and two between, and up to
 /// a quarter more.
