@@ -12,7 +12,7 @@ use super::world::{Form, World};
 /// a quarter more.
 const WAITS: Duration = Duration::from_millis(4400);
 /// One that nobody answers is sent twice, with half a second between.
-const UNANSWERED: Duration = Duration::from_millis(600 + 2 * 1000);
+const UNANSWERED: Duration = Duration::from_millis(700 + 2 * 3000);
 
 /// Nothing answers at the port any more.
 type Gone = fn(&mut World);

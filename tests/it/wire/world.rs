@@ -11,7 +11,7 @@ use crate::support::machine::Machine;
 use crate::support::scene::NEWEST;
 
 /// `--connect-timeout`.
-pub const CONNECT: Duration = Duration::from_secs(1);
+pub const CONNECT: Duration = Duration::from_secs(3);
 /// `--headers-timeout` and `--body-timeout` of bridges that do not wait for ever.
 pub const SILENCE: Duration = Duration::from_secs(5);
 /// What a busy machine may add to a wait before it counts as one without an end.
