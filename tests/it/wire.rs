@@ -9,6 +9,7 @@ mod cell;
 mod connecting;
 mod peers;
 mod rest;
+mod world;
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -17,18 +18,20 @@ use std::time::Duration;
 
 use cell::Report;
 
-/// Cells at work at the same time. They wait most of the time.
+/// Cells at work at the same time.
 const AT_ONCE: usize = 12;
+/// The same for those that do nothing but wait most of the time.
+const WAITING_AT_ONCE: usize = 48;
 
 /// A row of the table, to be run.
 type Row = Box<dyn FnOnce() -> Report + Send>;
 
 /// Runs the rows and prints what came of them.
-fn run(title: &str, rows: Vec<Row>) {
+fn run(title: &str, at_once: usize, rows: Vec<Row>) {
     let queue = Mutex::new(rows.into_iter().enumerate().collect::<VecDeque<_>>());
     let reports = Mutex::new(Vec::new());
     thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
+        for _ in 0..at_once {
             scope.spawn(|| {
                 loop {
                     let next = queue.lock().unwrap().pop_front();
@@ -68,33 +71,46 @@ fn seconds(time: Duration) -> String {
 
 #[test]
 fn calls_answered_with_json_end_as_the_table_says() {
-    run("answers in JSON", calls::json());
+    run("answers in JSON", AT_ONCE, calls::json());
 }
 
 #[test]
 fn calls_answered_with_streams_that_can_be_resumed_end_as_the_table_says() {
-    run("answers on streams that can be resumed", calls::resumable());
+    run(
+        "answers on streams that can be resumed",
+        AT_ONCE,
+        calls::resumable(),
+    );
 }
 
 #[test]
 fn calls_answered_with_streams_that_cannot_be_resumed_end_as_the_table_says() {
-    run("answers on streams that cannot be resumed", calls::plain());
+    run(
+        "answers on streams that cannot be resumed",
+        AT_ONCE,
+        calls::plain(),
+    );
+}
+
+#[test]
+fn connections_that_fall_silent_end_as_the_table_says() {
+    run("silence", WAITING_AT_ONCE, calls::silent());
 }
 
 #[test]
 fn connections_that_do_not_come_about_end_as_the_table_says() {
-    run("connecting", connecting::rows());
+    run("connecting", AT_ONCE, connecting::rows());
 }
 
 #[test]
 fn the_rest_of_a_session_ends_as_the_table_says() {
-    run("the session around the calls", rest::rows());
+    run("the session around the calls", AT_ONCE, rest::rows());
 }
 
 /// A server that ends an idle connection says so, and a call that comes later does not meet it.
 #[test]
 fn a_connection_that_ended_while_idle_is_never_used_for_a_call() {
-    let mut world = cell::World::open(cell::Form::Json);
+    let mut world = world::World::open(world::Form::Json);
     for serial in 0..200 {
         world.wire.now(match serial % 2 {
             0 => playground::End::Close,

@@ -76,9 +76,23 @@ impl Relay {
             }
         }
         if matches!(self.phase, Phase::Announcing { exchange: ours, .. } if ours == exchange) {
-            // Some servers refuse it and work all the same; the next request will tell.
-            self.announced(now);
+            self.announcement_failed(failure, now);
         }
+    }
+
+    /// The server has not taken `notifications/initialized`. Some refuse it and work all the same; the
+    /// next request will tell. One that never got it refuses everything (MCP 2025-11-25, Lifecycle,
+    /// Initialization), so the next request opens another session.
+    fn announcement_failed(&mut self, failure: &Failure, now: u64) {
+        let on_the_way = matches!(failure.stage, Stage::Connect | Stage::Http);
+        if failure.status.is_some() || !on_the_way || self.is_over_sse() {
+            return self.announced(now);
+        }
+        if let Some(session) = self.session.take() {
+            self.effects.push(super::Effect::EndSession(session));
+        }
+        self.phase = Phase::Lost;
+        self.fail_waiting(failure);
     }
 
     fn accepted(&mut self, exchange: u64, now: u64) {

@@ -125,7 +125,10 @@ impl Chaos<'_> {
         match self.random.gen_range(0..94) {
             0..55 => self.trouble_on_the_wire(),
             55..60 => {
-                let end = self.end();
+                let end = match self.random.gen_bool(0.1) {
+                    true => self.silent_end(),
+                    false => self.end(),
+                };
                 wire.now(end);
                 self.faults.count(format!("all connections: {end:?}"));
             }
@@ -183,9 +186,14 @@ impl Chaos<'_> {
     }
 
     fn end(&mut self) -> End {
-        *[End::Reset, End::Close]
-            .choose(&mut self.random)
-            .expect("some")
+        let ends = [End::Reset, End::Close];
+        *ends.choose(&mut self.random).expect("some")
+    }
+
+    /// Ends of which nobody tells: only time tells.
+    fn silent_end(&mut self) -> End {
+        let ends = [End::HalfOpen, End::BlackHole];
+        *ends.choose(&mut self.random).expect("some")
     }
 
     fn trouble_on_the_wire(&mut self) {
@@ -221,6 +229,10 @@ impl Chaos<'_> {
                 trouble.limit(random.gen_range(500..20_000)),
                 "slow".to_owned(),
             ),
+            3 => {
+                let end = self.silent_end();
+                (trouble.end(end), format!("{end:?}"))
+            }
             _ => {
                 let end = self.end();
                 (trouble.end(end), format!("{end:?}"))

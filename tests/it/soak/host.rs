@@ -22,10 +22,20 @@ use crate::support::scene::{NEWEST, opening};
 const AT_ONCE: usize = 48;
 /// Messages that the server sends before some answers.
 const SAY: u64 = 3;
-/// So often a call without effects may be carried out: once, and twice more where answers got lost.
-const LOOKS: u32 = 3;
+/// So often a call without effects may be carried out: once, and twice more where answers got lost;
+/// if then its session is lost, which refuses it, the same in the next one.
+const LOOKS: u32 = 5;
 /// A bridge has this long to begin and to end; only ever reached by a failure.
 const DEADLINE: Duration = Duration::from_secs(60);
+/// How long bridges wait: less than usual, as much goes silent here.
+pub const LIMITS: [&str; 6] = [
+    "--connect-timeout",
+    "2",
+    "--headers-timeout",
+    "10",
+    "--body-timeout",
+    "10",
+];
 /// What is kept of stderr.
 const STDERR: usize = 64 * 1024;
 
@@ -92,8 +102,8 @@ impl Shared {
 
 impl Host {
     /// A bridge to this address with an open session.
-    pub fn open(name: String, machine: &Machine, url: &str, base: u64) -> Self {
-        let mut child = Bridge::command(machine, url, &["--connect-timeout", "2"])
+    pub fn open(name: String, machine: &Machine, url: &str, arguments: &[&str], base: u64) -> Self {
+        let mut child = Bridge::command(machine, url, arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use playground::{Answers, Playground, Settings, Wire};
 use serde_json::json;
 
-use super::host::Host;
+use super::host::{Host, LIMITS};
 use crate::support::machine::Machine;
 
 /// A server, its wire, and its clients.
@@ -54,7 +54,13 @@ impl Place {
         let hosts = (0..bridges)
             .map(|number| {
                 let base = ((base << 8) + number) << 40;
-                Host::open(format!("{name} {}", number + 1), &machine, &url, base)
+                Host::open(
+                    format!("{name} {}", number + 1),
+                    &machine,
+                    &url,
+                    &LIMITS,
+                    base,
+                )
             })
             .collect();
         Self {
@@ -104,7 +110,7 @@ impl Quiet {
     pub fn open() -> Self {
         let playground = Playground::start(Settings::open());
         let machine = Machine::new();
-        let host = Host::open("quiet".into(), &machine, &playground.mcp_url(), 0);
+        let host = Host::open("quiet".into(), &machine, &playground.mcp_url(), &[], 0);
         playground.wait_for(|_| (playground.standing_streams() > 0).then_some(()));
         Self {
             host,

@@ -5,7 +5,8 @@ use std::time::Duration;
 use playground::{End, Phase, Trouble};
 
 use super::Row;
-use super::cell::{Asked, Cell, Form, Saw};
+use super::cell::{Asked, Cell, Saw};
+use super::world::{Form, SILENCE};
 
 const ALL: [Asked; 3] = [Asked::Book, Asked::Look, Asked::List];
 const ENDS: [(End, &str); 2] = [(End::Reset, "reset"), (End::Close, "closed")];
@@ -61,41 +62,8 @@ fn common(form: Form) -> Vec<Row> {
                     .row(),
             );
         }
-        let slow = [
-            (Phase::RequestHead(0), "request"),
-            (Phase::AnswerHead(0), "answer"),
-            (Phase::AnswerBody(0), "answer's body"),
-        ];
-        for (phase, what) in slow {
-            let trouble = Trouble::at(phase);
-            for (trouble, how) in [
-                (trouble.clone().wait(Duration::from_millis(300)), "late"),
-                (
-                    trouble.clone().drip(Duration::from_micros(200)),
-                    "byte by byte",
-                ),
-                (trouble.limit(2_000), "at 2 kB/s"),
-            ] {
-                let cell = Cell::new(format!("{what} {how}"), form, asked);
-                rows.push(cell.trouble(trouble).expect(&[Saw::ANSWERED]).row());
-            }
-        }
-        for (end, how) in ENDS {
-            let cell = Cell::new(format!("{how} after the answer"), form, asked);
-            let trouble = Trouble::at(Phase::Answered).end(end);
-            let rpc = asked.rpc();
-            let cell = cell.striking(1).expect(&[Saw::ANSWERED]);
-            let cell = cell.before(move |world| {
-                world.without_connections();
-                world.wire.trouble(trouble.clone().rpc(rpc));
-            });
-            // The connection is gone before the next call.
-            let gone = cell.after(|world| {
-                world.wire.wait_for(|counts| counts.open == 0);
-                world.bridge_is_told();
-            });
-            rows.push(gone.row());
-        }
+        rows.extend(slow(form, asked));
+        rows.extend(over(form, asked));
     }
     // So long that the bridge is still writing when the connection ends.
     for (end, how) in ENDS {
@@ -103,6 +71,53 @@ fn common(form: Form) -> Vec<Row> {
         let trouble = Trouble::at(Phase::RequestBody(100_000)).end(end);
         let cell = cell.padded(8_000_000).trouble(trouble);
         rows.push(cell.expect(&[Saw::unknown(0)]).row());
+    }
+    rows
+}
+
+/// Messages that take their time come all the same.
+fn slow(form: Form, asked: Asked) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let slow = [
+        (Phase::RequestHead(0), "request"),
+        (Phase::AnswerHead(0), "answer"),
+        (Phase::AnswerBody(0), "answer's body"),
+    ];
+    for (phase, what) in slow {
+        let trouble = Trouble::at(phase);
+        for (trouble, how) in [
+            (trouble.clone().wait(Duration::from_millis(300)), "late"),
+            (
+                trouble.clone().drip(Duration::from_micros(200)),
+                "byte by byte",
+            ),
+            (trouble.limit(2_000), "at 2 kB/s"),
+        ] {
+            let cell = Cell::new(format!("{what} {how}"), form, asked);
+            rows.push(cell.trouble(trouble).expect(&[Saw::ANSWERED]).row());
+        }
+    }
+    rows
+}
+
+/// Connections that end when the answer is there.
+fn over(form: Form, asked: Asked) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (end, how) in ENDS {
+        let cell = Cell::new(format!("{how} after the answer"), form, asked);
+        let trouble = Trouble::at(Phase::Answered).end(end);
+        let rpc = asked.rpc();
+        let cell = cell.striking(1).expect(&[Saw::ANSWERED]);
+        let cell = cell.before(move |world| {
+            world.without_connections();
+            world.wire.trouble(trouble.clone().rpc(rpc));
+        });
+        // The connection is gone before the next call.
+        let gone = cell.after(|world| {
+            world.wire.wait_for(|counts| counts.open == 0);
+            world.bridge_is_told();
+        });
+        rows.push(gone.row());
     }
     rows
 }
@@ -216,4 +231,91 @@ pub fn plain() -> Vec<Row> {
         }
     }
     rows
+}
+
+/// Connections that fall silent: what was waited for does not come, and nothing says so.
+pub fn silent() -> Vec<Row> {
+    const SILENT: [(End, &str); 2] = [
+        (End::HalfOpen, "half-open"),
+        (End::BlackHole, "in a black hole"),
+    ];
+    let mut rows = Vec::new();
+    for asked in ALL {
+        for (end, how) in SILENT {
+            for form in [Form::Json, Form::Resumable, Form::Plain] {
+                let before = PHASES
+                    .iter()
+                    .filter(|(phase, ..)| *phase < Phase::AnswerBody(0));
+                for (phase, when, received) in before {
+                    rows.push(fallen_silent(
+                        asked,
+                        form,
+                        *phase,
+                        end,
+                        Saw::too_late(*received),
+                    )(format!("{how} {when}")));
+                }
+            }
+            for (phase, when) in [
+                (Phase::AnswerBody(0), "after the answer's head"),
+                (Phase::AnswerBody(10), "in the answer's body"),
+            ] {
+                let saw = Saw::too_late(1);
+                rows.push(fallen_silent(asked, Form::Json, phase, end, saw)(format!(
+                    "{how} {when}"
+                )));
+            }
+            for (form, phase, when, saw) in [
+                (
+                    Form::Resumable,
+                    Phase::Event(0),
+                    "after the answer's head",
+                    Saw::too_late(1),
+                ),
+                (
+                    Form::Resumable,
+                    Phase::Event(1),
+                    "after the first event",
+                    Saw::RESUMED,
+                ),
+                (
+                    Form::Resumable,
+                    Phase::WithinEvent(1, 25),
+                    "in the answer's event",
+                    Saw::RESUMED,
+                ),
+                (
+                    Form::Plain,
+                    Phase::Event(0),
+                    "after the answer's head",
+                    Saw::too_late(1),
+                ),
+                (
+                    Form::Plain,
+                    Phase::WithinEvent(0, 25),
+                    "in the answer's event",
+                    Saw::too_late(1),
+                ),
+            ] {
+                rows.push(fallen_silent(asked, form, phase, end, saw)(format!(
+                    "{how} {when}"
+                )));
+            }
+        }
+    }
+    rows
+}
+
+fn fallen_silent(
+    asked: Asked,
+    form: Form,
+    phase: Phase,
+    end: End,
+    saw: Saw,
+) -> impl Fn(String) -> Row {
+    move |name| {
+        let cell = Cell::new(format!("{name}, {form:?}"), form, asked).impatient();
+        let cell = cell.trouble(Trouble::at(phase).end(end));
+        cell.expect(&[saw]).within(SILENCE + REPEATS).row()
+    }
 }

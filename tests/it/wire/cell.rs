@@ -4,28 +4,15 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use playground::{Answers, End, Playground, Request, Settings, Trouble, Wire};
+use playground::{Request, Trouble};
 use serde_json::{Value, json};
 
-use super::{Row, seconds};
-use crate::support::bridge::Bridge;
-use crate::support::machine::Machine;
-use crate::support::scene::{NEWEST, is_get};
+use super::Row;
+use super::world::{Form, LATER, SLACK, World};
+use crate::support::scene::is_get;
 
-/// `--connect-timeout`.
-pub const CONNECT: Duration = Duration::from_secs(1);
-/// What a busy machine may add to a wait before it counts as one without an end.
-const SLACK: Duration = Duration::from_secs(30);
 /// The serial number of the call that meets the fault.
 const SERIAL: u64 = 1;
-
-/// The form of the server's answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    Json,
-    Resumable,
-    Plain,
-}
 
 /// What the host asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,15 +49,8 @@ pub struct Cell {
     pub expected: Vec<Saw>,
     /// How long the product's own time limits allow the call to take.
     pub longest: Duration,
-}
-
-/// What a cell has at hand.
-pub struct World {
-    // The bridge goes first, so that it does not complain about a server that is gone.
-    pub bridge: Bridge,
-    pub wire: Wire,
-    pub playground: Playground,
-    _machine: Machine,
+    /// Whether the bridge waits for no more than [`SILENCE`].
+    pub impatient: bool,
 }
 
 /// What came of the call.
@@ -132,6 +112,14 @@ impl Saw {
             received: received as usize,
             resumed: 0,
             executed: received,
+        }
+    }
+
+    /// The host is told that nothing came in time; the server received it so often.
+    pub fn too_late(received: u32) -> Self {
+        Self {
+            outcome: Outcome::Failed("http", true),
+            ..Self::unknown(received)
         }
     }
 
@@ -212,6 +200,7 @@ impl Cell {
             strikes: 0,
             expected: Vec::new(),
             longest: Duration::ZERO,
+            impatient: false,
         }
     }
 
@@ -264,13 +253,19 @@ impl Cell {
         self
     }
 
+    /// The bridge waits for no more than [`SILENCE`].
+    pub fn impatient(mut self) -> Self {
+        self.impatient = true;
+        self
+    }
+
     /// The row of the table.
     pub fn row(self) -> Row {
         Box::new(|| self.run())
     }
 
     fn run(self) -> Report {
-        let mut world = World::open(self.form);
+        let mut world = World::opened(self.form, self.impatient);
         let begun = Instant::now();
         let came = guarded(&mut world, |world| self.live(world));
         let expected = || {
@@ -342,108 +337,6 @@ impl Cell {
     }
 }
 
-/// In the arguments of the call that comes after the fault.
-const LATER: &str = "after the fault";
-/// Its serial number.
-const LATER_SERIAL: u64 = 2;
-
-impl World {
-    /// An open session; the bridge knows the tools. There is no standing stream, whose connection
-    /// would take what is meant for calls.
-    pub fn open(form: Form) -> Self {
-        let mut world = Self::start(Settings {
-            get_stream: false,
-            ..settings(form)
-        });
-        world.bridge.initialize(NEWEST, json!({}));
-        // What tools do is known from their list.
-        let id = world.bridge.request("tools/list", json!({}));
-        world.bridge.answer(id);
-        world
-    }
-
-    /// A bridge that was not spoken to yet.
-    pub fn start(settings: Settings) -> Self {
-        let playground = Playground::start(settings);
-        let wire = Wire::to_playground(&playground);
-        let machine = Machine::new();
-        let connect = seconds(CONNECT);
-        let arguments = ["--connect-timeout", &connect];
-        let bridge = Bridge::start(&machine, &wire.url("/mcp"), &arguments);
-        Self {
-            bridge,
-            wire,
-            playground,
-            _machine: machine,
-        }
-    }
-
-    /// Every connection ends well, and the bridge has noticed.
-    pub fn without_connections(&mut self) {
-        self.wire.now(End::Close);
-        self.wire.wait_for(|counts| counts.closing == 0);
-    }
-
-    /// Waits until the system has told the bridge that its connections were ended; whether it has
-    /// listened is its own affair. On a busy machine that may take a moment.
-    pub fn bridge_is_told(&self) {
-        let end = Instant::now() + SLACK;
-        while established(self.wire.port()) {
-            assert!(Instant::now() < end, "a connection is still there");
-            std::thread::yield_now();
-        }
-    }
-
-    /// The fault is over; the bridge does its work.
-    pub fn goes_on(&mut self) -> Result<(), String> {
-        if self.wire.troubles_left() > 0 {
-            return Err("the fault did not come about".into());
-        }
-        self.wire.resume();
-        // A connection that is just being closed would take the call with it.
-        self.wire.wait_for(|counts| counts.closing == 0);
-        let arguments = json!({"serial": LATER_SERIAL, "note": LATER});
-        let call = json!({"name": "book", "arguments": arguments});
-        let id = self.bridge.request("tools/call", call);
-        match self.bridge.answer_within(id, SLACK) {
-            Some(answer) if answer["result"].is_object() => {}
-            Some(answer) => return Err(format!("afterwards: {answer}")),
-            None => return Err("afterwards: no answer came".into()),
-        }
-        match self.playground.executions(LATER_SERIAL) {
-            1 => Ok(()),
-            times => Err(format!("afterwards: executed {times} times")),
-        }
-    }
-
-    /// What the server said before its answer came in order, and once each if the call was sent
-    /// once.
-    fn heard(&mut self, say: u64, once: bool) -> Result<(), String> {
-        let mut heard = Vec::new();
-        while let Some(message) = self.bridge.came("notifications/message") {
-            heard.push(message["params"]["data"]["number"].as_u64().unwrap_or(0));
-        }
-        let all: Vec<u64> = (1..=say).collect();
-        match once {
-            true if heard == all => Ok(()),
-            false if heard.ends_with(&all) => Ok(()),
-            _ => Err(format!(
-                "answered, but of {say} messages {heard:?} were heard"
-            )),
-        }
-    }
-
-    pub fn story(&self) -> String {
-        format!(
-            "{}\nwire: {:?} {:?}\nserver:\n{}",
-            self.bridge.story(),
-            self.wire.counts(),
-            self.wire.struck(),
-            self.playground.printed_log()
-        )
-    }
-}
-
 impl Asked {
     pub fn rpc(self) -> &'static str {
         match self {
@@ -467,30 +360,6 @@ impl fmt::Display for Asked {
             Self::Look => "call without effects",
             Self::List => "tools/list          ",
         })
-    }
-}
-
-/// Whether a client of this port has a connection that nobody has ended.
-fn established(port: u16) -> bool {
-    // Where there is no such table, the moment has passed with looking for it.
-    let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
-    let to = format!(":{port:04X}");
-    // Columns: number, local address, remote address, state (1: established).
-    table.lines().any(|line| {
-        let mut columns = line.split_whitespace().skip(2);
-        columns.next().is_some_and(|remote| remote.ends_with(&to)) && columns.next() == Some("01")
-    })
-}
-
-/// A server with answers of this form.
-pub fn settings(form: Form) -> Settings {
-    Settings {
-        answers: match form {
-            Form::Json => Answers::Json,
-            Form::Resumable | Form::Plain => Answers::Sse,
-        },
-        resumable: form == Form::Resumable,
-        ..Settings::open()
     }
 }
 

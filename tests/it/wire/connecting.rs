@@ -5,13 +5,14 @@ use std::time::Duration;
 use playground::{End, Phase, Trouble};
 
 use super::Row;
-use super::cell::{Asked, Cell, Form, Saw, World};
+use super::cell::{Asked, Cell, Saw};
+use super::world::{Form, World};
 
 /// A message that was refused is sent four times, with half a second, one and two between, and up to
 /// a quarter more.
 const WAITS: Duration = Duration::from_millis(4400);
 /// One that nobody answers is sent twice, with half a second between.
-const UNANSWERED: Duration = Duration::from_millis(600 + 2 * 1000);
+const UNANSWERED: Duration = Duration::from_millis(700 + 2 * 3000);
 
 /// Nothing answers at the port any more.
 type Gone = fn(&mut World);

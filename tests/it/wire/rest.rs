@@ -6,7 +6,8 @@ use playground::{End, Phase, Trouble};
 use serde_json::json;
 
 use super::Row;
-use super::cell::{Form, Report, World, guarded, settings};
+use super::cell::{Report, guarded};
+use super::world::{Form, World, settings};
 use crate::support::scene::{NEWEST, is_delete, is_get};
 
 const ENDS: [(End, &str); 2] = [(End::Reset, "reset"), (End::Close, "closed")];

@@ -223,6 +223,36 @@ fn a_second_initialize_starts_afresh() {
 }
 
 #[test]
+fn an_announcement_that_never_arrived_ends_the_session_and_the_next_request_opens_another() {
+    for (status, lost) in [(None, true), (Some(400), false)] {
+        let mut scene = Scene::new();
+        scene.host(&initialize(0, "2025-11-25", "{}"));
+        let (first, _) = scene.sent();
+        scene.reply(first, &initialized_result(first, "2025-11-25", TOOLS));
+        scene.told();
+        scene.host(INITIALIZED);
+        let (announced, _) = scene.sent();
+        scene.host(r#"{"jsonrpc":"2.0","id":5,"method":"tools/list"}"#);
+        let failure = Failure {
+            status,
+            ..Failure::new(Stage::Http, true, "the connection broke")
+        };
+        scene.remote(announced, Event::Failed(failure));
+        if !lost {
+            // Some servers refuse it and work all the same.
+            scene.standing();
+            assert!(scene.sent().1.contains("tools/list"));
+            continue;
+        }
+        assert!(matches!(scene.next(), Some(Effect::EndSession(_))));
+        assert_eq!(code(&scene.told()), -32603);
+        scene.nothing();
+        scene.host(r#"{"jsonrpc":"2.0","id":6,"method":"tools/list"}"#);
+        assert!(scene.sent().1.contains("initialize"));
+    }
+}
+
+#[test]
 fn before_initialize_only_ping_works() {
     let mut scene = Scene::new();
     scene.host(r#"{"jsonrpc":"2.0","id":"p","method":"ping"}"#);
