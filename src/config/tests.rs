@@ -241,7 +241,7 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
         World::default()
             .file("h.txt", "X-File: 2\n")
             .file("ca.pem", &ca)
-            .file("own.pem", &format!("{own}{key}"))
+            .file("own.pem", format!("{own}{key}"))
             .file("other.json", r#"{"defaults":{"no_browser":true}}"#)
     };
     let mut seen: Vec<_> = cases.iter().map(|(long, ..)| (*long).to_owned()).collect();

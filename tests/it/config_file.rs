@@ -3,8 +3,11 @@
 mod faults;
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::thread;
 
 use playground::{AuthMethod, Manner, Playground, Settings, StaticClient, browse};
 use serde_json::{Value, json};
@@ -244,4 +247,57 @@ fn the_command_for_a_terminal_means_the_same_sign_in_from_any_folder() {
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(bridge.answer(id).get("result").is_some());
     assert_eq!(playground.code_exchanges(), 1);
+}
+
+#[test]
+fn a_proxy_of_the_file_is_used_where_the_environment_names_none() {
+    let machine = Machine::new();
+    let proxy = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let address = proxy.local_addr().expect("an address");
+    let file = json!({
+        "mcpServers": {
+            "far": { "url": "http://mcp.example.test/mcp", "allow_http": true },
+            "near": { "url": "http://mcp.near.test/mcp", "allow_http": true },
+        },
+        "defaults": {
+            "proxy": format!("http://me:${{PROXY_PASSWORD}}@{address}"),
+            "no_proxy": ["near.test", "other.test"],
+        },
+    });
+    let file = configure(&machine, file.to_string());
+    let asked = thread::spawn(move || {
+        let (mut stream, _) = proxy.accept().expect("a connection");
+        let mut head = Vec::new();
+        let mut chunk = [0; 4096];
+        while !head.windows(4).any(|window| window == b"\r\n\r\n") {
+            let read = stream.read(&mut chunk).expect("a request");
+            assert!(read > 0, "the request ends");
+            head.extend_from_slice(&chunk[..read]);
+        }
+        let answer = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        stream.write_all(answer.as_bytes()).expect("an answer");
+        String::from_utf8_lossy(&head).into_owned()
+    });
+    let login = |name: &str| {
+        let mut command = machine.command();
+        command.args(["login", name, "--config", &file]);
+        command
+            .env("PROXY_PASSWORD", "SECRET_1")
+            .stdin(Stdio::null());
+        command.output().expect("it starts")
+    };
+    // Reached without the proxy, which would have taken it for `far`.
+    let near = login("near");
+    assert_eq!(near.status.code(), Some(4), "{}", stderr(&near));
+    let far = login("far");
+    let head = asked.join().expect("the proxy was asked");
+    assert!(
+        head.starts_with("POST http://mcp.example.test/mcp HTTP/1.1\r\n"),
+        "{head}"
+    );
+    // `me:SECRET_1`, as RFC 7617 §2 writes it.
+    let proof = "basic bWU6U0VDUkVUXzE=".to_ascii_lowercase();
+    assert!(head.to_ascii_lowercase().contains(&proof), "{head}");
+    assert_eq!(far.status.code(), Some(1), "{}", stderr(&far));
+    assert!(!stderr(&far).contains("SECRET_1"), "{}", stderr(&far));
 }
