@@ -274,7 +274,7 @@ fn a_proxy_of_the_file_is_used_where_the_environment_names_none() {
             assert!(read > 0, "the request ends");
             head.extend_from_slice(&chunk[..read]);
         }
-        let answer = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        let answer = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
         stream.write_all(answer.as_bytes()).expect("an answer");
         String::from_utf8_lossy(&head).into_owned()
     });
