@@ -1,44 +1,37 @@
 //! Sends one message to the remote server, opens its streams, and gives back what comes (MCP
 //! 2025-11-25, Transports, Streamable HTTP). What an answer means is decided in `mcp::answer`.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+mod answer;
+mod events;
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+pub use answer::{Answer, InvalidSessionId, MESSAGE_LIMIT, Target};
 use bytes::Bytes;
+pub use events::EventReader;
+use reqwest::Method;
 use reqwest::cookie::{CookieStore, Jar};
 use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName,
-    HeaderValue, LOCATION, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE,
 };
-use reqwest::{Method, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
-use crate::buffer;
-use crate::ids::{self, ServerUrl};
-use crate::mcp::answer::{self, BodyKind, Delivery};
-use crate::mcp::jsonrpc;
-use crate::mcp::session::{Session, is_valid_session_id};
-use crate::mcp::sse::{SseEvent, SseParser};
+use crate::ids::ServerUrl;
+use crate::mcp::answer::{Delivery, REDIRECTS, body_kind};
+use crate::mcp::session::Session;
 use crate::net::client::{Client, Draft};
 use crate::net::connections::Connections;
-use crate::net::http::retry_after;
-use crate::net::intake::{Intake, Room};
-use crate::net::trouble::{Trouble, cause_of};
-use crate::oauth::challenge::{Reading, parse_challenges};
+use crate::net::intake::Intake;
+use crate::net::trouble::Trouble;
 use crate::secret::Secret;
-use crate::untrusted::{SHOWN, printable};
 
-/// Largest message that is taken from the server, in bytes.
-pub const MESSAGE_LIMIT: usize = 256 * 1024 * 1024;
 /// Most requests that the server works on at a time.
 const AT_ONCE: usize = 100;
-/// Longest wait for the head of the standing stream. Some servers send no head before they have something to say;
-/// that the connection is dead is noticed in another way.
+/// Longest wait for the head of the standing stream. Some servers send no head before they have
+/// something to say; that the connection is dead is noticed in another way.
 const STANDING_TIMEOUT: Duration = Duration::from_secs(60 * 60);
-/// How much longer an event stream may be silent while it waits for what a person answers.
-const QUESTION_TIMEOUT: Duration = Duration::from_secs(600);
 /// Longest wait for the head of the answer to a GET that opens the event stream of MCP 2024-11-05.
 const EVENTS_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest time for a message to an address that the event stream named, if it is no request: some
@@ -46,16 +39,9 @@ const EVENTS_TIMEOUT: Duration = Duration::from_secs(30);
 const MESSAGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest time for the head of an answer to a DELETE, at the end of a session.
 const DELETE_TIMEOUT: Duration = Duration::from_secs(1);
-/// Longest time in which the beginning of an error answer is read.
-const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);
-
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-/// Amazon's API Gateway renames `WWW-Authenticate` to this.
-const REMAPPED_WWW_AUTHENTICATE: HeaderName =
-    HeaderName::from_static("x-amzn-remapped-www-authenticate");
-
 /// How long the server may be silent; `None` is for as long as it likes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
@@ -120,30 +106,6 @@ pub struct Way {
     pub alone: bool,
 }
 
-/// The head of an answer; its body is still to be read.
-#[derive(Debug)]
-pub struct Answer {
-    intake: Intake,
-    /// The status code.
-    pub status: u16,
-    /// How the body is to be read.
-    pub body_kind: BodyKind,
-    /// Where the request went.
-    url: Url,
-    response: Response,
-    timeouts: Timeouts,
-}
-
-/// Where an answer sends us.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
-    /// The address.
-    pub url: Url,
-    /// Whether tokens and the user's headers may go there: they belong to the origin, and to the
-    /// same host over https.
-    pub is_ours: bool,
-}
-
 /// No answer came, or it broke off.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broken {
@@ -152,10 +114,6 @@ pub struct Broken {
     /// What happened, without secrets.
     pub cause: String,
 }
-
-/// The server gave a session id with characters that none may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InvalidSessionId;
 
 impl From<Trouble> for Broken {
     fn from(trouble: Trouble) -> Self {
@@ -394,7 +352,7 @@ impl Remote {
         patience: Patience,
     ) -> Result<Answer, Broken> {
         let mut url = self.address();
-        for _ in 0..answer::REDIRECTS {
+        for _ in 0..REDIRECTS {
             let (method, headers) = (method.clone(), headers.clone());
             // 301, 302 and 303 keep a GET, and turn everything else into one.
             let keeps = method == Method::GET;
@@ -452,7 +410,7 @@ impl Remote {
         Ok(Answer {
             intake: self.intake.clone(),
             status: response.status().as_u16(),
-            body_kind: answer::body_kind(content_type),
+            body_kind: body_kind(content_type),
             url,
             response,
             timeouts: self.timeouts,
@@ -498,240 +456,4 @@ fn secret_value(text: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(text).ok()?;
     value.set_sensitive(true);
     Some(value)
-}
-
-impl Answer {
-    /// Whether the request succeeded.
-    pub fn is_success(&self) -> bool {
-        (200..300).contains(&self.status)
-    }
-
-    /// Where the request went.
-    pub fn url(&self) -> &Url {
-        &self.url
-    }
-
-    /// What the server calls the body.
-    pub fn content_type(&self) -> Option<&str> {
-        let value = self.response.headers().get(CONTENT_TYPE)?;
-        value.to_str().ok()
-    }
-
-    /// Where it sends us, if it says so.
-    pub fn target(&self) -> Option<Target> {
-        let location = self.response.headers().get(LOCATION)?;
-        // Addresses in a header are often not encoded as they should be.
-        let location = std::str::from_utf8(location.as_bytes()).ok()?;
-        let url = self.url.join(location).ok()?;
-        Some(Target {
-            is_ours: ids::same_origin(&self.url, &url) || ids::is_upgrade(&self.url, &url),
-            url,
-        })
-    }
-
-    /// The session id that the server gave; an error if it is not one that may be used.
-    pub fn session_id(&self) -> Result<Option<Secret>, InvalidSessionId> {
-        match self.response.headers().get(SESSION_ID) {
-            None => Ok(None),
-            Some(value) if is_valid_session_id(value.as_bytes()) => {
-                Ok(value.to_str().ok().map(Secret::new))
-            }
-            Some(_) => Err(InvalidSessionId),
-        }
-    }
-
-    /// What the server asks for in `WWW-Authenticate`.
-    pub fn challenge(&self) -> Reading {
-        let headers = self.response.headers();
-        let lines = headers.get_all(WWW_AUTHENTICATE).iter();
-        let remapped = headers.get_all(REMAPPED_WWW_AUTHENTICATE).iter();
-        parse_challenges(lines.chain(remapped).map(HeaderValue::as_bytes))
-    }
-
-    /// How long the server asks to wait.
-    pub fn retry_after(&self, now: SystemTime) -> Option<Duration> {
-        let value = self.response.headers().get(RETRY_AFTER)?.to_str().ok()?;
-        retry_after(value, now)
-    }
-
-    /// The whole body, in one line. Waits for room where much is on its way to the AI client.
-    pub async fn body(mut self) -> Result<Bytes, Broken> {
-        self.check_encoding()?;
-        if self
-            .response
-            .content_length()
-            .is_some_and(|length| length > MESSAGE_LIMIT as u64)
-        {
-            return Err(Broken::too_large());
-        }
-        let mut room = Room::default();
-        let body = self.read_body(&mut room).await?;
-        // Changed while nobody else holds it.
-        let body = jsonrpc::single_line(body);
-        Ok(self.intake.admit(body.len()).await.hold(body, room))
-    }
-
-    async fn read_body(&mut self, room: &mut Room) -> Result<Bytes, Broken> {
-        let Some(first) = self.chunk().await? else {
-            return Ok(Bytes::new());
-        };
-        let Some(mut next) = self.chunk().await? else {
-            return Ok(first);
-        };
-        // The stated length is a hint, and not one to allocate by.
-        let mut body = Vec::with_capacity((first.len() + next.len()) * 2);
-        body.extend_from_slice(&first);
-        drop(first);
-        loop {
-            buffer::extend(&mut body, &next);
-            if body.len() > MESSAGE_LIMIT {
-                return Err(Broken::too_large());
-            }
-            drop(next);
-            self.intake.grow(room, body.len()).await;
-            match self.chunk().await? {
-                Some(chunk) => next = chunk,
-                None => return Ok(body.into()),
-            }
-        }
-    }
-
-    /// The beginning of an error's body, as far as it comes soon.
-    pub async fn error_body(&mut self) -> Vec<u8> {
-        let mut body = Vec::new();
-        let read = async {
-            while body.len() < answer::ERROR_BODY_LIMIT {
-                match self.response.chunk().await {
-                    Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                    _ => break,
-                }
-            }
-        };
-        let _ = tokio::time::timeout(ERROR_BODY_TIMEOUT, read).await;
-        body.truncate(answer::ERROR_BODY_LIMIT);
-        body
-    }
-
-    /// The body as an event stream.
-    pub fn events(self) -> EventReader {
-        let unreadable = self.check_encoding().err();
-        EventReader {
-            response: self.response,
-            intake: self.intake,
-            room: Room::default(),
-            parser: SseParser::new(MESSAGE_LIMIT),
-            events: VecDeque::new(),
-            last_event_id: None,
-            unreadable,
-            silence: self.timeouts.stream,
-            asked: false,
-        }
-    }
-
-    async fn chunk(&mut self) -> Result<Option<Bytes>, Broken> {
-        within(self.timeouts.body, self.response.chunk(), |seconds| {
-            format!("its answer stopped for {seconds} s (`--body-timeout` allows more)")
-        })
-        .await?
-        .map_err(|error| Broken::unknown(cause_of(&error)))
-    }
-
-    /// RFC 9110 §8.4: what is left here is how the body is still encoded. We ask for none, and undo
-    /// the usual ones all the same.
-    fn check_encoding(&self) -> Result<(), Broken> {
-        match self.response.headers().get(CONTENT_ENCODING) {
-            None => Ok(()),
-            Some(coding) if coding.as_bytes().eq_ignore_ascii_case(b"identity") => Ok(()),
-            Some(coding) => Err(Broken {
-                delivery: Delivery::Unreadable,
-                cause: format!(
-                    "it is compressed as `{}`, which the server was not asked for",
-                    printable(&String::from_utf8_lossy(coding.as_bytes()), SHOWN)
-                ),
-            }),
-        }
-    }
-}
-
-/// An event stream that is being read.
-#[derive(Debug)]
-pub struct EventReader {
-    response: Response,
-    intake: Intake,
-    /// What the event that is being read takes.
-    room: Room,
-    parser: SseParser,
-    /// What was read and is still to be given.
-    events: VecDeque<SseEvent>,
-    /// The id of the last event that was given.
-    last_event_id: Option<Box<str>>,
-    /// Why the stream cannot be read at all.
-    unreadable: Option<Broken>,
-    /// Longest time without a byte.
-    silence: Option<Duration>,
-    /// Whether the server waits for an answer of ours.
-    asked: bool,
-}
-
-impl EventReader {
-    /// The next event, its data in one line; `None` at the end of the stream. Waits for room where
-    /// much is on its way to the AI client. Dropping the future loses nothing.
-    pub async fn next(&mut self) -> Result<Option<SseEvent>, Broken> {
-        loop {
-            if let Some(event) = self.events.front() {
-                let admitted = self.intake.admit(event.data.len()).await;
-                return Ok(self.events.pop_front().map(|mut event| {
-                    if event.id.is_some() {
-                        self.last_event_id.clone_from(&event.id);
-                    }
-                    let data = jsonrpc::single_line(event.data);
-                    event.data = admitted.hold(data, std::mem::take(&mut self.room));
-                    event
-                }));
-            }
-            if let Some(broken) = &self.unreadable {
-                return Err(broken.clone());
-            }
-            self.intake
-                .grow(&mut self.room, self.parser.unfinished())
-                .await;
-            let limit = match self.asked {
-                true => self.silence.map(|limit| limit + QUESTION_TIMEOUT),
-                false => self.silence,
-            };
-            let chunk = within(limit, self.response.chunk(), |seconds| {
-                format!("its stream was silent for {seconds} s (`--body-timeout` allows more)")
-            });
-            match chunk.await? {
-                Ok(Some(chunk)) => {
-                    self.asked = false;
-                    self.parser
-                        .feed(&chunk, &mut self.events)
-                        .map_err(|_| Broken::too_large())?;
-                }
-                Ok(None) => return Ok(None),
-                Err(error) => return Err(Broken::unknown(cause_of(&error))),
-            }
-        }
-    }
-
-    /// The last event was a question: until more comes, the server may be silent for as long as a
-    /// person may take to answer.
-    pub fn await_answer(&mut self) {
-        self.asked = true;
-    }
-
-    /// The id of the last event that was given, or of what came after it without data: where to
-    /// resume.
-    pub fn last_event_id(&self) -> Option<&str> {
-        match self.events.is_empty() {
-            true => self.parser.last_event_id(),
-            false => self.last_event_id.as_deref(),
-        }
-    }
-
-    /// The delay before a reconnect that the server asked for.
-    pub fn retry(&self) -> Option<Duration> {
-        self.parser.retry()
-    }
 }
