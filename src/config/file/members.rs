@@ -180,9 +180,6 @@ impl<'a> Section<'a> {
 
     /// Puts in what one option of ours says.
     fn option(&mut self, name: &str, shape: &OptionShape, node: &Node) -> Result<(), UsageError> {
-        if shape.long == "transport" {
-            return self.transport(name, node);
-        }
         let is_needed = self.context.need == Need::Connect || shape.finds_sign_in;
         let later = EXPANDED_LATER.contains(&shape.long.as_str());
         let encode = |section: &Self, origin: &str, text: &str| match (is_needed, later) {
@@ -338,15 +335,7 @@ impl<'a> Section<'a> {
         expand(text, origin, self.context.env, str::to_owned)
     }
 
-    /// Takes the option's own values, and the words that other programs have for them.
-    fn transport(&mut self, name: &str, node: &Node) -> Result<(), UsageError> {
-        let Some(text) = self.scalar(name, node, Self::expanded)? else {
-            return Ok(());
-        };
-        let text = loose_transport(&text).map_or(text, str::to_owned);
-        self.put("transport", name, Some(text))
-    }
-
+    /// What other programs call the transport. People copy it loosely, so neither excludes the other.
     fn kind_of_server(&mut self, node: &Node) -> Result<(), UsageError> {
         let text = self.scalar("type", node, Self::expanded)?;
         let Some(text) = text else { return Ok(()) };
