@@ -1,5 +1,9 @@
 //! Event streams that answer a request, and what can be wrong with them.
 
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::json;
 
 use super::super::raw::{Act, Manner, event, events, result, send, status};
@@ -12,6 +16,16 @@ fn streams(name: &'static str, gets: Gets, text: fn(&str) -> Vec<u8>) -> Row {
 /// The stream stays open; what can be known must not wait for its end.
 fn open_streams(name: &'static str, gets: Gets, text: fn(&str) -> Vec<u8>) -> Row {
     row(name, Sends::Call, gets, 1).play(move |id| vec![Act::Send(events(text(id))), Act::Hang])
+}
+
+/// A stream that a server on the way compresses, as far as this text.
+fn compressed(text: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(text).unwrap();
+    encoder.flush().unwrap();
+    let head =
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: gzip\r\n\r\n";
+    [head.as_slice(), encoder.get_ref()].concat()
 }
 
 #[test]
@@ -55,6 +69,10 @@ fn an_event_that_is_no_message_is_skipped() {
         }),
         open_streams("the answer, and then no end", Gets::Result, |id| {
             event(result(id, "{}"))
+        }),
+        row("compressed, and then no end", Sends::Call, Gets::Result, 1).play(|id| {
+            let text = [event("hello"), event(result(id, "{}"))].concat();
+            vec![Act::Send(compressed(&text)), Act::Hang]
         }),
     ];
     run("events", rows);
