@@ -69,24 +69,40 @@ impl std::error::Error for PemError {}
 
 /// Certificates to trust besides the system's. Clones are cheap.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Roots(Arc<[CertificateDer<'static>]>);
+pub struct Roots {
+    checked: Vec<CertificateDer<'static>>,
+    /// PEM texts that are looked into when the first certificate has to be judged: a system's may hold
+    /// more than a hundred, and a server on this machine that speaks plain http needs none.
+    unread: Vec<Arc<[u8]>>,
+}
 
 impl Roots {
     /// The certificates in all these.
     pub fn gathered(parts: impl IntoIterator<Item = Self>) -> Self {
-        let parts = parts.into_iter();
-        Self(parts.flat_map(|part| part.0.to_vec()).collect())
+        parts.into_iter().fold(Self::default(), |mut all, part| {
+            all.checked.extend(part.checked);
+            all.unread.extend(part.unread);
+            all
+        })
     }
 
-    /// The certificates, in the order of the file.
-    pub fn certificates(&self) -> &[CertificateDer<'static>] {
-        &self.0
+    /// The certificates, in the order of the files. Reads what has not been read yet, and leaves out
+    /// what is damaged in it.
+    pub fn certificates(&self) -> Vec<CertificateDer<'static>> {
+        let mut store = RootCertStore::empty();
+        let read = self.unread.iter().flat_map(|text| {
+            let certificates = CertificateDer::pem_slice_iter(text);
+            certificates.filter_map(Result::ok).collect::<Vec<_>>()
+        });
+        let sound = read.filter(|certificate| store.add(certificate.clone()).is_ok());
+        self.checked.iter().cloned().chain(sound).collect()
     }
 }
 
 impl fmt::Debug for Roots {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} certificates", self.0.len())
+        let (checked, unread) = (self.checked.len(), self.unread.len());
+        write!(f, "{checked} certificates and {unread} files")
     }
 }
 
@@ -100,21 +116,27 @@ pub fn roots(text: &[u8]) -> Result<Roots, PemError> {
             .add(certificate.clone())
             .map_err(|_| PemError::Certificate(index + 1))?;
     }
-    Ok(Roots(certificates.into()))
+    Ok(Roots {
+        checked: certificates,
+        ..Roots::default()
+    })
 }
 
-/// Reads certificates to trust and leaves out what is damaged, as is usual for what a system
-/// provides. An error if nothing is left.
-pub fn sound_roots(text: &[u8]) -> Result<Roots, PemError> {
-    let mut store = RootCertStore::empty();
-    let sound: Vec<_> = CertificateDer::pem_slice_iter(text)
-        .filter_map(Result::ok)
-        .filter(|certificate| store.add(certificate.clone()).is_ok())
-        .collect();
-    match sound.is_empty() {
-        true => Err(PemError::NoCertificate),
-        false => Ok(Roots(sound.into())),
+/// Takes certificates to trust without a look at each: what is damaged is left out when they are
+/// needed, as is usual for what a system provides. An error if there are none.
+pub fn system_roots(text: Vec<u8>) -> Result<Roots, PemError> {
+    match has_certificate(&text) {
+        false => Err(PemError::NoCertificate),
+        true => Ok(Roots {
+            unread: vec![text.into()],
+            ..Roots::default()
+        }),
     }
+}
+
+/// Whether there is a certificate in PEM form, sound or not.
+pub fn has_certificate(text: &[u8]) -> bool {
+    memchr::memmem::find(text, b"-----BEGIN CERTIFICATE-----").is_some()
 }
 
 /// A certificate that proves to servers who we are, with its key. Its `Debug` shows neither.

@@ -87,7 +87,7 @@ fn roots(
             continue;
         };
         match (around.read)(path.as_ref()) {
-            Ok(text) => match pem::sound_roots(&text) {
+            Ok(text) => match pem::system_roots(text) {
                 Ok(found) => parts.push(found),
                 Err(error) => warnings.push(ignored(name, path, &error)),
             },
@@ -106,15 +106,11 @@ fn check_system_roots(around: &Surroundings<'_>, warnings: &mut Vec<String>) {
     let Some(path) = named.filter(|_| !ROOTS_VARIABLES.contains(&name)) else {
         return;
     };
-    match (around.read)(path.as_ref()).map(|text| has_certificate(&text)) {
+    match (around.read)(path.as_ref()).map(|text| pem::has_certificate(&text)) {
         Ok(true) => {}
         Ok(false) => warnings.push(ignored(name, path, &PemError::NoCertificate)),
         Err(error) => warnings.push(ignored(name, path, &error)),
     }
-}
-
-fn has_certificate(text: &[u8]) -> bool {
-    memchr::memmem::find(text, b"-----BEGIN CERTIFICATE-----").is_some()
 }
 
 fn ignored(name: &str, path: &str, why: &dyn std::error::Error) -> String {

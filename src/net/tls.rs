@@ -117,9 +117,9 @@ fn short_name(name: &[u8]) -> Option<String> {
 
 impl LazyVerifier {
     fn verifier(&self) -> Result<&Verifier, Error> {
-        let loaded = self.verifier.get_or_init(|| {
-            system_verifier(self.roots.certificates().to_vec(), self.provider.clone())
-        });
+        let loaded = self
+            .verifier
+            .get_or_init(|| system_verifier(self.roots.certificates(), self.provider.clone()));
         loaded
             .as_ref()
             .map_err(|error| Error::Other(OtherError(Arc::new(error.clone()))))

@@ -54,12 +54,15 @@ fn what_is_wrong_with_a_file_of_roots_is_said() {
 fn damaged_roots_of_a_system_are_left_out() {
     let (good, _) = pair();
     let damaged = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-    let found = sound_roots(format!("{damaged}{good}").as_bytes()).unwrap();
-    assert_eq!(found.certificates().len(), 1);
+    let found = system_roots(format!("{damaged}{good}").into()).unwrap();
     assert_eq!(
-        sound_roots(damaged.as_bytes()),
-        Err(PemError::NoCertificate)
+        found.certificates(),
+        roots(good.as_bytes()).unwrap().certificates()
     );
+    let found = system_roots(damaged.into()).unwrap();
+    assert!(found.certificates().is_empty());
+    let none = system_roots("no certificate".into());
+    assert_eq!(none, Err(PemError::NoCertificate));
 }
 
 #[test]
@@ -97,5 +100,5 @@ fn debug_output_shows_neither_certificate_nor_key() {
     let client = ClientCertificate::new(certificate.as_bytes(), key.as_bytes()).unwrap();
     assert_eq!(format!("{client:?}"), "[redacted]");
     let roots = roots(certificate.as_bytes()).unwrap();
-    assert_eq!(format!("{roots:?}"), "1 certificates");
+    assert_eq!(format!("{roots:?}"), "1 certificates and 0 files");
 }
