@@ -221,6 +221,7 @@ fn more_requests_than_the_server_takes_wait_in_bounds_and_are_refused_beyond() {
         );
     }
     // What helps comes through although every place at the server is taken.
+    server.wait_until("all it takes", |server| server.count("tools/call") == 100);
     host.send(&json!({ "jsonrpc": "2.0", "id": question["id"], "result": {} }));
     host.send(
         &json!({ "jsonrpc": "2.0", "method": "notifications/cancelled",
