@@ -4,16 +4,13 @@
 use bytes::Bytes;
 
 use crate::error::Error;
-use crate::mcp::answer::BodyKind;
+use crate::mcp::answer::{BodyKind, REDIRECTS};
 use crate::mcp::failure::{Failure, Stage};
 use crate::mcp::revision::NEWEST;
 use crate::mcp::session::Session;
 use crate::mcp::transport::{Detection, Next, Preference, Setback, Transport};
 use crate::net::remote::{Answer, Carried, Remote, Way};
 use crate::oauth::challenge::Challenge;
-
-/// Most requests that are sent to find the endpoint.
-const REDIRECTS: usize = 4;
 
 /// What the server asks for; `None` if it lets anybody in.
 pub(super) async fn challenge(
@@ -65,7 +62,7 @@ async fn ask(remote: &Remote, host: &str, transport: Transport) -> Result<Answer
         cause,
     };
     let mut way = Way::default();
-    for _ in 0..REDIRECTS {
+    for _ in 0..=REDIRECTS {
         let sent = match transport {
             Transport::Streamable => remote.post(&way, initialize(), Carried::default()).await,
             Transport::Sse => remote.open_events(&way, None).await,
