@@ -25,10 +25,10 @@ use crate::diag::Diag;
 use crate::net::callback::{Listener, Page};
 use crate::net::connections::Connections;
 use crate::oauth::challenge::Challenge;
+use crate::oauth::credential::Credential;
 use crate::oauth::flow::{ConfiguredClient, Goal, Redirect, ResourceChoice, Settings, Way};
 use crate::oauth::invitation::{Invitation, Standing, pasted_query};
 use crate::oauth::token::{Freshness, Grant};
-use crate::secret::Secret;
 use crate::store::{Store, StoreError};
 
 pub use error::LoginError;
@@ -216,44 +216,47 @@ impl Login {
         }
     }
 
-    /// The token to send with a request, refreshed first if it has ended; `None` if nobody is
-    /// signed in. Opens no browser.
-    pub async fn bearer(&self) -> Result<Option<Secret>, LoginError> {
+    /// What to send with a request, refreshed first if it has ended; `None` if nobody is signed in.
+    /// Opens no browser.
+    pub async fn credential(&self) -> Result<Option<Credential>, LoginError> {
         let held = self.held();
         match held {
-            Some((token, Freshness::Fresh)) => return Ok(Some(token)),
-            Some((token, Freshness::Due)) => {
+            Some((credential, Freshness::Fresh)) => return Ok(Some(credential)),
+            Some((credential, Freshness::Due)) => {
                 // It works for a while: nobody has to wait. If the task has much to do, it looks at
                 // the clock anyway.
                 let _ = self.commands.try_send(Command::Look);
-                return Ok(Some(token));
+                return Ok(Some(credential));
             }
             Some((_, Freshness::Expired)) | None => {}
         }
         let grant = self.ask(Command::Silent).await?;
-        Ok(grant.map(|grant| grant.tokens.access_token))
+        Ok(grant.as_ref().map(Grant::credential))
     }
 
-    /// A token after a 401. `rejected` is the token that was sent, if one was.
+    /// What to send after a 401. `rejected` is what was sent, if anything was.
     pub async fn challenged(
         &self,
-        rejected: Option<Secret>,
+        rejected: Option<Credential>,
         challenge: Challenge,
-    ) -> Result<Secret, LoginError> {
-        self.token(Goal::Challenged {
+    ) -> Result<Credential, LoginError> {
+        let rejected = rejected.map(|credential| credential.token);
+        let goal = Goal::Challenged {
             rejected,
             challenge,
-        })
-        .await
+        };
+        Ok(self.grant(goal).await?.credential())
     }
 
-    /// A token after a 403 with `insufficient_scope`. `used` is the token that was sent.
+    /// What to send after a 403 with `insufficient_scope`. `used` is what was sent.
     pub async fn insufficient_scope(
         &self,
-        used: Secret,
+        used: Credential,
         challenge: Challenge,
-    ) -> Result<Secret, LoginError> {
-        self.token(Goal::StepUp { used, challenge }).await
+    ) -> Result<Credential, LoginError> {
+        let used = used.token;
+        let goal = Goal::StepUp { used, challenge };
+        Ok(self.grant(goal).await?.credential())
     }
 
     /// Signs in anew, whatever is there already. `challenge` is what the server asks for, if it was
@@ -261,11 +264,6 @@ impl Login {
     pub async fn sign_in(&self, challenge: Challenge) -> Result<Grant, LoginError> {
         let since = now();
         self.grant(Goal::SignIn { since, challenge }).await
-    }
-
-    async fn token(&self, goal: Goal) -> Result<Secret, LoginError> {
-        let grant = self.grant(goal).await?;
-        Ok(grant.tokens.access_token.clone())
     }
 
     async fn grant(&self, goal: Goal) -> Result<Grant, LoginError> {
@@ -284,11 +282,11 @@ impl Login {
         answer.await.map_err(|_| LoginError::Closing)?
     }
 
-    /// The token in memory and how it stands.
-    fn held(&self) -> Option<(Secret, Freshness)> {
+    /// What is in memory and how it stands.
+    fn held(&self) -> Option<(Credential, Freshness)> {
         let grant = self.grant.borrow();
         let grant = grant.as_ref()?;
-        Some((grant.tokens.access_token.clone(), grant.freshness(now())))
+        Some((grant.credential(), grant.freshness(now())))
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod authorize;
 pub mod challenge;
+pub mod credential;
 pub mod device;
 pub mod discovery;
 pub mod document;

@@ -20,6 +20,7 @@ use crate::mcp::jsonrpc::{self, Id, Malformed, Meant, Message, Parsed};
 use crate::mcp::relay::{Event, Outgoing, OutgoingKind};
 use crate::net::remote::{Answer, Broken, Way};
 use crate::oauth::challenge::Challenge;
+use crate::oauth::credential::Credential;
 use crate::secret::Secret;
 
 /// How often the relay is told that a message still waits.
@@ -52,7 +53,7 @@ pub(super) async fn run(wire: Arc<Wire>, outgoing: Outgoing, events: mpsc::Sende
         events,
         sign_ins: 0,
         step_ups: 0,
-        token: None,
+        credential: None,
         turn: None,
         way: Way::default(),
     };
@@ -77,7 +78,7 @@ struct Exchange {
     tries: Tries,
     sign_ins: u32,
     step_ups: u32,
-    token: Option<Secret>,
+    credential: Option<Credential>,
     /// The right to have the server work on a request; given up while it has nothing to do.
     turn: Option<OwnedSemaphorePermit>,
     way: Way,
@@ -86,7 +87,7 @@ struct Exchange {
 impl Exchange {
     async fn run(&mut self) -> Result<(), Ended> {
         loop {
-            self.token = self.bearer().await?;
+            self.credential = self.credential().await?;
             self.turn = match self.is_request() {
                 true => self.wire.remote.turn().await,
                 false => None,
@@ -107,7 +108,8 @@ impl Exchange {
     fn secrets(&self) -> impl Iterator<Item = &str> {
         let session = self.outgoing.session.as_deref();
         let session_id = session.and_then(|session| session.id.as_ref());
-        let ours = self.token.iter().chain(session_id).map(Secret::expose);
+        let token = self.credential.as_ref().map(|credential| &credential.token);
+        let ours = token.into_iter().chain(session_id).map(Secret::expose);
         ours.chain(self.endpoint_secrets())
             .chain(self.wire.remote.secrets())
     }

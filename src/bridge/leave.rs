@@ -119,12 +119,12 @@ pub(super) async fn end_session(wire: &Wire, session: &Session) {
     if session.id.is_none() {
         return;
     }
-    let token = match &wire.login {
-        Some(login) => login.bearer().await.ok().flatten(),
+    let credential = match &wire.login {
+        Some(login) => login.credential().await.ok().flatten(),
         None => None,
     };
     let carried = Carried {
-        token: token.as_ref(),
+        credential: credential.as_ref(),
         session: Some(session),
     };
     if let Err(broken) = wire.remote.end_session(carried).await {

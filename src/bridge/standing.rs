@@ -17,7 +17,7 @@ use crate::mcp::relay::Event;
 use crate::mcp::replay::Replay;
 use crate::mcp::session::Session;
 use crate::net::remote::{Answer, Carried, EventReader};
-use crate::secret::Secret;
+use crate::oauth::credential::Credential;
 
 /// How often in a row another token is sought for the stream.
 const SIGN_INS: u32 = 2;
@@ -129,15 +129,15 @@ impl Standing {
     }
 
     async fn attempt(&mut self) -> Attempt {
-        let token = match &self.wire.login {
-            Some(login) => match login.bearer().await {
+        let credential = match &self.wire.login {
+            Some(login) => match login.credential().await {
                 Ok(token) => token,
                 Err(_) => return self.later(None),
             },
             None => None,
         };
         let carried = Carried {
-            token: token.as_ref(),
+            credential: credential.as_ref(),
             session: Some(&self.session),
         };
         let answer = tokio::select! {
@@ -157,7 +157,7 @@ impl Standing {
         let retry_after = answer.retry_after(SystemTime::now());
         match self.judge(&mut answer).await {
             listening::Standing::Open => Attempt::Open(Box::new(answer.events())),
-            listening::Standing::SignIn => self.sign_in(&answer, token).await,
+            listening::Standing::SignIn => self.sign_in(&answer, credential).await,
             listening::Standing::Absent => {
                 Attempt::Absent(format!("the server answered {}", answer.status))
             }
@@ -203,7 +203,7 @@ impl Standing {
         }
     }
 
-    async fn sign_in(&mut self, answer: &Answer, token: Option<Secret>) -> Attempt {
+    async fn sign_in(&mut self, answer: &Answer, rejected: Option<Credential>) -> Attempt {
         let Some(login) = self.wire.login.clone() else {
             return Attempt::Absent(
                 "the server does not accept the configured `Authorization` header".into(),
@@ -213,7 +213,7 @@ impl Standing {
             return Attempt::SignedIn;
         }
         let challenge = answer.challenge().challenge.unwrap_or_default();
-        match login.challenged(token, challenge).await {
+        match login.challenged(rejected, challenge).await {
             Ok(_) => {
                 self.sign_ins += 1;
                 Attempt::AtOnce

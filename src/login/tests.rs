@@ -20,6 +20,7 @@ use crate::net::connections::Connections;
 use crate::oauth::flow::FlowError;
 use crate::oauth::invitation::PasteError;
 use crate::oauth::sign_in::SignIn;
+use crate::secret::Secret;
 use crate::store::Cached;
 
 /// A server, a cache and what happened.
@@ -148,6 +149,10 @@ impl Scene {
 }
 
 impl Process {
+    async fn bearer(&self) -> Result<Option<Secret>, LoginError> {
+        bearer(&self.login).await
+    }
+
     async fn challenged(&self, rejected: Option<&Secret>) -> Result<Secret, LoginError> {
         challenged(self.login.clone(), rejected.cloned()).await
     }
@@ -191,7 +196,14 @@ impl Process {
 }
 
 async fn challenged(login: Login, rejected: Option<Secret>) -> Result<Secret, LoginError> {
-    login.challenged(rejected, Challenge::default()).await
+    let rejected = rejected.map(Credential::bearer);
+    let credential = login.challenged(rejected, Challenge::default()).await?;
+    Ok(credential.token)
+}
+
+async fn bearer(login: &Login) -> Result<Option<Secret>, LoginError> {
+    let credential = login.credential().await?;
+    Ok(credential.map(|credential| credential.token))
 }
 
 /// Waits until this stands on stderr.
@@ -255,7 +267,7 @@ async fn ten_callers_share_one_sign_in() {
     let tokens = callers.join_all().await;
     let first = tokens[0].clone().unwrap();
     assert!(tokens.into_iter().all(|token| token.unwrap() == first));
-    assert_eq!(process.login.bearer().await.unwrap(), Some(first));
+    assert_eq!(process.bearer().await.unwrap(), Some(first));
     let counts = (
         scene.playground.registrations(),
         scene.playground.code_exchanges(),
@@ -306,7 +318,7 @@ async fn requests_do_not_wait_for_a_person_who_need_not() {
     let caller = tokio::spawn(async move { login.challenged(None, asking_for("tools")).await });
     let address = process.address().await;
     // Nobody is signed in, which is known without the person in the browser.
-    assert_eq!(process.login.bearer().await.unwrap(), None);
+    assert_eq!(process.bearer().await.unwrap(), None);
     visit(address, Manner::Approve).await;
     let token = caller.await.unwrap().unwrap();
 
@@ -314,11 +326,11 @@ async fn requests_do_not_wait_for_a_person_who_need_not() {
     let stepping_up =
         tokio::spawn(async move { login.insufficient_scope(used, asking_for("admin")).await });
     let address = process.address().await;
-    assert_eq!(process.login.bearer().await.unwrap(), Some(token.clone()));
+    assert_eq!(process.bearer().await.unwrap(), Some(token.token.clone()));
     visit(address, Manner::Approve).await;
     let wider = stepping_up.await.unwrap().unwrap();
     assert_ne!(wider, token);
-    assert_eq!(process.login.bearer().await.unwrap(), Some(wider));
+    assert_eq!(process.bearer().await.unwrap(), Some(wider.token));
 }
 
 #[tokio::test]
@@ -353,7 +365,7 @@ async fn a_refresh_that_is_put_off_delays_one_request_and_no_other() {
     scene.playground.fault(busy.always());
     let mut process = scene.process();
     for _ in 0..5 {
-        assert_eq!(process.login.bearer().await.unwrap(), Some(old.clone()));
+        assert_eq!(process.bearer().await.unwrap(), Some(old.clone()));
         assert_eq!(scene.refreshes_asked(), 2);
     }
     assert!(process.stderr.text().contains("used until it ends"));
@@ -367,10 +379,10 @@ async fn a_token_is_renewed_before_it_ends_without_a_request() {
     // Due in half a minute, when twelve seconds of its sixty are left.
     scene.edit(|grant| grant.granted_at = now() - 18).await;
     let process = scene.process();
-    assert_eq!(process.login.bearer().await.unwrap(), Some(old.clone()));
+    assert_eq!(process.bearer().await.unwrap(), Some(old.clone()));
     assert_eq!(scene.refreshes_asked(), 0);
     assert!(process.renews_after(33).await);
-    assert_ne!(process.login.bearer().await.unwrap(), Some(old));
+    assert_ne!(process.bearer().await.unwrap(), Some(old));
     assert_eq!(scene.refreshes_asked(), 1);
 }
 
@@ -379,10 +391,10 @@ async fn a_clock_that_stands_still_does_not_keep_a_token_from_being_renewed() {
     let scene = Scene::new();
     let old = scene.signed_in(3600).await;
     let mut process = scene.process();
-    assert_eq!(process.login.bearer().await.unwrap(), Some(old.clone()));
+    assert_eq!(process.bearer().await.unwrap(), Some(old.clone()));
     // By the wall clock no time passes at all, so the token seems as new.
     assert!(process.renews_after(3361).await);
-    assert_ne!(process.login.bearer().await.unwrap(), Some(old));
+    assert_ne!(process.bearer().await.unwrap(), Some(old));
     assert_eq!((scene.refreshes_asked(), process.unseen()), (1, 0));
 }
 
@@ -391,7 +403,7 @@ async fn a_refresh_that_fails_in_the_background_is_tried_again_and_asks_nobody()
     let scene = Scene::new();
     let old = scene.signed_in(3600).await;
     let mut process = scene.process();
-    process.login.bearer().await.unwrap();
+    process.bearer().await.unwrap();
     let busy = Fault::token("refresh_token").then(Then::answer(500));
     // Each try sends the request twice.
     scene.playground.fault(busy.times(4));
@@ -400,9 +412,9 @@ async fn a_refresh_that_fails_in_the_background_is_tried_again_and_asks_nobody()
     assert!(process.stderr.text().contains("could not be refreshed"));
     assert!(!process.renews_after(46).await);
     assert_eq!(scene.refreshes_asked(), 4);
-    assert_eq!(process.login.bearer().await.unwrap(), Some(old.clone()));
+    assert_eq!(process.bearer().await.unwrap(), Some(old.clone()));
     assert!(process.renews_after(91).await);
-    assert_ne!(process.login.bearer().await.unwrap(), Some(old));
+    assert_ne!(process.bearer().await.unwrap(), Some(old));
     assert_eq!((scene.refreshes_asked(), process.unseen()), (5, 0));
 }
 
@@ -411,10 +423,10 @@ async fn a_grant_that_is_found_dead_in_the_background_costs_one_sign_in_once_som
     let scene = Scene::new();
     scene.signed_in(3600).await;
     let mut process = scene.process();
-    process.login.bearer().await.unwrap();
+    process.bearer().await.unwrap();
     scene.playground.revoke_grants();
     assert!(process.renews_after(3361).await);
-    assert_eq!(process.login.bearer().await.unwrap(), None);
+    assert_eq!(process.bearer().await.unwrap(), None);
     assert_eq!((scene.refreshes_asked(), process.unseen()), (1, 0));
     let caller = tokio::spawn(challenged(process.login.clone(), None));
     process.approve().await;
@@ -433,7 +445,7 @@ async fn a_refresh_under_way_reaches_the_disk_before_the_end() {
         .fault(Fault::token("refresh_token").then(Then::Hold));
     let caller = {
         let login = process.login.clone();
-        tokio::spawn(async move { login.bearer().await })
+        tokio::spawn(async move { bearer(&login).await })
     };
     refresh_arrived(&scene).await;
     caller.abort();
@@ -456,7 +468,7 @@ async fn a_refresh_under_way_reaches_the_disk_although_another_flow_has_ended() 
         .fault(Fault::token("refresh_token").then(Then::Hold));
     let caller = {
         let login = process.login.clone();
-        tokio::spawn(async move { login.bearer().await })
+        tokio::spawn(async move { bearer(&login).await })
     };
     refresh_arrived(&scene).await;
     caller.abort();
@@ -464,7 +476,7 @@ async fn a_refresh_under_way_reaches_the_disk_although_another_flow_has_ended() 
     // What is asked for was granted already, so this ends at once.
     let stepping_up = process
         .login
-        .insufficient_scope(old.clone(), asking_for("tools"));
+        .insufficient_scope(Credential::bearer(old.clone()), asking_for("tools"));
     stepping_up.await.unwrap_err();
     let ending = tokio::spawn(process.close());
     // Whoever does not wait for the refresh has ended by then.
@@ -483,7 +495,7 @@ async fn an_outage_opens_no_browser_and_says_that_it_may_pass() {
     let mut process = scene.process();
     scene.playground.stop();
     for outcome in [
-        process.login.bearer().await.map(|_| ()),
+        process.bearer().await.map(|_| ()),
         process.challenged(Some(&old)).await.map(|_| ()),
     ] {
         let error = outcome.unwrap_err();
@@ -492,7 +504,7 @@ async fn an_outage_opens_no_browser_and_says_that_it_may_pass() {
     assert_eq!(process.unseen(), 0);
     // It has passed.
     scene.playground.resume(playground::Memory::Kept);
-    assert!(process.login.bearer().await.unwrap().is_some());
+    assert!(process.bearer().await.unwrap().is_some());
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ use crate::net::client::{Client, Draft};
 use crate::net::connections::Connections;
 use crate::net::intake::Intake;
 use crate::net::trouble::Trouble;
-use crate::secret::Secret;
+use crate::oauth::credential::Credential;
 
 /// Most requests that the server works on at a time.
 const AT_ONCE: usize = 100;
@@ -91,8 +91,8 @@ pub struct Remote {
 /// What a request carries besides its message.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Carried<'a> {
-    /// The access token.
-    pub token: Option<&'a Secret>,
+    /// What proves who asks.
+    pub credential: Option<&'a Credential>,
     /// The session.
     pub session: Option<&'a Session>,
 }
@@ -209,11 +209,11 @@ impl Remote {
         url: &Url,
         way: &Way,
         body: Bytes,
-        token: Option<&Secret>,
+        credential: Option<&Credential>,
         is_request: bool,
     ) -> Result<Answer, Broken> {
         let mut headers = self.common_headers(Carried {
-            token,
+            credential,
             session: None,
         });
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -228,9 +228,13 @@ impl Remote {
     }
 
     /// Asks for the event stream of MCP 2024-11-05.
-    pub async fn open_events(&self, way: &Way, token: Option<&Secret>) -> Result<Answer, Broken> {
+    pub async fn open_events(
+        &self,
+        way: &Way,
+        credential: Option<&Credential>,
+    ) -> Result<Answer, Broken> {
         let mut headers = self.common_headers(Carried {
-            token,
+            credential,
             session: None,
         });
         headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
@@ -328,11 +332,10 @@ impl Remote {
                 );
             }
         }
-        if let Some(token) = carried
-            .token
-            .and_then(|token| secret_value(&format!("Bearer {}", token.expose())))
+        if let Some(credential) = carried.credential
+            && let Some(value) = secret_value(&format!("Bearer {}", credential.token.expose()))
         {
-            headers.insert(AUTHORIZATION, token);
+            headers.insert(AUTHORIZATION, value);
         }
         headers
     }

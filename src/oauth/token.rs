@@ -4,6 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::credential::Credential;
 use crate::ids::{Issuer, ResourceId};
 use crate::secret::Secret;
 use crate::untrusted::printable;
@@ -142,6 +143,11 @@ impl Grant {
             refreshed_at: Some(now),
             ..self.clone()
         }
+    }
+
+    /// What is sent to the MCP server for this grant.
+    pub fn credential(&self) -> Credential {
+        Credential::bearer(self.tokens.access_token.clone())
     }
 
     /// When the access token was issued, in seconds since the epoch.

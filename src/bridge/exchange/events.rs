@@ -67,18 +67,29 @@ impl Exchange {
 
     /// Sends it, the way it goes.
     pub(super) async fn send(&self) -> Result<Answer, Broken> {
-        let (remote, token) = (&self.wire.remote, self.token.as_ref());
+        let (remote, credential) = (&self.wire.remote, self.credential.as_ref());
         let way = &self.way;
         let body = || self.outgoing.body.clone();
         match &self.outgoing.route {
-            _ if self.is_events() => remote.open_events(way, token).await,
+            _ if self.is_events() => remote.open_events(way, credential).await,
             Route::Sse(endpoint) => {
                 let (url, is_request) = (endpoint.url(), self.is_request());
-                remote.post_to(url, way, body(), token, is_request).await
+                remote
+                    .post_to(url, way, body(), credential, is_request)
+                    .await
             }
             Route::Streamable => {
                 let session = self.outgoing.session.as_deref();
-                remote.post(way, body(), Carried { token, session }).await
+                remote
+                    .post(
+                        way,
+                        body(),
+                        Carried {
+                            credential,
+                            session,
+                        },
+                    )
+                    .await
             }
         }
     }

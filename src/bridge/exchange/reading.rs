@@ -244,9 +244,9 @@ impl Exchange {
             if !std::mem::take(&mut hurries) {
                 rest.wait().await;
             }
-            self.token = self.bearer().await?;
+            self.credential = self.credential().await?;
             let carried = Carried {
-                token: self.token.as_ref(),
+                credential: self.credential.as_ref(),
                 session: self.outgoing.session.as_deref(),
             };
             let answer = tokio::select! {

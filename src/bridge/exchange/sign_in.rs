@@ -9,7 +9,7 @@ use crate::login::{Login, LoginError};
 use crate::mcp::failure::{Failure, Stage};
 use crate::mcp::relay::{self, Event, OutgoingKind};
 use crate::oauth::challenge::Challenge;
-use crate::secret::Secret;
+use crate::oauth::credential::Credential;
 
 /// How often a message is sent again with another token: after a refresh that the server does not
 /// honour, a person may still have to sign in.
@@ -19,18 +19,18 @@ const SIGN_INS: u32 = 2;
 const DELAY: Duration = Duration::from_secs(6);
 
 impl Exchange {
-    /// The token to send, if there is one; refreshed first if it has ended.
-    pub(super) async fn bearer(&self) -> Result<Option<Secret>, Ended> {
+    /// What to send, if there is anything; refreshed first if it has ended.
+    pub(super) async fn credential(&self) -> Result<Option<Credential>, Ended> {
         let Some(login) = &self.wire.login else {
             return Ok(None);
         };
-        let mut bearer = std::pin::pin!(login.bearer());
+        let mut credential = std::pin::pin!(login.credential());
         let begun = Instant::now();
         let mut told = false;
         loop {
             tokio::select! {
                 biased;
-                done = &mut bearer => return Ok(done.map_err(|error| error.failure())?),
+                done = &mut credential => return Ok(done.map_err(|error| error.failure())?),
                 () = tokio::time::sleep_until(begun + DELAY), if !told => {
                     told = true;
                     self.report(Event::Delayed).await;
@@ -69,15 +69,15 @@ impl Exchange {
         }
         self.sign_ins += 1;
         let challenge = challenge.unwrap_or_default();
-        let token = self.token.take();
-        self.while_signing_in(&login, login.challenged(token, challenge))
+        let rejected = self.credential.take();
+        self.while_signing_in(&login, login.challenged(rejected, challenge))
             .await
     }
 
     pub(super) async fn step_up(&mut self, challenge: Option<Challenge>) -> Result<(), Ended> {
         let server = &self.wire.server;
-        let (Some(login), Some(token), Some(challenge)) =
-            (self.wire.login.clone(), self.token.take(), challenge)
+        let (Some(login), Some(used), Some(challenge)) =
+            (self.wire.login.clone(), self.credential.take(), challenge)
         else {
             let detail = format!("`{server}` says that the configured credentials may not do this");
             return Err(refused(403, detail));
@@ -87,7 +87,7 @@ impl Exchange {
             return Err(refused(403, detail));
         }
         self.step_ups += 1;
-        self.while_signing_in(&login, login.insufficient_scope(token, challenge))
+        self.while_signing_in(&login, login.insufficient_scope(used, challenge))
             .await
     }
 
@@ -96,7 +96,7 @@ impl Exchange {
     async fn while_signing_in(
         &self,
         login: &Login,
-        signing_in: impl Future<Output = Result<Secret, LoginError>>,
+        signing_in: impl Future<Output = Result<Credential, LoginError>>,
     ) -> Result<(), Ended> {
         let mut signing_in = std::pin::pin!(signing_in);
         let mut standing = login.standing();

@@ -88,7 +88,7 @@ async fn end(remote: &Remote, answer: &Answer) {
             revision: NEWEST,
         };
         let carried = Carried {
-            token: None,
+            credential: None,
             session: Some(&session),
         };
         let _ = remote.end_session(carried).await;
