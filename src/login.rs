@@ -26,6 +26,7 @@ use crate::net::callback::{Listener, Page};
 use crate::net::connections::Connections;
 use crate::oauth::challenge::Challenge;
 use crate::oauth::credential::Credential;
+use crate::oauth::dpop;
 use crate::oauth::flow::{ConfiguredClient, Goal, Redirect, ResourceChoice, Settings, Way};
 use crate::oauth::invitation::{Invitation, Standing, pasted_query};
 use crate::oauth::token::{Freshness, Grant};
@@ -332,6 +333,7 @@ fn settings(config: &Config) -> Settings {
         auth_timeout: config.auth_timeout.as_secs().max(1),
         allow_missing_pkce_metadata: config.allow_missing_pkce_metadata,
         issuer: config.issuer.clone(),
+        dpop: dpop::Mode::Auto,
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use url::Url;
 
 use super::document::Object;
+use super::dpop::Binding;
 use super::registration::Client;
 use crate::ids::ResourceId;
 use crate::secret::Secret;
@@ -26,6 +27,8 @@ pub struct TokenRequest {
     pub resource: Option<ResourceId>,
     /// What is handed in.
     pub grant: GrantRequest,
+    /// What the tokens are to be bound to (RFC 9449 §5), if to anything.
+    pub binding: Option<Binding>,
 }
 
 /// The `grant_type` of the device grant (RFC 8628 §3.4).

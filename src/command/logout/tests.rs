@@ -85,6 +85,7 @@ impl Remote {
                 token: Secret::new("REGISTRATION_SECRET_1"),
             }),
             registered: true,
+            dpop_bound: false,
         };
         SignIn {
             failures: Default::default(),
@@ -99,6 +100,7 @@ impl Remote {
                     expires_at: None,
                     scopes: vec![],
                     id_token: None,
+                    proof_key: None,
                 },
                 requested_scopes: vec![],
                 granted_at: 0,

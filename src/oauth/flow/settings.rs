@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::ids::{Issuer, ResourceId, ServerUrl, is_loopback};
+use crate::oauth::dpop;
 use crate::oauth::registration::{AuthMethod, Client, other_spelling};
 use crate::secret::Secret;
 
@@ -32,6 +33,8 @@ pub struct Settings {
     pub allow_missing_pkce_metadata: bool,
     /// The issuer to believe wherever its metadata is found.
     pub issuer: Option<Issuer>,
+    /// Whether tokens are bound to a key (RFC 9449).
+    pub dpop: dpop::Mode,
 }
 
 impl Settings {
@@ -80,6 +83,7 @@ impl ConfiguredClient {
             redirect_uri: None,
             management: None,
             registered: false,
+            dpop_bound: false,
         }
     }
 }

@@ -184,6 +184,7 @@ fn a_minimal_reply_makes_a_public_client() {
             redirect_uri: Some(LOCALHOST.to_owned()),
             management: None,
             registered: true,
+            dpop_bound: false,
         }
     );
     assert!(matches!(
