@@ -17,6 +17,7 @@ fn authorization_server(methods: Option<&[&str]>) -> AuthorizationServer {
         scopes_supported: Vec::new(),
         auth_methods: methods.map(|list| list.iter().map(|&m| m.to_owned()).collect()),
         iss_supported: false,
+        dpop_algorithms: None,
     }
 }
 
