@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::credential::Credential;
+use super::mode::AuthMode;
 use crate::ids::{Issuer, ResourceId};
 use crate::secret::Secret;
 use crate::untrusted::printable;
@@ -83,8 +84,8 @@ pub struct Grant {
     pub granted_at: u64,
     /// When the tokens were last refreshed, in seconds since the epoch.
     pub refreshed_at: Option<u64>,
-    /// Whether the person confirmed a code on another device (RFC 8628).
-    pub by_device: bool,
+    /// In which way it was obtained.
+    pub mode: AuthMode,
 }
 
 /// How an access token stands at a given moment.
@@ -123,7 +124,7 @@ impl Grant {
             requested_scopes,
             granted_at: now,
             refreshed_at: None,
-            by_device: false,
+            mode: AuthMode::OAuth,
         }
     }
 
