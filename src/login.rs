@@ -20,7 +20,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::config::{Config, Resource};
+use crate::config::{AuthMode, Config, Resource};
 use crate::diag::Diag;
 use crate::net::callback::{Listener, Page};
 use crate::net::connections::Connections;
@@ -321,9 +321,9 @@ fn settings(config: &Config) -> Settings {
         },
         scopes: config.scopes.clone(),
         authorize_params: config.authorize_params.clone(),
-        way: match config.device_code {
-            true => Way::Device,
-            false => Way::Browser,
+        way: match config.auth {
+            AuthMode::Device => Way::Device,
+            _ => Way::Browser,
         },
         redirect: Redirect {
             host: config.callback.host.clone(),

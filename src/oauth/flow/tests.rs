@@ -338,7 +338,10 @@ impl World {
         match action {
             Action::Save(_) | Action::Unlock => assert!(self.locked, "{:?}", self.log),
             Action::RequestToken { request, .. } => match request.grant {
-                GrantRequest::RefreshToken { .. } => assert!(self.locked, "{:?}", self.log),
+                GrantRequest::RefreshToken { .. }
+                | GrantRequest::ClientCredentials { .. }
+                | GrantRequest::JwtBearer { .. }
+                | GrantRequest::TokenExchange(_) => assert!(self.locked, "{:?}", self.log),
                 GrantRequest::AuthorizationCode { .. } => {
                     assert!(self.turn && !self.locked, "{:?}", self.log);
                 }
