@@ -334,6 +334,11 @@ fn settings(config: &Config) -> Settings {
         allow_missing_pkce_metadata: config.allow_missing_pkce_metadata,
         issuer: config.issuer.clone(),
         dpop: dpop::Mode::Auto,
+        endpoints: config.endpoints.clone(),
+        audience: config.audience.clone(),
+        token_params: config.token_params.clone(),
+        pkce: config.pkce,
+        known: config.known,
     }
 }
 

@@ -31,6 +31,8 @@ pub struct TokenRequest {
     pub grant: GrantRequest,
     /// What the tokens are to be bound to (RFC 9449 §5), if to anything.
     pub binding: Option<Binding>,
+    /// What the user wants in it besides.
+    pub params: Vec<(String, String)>,
 }
 
 /// The `grant_type` of the device grant (RFC 8628 §3.4).

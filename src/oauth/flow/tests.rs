@@ -22,6 +22,7 @@ use crate::oauth::device::{DeviceAttempt, DeviceRequest};
 use crate::oauth::discovery::tests::{reply, unreachable};
 use crate::oauth::discovery::{FetchFault, Fetched};
 use crate::oauth::dpop;
+use crate::oauth::known::Known;
 use crate::oauth::registration::AuthMethod;
 use crate::oauth::sign_in::KnownClient;
 use crate::oauth::token::TokenSet;
@@ -533,6 +534,11 @@ fn settings() -> Settings {
         allow_missing_pkce_metadata: false,
         dpop: dpop::Mode::Auto,
         issuer: None,
+        endpoints: None,
+        audience: None,
+        token_params: Vec::new(),
+        pkce: true,
+        known: Known::default(),
     }
 }
 
