@@ -57,6 +57,8 @@ pub struct Server {
     folder: TempDir,
     /// Where its MCP endpoint is.
     pub url: Url,
+    /// The issuer of its tokens, as its authorization server spells it; empty where nobody signs in.
+    pub issuer: String,
     control: Url,
 }
 
@@ -94,6 +96,11 @@ impl Request {
 impl Server {
     /// Starts a server on free ports and waits until it listens.
     pub fn start(kind: Kind) -> Self {
+        Self::start_with(kind, &[])
+    }
+
+    /// The same with more arguments, which the head of the server's source file lists.
+    pub fn start_with(kind: Kind, arguments: &[String]) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let mut command = match kind {
             Kind::OfficialSdk | Kind::OfficialSdkSse => {
@@ -115,7 +122,7 @@ impl Server {
             command.arg("--log").arg(folder.path().join("requests"));
             command.args(["--token", GIVEN_TOKEN]);
         }
-        command.arg("--end-with-stdin");
+        command.arg("--end-with-stdin").args(arguments);
         let errors = File::create(folder.path().join("stderr")).expect("a file for stderr");
         command
             .stdin(Stdio::piped())
@@ -144,6 +151,7 @@ impl Server {
             child,
             folder,
             url: address("url"),
+            issuer: ready["issuer"].as_str().unwrap_or_default().to_owned(),
             control: address("control"),
         }
     }
