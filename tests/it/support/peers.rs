@@ -312,23 +312,37 @@ fn node_folder() -> &'static Path {
             numbers[..] >= [20, 19][..],
             "tests against real peers need another Node.js than {version}: {NEEDED}"
         );
-        let sources = sources().join("node");
-        let manifest = sources.join("package.json");
-        install("node", &manifest, &version, |folder| {
-            fs::copy(&manifest, folder.join("package.json")).expect("a writable folder");
-            let mut npm = Command::new("npm");
-            npm.args([
-                "install",
-                "--no-package-lock",
-                "--no-audit",
-                "--no-fund",
-                "--ignore-scripts",
-                "--loglevel=error",
-            ]);
-            run(npm.current_dir(folder), NEEDED);
-        })
-        .with_scripts(&sources)
+        from_npm("node", &version, NEEDED)
     })
+}
+
+/// The folder with the official conformance suite and the host that it drives.
+pub fn conformance_folder() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        const NEEDED: &str = "install npm (Debian: apt-get install npm)";
+        from_npm("conformance", &version("npm", NEEDED), NEEDED)
+    })
+}
+
+/// Installs what the `package.json` of a folder of `tests/peers` asks for, and puts the folder's scripts beside it.
+fn from_npm(name: &str, tool: &str, needed: &str) -> PathBuf {
+    let sources = sources().join(name);
+    let manifest = sources.join("package.json");
+    install(name, &manifest, tool, |folder| {
+        fs::copy(&manifest, folder.join("package.json")).expect("a writable folder");
+        let mut npm = Command::new("npm");
+        npm.args([
+            "install",
+            "--no-package-lock",
+            "--no-audit",
+            "--no-fund",
+            "--ignore-scripts",
+            "--loglevel=error",
+        ]);
+        run(npm.current_dir(folder), needed);
+    })
+    .with_scripts(&sources)
 }
 
 /// The folder with `venv`, which has what the Python peers need.
