@@ -19,7 +19,7 @@ pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
     let http = Connections::new(config.http.clone()).map_err(Error::Http)?;
     let (access, task) = match config.auth {
         AuthMode::Bearer => (Access::Header, None),
-        AuthMode::OAuth => {
+        _ => {
             let (login, task) = Login::start(config, http.clone(), diag.clone())?;
             (Access::Login(login), Some(task))
         }

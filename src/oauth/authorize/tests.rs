@@ -10,7 +10,9 @@ fn server() -> AuthorizationServer {
     let url = |text| Url::parse(text).unwrap();
     AuthorizationServer {
         issuer: Issuer::new("https://as.example"),
-        authorization_endpoint: url("https://as.example/authorize?tenant=t%201"),
+        authorization_endpoint: Some(url("https://as.example/authorize?tenant=t%201")),
+        pushed_authorization_request_endpoint: None,
+        require_pushed_authorization_requests: false,
         token_endpoint: url("https://as.example/token"),
         device_authorization_endpoint: None,
         registration_endpoint: None,
@@ -18,6 +20,7 @@ fn server() -> AuthorizationServer {
         scopes_supported: Vec::new(),
         auth_methods: None,
         iss_supported: false,
+        dpop_algorithms: None,
     }
 }
 
@@ -56,6 +59,7 @@ fn attempt() -> Attempt {
 fn strict() -> Attempt {
     attempt_at(&AuthorizationServer {
         iss_supported: true,
+        dpop_algorithms: None,
         ..server()
     })
 }

@@ -9,7 +9,9 @@ fn authorization_server(methods: Option<&[&str]>) -> AuthorizationServer {
     let url = |path: &str| Url::parse(&format!("https://as.example/{path}")).unwrap();
     AuthorizationServer {
         issuer: Issuer::new("https://as.example"),
-        authorization_endpoint: url("authorize"),
+        authorization_endpoint: Some(url("authorize")),
+        pushed_authorization_request_endpoint: None,
+        require_pushed_authorization_requests: false,
         token_endpoint: url("token"),
         device_authorization_endpoint: None,
         registration_endpoint: Some(url("register")),
@@ -17,6 +19,7 @@ fn authorization_server(methods: Option<&[&str]>) -> AuthorizationServer {
         scopes_supported: Vec::new(),
         auth_methods: methods.map(|list| list.iter().map(|&m| m.to_owned()).collect()),
         iss_supported: false,
+        dpop_algorithms: None,
     }
 }
 
@@ -184,6 +187,7 @@ fn a_minimal_reply_makes_a_public_client() {
             redirect_uri: Some(LOCALHOST.to_owned()),
             management: None,
             registered: true,
+            dpop_bound: false,
         }
     );
     assert!(matches!(
