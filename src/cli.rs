@@ -4,11 +4,13 @@
 //! [`crate::config`].
 
 mod authorization;
+mod automation;
 
 use std::ffi::OsString;
 use std::fmt;
 
 pub use authorization::{ProviderOptions, RuleOptions};
+pub use automation::{BearerOptions, SeedOptions};
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -227,6 +229,10 @@ pub struct ServerArgs {
     #[allow(missing_docs)]
     pub rules: RuleOptions,
 
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub bearer: BearerOptions,
+
     /// Never open a browser; print the address instead
     #[arg(long)]
     pub no_browser: bool,
@@ -323,6 +329,10 @@ pub struct WhichOptions {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub provider: ProviderOptions,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub seed: SeedOptions,
 
     /// Allow plain http to servers on other machines
     ///

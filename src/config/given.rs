@@ -6,12 +6,16 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::automation::REFRESH_TOKEN;
 use super::file::Notes;
 use super::{DIR_VARIABLE, Surroundings};
 use crate::cli::{self, ENV_PREFIX, UsageError};
 use crate::diag;
 use crate::ids;
 use crate::mcp::transport::Preference;
+
+/// Variables of ours that stand for no option.
+const NO_OPTIONS: [&str; 2] = [DIR_VARIABLE, REFRESH_TOKEN];
 
 /// Longest wait that can be asked for: a day.
 const LONGEST: u64 = 24 * 60 * 60;
@@ -141,7 +145,7 @@ impl<'a> Lookup<'a> {
             .env
             .keys()
             .map(String::as_str)
-            .filter(|name| name.starts_with(ENV_PREFIX) && *name != DIR_VARIABLE)
+            .filter(|name| name.starts_with(ENV_PREFIX) && !NO_OPTIONS.contains(name))
             .collect();
         let known: Vec<String> = match ours.is_empty() {
             true => Vec::new(),

@@ -20,7 +20,6 @@ enum Says {
     Not(&'static str),
     /// A text that no option takes, since a command line shows its values to everybody. It is found
     /// under this name where the file is asked, and only there.
-    #[allow(dead_code)]
     Secret(&'static str),
     /// A part of the client, which is one option.
     Client,
@@ -29,7 +28,7 @@ enum Says {
 }
 
 /// What the object may hold, and what that means: a line for each member.
-const MEMBERS: [(&str, Says); 13] = [
+const MEMBERS: [(&str, Says); 15] = [
     ("client_id", Says::Client),
     ("client_secret", Says::Client),
     ("token_endpoint_auth_method", Says::Client),
@@ -43,6 +42,8 @@ const MEMBERS: [(&str, Says); 13] = [
     ("use_pkce", Says::Not("disable-pkce")),
     ("extra_auth_params", Says::Option("authorize-param")),
     ("extra_token_params", Says::Option("token-param")),
+    ("refresh_token", Says::Secret("refresh-token")),
+    ("use_id_token", Says::Option("use-id-token")),
 ];
 
 impl Section<'_> {
