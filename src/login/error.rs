@@ -10,6 +10,11 @@ use crate::net::http::FetchError;
 use crate::oauth::flow::FlowError;
 use crate::oauth::token_endpoint::{Cause, TokenError};
 use crate::store::{LockError, StoreError};
+use crate::untrusted::printable;
+
+/// Longest text that an AI client gets, in characters. What servers say is cut long before; a server
+/// may have many addresses that were asked, though.
+const DETAIL_LIMIT: usize = 2000;
 
 /// Why no token came. Clones are the same failure, told to several that waited.
 #[derive(Clone, Debug)]
@@ -95,11 +100,24 @@ impl LoginError {
             Self::Flow { error, .. } => error.is_transient(),
             Self::Closing => false,
         };
-        let detail = match self.hint() {
+        let hint = self.hint();
+        let detail = match &hint {
             Some(hint) => format!("{self}; {hint}"),
             None => self.to_string(),
         };
-        Failure::new(Stage::Auth, retryable, detail)
+        Failure {
+            rule: self.rule(),
+            hint: hint.map(|hint| printable(&hint, DETAIL_LIMIT)),
+            ..Failure::new(Stage::Auth, retryable, printable(&detail, DETAIL_LIMIT))
+        }
+    }
+
+    /// The rule that was broken, if one was.
+    pub fn rule(&self) -> Option<&'static str> {
+        match self {
+            Self::Flow { error, .. } => error.rule(),
+            Self::Closing => None,
+        }
     }
 }
 

@@ -173,7 +173,7 @@ fn read(
         && !methods.is_empty()
         && !methods.iter().any(|method| method == "header")
     {
-        return Err(DiscoveryError::HeaderNotAccepted);
+        return Err(DiscoveryError::HeaderNotAccepted(methods));
     }
     let authorization_servers = match object.get("authorization_servers") {
         None => AuthorizationServers::Origin,
@@ -197,8 +197,11 @@ fn read(
 /// its place, which tells us all we need.
 fn without_resource(object: Object, url: Url) -> Result<Option<ResourceMetadata>, DiscoveryError> {
     if object.get("authorization_servers").is_some() {
-        let reason = "it has no `resource`".to_owned();
-        return Err(DiscoveryError::Document { url, reason });
+        return Err(DiscoveryError::Document {
+            url,
+            reason: "it has no `resource`".to_owned(),
+            rule: Some("RFC 9728 §2"),
+        });
     }
     if object.text("issuer").is_none() || object.text("token_endpoint").is_none() {
         return Ok(None);
