@@ -77,6 +77,7 @@ mod error;
 mod event;
 mod settings;
 mod sign_in;
+mod trace;
 
 use std::sync::Arc;
 
@@ -87,6 +88,7 @@ pub use error::{FlowError, Note, RefreshReason};
 pub use event::{Action, Event, Goal, Show};
 pub use settings::{ConfiguredClient, Redirect, ResourceChoice, Settings, Way};
 use sign_in::{Bound, Choice, Plan, Task};
+pub use trace::{Purpose, Question};
 
 use super::discovery::resource::{ResourceMetadata, ResourceSearch};
 use super::discovery::server::ServerSearch;

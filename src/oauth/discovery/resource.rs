@@ -1,13 +1,16 @@
 //! The protected resource metadata (RFC 9728).
 
+use std::fmt;
+
 use url::Url;
 
 use super::{
     AddressFault, DiscoveryError, Fetched, Outcome, Places, Step, learnt_address, origin, outcome,
     well_known,
 };
-use crate::ids::{Issuer, ResourceId, ServerUrl, same_origin};
+use crate::ids::{Issuer, ResourceId, ServerUrl, display_url, same_origin};
 use crate::oauth::document::Object;
+use crate::untrusted::{SHOWN, printable};
 
 /// The members that decide where tokens come from and what they are for.
 const UNIQUE: [&str; 2] = ["resource", "authorization_servers"];
@@ -38,6 +41,25 @@ pub enum AuthorizationServers {
         /// Where it came from.
         url: Url,
     },
+}
+
+impl fmt::Display for AuthorizationServers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listed(issuers) => {
+                let names = issuers
+                    .iter()
+                    .map(|issuer| printable(issuer.as_str(), SHOWN));
+                write!(f, "`{}`", names.collect::<Vec<_>>().join("`, `"))
+            }
+            Self::Origin => f.write_str("the server's own origin, as nothing else is named"),
+            Self::Embedded { url, .. } => write!(
+                f,
+                "what is described at `{}`",
+                printable(&display_url(url), SHOWN)
+            ),
+        }
+    }
 }
 
 /// The search for a server's metadata.

@@ -3,10 +3,12 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::ids::Issuer;
+use crate::ids::{Issuer, display_url};
 use crate::oauth::authorize::CallbackError;
 use crate::oauth::device::DeviceError;
 use crate::oauth::discovery::DiscoveryError;
+use crate::oauth::discovery::resource::ResourceMetadata;
+use crate::oauth::discovery::server::AuthorizationServer;
 use crate::oauth::registration::RegistrationError;
 use crate::oauth::sign_in::FailureNote;
 use crate::oauth::token_endpoint::{Cause, Refusal, TokenError};
@@ -295,6 +297,10 @@ impl Error for FlowError {
 /// Something worth telling that happened on the way.
 #[derive(Clone, Debug)]
 pub enum Note {
+    /// What the resource's metadata say, believed.
+    ResourceFound(Box<ResourceMetadata>),
+    /// What the authorization server's metadata say, believed.
+    ServerFound(Box<AuthorizationServer>),
     /// The metadata address in the challenge led nowhere.
     HintIgnored(String),
     /// Another process has got a token meanwhile.
@@ -343,7 +349,9 @@ impl Note {
     /// Whether the user should see it without having asked for details.
     pub fn is_warning(&self) -> bool {
         match self {
-            Self::Adopted
+            Self::ResourceFound(_)
+            | Self::ServerFound(_)
+            | Self::Adopted
             | Self::Refreshing(_)
             | Self::StrayVisit(_)
             | Self::PortTaken(_)
@@ -364,7 +372,28 @@ impl Note {
 
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |text: &str| printable(text, SHOWN);
         match self {
+            Self::ResourceFound(found) => {
+                let resource = found
+                    .resource
+                    .as_ref()
+                    .map(|resource| text(resource.as_str()));
+                match resource {
+                    Some(resource) => write!(
+                        f,
+                        "tokens are for `{resource}`, from {}",
+                        found.authorization_servers
+                    ),
+                    None => write!(f, "tokens are from {}", found.authorization_servers),
+                }
+            }
+            Self::ServerFound(server) => write!(
+                f,
+                "the authorization server is `{}`, its token endpoint `{}`",
+                text(server.issuer.as_str()),
+                text(&display_url(&server.token_endpoint))
+            ),
             Self::HintIgnored(why) => {
                 write!(
                     f,
