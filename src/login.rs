@@ -9,6 +9,7 @@
 mod door;
 mod error;
 mod guide;
+mod held;
 mod owner;
 mod rim;
 mod survey;
@@ -35,6 +36,7 @@ use crate::store::{Store, StoreError};
 
 pub use error::LoginError;
 pub use guide::Audience;
+pub use held::Held;
 use owner::{Command, Owner, Reply};
 pub use rim::OpenBrowser;
 use rim::{Machine, Rim, now};

@@ -26,6 +26,8 @@ pub enum LoginError {
         /// Why.
         error: Arc<FlowError>,
     },
+    /// The server wants another token, and this is no time to get one.
+    NotAsked,
     /// This program is ending.
     Closing,
 }
@@ -98,7 +100,7 @@ impl LoginError {
     pub fn failure(&self) -> Failure {
         let retryable = match self {
             Self::Flow { error, .. } => error.is_transient(),
-            Self::Closing => false,
+            Self::NotAsked | Self::Closing => false,
         };
         let hint = self.hint();
         let detail = match &hint {
@@ -116,7 +118,7 @@ impl LoginError {
     pub fn rule(&self) -> Option<&'static str> {
         match self {
             Self::Flow { error, .. } => error.rule(),
-            Self::Closing => None,
+            Self::NotAsked | Self::Closing => None,
         }
     }
 }
@@ -139,6 +141,7 @@ impl fmt::Display for LoginError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flow { server, error } => write!(f, "cannot sign in to `{server}`: {error}"),
+            Self::NotAsked => f.write_str("the server wants a sign-in"),
             Self::Closing => f.write_str("mcp-drawbridge is ending"),
         }
     }
@@ -149,7 +152,7 @@ impl Error for LoginError {
         match self {
             // Its text is in ours, so its cause is the next in the chain.
             Self::Flow { error, .. } => error.as_ref().source(),
-            Self::Closing => None,
+            Self::NotAsked | Self::Closing => None,
         }
     }
 }

@@ -157,6 +157,7 @@ impl Cache {
                 level: Level::Normal,
                 warnings: vec![],
                 remarks: vec![],
+                origins: vec![],
             },
             http: HttpSettings::default(),
             target,

@@ -208,7 +208,21 @@ impl fmt::Display for FlowError {
     }
 }
 
+/// The same without the rule.
+struct What<'a>(&'a FlowError);
+
+impl fmt::Display for What<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.describe(f)
+    }
+}
+
 impl FlowError {
+    /// What happened, without the rule.
+    pub fn what(&self) -> String {
+        What(self).to_string()
+    }
+
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |issuer: &Issuer| printable(issuer.as_str(), SHOWN);
         match self {
