@@ -105,8 +105,8 @@ pub enum Job {
 /// What every command needs.
 #[derive(Clone, Debug)]
 pub struct Base {
-    /// The folder of the sign-ins; absolute.
-    pub dir: PathBuf,
+    /// The folder of the sign-ins; absolute. `None` where the system names none.
+    pub dir: Option<PathBuf>,
     /// How much is written to stderr.
     pub level: Level,
     /// What is odd but no reason to stop; to be written once the output exists.
@@ -534,7 +534,7 @@ fn keep_alive(args: &ServerArgs, lookup: &Lookup<'_>) -> Result<Option<Duration>
     }
 }
 
-fn dir(around: &Surroundings<'_>, lookup: &Lookup<'_>) -> Result<PathBuf, UsageError> {
+fn dir(around: &Surroundings<'_>, lookup: &Lookup<'_>) -> Result<Option<PathBuf>, UsageError> {
     let hint = format!("name a folder with the variable `{DIR_VARIABLE}`, as an absolute path");
     let variable = around.env.get(DIR_VARIABLE).filter(|text| !text.is_empty());
     let variable = variable.map(|text| Given {
@@ -542,18 +542,15 @@ fn dir(around: &Surroundings<'_>, lookup: &Lookup<'_>) -> Result<PathBuf, UsageE
         origin: format!("`{DIR_VARIABLE}`"),
     });
     match variable.or_else(|| lookup.only_filed("dir")) {
-        Some(Given { text, .. }) if Path::new(&text).is_absolute() => Ok(PathBuf::from(text)),
+        Some(Given { text, .. }) if Path::new(&text).is_absolute() => Ok(Some(PathBuf::from(text))),
         Some(Given { text, origin }) => Err(UsageError::new(format!(
             "the folder `{text}` in {origin} is not an absolute path"
         ))
         .with_hint(hint)),
-        None => around
+        None => Ok(around
             .data_dir
             .as_ref()
-            .map(|dir| dir.join("mcp-drawbridge"))
-            .ok_or_else(|| {
-                UsageError::new("this system names no folder for a user's data").with_hint(hint)
-            }),
+            .map(|dir| dir.join("mcp-drawbridge"))),
     }
 }
 

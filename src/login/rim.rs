@@ -251,9 +251,7 @@ impl Hands {
     fn read(&mut self) -> Result<SignIn, Cause> {
         let rim = &self.rim;
         let cached = rim.store.read(&rim.key);
-        for warning in rim.store.take_warnings() {
-            rim.diag.warn(warning);
-        }
+        self.tell_warnings();
         let sign_in = match cached.map_err(cause)? {
             Cached::Present(sign_in) => *sign_in,
             Cached::Absent => SignIn::default(),
@@ -274,6 +272,12 @@ impl Hands {
         };
         self.seen = sign_in.clone();
         Ok(sign_in)
+    }
+
+    fn tell_warnings(&self) {
+        for warning in self.rim.store.take_warnings() {
+            self.rim.diag.warn(warning);
+        }
     }
 
     async fn lock(&mut self) -> Result<(), Cause> {
@@ -301,6 +305,7 @@ impl Hands {
         });
         let (lock, outcome) = writing.await.map_err(cause)?;
         self.lock = Some((lock, here));
+        self.tell_warnings();
         outcome.map_err(cause)
     }
 
