@@ -10,14 +10,16 @@ use crate::ids::{Issuer, ResourceId, is_loopback};
 use crate::oauth::registration::AuthMethod;
 use crate::secret::Secret;
 
-/// Authorization parameters that bind the answer to this attempt (RFC 6749 §4.1.1, RFC 7636 §4.3).
-const RESERVED_PARAMS: [&str; 6] = [
+/// Authorization parameters that bind the answer to this attempt (RFC 6749 §4.1.1, RFC 7636 §4.3,
+/// RFC 9449 §10).
+const RESERVED_PARAMS: [&str; 7] = [
     "client_id",
     "redirect_uri",
     "response_type",
     "state",
     "code_challenge",
     "code_challenge_method",
+    "dpop_jkt",
 ];
 
 /// `--static-oauth-client-info`: JSON or `@file`, with `${VAR}` replaced before it is read.

@@ -31,6 +31,7 @@ use crate::net::http::{self as net_http, Document, FetchError};
 use crate::net::token_endpoint;
 use crate::oauth::authorize::Randomness;
 use crate::oauth::discovery::{FetchFault, Fetched, Reply};
+use crate::oauth::dpop::ProofKey;
 use crate::oauth::flow::{Action, Amendment, Event, Flow, FlowError, Goal, Settings};
 use crate::oauth::invitation::{Open, Standing};
 use crate::oauth::scope::History;
@@ -210,6 +211,7 @@ impl Hands {
                 pause(after).await;
                 Event::Fetched(self.fetch(url).await)
             }
+            Action::MakeKey => Event::KeyMade(ProofKey::generate().map_err(cause)),
             Action::Bind { port, strict } => Event::Bound(self.bind(port, strict)),
             Action::Register { url, body } => Event::Fetched(self.register(url, &body).await),
             Action::Probe(attempt) => Event::Fetched(self.probe(attempt.address.0.clone()).await),

@@ -10,7 +10,8 @@ mod answer;
 
 use std::error::Error;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine;
@@ -28,8 +29,10 @@ use url::{Url, form_urlencoded};
 use zeroize::Zeroize;
 
 use super::connections::Connections;
+use super::dpop::{DPOP, Told};
 use super::http::{Document, FORM, FetchError, LIMITS, Limits, post};
 use crate::oauth::device::DeviceRequest;
+use crate::oauth::dpop::{Binding, Tries};
 use crate::oauth::registration::{AuthMethod, Client};
 use crate::oauth::token::{
     Effect, GrantRequest, Outage, OutageCause, Refusal, TokenError, TokenRequest, TokenSet,
@@ -64,20 +67,74 @@ type OAuth2 = oauth2::Client<
 /// Asks for tokens. `now`, in seconds since the epoch, is what their lifetime counts from; take it
 /// before the call, so that a slow answer does not lengthen it.
 ///
-/// The request is sent once, with one exception: a server that answers `invalid_client` to a secret
+/// The request is sent once, with two exceptions. A server that answers `invalid_client` to a secret
 /// in the header is asked again with the secret in the body. It has looked at nothing but the
 /// client by then. Many read only the one or decode the header differently from RFC 6749 §2.3.1.
+/// And one that refuses a proof for want of its nonce, or for the time in it, is asked again with
+/// another (RFC 9449 §8): it has looked at nothing but the proof.
 pub async fn request(
     http: &Connections,
     request: &TokenRequest,
     now: u64,
 ) -> Result<TokenSet, TokenError> {
-    let method = request.client.auth_method;
-    match request_with(http, request, method, now).await {
-        Err(TokenError::ClientDead(refusal)) if may_try_post(&request.client, &refusal) => {
-            request_with(http, request, AuthMethod::ClientSecretPost, now).await
+    let mut method = request.client.auth_method;
+    let proving = Arc::new(Proving::default());
+    loop {
+        let outcome = request_with(http, request, method, &proving, now).await;
+        match &outcome {
+            Err(_) if proving.is_mended() => {}
+            Err(TokenError::ClientDead(refusal))
+                if method == AuthMethod::ClientSecretBasic
+                    && may_try_post(&request.client, refusal) =>
+            {
+                method = AuthMethod::ClientSecretPost;
+            }
+            _ => return outcome,
         }
-        outcome => outcome,
+    }
+}
+
+/// The proofs of one request.
+#[derive(Default)]
+struct Proving {
+    tries: Mutex<Tries>,
+    mended: AtomicBool,
+}
+
+impl Proving {
+    /// Adds the proof, if there is something to prove (RFC 9449 §5).
+    fn prove(
+        &self,
+        http: &Connections,
+        request: &TokenRequest,
+        headers: &mut HeaderMap,
+    ) -> Result<(), TokenError> {
+        let Some(Binding { key, .. }) = &request.binding else {
+            return Ok(());
+        };
+        let tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+        let proof = http
+            .prover()
+            .prove(key, "POST", &request.endpoint, None, &tries)
+            .map_err(|error| TokenError::Unusable(format!("no proof can be signed: {error}")))?;
+        headers.insert(DPOP, proof);
+        Ok(())
+    }
+
+    /// Takes note of what the answer says about the proof.
+    fn hear(&self, http: &Connections, request: &TokenRequest, told: &Told, error: Option<&str>) {
+        if request.binding.is_some() {
+            let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+            let mended = http
+                .prover()
+                .hear(&request.endpoint, told, error, &mut tries);
+            self.mended.store(mended, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the last answer was about the proof alone, and another may do.
+    fn is_mended(&self) -> bool {
+        self.mended.swap(false, Ordering::Relaxed)
     }
 }
 
@@ -91,13 +148,15 @@ async fn request_with(
     http: &Connections,
     request: &TokenRequest,
     method: AuthMethod,
+    proving: &Arc<Proving>,
     now: u64,
 ) -> Result<TokenSet, TokenError> {
     let oauth2 = client(request, method);
     // Owns what it needs: with borrowed parts the compiler cannot see that the whole is `Send`.
     let send = {
         let (http, request) = (http.clone(), Arc::new(request.clone()));
-        move |asked: HttpRequest| send(http.clone(), request.clone(), asked)
+        let proving = proving.clone();
+        move |asked: HttpRequest| send(http.clone(), request.clone(), proving.clone(), asked)
     };
     let mut extra = Vec::new();
     if let Some(resource) = &request.resource {
@@ -138,16 +197,15 @@ async fn request_with(
             extra.push(("grant_type", request.grant.grant_type()));
             extra.push(("device_code", device_code.expose()));
             let (headers, body) = proved(&request.client, method, extra);
-            let json = exchange(http, request, headers, body).await?;
+            let json = exchange(http, request, proving, headers, body).await?;
             serde_json::from_slice::<Response>(&json)
                 .map_err(|_| RequestTokenError::Other(String::new()))
         }
     };
     let tokens = token_set(&outcome.map_err(without_body)?, now);
-    match tokens.check() {
-        Ok(()) => Ok(tokens),
-        Err(unusable) => Err(TokenError::Unusable(unusable.to_string())),
-    }
+    tokens
+        .checked(request.binding.as_ref())
+        .map_err(|unusable| TokenError::Unusable(unusable.to_string()))
 }
 
 fn client(request: &TokenRequest, method: AuthMethod) -> OAuth2 {
@@ -170,6 +228,7 @@ fn client(request: &TokenRequest, method: AuthMethod) -> OAuth2 {
 async fn send(
     http: Connections,
     request: Arc<TokenRequest>,
+    proving: Arc<Proving>,
     asked: HttpRequest,
 ) -> Result<HttpResponse, TokenError> {
     let (parts, body) = asked.into_parts();
@@ -179,7 +238,7 @@ async fn send(
     }
     let body = String::from_utf8(body)
         .map_err(|_| TokenError::Unusable("the request is no text".to_owned()))?;
-    let json = exchange(&http, &request, headers, body).await?;
+    let json = exchange(&http, &request, &proving, headers, body).await?;
     Ok(HttpResponse::new(json))
 }
 
@@ -187,10 +246,12 @@ async fn send(
 async fn exchange(
     http: &Connections,
     request: &TokenRequest,
+    proving: &Proving,
     mut headers: HeaderMap,
     body: String,
 ) -> Result<Vec<u8>, TokenError> {
     headers.entry(CONTENT_TYPE).or_insert(FORM);
+    proving.prove(http, request, &mut headers)?;
     let mut document = post(http, request.endpoint.clone(), headers, body, TOKEN_LIMITS)
         .await
         .map_err(unavailable)?;
@@ -200,6 +261,11 @@ async fn exchange(
         &document.body,
     );
     document.body.zeroize();
+    let error = match &answer {
+        Answer::Refused(refusal) => refusal.error.as_deref(),
+        Answer::Tokens(_) | Answer::Unusable(_) => None,
+    };
+    proving.hear(http, request, &document.told, error);
     match answer {
         Answer::Tokens(json) => Ok(json),
         Answer::Refused(refusal) => {

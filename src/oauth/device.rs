@@ -11,6 +11,7 @@ use super::authorize::{AuthorizationUrl, RESERVED};
 use super::discovery::server::AuthorizationServer;
 use super::discovery::{FetchFault, Fetched, learnt_address};
 use super::document::Object;
+use super::dpop::Binding;
 use super::registration::Client;
 use super::token_endpoint::{
     Effect, GrantRequest, Outage, OutageCause, Refusal, TokenError, TokenRequest,
@@ -282,7 +283,7 @@ impl DeviceAttempt {
     }
 
     /// The question whether the person has decided (RFC 8628 §3.4).
-    pub fn poll(&self, client: &Client) -> TokenRequest {
+    pub fn poll(&self, client: &Client, binding: Option<Binding>) -> TokenRequest {
         TokenRequest {
             endpoint: self.token_endpoint.clone(),
             client: client.clone(),
@@ -290,7 +291,7 @@ impl DeviceAttempt {
             grant: GrantRequest::DeviceCode {
                 device_code: self.device_code.clone(),
             },
-            binding: None,
+            binding,
         }
     }
 }
