@@ -5,9 +5,11 @@
 //! configuration file, its `defaults`, default.
 
 mod again;
+mod endpoints;
 mod file;
 mod given;
 mod headers;
+mod mode;
 mod network;
 mod oauth;
 mod which;
@@ -30,8 +32,13 @@ use crate::ids::{Issuer, ResourceId, ServerKey, ServerUrl};
 use crate::mcp::transport::Preference;
 use crate::net::client::HttpSettings;
 use crate::net::remote::Timeouts;
+use crate::oauth::flow::ConfiguredEndpoints;
+use crate::oauth::known::Known;
 use crate::oauth::registration::AuthMethod;
 use crate::secret::Secret;
+use mode::Claim;
+
+pub use crate::oauth::mode::AuthMode;
 pub use again::Again;
 use file::{Entry, File, Need, Target};
 pub use file::{OpenError, Opened, open};
@@ -130,8 +137,6 @@ pub struct Config {
     /// Headers for every request to the remote server and to no other; at most one of each name.
     /// Their values are marked as sensitive and do not print.
     pub headers: HeaderMap,
-    /// Whether a person confirms a code on any device, in place of a browser that returns here.
-    pub device_code: bool,
     /// Where the browser returns to.
     pub callback: Callback,
     /// How long a person may take for the sign-in.
@@ -148,6 +153,16 @@ pub struct Config {
     pub scopes: Option<Vec<String>>,
     /// Parameters that are set last on the authorization URL; at most one of each name.
     pub authorize_params: Vec<(String, String)>,
+    /// Endpoints that take the place of all metadata.
+    pub endpoints: Option<ConfiguredEndpoints>,
+    /// What tokens are asked for besides `resource`.
+    pub audience: Option<String>,
+    /// Parameters for every request for tokens; at most one of each name.
+    pub token_params: Vec<(String, String)>,
+    /// Whether codes are protected by PKCE.
+    pub pkce: bool,
+    /// What is known about servers beyond what they say.
+    pub known: Known,
     /// Whether plain http to other machines is allowed.
     pub allow_http: bool,
     /// Whether a missing `code_challenge_methods_supported` is no reason to refuse.
@@ -158,15 +173,6 @@ pub struct Config {
     pub keep_alive: Option<Duration>,
     /// How a person says the same in a terminal.
     pub again: Again,
-}
-
-/// How requests to the remote server are authorized.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuthMode {
-    /// By an `Authorization` header that the user configured; a refusal is final.
-    Bearer,
-    /// By OAuth, as soon as the server asks for it.
-    OAuth,
 }
 
 /// The redirect URI without its port.
@@ -292,7 +298,7 @@ impl Config {
             Target::Neither => return Err(file.no_entry(url)),
         };
         let lookup = file.lookup(entry.as_ref(), Need::Connect, around.env)?;
-        let which = Which::new(&args.which, around, &lookup)?;
+        let mut which = Which::new(&args.which, around, &lookup)?;
         let server = match &entry {
             Some(entry) => entry.server(around.env, which.allow_http)?,
             None => server(url, which.allow_http)?,
@@ -307,10 +313,7 @@ impl Config {
             &lookup.lists("header-file", &args.header_file),
             around,
         )?;
-        let auth = match headers.contains_key(AUTHORIZATION) {
-            true => AuthMode::Bearer,
-            false => AuthMode::OAuth,
-        };
+        let auth = mode::choose(&claims(args, &lookup, &headers)?)?;
         which.check_mode(auth, &mut base.warnings)?;
         if disabled && matches!(which.resource, Resource::Given(_)) {
             base.warnings
@@ -323,9 +326,15 @@ impl Config {
         {
             base.warnings.push("`--authorize-param resource=…` changes only the authorization address; `--resource` changes every request".to_owned());
         }
-        let device_code = lookup.switch("device-code", args.device_code)?;
-        if device_code {
-            base.warnings.extend(without_effect(args, &lookup, auth));
+        let issuer = match lookup.text("issuer", &args.issuer) {
+            Some(given) => Some(oauth::issuer(&given)?),
+            None => None,
+        };
+        if let (Some(endpoints), Some(issuer)) = (&mut which.endpoints, &issuer) {
+            endpoints.issuer = issuer.clone();
+        }
+        if auth == AuthMode::Device {
+            base.warnings.extend(without_effect(args, &lookup));
         }
         let callback = callback(args, &lookup)?;
         let http = network::http_settings(&args.common, around, &lookup, &mut base.warnings)?;
@@ -348,7 +357,6 @@ impl Config {
                 around,
                 &lookup.typed(),
             )?,
-            device_code,
             callback,
             transport: match lookup.text("transport", &args.transport) {
                 Some(given) => given.transport()?,
@@ -364,12 +372,17 @@ impl Config {
             },
             client: which.client,
             client_metadata: which.client_metadata,
-            issuer: match lookup.text("issuer", &args.issuer) {
-                Some(given) => Some(oauth::issuer(&given)?),
-                None => None,
-            },
+            issuer,
             scopes: which.scopes,
             authorize_params: which.authorize_params,
+            endpoints: which.endpoints,
+            audience: which.audience,
+            token_params: which.token_params,
+            pkce: !lookup.switch("disable-pkce", args.rules.disable_pkce)?,
+            known: match lookup.switch("no-known-servers", args.rules.no_known_servers)? {
+                true => Known::default(),
+                false => Known::BUILT_IN,
+            },
             allow_http: which.allow_http,
             allow_missing_pkce_metadata: lookup.switch(
                 "allow-missing-pkce-metadata",
@@ -524,12 +537,24 @@ fn remote_entry<'f>(file: &'f File, text: &str) -> Result<Option<Entry<'f>>, Usa
     })
 }
 
-/// What `--device-code` takes the effect from, or is without effect for.
-fn without_effect(args: &ServerArgs, lookup: &Lookup<'_>, auth: AuthMode) -> Vec<String> {
-    if auth == AuthMode::Bearer {
-        let why = "`--device-code` has no effect, since an `Authorization` header is given";
-        return vec![why.to_owned()];
+/// Everything that asks for a mode, the most telling first.
+fn claims(
+    args: &ServerArgs,
+    lookup: &Lookup<'_>,
+    headers: &HeaderMap,
+) -> Result<Vec<Claim>, UsageError> {
+    let mut claims = Vec::new();
+    if headers.contains_key(AUTHORIZATION) {
+        claims.push(Claim::new(AuthMode::Bearer, "an `Authorization` header"));
     }
+    if let Some(given) = lookup.switched_on("device-code", args.device_code)? {
+        claims.push(Claim::new(AuthMode::Device, given));
+    }
+    Ok(claims)
+}
+
+/// What `--device-code` takes the effect from.
+fn without_effect(args: &ServerArgs, lookup: &Lookup<'_>) -> Vec<String> {
     let host = lookup.text("host", &args.host);
     let path = lookup.text("callback-path", &args.callback_path);
     let bind = lookup.text("bind-host", &args.bind_host);

@@ -20,7 +20,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::config::{Config, Resource};
+use crate::config::{AuthMode, Config, Resource};
 use crate::diag::Diag;
 use crate::net::callback::{Listener, Page};
 use crate::net::connections::Connections;
@@ -321,9 +321,9 @@ fn settings(config: &Config) -> Settings {
         },
         scopes: config.scopes.clone(),
         authorize_params: config.authorize_params.clone(),
-        way: match config.device_code {
-            true => Way::Device,
-            false => Way::Browser,
+        way: match config.auth {
+            AuthMode::Device => Way::Device,
+            _ => Way::Browser,
         },
         redirect: Redirect {
             host: config.callback.host.clone(),
@@ -334,6 +334,11 @@ fn settings(config: &Config) -> Settings {
         allow_missing_pkce_metadata: config.allow_missing_pkce_metadata,
         issuer: config.issuer.clone(),
         dpop: dpop::Mode::Auto,
+        endpoints: config.endpoints.clone(),
+        audience: config.audience.clone(),
+        token_params: config.token_params.clone(),
+        pkce: config.pkce,
+        known: config.known,
     }
 }
 

@@ -126,7 +126,8 @@ fn an_address_alone_is_enough() {
     assert!(config.client.is_none() && config.client_metadata.is_empty());
     assert!(config.authorize_params.is_empty());
     assert!(!config.allow_http && !config.allow_missing_pkce_metadata);
-    assert!(config.browser && !config.device_code);
+    assert!(config.browser);
+    assert_eq!(config.auth, AuthMode::OAuth);
     assert_eq!(config.keep_alive, None);
     assert_eq!(config.callback.port, None);
     let host = if cfg!(windows) {
@@ -145,7 +146,7 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
     type Holds = fn(&Config) -> bool;
     let (ca, _) = pair();
     let (own, key) = pair();
-    let cases: [(&str, &str, Holds); 33] = [
+    let cases: Vec<(&str, &str, Holds)> = vec![
         ("transport", "sse-only", |c| {
             c.transport == Preference::SseOnly
         }),
@@ -174,6 +175,19 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
         ("authorize-param", "prompt=consent", |c| {
             c.authorize_params == [("prompt".to_owned(), "consent".to_owned())]
         }),
+        ("token-endpoint", "https://as.example/token", |c| {
+            c.endpoints
+                .as_ref()
+                .is_some_and(|given| given.token_endpoint.as_str() == "https://as.example/token")
+        }),
+        ("audience", "https://api.example", |c| {
+            c.audience.as_deref() == Some("https://api.example")
+        }),
+        ("token-param", "tenant=t", |c| {
+            c.token_params == [("tenant".to_owned(), "t".to_owned())]
+        }),
+        ("no-known-servers", "", |c| c.known == Known::default()),
+        ("disable-pkce", "", |c| !c.pkce),
         ("allow-http", "", |c| c.allow_http),
         ("header", "X-Key: 1", |c| {
             header(c, "x-key").as_deref() == Some("1")
@@ -201,7 +215,7 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
             c.allow_missing_pkce_metadata
         }),
         ("no-browser", "", |c| !c.browser),
-        ("device-code", "", |c| c.device_code),
+        ("device-code", "", |c| c.auth == AuthMode::Device),
         ("keep-alive", "", |c| {
             c.keep_alive == Some(Duration::from_secs(30))
         }),
@@ -247,6 +261,8 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
     let mut seen: Vec<_> = cases.iter().map(|(long, ..)| (*long).to_owned()).collect();
     // It is nothing without --client-cert; the tests of `network` have a case.
     seen.push("client-key".to_owned());
+    // It is nothing without --token-endpoint; the tests of `endpoints` have a case.
+    seen.push("authorization-endpoint".to_owned());
     let mut known = cli::option_names();
     seen.sort();
     known.sort();
@@ -515,9 +531,10 @@ fn what_has_no_effect_together_with_a_device_code_is_worth_a_warning() {
             .is_empty()
     );
     let bearer = ["--header", "Authorization: Bearer x", "--device-code"];
-    let warnings = config(&bearer).base.warnings;
-    assert_eq!(warnings.len(), 1, "{warnings:?}");
-    assert!(warnings[0].starts_with("`--device-code` has no effect"));
+    assert_eq!(
+        error(&bearer),
+        "an `Authorization` header and `--device-code` exclude each other: the first is for the mode `bearer`, the second for `device`"
+    );
 }
 
 #[test]

@@ -7,11 +7,11 @@
 //! be the tokens.
 
 mod answer;
+mod proving;
 
 use std::error::Error;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -29,16 +29,17 @@ use url::{Url, form_urlencoded};
 use zeroize::Zeroize;
 
 use super::connections::Connections;
-use super::dpop::{DPOP, Told};
 use super::http::{Document, FORM, FetchError, LIMITS, Limits, post};
 use crate::oauth::device::DeviceRequest;
-use crate::oauth::dpop::{Binding, Tries};
+use crate::oauth::grant;
+use crate::oauth::grant::token_exchange::Issued;
 use crate::oauth::registration::{AuthMethod, Client};
 use crate::oauth::token::{
     Effect, GrantRequest, Outage, OutageCause, Refusal, TokenError, TokenRequest, TokenSet,
 };
 use crate::secret::Secret;
 use answer::{Answer, Extra, Kind};
+use proving::Proving;
 
 /// Servers that ask others before they answer take their time, and a code is spent only once.
 const TOKEN_LIMITS: Limits = Limits {
@@ -77,14 +78,33 @@ pub async fn request(
     request: &TokenRequest,
     now: u64,
 ) -> Result<TokenSet, TokenError> {
+    let response = respond(http, request).await?;
+    token_set(&response, now)
+        .checked(request.binding.as_ref())
+        .map_err(|unusable| TokenError::Unusable(unusable.to_string()))
+}
+
+/// The same for a token exchange (RFC 8693), whose outcome is no token to be sent to a server.
+pub async fn exchange_token(
+    http: &Connections,
+    request: &TokenRequest,
+) -> Result<Issued, TokenError> {
+    let response = respond(http, request).await?;
+    Ok(Issued {
+        token: Secret::new(response.access_token().secret()),
+        issued_token_type: response.extra_fields().issued_token_type.clone(),
+    })
+}
+
+async fn respond(http: &Connections, request: &TokenRequest) -> Result<Response, TokenError> {
     let mut method = request.client.auth_method;
     let proving = Arc::new(Proving::default());
     loop {
-        let outcome = request_with(http, request, method, &proving, now).await;
+        let outcome = respond_to(http, request, method, &proving).await;
         match &outcome {
             Err(_) if proving.is_mended() => {}
             Err(TokenError::ClientDead(refusal))
-                if method == AuthMethod::ClientSecretBasic
+                if method == request.client.auth_method
                     && may_try_post(&request.client, refusal) =>
             {
                 method = AuthMethod::ClientSecretPost;
@@ -94,63 +114,18 @@ pub async fn request(
     }
 }
 
-/// The proofs of one request.
-#[derive(Default)]
-struct Proving {
-    tries: Mutex<Tries>,
-    mended: AtomicBool,
-}
-
-impl Proving {
-    /// Adds the proof, if there is something to prove (RFC 9449 §5).
-    fn prove(
-        &self,
-        http: &Connections,
-        request: &TokenRequest,
-        headers: &mut HeaderMap,
-    ) -> Result<(), TokenError> {
-        let Some(Binding { key, .. }) = &request.binding else {
-            return Ok(());
-        };
-        let tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
-        let proof = http
-            .prover()
-            .prove(key, "POST", &request.endpoint, None, &tries)
-            .map_err(|error| TokenError::Unusable(format!("no proof can be signed: {error}")))?;
-        headers.insert(DPOP, proof);
-        Ok(())
-    }
-
-    /// Takes note of what the answer says about the proof.
-    fn hear(&self, http: &Connections, request: &TokenRequest, told: &Told, error: Option<&str>) {
-        if request.binding.is_some() {
-            let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
-            let mended = http
-                .prover()
-                .hear(&request.endpoint, told, error, &mut tries);
-            self.mended.store(mended, Ordering::Relaxed);
-        }
-    }
-
-    /// Whether the last answer was about the proof alone, and another may do.
-    fn is_mended(&self) -> bool {
-        self.mended.swap(false, Ordering::Relaxed)
-    }
-}
-
 fn may_try_post(client: &Client, refusal: &Refusal) -> bool {
     client.auth_method == AuthMethod::ClientSecretBasic
         && client.client_secret.is_some()
         && refusal.error.as_deref() == Some("invalid_client")
 }
 
-async fn request_with(
+async fn respond_to(
     http: &Connections,
     request: &TokenRequest,
     method: AuthMethod,
     proving: &Arc<Proving>,
-    now: u64,
-) -> Result<TokenSet, TokenError> {
+) -> Result<Response, TokenError> {
     let oauth2 = client(request, method);
     // Owns what it needs: with borrowed parts the compiler cannot see that the whole is `Send`.
     let send = {
@@ -162,6 +137,8 @@ async fn request_with(
     if let Some(resource) = &request.resource {
         extra.push(("resource", resource.as_str()));
     }
+    let wanted = request.params.iter();
+    extra.extend(wanted.map(|(name, value)| (name.as_str(), value.as_str())));
     // RFC 6749 §4.1.3 wants it of public clients only; servers built on the Python SDK look a client
     // up by it before they read the header.
     if method == AuthMethod::ClientSecretBasic {
@@ -192,20 +169,21 @@ async fn request_with(
             }
             asked.request_async(&send).await
         }
-        // The crate asks until there is an answer; here, when to ask is not ours to decide.
-        GrantRequest::DeviceCode { device_code } => {
-            extra.push(("grant_type", request.grant.grant_type()));
-            extra.push(("device_code", device_code.expose()));
+        // The crate asks for a device's tokens until there is an answer; here, when to ask is not
+        // ours to decide. Of the other grants it knows one only.
+        GrantRequest::DeviceCode { .. }
+        | GrantRequest::ClientCredentials { .. }
+        | GrantRequest::JwtBearer { .. }
+        | GrantRequest::TokenExchange(_) => {
+            let form = grant::form(&request.grant).unwrap_or_default();
+            extra.extend(form.iter().map(|(name, value)| (*name, value.as_ref())));
             let (headers, body) = proved(&request.client, method, extra);
             let json = exchange(http, request, proving, headers, body).await?;
             serde_json::from_slice::<Response>(&json)
                 .map_err(|_| RequestTokenError::Other(String::new()))
         }
     };
-    let tokens = token_set(&outcome.map_err(without_body)?, now);
-    tokens
-        .checked(request.binding.as_ref())
-        .map_err(|unusable| TokenError::Unusable(unusable.to_string()))
+    outcome.map_err(without_body)
 }
 
 fn client(request: &TokenRequest, method: AuthMethod) -> OAuth2 {

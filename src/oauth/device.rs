@@ -283,7 +283,13 @@ impl DeviceAttempt {
     }
 
     /// The question whether the person has decided (RFC 8628 §3.4).
-    pub fn poll(&self, client: &Client, binding: Option<Binding>) -> TokenRequest {
+    /// `params` is what the user wants in it besides.
+    pub fn poll(
+        &self,
+        client: &Client,
+        params: Vec<(String, String)>,
+        binding: Option<Binding>,
+    ) -> TokenRequest {
         TokenRequest {
             endpoint: self.token_endpoint.clone(),
             client: client.clone(),
@@ -292,6 +298,7 @@ impl DeviceAttempt {
                 device_code: self.device_code.clone(),
             },
             binding,
+            params,
         }
     }
 }

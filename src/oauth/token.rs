@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::credential::Credential;
 use super::dpop::{self, Binding, ProofKey};
+use super::mode::AuthMode;
 use crate::ids::{Issuer, ResourceId};
 use crate::secret::Secret;
 use crate::untrusted::printable;
@@ -103,8 +104,8 @@ pub struct Grant {
     pub granted_at: u64,
     /// When the tokens were last refreshed, in seconds since the epoch.
     pub refreshed_at: Option<u64>,
-    /// Whether the person confirmed a code on another device (RFC 8628).
-    pub by_device: bool,
+    /// In which way it was obtained.
+    pub mode: AuthMode,
 }
 
 /// How an access token stands at a given moment.
@@ -143,7 +144,7 @@ impl Grant {
             requested_scopes,
             granted_at: now,
             refreshed_at: None,
-            by_device: false,
+            mode: AuthMode::OAuth,
         }
     }
 

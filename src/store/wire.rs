@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use crate::ids::{Issuer, ResourceId};
 use crate::jwt::KeyError;
 use crate::oauth::dpop::{self, ProofKey};
+use crate::oauth::mode::AuthMode;
 use crate::oauth::registration::{AuthMethod, Client, Management};
 use crate::oauth::sign_in::{FailureNote, Failures, KnownClient, SignIn};
 use crate::oauth::token::{Grant, TokenSet};
@@ -19,9 +20,6 @@ use crate::untrusted::{SHOWN, printable};
 
 /// The version this program writes, and the newest it understands.
 pub const VERSION: u64 = 1;
-
-/// The `mode` of a sign-in by code.
-const DEVICE: &str = "device";
 
 /// The file as it stands on disk. Members we do not know are kept.
 #[derive(Default, Serialize, Deserialize)]
@@ -52,7 +50,7 @@ pub struct Wire {
     granted_at: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refreshed_at: Option<u64>,
-    /// `device` for a sign-in by code; absent for one in the browser.
+    /// The way it was obtained; absent for the browser.
     #[serde(skip_serializing_if = "Option::is_none")]
     mode: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -237,7 +235,7 @@ impl TryFrom<Wire> for SignIn {
                 requested_scopes: wire.requested_scopes.unwrap_or_default(),
                 granted_at: wire.granted_at.unwrap_or_default(),
                 refreshed_at: wire.refreshed_at,
-                by_device: wire.mode.as_deref() == Some(DEVICE),
+                mode: mode(wire.mode.as_deref()),
             }),
             None if wire.refresh_token.is_some() => return Err(Fault::Member("access_token")),
             None => None,
@@ -343,7 +341,7 @@ impl From<&SignIn> for Wire {
             wire.dpop_key = exposed(tokens.proof_key.as_ref().map(ProofKey::kept).as_ref());
             wire.granted_at = Some(grant.granted_at);
             wire.refreshed_at = grant.refreshed_at;
-            wire.mode = grant.by_device.then(|| DEVICE.to_owned());
+            wire.mode = (grant.mode != AuthMode::OAuth).then(|| grant.mode.name().to_owned());
             wire.requested_scopes = Some(grant.requested_scopes.clone());
         }
         wire.client = sign_in
@@ -384,6 +382,11 @@ impl From<&KnownClient> for WireClient {
     }
 }
 
+/// A mode that is not known is none that this program could tell from the usual one.
+fn mode(name: Option<&str>) -> AuthMode {
+    name.and_then(AuthMode::from_name).unwrap_or_default()
+}
+
 fn exposed(secret: Option<&Secret>) -> Option<String> {
     secret.map(|secret| secret.expose().to_owned())
 }
@@ -413,7 +416,7 @@ pub mod tests {
                 requested_scopes: vec!["read".to_owned()],
                 granted_at: 1_700_000_000,
                 refreshed_at: Some(1_700_000_100),
-                by_device: true,
+                mode: AuthMode::Device,
             }),
             clients: BTreeMap::from([(
                 issuer,

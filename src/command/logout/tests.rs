@@ -11,6 +11,7 @@ use crate::config::Base;
 use crate::diag::{Captured, Level};
 use crate::ids::Issuer;
 use crate::net::client::HttpSettings;
+use crate::oauth::mode::AuthMode;
 use crate::oauth::registration::{AuthMethod, Client, Management};
 use crate::oauth::sign_in::KnownClient;
 use crate::oauth::token::{Grant, TokenSet};
@@ -105,7 +106,7 @@ impl Remote {
                 requested_scopes: vec![],
                 granted_at: 0,
                 refreshed_at: None,
-                by_device: false,
+                mode: AuthMode::OAuth,
             }),
             clients: [(
                 issuer,

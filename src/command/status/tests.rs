@@ -8,6 +8,7 @@ use super::*;
 use crate::config::Base;
 use crate::diag::Level;
 use crate::ids::{Issuer, ResourceId};
+use crate::oauth::mode::AuthMode;
 use crate::oauth::registration::{AuthMethod, Client};
 use crate::oauth::sign_in::KnownClient;
 use crate::oauth::token::{Grant, TokenSet};
@@ -45,7 +46,7 @@ fn sign_in(expires_at: Option<u64>, refresh_token: Option<&str>) -> SignIn {
             requested_scopes: vec![],
             granted_at: NOW - 3 * 86400,
             refreshed_at: Some(NOW - 120),
-            by_device: false,
+            mode: AuthMode::OAuth,
         }),
         clients: [(
             issuer,
@@ -216,7 +217,7 @@ fn the_account_is_what_the_id_token_says() {
 fn a_sign_in_by_code_is_told_from_one_in_the_browser() {
     let mut sign_in = sign_in(None, None);
     assert_eq!(entry(sign_in.clone()).mode, Some("oauth"));
-    sign_in.grant.as_mut().unwrap().by_device = true;
+    sign_in.grant.as_mut().unwrap().mode = AuthMode::Device;
     assert_eq!(entry(sign_in.clone()).mode, Some("device"));
     sign_in.grant = None;
     assert_eq!(entry(sign_in).mode, Some("oauth"));

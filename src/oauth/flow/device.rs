@@ -8,6 +8,7 @@ use crate::oauth::authorize::CallbackError;
 use crate::oauth::device::{DeviceAttempt, DeviceCode, DeviceError, DeviceRequest, judge};
 use crate::oauth::discovery::Fetched;
 use crate::oauth::invitation::Open;
+use crate::oauth::mode::AuthMode;
 use crate::oauth::registration::Client;
 use crate::oauth::token::{Grant, TokenSet};
 use crate::oauth::token_endpoint::{Effect, Outage, Refusal, TokenError};
@@ -182,11 +183,11 @@ impl Flow {
             return self.code_lapsed(shown, end, now);
         }
         let action = Action::RequestToken {
-            request: Box::new(
-                shown
-                    .attempt
-                    .poll(&shown.caller.client, shown.caller.plan.binding.clone()),
-            ),
+            request: Box::new(shown.attempt.poll(
+                &shown.caller.client,
+                self.settings.token_params.clone(),
+                shown.caller.plan.binding.clone(),
+            )),
             after: wait,
         };
         (State::Polling(shown), action)
@@ -320,7 +321,7 @@ impl Shown {
         let (attempt, plan) = (self.attempt, self.caller.plan);
         let (issuer, resource) = (attempt.issuer, attempt.resource);
         let grant = Box::new(Grant {
-            by_device: true,
+            mode: AuthMode::Device,
             ..Grant::new(issuer, resource, attempt.scopes, tokens, now)
         });
         let known = known(&plan.server, &self.caller.client);

@@ -5,7 +5,10 @@ use url::Url;
 
 use crate::ids::{Issuer, ResourceId, ServerUrl, is_loopback};
 use crate::oauth::dpop;
+use crate::oauth::known::Known;
+use crate::oauth::mode::AuthMode;
 use crate::oauth::registration::{AuthMethod, Client, other_spelling};
+use crate::oauth::token_endpoint::GrantRequest;
 use crate::secret::Secret;
 
 /// What the user decided about signing in to one server, checked.
@@ -23,7 +26,7 @@ pub struct Settings {
     pub scopes: Option<Vec<String>>,
     /// Parameters to set on the authorization URL, or in the request for a code.
     pub authorize_params: Vec<(String, String)>,
-    /// How a person is asked.
+    /// How a grant comes about.
     pub way: Way,
     /// Where the browser returns to.
     pub redirect: Redirect,
@@ -35,9 +38,36 @@ pub struct Settings {
     pub issuer: Option<Issuer>,
     /// Whether tokens are bound to a key (RFC 9449).
     pub dpop: dpop::Mode,
+    /// Endpoints that take the place of all metadata.
+    pub endpoints: Option<ConfiguredEndpoints>,
+    /// What tokens are asked for besides `resource`, where a provider wants it so.
+    pub audience: Option<String>,
+    /// Parameters to set in every request for tokens.
+    pub token_params: Vec<(String, String)>,
+    /// Whether codes are protected by PKCE.
+    pub pkce: bool,
+    /// What is known about servers beyond what they say.
+    pub known: Known,
 }
 
 impl Settings {
+    /// What the user wants in a request for tokens besides what the grant consists of.
+    ///
+    /// `audience` was said when the code was asked for, and servers that take it there refuse it
+    /// with the code; to a refresh they want it again.
+    pub fn token_params(&self, grant: &GrantRequest) -> Vec<(String, String)> {
+        let mut params = self.token_params.clone();
+        if let Some(audience) = &self.audience
+            && !matches!(
+                grant,
+                GrantRequest::AuthorizationCode { .. } | GrantRequest::DeviceCode { .. }
+            )
+        {
+            params.push(("audience".to_owned(), audience.clone()));
+        }
+        params
+    }
+
     /// The port in the redirect URI of a client that is registered without a listener, for the day
     /// when a browser comes into play; if it is taken then, that registers anew. Each server has its
     /// own, so that they do not get into each other's way.
@@ -50,13 +80,67 @@ impl Settings {
     }
 }
 
-/// How a person is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Endpoints that the user gave. No metadata is asked for then: neither the server's nor the
+/// authorization server's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfiguredEndpoints {
+    /// Whose they are: what `iss` is compared with, and what credentials are kept under.
+    pub issuer: Issuer,
+    /// Where a person signs in; `None` leaves the ways that need nobody.
+    pub authorization_endpoint: Option<Url>,
+    /// Where codes and refresh tokens are handed in.
+    pub token_endpoint: Url,
+}
+
+/// How a grant comes about.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// By a page in a browser that is sent back to this machine.
+    /// A person is asked by a page in a browser that is sent back to this machine.
     Browser,
-    /// By a code to be confirmed in a browser on any device (RFC 8628).
+    /// A person is asked by a code to be confirmed in a browser on any device (RFC 8628).
     Device,
+    /// Nobody is asked.
+    Unattended(Unattended),
+}
+
+/// What stands in for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unattended {
+    /// The client's own credentials (RFC 6749 §4.4).
+    ClientCredentials,
+    /// What an organisation's identity provider says of the user (RFC 8693, then RFC 7523 §2.1).
+    Enterprise(IdentityProvider),
+    /// What the platform says of the workload (RFC 7523 §2.1).
+    Workload,
+}
+
+impl Unattended {
+    /// The mode that it makes.
+    pub fn mode(&self) -> AuthMode {
+        match self {
+            Self::ClientCredentials => AuthMode::ClientCredentials,
+            Self::Enterprise(_) => AuthMode::Enterprise,
+            Self::Workload => AuthMode::Workload,
+        }
+    }
+}
+
+/// An organisation's identity provider, and who we are there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityProvider {
+    /// Where it issues tokens.
+    pub endpoint: ProviderEndpoint,
+    /// The client that the user obtained from it.
+    pub client: ConfiguredClient,
+}
+
+/// Where an identity provider issues tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProviderEndpoint {
+    /// Here.
+    Given(Url),
+    /// Where the metadata of this issuer says. The address is the user's own word.
+    OfIssuer(ServerUrl),
 }
 
 /// A client that the user obtained from the authorization server.

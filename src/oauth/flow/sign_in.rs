@@ -8,10 +8,10 @@ use super::{
     Action, Amendment, Flow, FlowError, Goal, Move, Note, ResourceChoice, State, Way, done, fail,
 };
 use crate::ids::{Issuer, ResourceId};
-use crate::oauth::authorize::{Ask, Attempt, Randomness};
+use crate::oauth::authorize::{Ask, AskError, Attempt, Randomness};
 use crate::oauth::challenge::Challenge;
 use crate::oauth::discovery::resource::{Expected, ResourceMetadata, ResourceSearch};
-use crate::oauth::discovery::server::{AuthorizationServer, Rules, ServerSearch};
+use crate::oauth::discovery::server::{AuthorizationServer, Leads, Rules, ServerSearch};
 use crate::oauth::discovery::{Fetched, Step};
 use crate::oauth::dpop::Binding;
 use crate::oauth::invitation::Open;
@@ -181,7 +181,11 @@ impl Flow {
             server: &self.settings.server,
             allow_missing_pkce_metadata: self.settings.allow_missing_pkce_metadata,
             issuer: self.settings.issuer.as_ref(),
-            by_device: self.settings.way == Way::Device,
+            leads: match &self.settings.way {
+                Way::Browser => Leads::Browser,
+                Way::Device => Leads::Device,
+                Way::Unattended(_) => Leads::TokenEndpoint,
+            },
         }
     }
 
@@ -270,8 +274,8 @@ impl Flow {
 
     /// Takes the way that the user wants.
     pub(super) fn approach(&mut self, plan: Plan, now: u64) -> Move {
-        match self.settings.way {
-            Way::Browser => self.bind(plan, now),
+        match &self.settings.way {
+            Way::Browser | Way::Unattended(_) => self.bind(plan, now),
             Way::Device => self.approach_by_device(plan, now),
         }
     }
@@ -495,7 +499,10 @@ impl Flow {
         }
         let attempt = match Attempt::new(&ask, &bound.randomness) {
             Ok(attempt) => Box::new(attempt),
-            Err(error) => return fail(FlowError::RedirectUri(error.0)),
+            Err(AskError::RedirectUri(uri)) => return fail(FlowError::RedirectUri(uri)),
+            Err(AskError::NoAuthorizationEndpoint) => {
+                return fail(FlowError::NoAuthorizationEndpoint(plan.server.issuer));
+            }
         };
         let asked = Asked {
             plan,

@@ -22,6 +22,7 @@ use crate::oauth::device::{DeviceAttempt, DeviceRequest};
 use crate::oauth::discovery::tests::{reply, unreachable};
 use crate::oauth::discovery::{FetchFault, Fetched};
 use crate::oauth::dpop::{self, ProofKey};
+use crate::oauth::known::Known;
 use crate::oauth::registration::AuthMethod;
 use crate::oauth::sign_in::KnownClient;
 use crate::oauth::token::TokenSet;
@@ -344,7 +345,10 @@ impl World {
         match action {
             Action::Save(_) | Action::Unlock => assert!(self.locked, "{:?}", self.log),
             Action::RequestToken { request, .. } => match request.grant {
-                GrantRequest::RefreshToken { .. } => assert!(self.locked, "{:?}", self.log),
+                GrantRequest::RefreshToken { .. }
+                | GrantRequest::ClientCredentials { .. }
+                | GrantRequest::JwtBearer { .. }
+                | GrantRequest::TokenExchange(_) => assert!(self.locked, "{:?}", self.log),
                 GrantRequest::AuthorizationCode { .. } => {
                     assert!(self.turn && !self.locked, "{:?}", self.log);
                 }
@@ -537,6 +541,11 @@ fn settings() -> Settings {
         allow_missing_pkce_metadata: false,
         dpop: dpop::Mode::Auto,
         issuer: None,
+        endpoints: None,
+        audience: None,
+        token_params: Vec::new(),
+        pkce: true,
+        known: Known::default(),
     }
 }
 
