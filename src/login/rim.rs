@@ -32,6 +32,7 @@ use crate::net::http::{self as net_http, Document, FetchError};
 use crate::net::token_endpoint;
 use crate::oauth::authorize::Randomness;
 use crate::oauth::discovery::{FetchFault, Fetched, Reply};
+use crate::oauth::dpop::ProofKey;
 use crate::oauth::flow::{Action, Amendment, Event, Flow, FlowError, Goal, Settings};
 use crate::oauth::invitation::{Open, Standing};
 use crate::oauth::scope::History;
@@ -236,6 +237,7 @@ impl Hands {
             Action::RequestToken { request, after } => self.request_token(&request, after).await,
             Action::AwaitTurn { until } => self.await_turn(until).await,
             Action::Fetch { url, after } => Event::Fetched(self.rim.fetch(url, after).await),
+            Action::MakeKey => Event::KeyMade(ProofKey::generate().map_err(cause)),
             Action::Bind { port, strict } => Event::Bound(self.bind(port, strict)),
             Action::Register { url, body } => Event::Fetched(self.register(url, &body).await),
             Action::Probe(attempt) => Event::Fetched(self.probe(attempt.address.0.clone()).await),

@@ -13,6 +13,7 @@ use reqwest::ClientBuilder;
 use tokio::sync::watch;
 
 use super::client::{Client, HttpError, HttpSettings, build};
+use super::dpop::Prover;
 use super::pulse::{self, Disturbance, Pulse, Reading};
 
 /// How long a connection may be silent before the system asks whether the other side is still there.
@@ -57,6 +58,7 @@ struct Shared {
     start: Instant,
     state: Mutex<State>,
     renewed: watch::Sender<Option<Disturbance>>,
+    prover: Prover,
 }
 
 #[derive(Debug)]
@@ -84,6 +86,7 @@ impl Connections {
             start,
             state: Mutex::new(state),
             renewed: watch::Sender::new(None),
+            prover: Prover::default(),
         })))
     }
 
@@ -118,6 +121,12 @@ impl Connections {
         let reading = Reading::now(self.0.start);
         let disturbed = self.lock().pulse.beat(reading, way, pulse::is_ours);
         self.take(disturbed);
+    }
+
+    /// What makes the proofs for authorization servers (RFC 9449), and remembers as long as this lives
+    /// what they said about them.
+    pub fn prover(&self) -> &Prover {
+        &self.0.prover
     }
 
     /// Gives every later request a new connection, and says why to those who keep streams open.
