@@ -3,12 +3,16 @@
 //! Values stay text here. What they mean, and where else they may come from, is decided in
 //! [`crate::config`].
 
+mod trust;
+
 use std::ffi::OsString;
 use std::fmt;
 
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+pub use trust::TrustOptions;
 
 /// Prefix of the environment variables that stand for options.
 pub const ENV_PREFIX: &str = "MCP_DRAWBRIDGE_";
@@ -371,6 +375,10 @@ pub struct CommonOptions {
     /// Use IPv4 only
     #[arg(long, hide_short_help = true)]
     pub ipv4: bool,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub trust: TrustOptions,
 
     /// Write decisions and their reasons to stderr
     #[arg(long)]

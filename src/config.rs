@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use http::header::{AUTHORIZATION, HeaderMap};
 use serde_json::{Map, Value};
-use url::Host;
+use url::{Host, Url};
 
 use crate::cli::{
     CommonOptions, LogoutArgs, Request, ServerArgs, StatusArgs, UsageError, WhichOptions,
@@ -88,7 +88,7 @@ pub enum Job {
     /// Sign in and say what was granted.
     Login(Box<Config>),
     /// Revoke and forget sign-ins.
-    Logout(Logout),
+    Logout(Box<Logout>),
     /// List the cached sign-ins.
     Status(Status),
 }
@@ -263,7 +263,7 @@ impl Job {
         Ok(match request {
             Request::Bridge(args) => Self::Bridge(Box::new(Config::new(&args, around)?)),
             Request::Login(args) => Self::Login(Box::new(Config::new(&args, around)?)),
-            Request::Logout(args) => Self::Logout(Logout::new(&args, around)?),
+            Request::Logout(args) => Self::Logout(Box::new(Logout::new(&args, around)?)),
             Request::Status(args) => Self::Status(Status::new(&args, around)?),
         })
     }
@@ -328,7 +328,15 @@ impl Config {
             base.warnings.extend(without_effect(args, &lookup, auth));
         }
         let callback = callback(args, &lookup)?;
-        let http = network::http_settings(&args.common, around, &lookup, &mut base.warnings)?;
+        let mut http = network::http_settings(&args.common, around, &lookup, &mut base.warnings)?;
+        let issuer = match lookup.text("issuer", &args.issuer) {
+            Some(given) => Some(oauth::issuer(&given)?),
+            None => None,
+        };
+        http.policy.server = Some(server.url().clone());
+        // What the user names is theirs, as the server is.
+        let own = issuer.iter().map(Issuer::as_str);
+        http.policy.own = own.filter_map(|own| Url::parse(own).ok()).collect();
         if http.ipv4 && matches!(server.url().host(), Some(Host::Ipv6(_))) {
             return Err(UsageError::new(format!(
                 "`--ipv4` excludes the IPv6 address in `{server}`"
@@ -364,10 +372,7 @@ impl Config {
             },
             client: which.client,
             client_metadata: which.client_metadata,
-            issuer: match lookup.text("issuer", &args.issuer) {
-                Some(given) => Some(oauth::issuer(&given)?),
-                None => None,
-            },
+            issuer,
             scopes: which.scopes,
             authorize_params: which.authorize_params,
             allow_http: which.allow_http,

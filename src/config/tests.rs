@@ -145,7 +145,7 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
     type Holds = fn(&Config) -> bool;
     let (ca, _) = pair();
     let (own, key) = pair();
-    let cases: [(&str, &str, Holds); 33] = [
+    let cases: [(&str, &str, Holds); 34] = [
         ("transport", "sse-only", |c| {
             c.transport == Preference::SseOnly
         }),
@@ -234,6 +234,9 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
             c.http.proxies.direct == "a.test,.b.test"
         }),
         ("ipv4", "", |c| c.http.ipv4),
+        ("allow-internal-addresses", "", |c| {
+            c.http.policy.allow_internal
+        }),
         ("debug", "", |c| c.base.level == Level::Debug),
         ("silent", "", |c| c.base.level == Level::Silent),
     ];

@@ -30,7 +30,7 @@ use crate::net::connections::Connections;
 use crate::net::http::{self as net_http, Document, FetchError};
 use crate::net::token_endpoint;
 use crate::oauth::authorize::Randomness;
-use crate::oauth::discovery::{FetchFault, Fetched, Reply};
+use crate::oauth::discovery::{FetchFault, Reply};
 use crate::oauth::flow::{Action, Amendment, Event, Flow, FlowError, Goal, Settings};
 use crate::oauth::invitation::{Open, Standing};
 use crate::oauth::scope::History;
@@ -208,12 +208,17 @@ impl Hands {
             Action::AwaitTurn { until } => self.await_turn(until).await,
             Action::Fetch { url, after } => {
                 pause(after).await;
-                Event::Fetched(self.fetch(url).await)
+                self.fetch(url).await
             }
             Action::Bind { port, strict } => Event::Bound(self.bind(port, strict)),
-            Action::Register { url, body } => Event::Fetched(self.register(url, &body).await),
-            Action::Probe(attempt) => Event::Fetched(self.probe(attempt.address.0.clone()).await),
-            Action::OpenBrowser { attempt, resumed } => self.open_browser(&attempt, resumed),
+            Action::Register { url, body } => self.register(url, &body).await,
+            Action::Probe(attempt) => self.probe(attempt.address.0.clone()).await,
+            Action::OpenBrowser { attempt, resumed } => {
+                match net_http::may_open(&self.rim.http, &attempt.address.0).await {
+                    Ok(()) => self.open_browser(&attempt, resumed),
+                    Err(error) => Event::Forbidden(cause(error)),
+                }
+            }
             Action::AwaitCallback { until } => self.await_callback(until).await,
             Action::RequestCode { request, after } => self.request_code(&request, after).await,
             Action::ShowCode { attempt, how } => self.show_code(attempt, how),
@@ -346,7 +351,7 @@ impl Hands {
         }
     }
 
-    async fn fetch(&self, url: Url) -> Fetched {
+    async fn fetch(&self, url: Url) -> Event {
         let server = self.rim.settings.server.url();
         let mut headers = match same_origin(&url, server) {
             true => self.rim.headers.clone(),
@@ -358,13 +363,13 @@ impl Hands {
         fetched(net_http::fetch(&self.rim.http, url, headers).await)
     }
 
-    async fn probe(&self, url: Url) -> Fetched {
+    async fn probe(&self, url: Url) -> Event {
         let accept = HeaderValue::from_static("text/html,application/xhtml+xml,*/*;q=0.8");
         let headers = HeaderMap::from_iter([(header::ACCEPT, accept)]);
         fetched(net_http::fetch(&self.rim.http, url, headers).await)
     }
 
-    async fn register(&self, url: Url, body: &Value) -> Fetched {
+    async fn register(&self, url: Url, body: &Value) -> Event {
         fetched(net_http::post_json(&self.rim.http, url, None, body.to_string()).await)
     }
 
@@ -464,14 +469,16 @@ fn cause(error: impl std::error::Error + Send + Sync + 'static) -> Cause {
     Arc::new(error)
 }
 
-fn fetched(outcome: Result<Document, FetchError>) -> Fetched {
-    match outcome {
+/// What came of a request to an address that a server named.
+fn fetched(outcome: Result<Document, FetchError>) -> Event {
+    Event::Fetched(match outcome {
         Ok(document) => Ok(Reply {
             status: document.status,
             retry_after: document.retry_after.map(|wait| wait.as_secs()),
             body: document.body,
             url: document.url,
         }),
+        Err(error @ FetchError::Forbidden(_)) => return Event::Forbidden(cause(error)),
         Err(error @ (FetchError::TooLarge { .. } | FetchError::Redirected { .. })) => {
             Err(FetchFault::Unusable(cause(error)))
         }
@@ -479,5 +486,5 @@ fn fetched(outcome: Result<Document, FetchError>) -> Fetched {
             true => FetchFault::NoAnswer(cause(error)),
             false => FetchFault::NotSent(cause(error)),
         }),
-    }
+    })
 }

@@ -9,9 +9,7 @@ use crate::oauth::invitation::{Invitation, Open, Standing};
 impl Hands {
     pub(super) async fn request_code(&self, request: &DeviceRequest, after: u64) -> Event {
         pause(after).await;
-        Event::Fetched(fetched(
-            token_endpoint::request_code(&self.rim.http, request).await,
-        ))
+        fetched(token_endpoint::request_code(&self.rim.http, request).await)
     }
 
     pub(super) fn show_code(&mut self, attempt: Box<DeviceAttempt>, how: Show) -> Event {

@@ -27,6 +27,8 @@ pub enum FlowError {
     NoRegistration(Issuer),
     /// The registration failed.
     Registration(RegistrationError),
+    /// A server named an address where it may not send us (RFC 9728 §7.7).
+    Forbidden(Cause),
     /// The configured client belongs to another authorization server.
     OtherIssuersClient {
         /// The client.
@@ -100,6 +102,7 @@ impl FlowError {
                 "create a client in the provider's console and pass it with `--static-oauth-client-info`"
             }
             Self::Registration(error) => error.hint(),
+            Self::Forbidden(_) => "report this to the operator of the server",
             Self::OtherIssuersClient { .. } => {
                 "if the client is right, sign out with `mcp-drawbridge logout` and try again"
             }
@@ -168,6 +171,7 @@ impl fmt::Display for FlowError {
             Self::Store(cause)
             | Self::Lock(cause)
             | Self::SignInLock(cause)
+            | Self::Forbidden(cause)
             | Self::Callback(cause) => cause.fmt(f),
             Self::Discovery(error) => error.fmt(f),
             Self::NoRegistration(issuer) => write!(
@@ -230,6 +234,7 @@ impl Error for FlowError {
             Self::Store(cause)
             | Self::Lock(cause)
             | Self::SignInLock(cause)
+            | Self::Forbidden(cause)
             | Self::Callback(cause) => cause.source(),
             Self::Discovery(error) => error.source(),
             Self::Registration(error) => error.source(),

@@ -166,6 +166,9 @@ pub enum Event {
     NoTurn(Cause),
     /// What came of a request.
     Fetched(Fetched),
+    /// A server named an address where it may not send us, or the browser. Comes in place of what
+    /// else would answer the action.
+    Forbidden(Cause),
     /// The port that is listened on, and randomness for one attempt.
     Bound(Result<(u16, Randomness), Cause>),
     /// A browser was opened, or the address at least printed.
@@ -190,6 +193,7 @@ impl Event {
             Self::Turn(_) | Self::NoTurn(_) => "the sign-in lock",
             Self::CacheChanged(_) => "another's change of the cache",
             Self::Fetched(_) => "a document",
+            Self::Forbidden(_) => "a forbidden address",
             Self::Bound(_) => "a listener",
             Self::BrowserOpened => "an open browser",
             Self::CodeShown => "a code that was shown",
