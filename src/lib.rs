@@ -19,6 +19,7 @@
 
 // Strings that must not be mixed up, must not print, or must not be believed.
 pub mod ids;
+pub mod jwt;
 pub mod pem;
 pub mod secret;
 pub mod untrusted;

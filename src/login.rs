@@ -20,12 +20,13 @@ use std::time::Duration;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::config::{Config, Resource};
+use crate::config::{AuthMode, Config, Resource};
 use crate::diag::Diag;
 use crate::net::callback::{Listener, Page};
 use crate::net::connections::Connections;
 use crate::oauth::challenge::Challenge;
 use crate::oauth::credential::Credential;
+use crate::oauth::dpop;
 use crate::oauth::flow::{ConfiguredClient, Goal, Redirect, ResourceChoice, Settings, Way};
 use crate::oauth::invitation::{Invitation, Standing, pasted_query};
 use crate::oauth::token::{Freshness, Grant};
@@ -320,9 +321,9 @@ fn settings(config: &Config) -> Settings {
         },
         scopes: config.scopes.clone(),
         authorize_params: config.authorize_params.clone(),
-        way: match config.device_code {
-            true => Way::Device,
-            false => Way::Browser,
+        way: match config.auth {
+            AuthMode::Device => Way::Device,
+            _ => Way::Browser,
         },
         redirect: Redirect {
             host: config.callback.host.clone(),
@@ -332,6 +333,7 @@ fn settings(config: &Config) -> Settings {
         auth_timeout: config.auth_timeout.as_secs().max(1),
         allow_missing_pkce_metadata: config.allow_missing_pkce_metadata,
         issuer: config.issuer.clone(),
+        dpop: dpop::Mode::Auto,
     }
 }
 

@@ -290,6 +290,7 @@ impl DeviceAttempt {
             grant: GrantRequest::DeviceCode {
                 device_code: self.device_code.clone(),
             },
+            binding: None,
         }
     }
 }

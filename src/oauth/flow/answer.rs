@@ -210,6 +210,7 @@ fn exchange(asked: Asked, code: Secret) -> Move {
         client: asked.client.clone(),
         resource: asked.attempt.resource.clone(),
         grant: asked.attempt.exchange(code),
+        binding: None,
     });
     let action = Action::RequestToken {
         request: request.clone(),

@@ -141,6 +141,7 @@ impl Flow {
             grant: GrantRequest::RefreshToken {
                 refresh_token: token.clone(),
             },
+            binding: None,
         });
         let action = Action::RequestToken {
             request: request.clone(),

@@ -252,8 +252,8 @@ impl Flow {
 
     /// Takes the way that the user wants.
     pub(super) fn approach(&mut self, plan: Plan, now: u64) -> Move {
-        match self.settings.way {
-            Way::Browser => self.bind(plan, now),
+        match &self.settings.way {
+            Way::Browser | Way::Unattended(_) => self.bind(plan, now),
             Way::Device => self.approach_by_device(plan, now),
         }
     }
