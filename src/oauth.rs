@@ -9,6 +9,7 @@ pub mod document;
 pub mod flow;
 pub mod id_token;
 pub mod invitation;
+pub mod known;
 pub mod registration;
 pub mod schedule;
 pub mod scope;

@@ -85,7 +85,9 @@ use answer::{Asked, await_callback};
 use device::{Caller, Shown};
 pub use error::{FlowError, Note, RefreshReason};
 pub use event::{Action, Event, Goal, Show};
-pub use settings::{ConfiguredClient, Redirect, ResourceChoice, Settings, Way};
+pub use settings::{
+    ConfiguredClient, ConfiguredEndpoints, Redirect, ResourceChoice, Settings, Way,
+};
 use sign_in::{Bound, Choice, Plan, Task};
 
 use super::discovery::resource::{ResourceMetadata, ResourceSearch};
