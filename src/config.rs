@@ -9,6 +9,7 @@ mod endpoints;
 mod file;
 mod given;
 mod headers;
+mod mode;
 mod network;
 mod oauth;
 mod which;
@@ -35,6 +36,9 @@ use crate::oauth::flow::ConfiguredEndpoints;
 use crate::oauth::known::Known;
 use crate::oauth::registration::AuthMethod;
 use crate::secret::Secret;
+use mode::Claim;
+
+pub use crate::oauth::mode::AuthMode;
 pub use again::Again;
 use file::{Entry, File, Need, Target};
 pub use file::{OpenError, Opened, open};
@@ -133,8 +137,6 @@ pub struct Config {
     /// Headers for every request to the remote server and to no other; at most one of each name.
     /// Their values are marked as sensitive and do not print.
     pub headers: HeaderMap,
-    /// Whether a person confirms a code on any device, in place of a browser that returns here.
-    pub device_code: bool,
     /// Where the browser returns to.
     pub callback: Callback,
     /// How long a person may take for the sign-in.
@@ -171,15 +173,6 @@ pub struct Config {
     pub keep_alive: Option<Duration>,
     /// How a person says the same in a terminal.
     pub again: Again,
-}
-
-/// How requests to the remote server are authorized.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuthMode {
-    /// By an `Authorization` header that the user configured; a refusal is final.
-    Bearer,
-    /// By OAuth, as soon as the server asks for it.
-    OAuth,
 }
 
 /// The redirect URI without its port.
@@ -320,10 +313,7 @@ impl Config {
             &lookup.lists("header-file", &args.header_file),
             around,
         )?;
-        let auth = match headers.contains_key(AUTHORIZATION) {
-            true => AuthMode::Bearer,
-            false => AuthMode::OAuth,
-        };
+        let auth = mode::choose(&claims(args, &lookup, &headers)?)?;
         which.check_mode(auth, &mut base.warnings)?;
         if disabled && matches!(which.resource, Resource::Given(_)) {
             base.warnings
@@ -343,9 +333,8 @@ impl Config {
         if let (Some(endpoints), Some(issuer)) = (&mut which.endpoints, &issuer) {
             endpoints.issuer = issuer.clone();
         }
-        let device_code = lookup.switch("device-code", args.device_code)?;
-        if device_code {
-            base.warnings.extend(without_effect(args, &lookup, auth));
+        if auth == AuthMode::Device {
+            base.warnings.extend(without_effect(args, &lookup));
         }
         let callback = callback(args, &lookup)?;
         let http = network::http_settings(&args.common, around, &lookup, &mut base.warnings)?;
@@ -368,7 +357,6 @@ impl Config {
                 around,
                 &lookup.typed(),
             )?,
-            device_code,
             callback,
             transport: match lookup.text("transport", &args.transport) {
                 Some(given) => given.transport()?,
@@ -549,12 +537,24 @@ fn remote_entry<'f>(file: &'f File, text: &str) -> Result<Option<Entry<'f>>, Usa
     })
 }
 
-/// What `--device-code` takes the effect from, or is without effect for.
-fn without_effect(args: &ServerArgs, lookup: &Lookup<'_>, auth: AuthMode) -> Vec<String> {
-    if auth == AuthMode::Bearer {
-        let why = "`--device-code` has no effect, since an `Authorization` header is given";
-        return vec![why.to_owned()];
+/// Everything that asks for a mode, the most telling first.
+fn claims(
+    args: &ServerArgs,
+    lookup: &Lookup<'_>,
+    headers: &HeaderMap,
+) -> Result<Vec<Claim>, UsageError> {
+    let mut claims = Vec::new();
+    if headers.contains_key(AUTHORIZATION) {
+        claims.push(Claim::new(AuthMode::Bearer, "an `Authorization` header"));
     }
+    if let Some(given) = lookup.switched_on("device-code", args.device_code)? {
+        claims.push(Claim::new(AuthMode::Device, given));
+    }
+    Ok(claims)
+}
+
+/// What `--device-code` takes the effect from.
+fn without_effect(args: &ServerArgs, lookup: &Lookup<'_>) -> Vec<String> {
     let host = lookup.text("host", &args.host);
     let path = lookup.text("callback-path", &args.callback_path);
     let bind = lookup.text("bind-host", &args.bind_host);

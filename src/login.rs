@@ -20,12 +20,13 @@ use std::time::Duration;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::config::{Config, Resource};
+use crate::config::{AuthMode, Config, Resource};
 use crate::diag::Diag;
 use crate::net::callback::{Listener, Page};
 use crate::net::connections::Connections;
 use crate::oauth::challenge::Challenge;
 use crate::oauth::credential::Credential;
+use crate::oauth::dpop;
 use crate::oauth::flow::{ConfiguredClient, Goal, Redirect, ResourceChoice, Settings, Way};
 use crate::oauth::invitation::{Invitation, Standing, pasted_query};
 use crate::oauth::token::{Freshness, Grant};
@@ -320,9 +321,9 @@ fn settings(config: &Config) -> Settings {
         },
         scopes: config.scopes.clone(),
         authorize_params: config.authorize_params.clone(),
-        way: match config.device_code {
-            true => Way::Device,
-            false => Way::Browser,
+        way: match config.auth {
+            AuthMode::Device => Way::Device,
+            _ => Way::Browser,
         },
         redirect: Redirect {
             host: config.callback.host.clone(),
@@ -337,6 +338,7 @@ fn settings(config: &Config) -> Settings {
         token_params: config.token_params.clone(),
         pkce: config.pkce,
         known: config.known,
+        dpop: dpop::Mode::Auto,
     }
 }
 

@@ -18,7 +18,7 @@ pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
     let http = Connections::new(config.http.clone()).map_err(Error::Http)?;
     let (login, task) = match config.auth {
         AuthMode::Bearer => (None, None),
-        AuthMode::OAuth => {
+        _ => {
             let (login, task) = Login::start(config, http.clone(), diag.clone())?;
             (Some(login), Some(task))
         }

@@ -34,7 +34,7 @@ struct Entry {
     server: Option<String>,
     /// Whose sign-in it is, as the ID token tells, where there is one.
     account: Option<Account>,
-    /// How requests are authorized: `oauth`, or `device` after a sign-in by code.
+    /// How requests are authorized, by the name of the mode.
     mode: Option<&'static str>,
     /// The authorization server.
     issuer: Option<String>,
@@ -183,10 +183,8 @@ impl Entry {
         self.server = Some(shown_address(&sign_in.server));
         self.account = sign_in.account();
         self.problem = last_failure(&sign_in.failures);
-        self.mode = Some(match &sign_in.grant {
-            Some(grant) if grant.by_device => "device",
-            _ => "oauth",
-        });
+        let mode = sign_in.grant.as_ref().map(|grant| grant.mode);
+        self.mode = Some(mode.unwrap_or_default().name());
         let issuer = match &sign_in.grant {
             Some(grant) => Some(&grant.issuer),
             None => sign_in.clients.keys().next(),

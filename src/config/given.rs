@@ -117,15 +117,20 @@ impl<'a> Lookup<'a> {
     }
 
     pub fn switch(&self, long: &str, flag: bool) -> Result<bool, UsageError> {
+        Ok(self.switched_on(long, flag)?.is_some())
+    }
+
+    /// Where a switch was turned on, if it was.
+    pub fn switched_on(&self, long: &str, flag: bool) -> Result<Option<String>, UsageError> {
         if flag {
-            return Ok(true);
+            return Ok(Some(format!("`--{long}`")));
         }
         let Some(given) = self.variable(long).or_else(|| self.only_filed(long)) else {
-            return Ok(false);
+            return Ok(None);
         };
         match given.text.to_ascii_lowercase().as_str() {
-            "1" | "true" | "yes" | "on" => Ok(true),
-            "0" | "false" | "no" | "off" => Ok(false),
+            "1" | "true" | "yes" | "on" => Ok(Some(given.origin)),
+            "0" | "false" | "no" | "off" => Ok(None),
             _ => Err(given.wrong("`true` or `false`")),
         }
     }

@@ -126,7 +126,8 @@ fn an_address_alone_is_enough() {
     assert!(config.client.is_none() && config.client_metadata.is_empty());
     assert!(config.authorize_params.is_empty());
     assert!(!config.allow_http && !config.allow_missing_pkce_metadata);
-    assert!(config.browser && !config.device_code);
+    assert!(config.browser);
+    assert_eq!(config.auth, AuthMode::OAuth);
     assert_eq!(config.keep_alive, None);
     assert_eq!(config.callback.port, None);
     let host = if cfg!(windows) {
@@ -214,7 +215,7 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
             c.allow_missing_pkce_metadata
         }),
         ("no-browser", "", |c| !c.browser),
-        ("device-code", "", |c| c.device_code),
+        ("device-code", "", |c| c.auth == AuthMode::Device),
         ("keep-alive", "", |c| {
             c.keep_alive == Some(Duration::from_secs(30))
         }),
@@ -530,9 +531,10 @@ fn what_has_no_effect_together_with_a_device_code_is_worth_a_warning() {
             .is_empty()
     );
     let bearer = ["--header", "Authorization: Bearer x", "--device-code"];
-    let warnings = config(&bearer).base.warnings;
-    assert_eq!(warnings.len(), 1, "{warnings:?}");
-    assert!(warnings[0].starts_with("`--device-code` has no effect"));
+    assert_eq!(
+        error(&bearer),
+        "an `Authorization` header and `--device-code` exclude each other: the first is for the mode `bearer`, the second for `device`"
+    );
 }
 
 #[test]

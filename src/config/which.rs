@@ -123,7 +123,7 @@ impl Which {
 
     /// An `Authorization` header leaves nothing for OAuth to do.
     pub fn check_mode(&self, auth: AuthMode, warnings: &mut Vec<String>) -> Result<(), UsageError> {
-        if auth == AuthMode::OAuth {
+        if auth != AuthMode::Bearer {
             return Ok(());
         }
         if self.client.is_some() {

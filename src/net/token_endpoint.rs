@@ -30,6 +30,8 @@ use zeroize::Zeroize;
 use super::connections::Connections;
 use super::http::{Document, FORM, FetchError, LIMITS, Limits, post};
 use crate::oauth::device::DeviceRequest;
+use crate::oauth::grant;
+use crate::oauth::grant::token_exchange::Issued;
 use crate::oauth::registration::{AuthMethod, Client};
 use crate::oauth::token::{
     Effect, GrantRequest, Outage, OutageCause, Refusal, TokenError, TokenRequest, TokenSet,
@@ -72,10 +74,31 @@ pub async fn request(
     request: &TokenRequest,
     now: u64,
 ) -> Result<TokenSet, TokenError> {
+    let response = respond(http, request).await?;
+    let tokens = token_set(&response, now);
+    match tokens.check() {
+        Ok(()) => Ok(tokens),
+        Err(unusable) => Err(TokenError::Unusable(unusable.to_string())),
+    }
+}
+
+/// The same for a token exchange (RFC 8693), whose outcome is no token to be sent to a server.
+pub async fn exchange_token(
+    http: &Connections,
+    request: &TokenRequest,
+) -> Result<Issued, TokenError> {
+    let response = respond(http, request).await?;
+    Ok(Issued {
+        token: Secret::new(response.access_token().secret()),
+        issued_token_type: response.extra_fields().issued_token_type.clone(),
+    })
+}
+
+async fn respond(http: &Connections, request: &TokenRequest) -> Result<Response, TokenError> {
     let method = request.client.auth_method;
-    match request_with(http, request, method, now).await {
+    match respond_to(http, request, method).await {
         Err(TokenError::ClientDead(refusal)) if may_try_post(&request.client, &refusal) => {
-            request_with(http, request, AuthMethod::ClientSecretPost, now).await
+            respond_to(http, request, AuthMethod::ClientSecretPost).await
         }
         outcome => outcome,
     }
@@ -87,12 +110,11 @@ fn may_try_post(client: &Client, refusal: &Refusal) -> bool {
         && refusal.error.as_deref() == Some("invalid_client")
 }
 
-async fn request_with(
+async fn respond_to(
     http: &Connections,
     request: &TokenRequest,
     method: AuthMethod,
-    now: u64,
-) -> Result<TokenSet, TokenError> {
+) -> Result<Response, TokenError> {
     let oauth2 = client(request, method);
     // Owns what it needs: with borrowed parts the compiler cannot see that the whole is `Send`.
     let send = {
@@ -135,21 +157,21 @@ async fn request_with(
             }
             asked.request_async(&send).await
         }
-        // The crate asks until there is an answer; here, when to ask is not ours to decide.
-        GrantRequest::DeviceCode { device_code } => {
-            extra.push(("grant_type", request.grant.grant_type()));
-            extra.push(("device_code", device_code.expose()));
+        // The crate asks for a device's tokens until there is an answer; here, when to ask is not
+        // ours to decide. Of the other grants it knows one only.
+        GrantRequest::DeviceCode { .. }
+        | GrantRequest::ClientCredentials { .. }
+        | GrantRequest::JwtBearer { .. }
+        | GrantRequest::TokenExchange(_) => {
+            let form = grant::form(&request.grant).unwrap_or_default();
+            extra.extend(form.iter().map(|(name, value)| (*name, value.as_ref())));
             let (headers, body) = proved(&request.client, method, extra);
             let json = exchange(http, request, headers, body).await?;
             serde_json::from_slice::<Response>(&json)
                 .map_err(|_| RequestTokenError::Other(String::new()))
         }
     };
-    let tokens = token_set(&outcome.map_err(without_body)?, now);
-    match tokens.check() {
-        Ok(()) => Ok(tokens),
-        Err(unusable) => Err(TokenError::Unusable(unusable.to_string())),
-    }
+    outcome.map_err(without_body)
 }
 
 fn client(request: &TokenRequest, method: AuthMethod) -> OAuth2 {
@@ -248,6 +270,7 @@ fn token_set(response: &Response, now: u64) -> TokenSet {
             .map(|lifetime| now.saturating_add(lifetime.as_secs())),
         scopes: scopes.map(|scope| scope.to_string()).collect(),
         id_token: response.extra_fields().id_token.as_ref().map(Secret::new),
+        proof_key: None,
     }
 }
 

@@ -5,6 +5,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::credential::Credential;
+use super::dpop::ProofKey;
+use super::mode::AuthMode;
 use crate::ids::{Issuer, ResourceId};
 use crate::secret::Secret;
 use crate::untrusted::printable;
@@ -28,6 +30,8 @@ pub struct TokenSet {
     pub scopes: Vec<String>,
     /// The OpenID Connect ID token, where one was issued.
     pub id_token: Option<Secret>,
+    /// The key that the tokens are bound to (RFC 9449 §6); `None` for bearer tokens.
+    pub proof_key: Option<ProofKey>,
 }
 
 /// Why an answer of the token endpoint, although successful, holds no token to use.
@@ -83,8 +87,8 @@ pub struct Grant {
     pub granted_at: u64,
     /// When the tokens were last refreshed, in seconds since the epoch.
     pub refreshed_at: Option<u64>,
-    /// Whether the person confirmed a code on another device (RFC 8628).
-    pub by_device: bool,
+    /// In which way it was obtained.
+    pub mode: AuthMode,
 }
 
 /// How an access token stands at a given moment.
@@ -123,7 +127,7 @@ impl Grant {
             requested_scopes,
             granted_at: now,
             refreshed_at: None,
-            by_device: false,
+            mode: AuthMode::OAuth,
         }
     }
 
@@ -147,7 +151,11 @@ impl Grant {
 
     /// What is sent to the MCP server for this grant.
     pub fn credential(&self) -> Credential {
-        Credential::bearer(self.tokens.access_token.clone())
+        let token = self.tokens.access_token.clone();
+        match &self.tokens.proof_key {
+            Some(key) => Credential::bound(token, key.clone()),
+            None => Credential::bearer(token),
+        }
     }
 
     /// When the access token was issued, in seconds since the epoch.
@@ -201,6 +209,7 @@ mod tests {
             expires_at,
             scopes: vec!["read".to_owned()],
             id_token: None,
+            proof_key: None,
         }
     }
 

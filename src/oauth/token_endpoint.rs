@@ -7,6 +7,9 @@ use std::sync::Arc;
 use url::Url;
 
 use super::document::Object;
+use super::dpop::Binding;
+use super::grant::token_exchange::TokenExchange;
+use super::grant::{client_credentials, jwt_bearer, token_exchange};
 use super::registration::Client;
 use crate::ids::ResourceId;
 use crate::secret::Secret;
@@ -28,6 +31,8 @@ pub struct TokenRequest {
     pub grant: GrantRequest,
     /// What the user wants in it besides.
     pub params: Vec<(String, String)>,
+    /// What the tokens are to be bound to (RFC 9449 §5), if to anything.
+    pub binding: Option<Binding>,
 }
 
 /// The `grant_type` of the device grant (RFC 8628 §3.4).
@@ -55,6 +60,20 @@ pub enum GrantRequest {
         /// The code that stands for what the person confirms.
         device_code: Secret,
     },
+    /// RFC 6749 §4.4.2: the client asks for itself.
+    ClientCredentials {
+        /// The scopes to ask for.
+        scopes: Vec<String>,
+    },
+    /// RFC 7523 §2.1: somebody that the server trusts has said whom the token is for.
+    JwtBearer {
+        /// What they said, signed.
+        assertion: Secret,
+        /// The scopes to ask for.
+        scopes: Vec<String>,
+    },
+    /// RFC 8693 §2.1. What comes of it is no token for a server.
+    TokenExchange(TokenExchange),
 }
 
 impl GrantRequest {
@@ -64,6 +83,9 @@ impl GrantRequest {
             Self::AuthorizationCode { .. } => "authorization_code",
             Self::RefreshToken { .. } => "refresh_token",
             Self::DeviceCode { .. } => DEVICE_GRANT,
+            Self::ClientCredentials { .. } => client_credentials::GRANT,
+            Self::JwtBearer { .. } => jwt_bearer::GRANT,
+            Self::TokenExchange(_) => token_exchange::GRANT,
         }
     }
 }
@@ -290,7 +312,10 @@ impl TokenError {
     /// `retry_after` is in seconds.
     pub fn from_refusal(grant: &GrantRequest, refusal: Refusal, retry_after: Option<u64>) -> Self {
         match grant {
-            GrantRequest::AuthorizationCode { .. } => Self::sort(false, refusal, retry_after),
+            GrantRequest::AuthorizationCode { .. }
+            | GrantRequest::ClientCredentials { .. }
+            | GrantRequest::JwtBearer { .. }
+            | GrantRequest::TokenExchange(_) => Self::sort(false, refusal, retry_after),
             GrantRequest::RefreshToken { .. } => Self::sort(true, refusal, retry_after),
             // Whatever their status: Google answers 428 and 403.
             GrantRequest::DeviceCode { .. } => match refusal.error.as_deref() {

@@ -9,6 +9,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::ids::{Issuer, ResourceId};
+use crate::oauth::mode::AuthMode;
 use crate::oauth::registration::{AuthMethod, Client, Management};
 use crate::oauth::sign_in::{FailureNote, Failures, KnownClient, SignIn};
 use crate::oauth::token::{Grant, TokenSet};
@@ -17,9 +18,6 @@ use crate::untrusted::{SHOWN, printable};
 
 /// The version this program writes, and the newest it understands.
 pub const VERSION: u64 = 1;
-
-/// The `mode` of a sign-in by code.
-const DEVICE: &str = "device";
 
 /// The file as it stands on disk. Members we do not know are kept.
 #[derive(Default, Serialize, Deserialize)]
@@ -47,7 +45,7 @@ pub struct Wire {
     granted_at: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refreshed_at: Option<u64>,
-    /// `device` for a sign-in by code; absent for one in the browser.
+    /// The way it was obtained; absent for the browser.
     #[serde(skip_serializing_if = "Option::is_none")]
     mode: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -206,11 +204,12 @@ impl TryFrom<Wire> for SignIn {
                     expires_at: wire.expires_at,
                     scopes: wire.scopes.unwrap_or_default(),
                     id_token: wire.id_token.map(Secret::new),
+                    proof_key: None,
                 },
                 requested_scopes: wire.requested_scopes.unwrap_or_default(),
                 granted_at: wire.granted_at.unwrap_or_default(),
                 refreshed_at: wire.refreshed_at,
-                by_device: wire.mode.as_deref() == Some(DEVICE),
+                mode: mode(wire.mode.as_deref()),
             }),
             None if wire.refresh_token.is_some() => return Err(Fault::Member("access_token")),
             None => None,
@@ -290,6 +289,7 @@ impl TryFrom<WireClient> for KnownClient {
                 redirect_uri: wire.redirect_uri,
                 management,
                 registered: wire.registered.unwrap_or(true),
+                dpop_bound: false,
             },
         })
     }
@@ -314,7 +314,7 @@ impl From<&SignIn> for Wire {
             wire.id_token = exposed(tokens.id_token.as_ref());
             wire.granted_at = Some(grant.granted_at);
             wire.refreshed_at = grant.refreshed_at;
-            wire.mode = grant.by_device.then(|| DEVICE.to_owned());
+            wire.mode = (grant.mode != AuthMode::OAuth).then(|| grant.mode.name().to_owned());
             wire.requested_scopes = Some(grant.requested_scopes.clone());
         }
         wire.client = sign_in
@@ -354,6 +354,11 @@ impl From<&KnownClient> for WireClient {
     }
 }
 
+/// A mode that is not known is none that this program could tell from the usual one.
+fn mode(name: Option<&str>) -> AuthMode {
+    name.and_then(AuthMode::from_name).unwrap_or_default()
+}
+
 fn exposed(secret: Option<&Secret>) -> Option<String> {
     secret.map(|secret| secret.expose().to_owned())
 }
@@ -378,11 +383,12 @@ pub mod tests {
                     expires_at: Some(1_800_000_000),
                     scopes: vec!["read".to_owned(), "write".to_owned()],
                     id_token: Some(Secret::new("ID_TOKEN_1")),
+                    proof_key: None,
                 },
                 requested_scopes: vec!["read".to_owned()],
                 granted_at: 1_700_000_000,
                 refreshed_at: Some(1_700_000_100),
-                by_device: true,
+                mode: AuthMode::Device,
             }),
             clients: BTreeMap::from([(
                 issuer,
@@ -398,6 +404,7 @@ pub mod tests {
                             token: Secret::new("REGISTRATION_TOKEN_1"),
                         }),
                         registered: false,
+                        dpop_bound: false,
                     },
                     token_endpoint: url("https://as.example.com/token"),
                     revocation_endpoint: Some(url("https://as.example.com/revoke")),

@@ -11,6 +11,7 @@ use crate::config::Base;
 use crate::diag::{Captured, Level};
 use crate::ids::Issuer;
 use crate::net::client::HttpSettings;
+use crate::oauth::mode::AuthMode;
 use crate::oauth::registration::{AuthMethod, Client, Management};
 use crate::oauth::sign_in::KnownClient;
 use crate::oauth::token::{Grant, TokenSet};
@@ -85,6 +86,7 @@ impl Remote {
                 token: Secret::new("REGISTRATION_SECRET_1"),
             }),
             registered: true,
+            dpop_bound: false,
         };
         SignIn {
             failures: Default::default(),
@@ -99,11 +101,12 @@ impl Remote {
                     expires_at: None,
                     scopes: vec![],
                     id_token: None,
+                    proof_key: None,
                 },
                 requested_scopes: vec![],
                 granted_at: 0,
                 refreshed_at: None,
-                by_device: false,
+                mode: AuthMode::OAuth,
             }),
             clients: [(
                 issuer,

@@ -8,6 +8,7 @@ use super::*;
 use crate::config::Base;
 use crate::diag::Level;
 use crate::ids::{Issuer, ResourceId};
+use crate::oauth::mode::AuthMode;
 use crate::oauth::registration::{AuthMethod, Client};
 use crate::oauth::sign_in::KnownClient;
 use crate::oauth::token::{Grant, TokenSet};
@@ -25,6 +26,7 @@ fn sign_in(expires_at: Option<u64>, refresh_token: Option<&str>) -> SignIn {
         redirect_uri: None,
         management: None,
         registered: true,
+        dpop_bound: false,
     };
     SignIn {
         failures: Default::default(),
@@ -39,11 +41,12 @@ fn sign_in(expires_at: Option<u64>, refresh_token: Option<&str>) -> SignIn {
                 expires_at,
                 scopes: vec!["read".to_owned(), "write".to_owned()],
                 id_token: Some(Secret::new("ID_SECRET_1")),
+                proof_key: None,
             },
             requested_scopes: vec![],
             granted_at: NOW - 3 * 86400,
             refreshed_at: Some(NOW - 120),
-            by_device: false,
+            mode: AuthMode::OAuth,
         }),
         clients: [(
             issuer,
@@ -214,7 +217,7 @@ fn the_account_is_what_the_id_token_says() {
 fn a_sign_in_by_code_is_told_from_one_in_the_browser() {
     let mut sign_in = sign_in(None, None);
     assert_eq!(entry(sign_in.clone()).mode, Some("oauth"));
-    sign_in.grant.as_mut().unwrap().by_device = true;
+    sign_in.grant.as_mut().unwrap().mode = AuthMode::Device;
     assert_eq!(entry(sign_in.clone()).mode, Some("device"));
     sign_in.grant = None;
     assert_eq!(entry(sign_in).mode, Some("oauth"));

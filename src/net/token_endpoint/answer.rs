@@ -26,10 +26,11 @@ pub struct Kind(pub String);
 
 impl TokenType for Kind {}
 
-/// The member of OpenID Connect Core §3.1.3.3.
+/// The members of OpenID Connect Core §3.1.3.3 and RFC 8693 §2.2.1.
 #[derive(Serialize, Deserialize)]
 pub struct Extra {
     pub id_token: Option<String>,
+    pub issued_token_type: Option<String>,
 }
 
 impl ExtraTokenFields for Extra {}
@@ -101,7 +102,13 @@ fn object(content_type: Option<&str>, body: &[u8]) -> Option<Map<String, Value>>
 /// The members that are used, each in its proper type.
 fn tokens(mut object: Map<String, Value>) -> Vec<u8> {
     let mut proper = Map::new();
-    for name in ["access_token", "refresh_token", "id_token", "token_type"] {
+    for name in [
+        "access_token",
+        "refresh_token",
+        "id_token",
+        "token_type",
+        "issued_token_type",
+    ] {
         if let Some(Value::String(text)) = object.remove(name)
             && !text.is_empty()
         {
@@ -330,6 +337,15 @@ mod tests {
     #[test]
     fn debug_output_hides_the_id_token() {
         let id_token = Some("ID_TOKEN_1".to_owned());
-        assert_eq!(format!("{:?}", Extra { id_token }), "Extra");
+        assert_eq!(
+            format!(
+                "{:?}",
+                Extra {
+                    id_token,
+                    issued_token_type: None
+                }
+            ),
+            "Extra"
+        );
     }
 }

@@ -51,6 +51,8 @@ pub struct AuthorizationServer {
     pub auth_methods: Option<Vec<String>>,
     /// Whether its answers carry `iss` (RFC 9207 §3).
     pub iss_supported: bool,
+    /// How proofs of possession may be signed (RFC 9449 §5.1); `None` if it does not say.
+    pub dpop_algorithms: Option<Vec<String>>,
 }
 
 /// What may be tolerated, by the user's word.
@@ -256,6 +258,7 @@ fn default_endpoints(issuer: Issuer, tried: Vec<Try>) -> Step<ServerSearch, Auth
                 scopes_supported: Vec::new(),
                 auth_methods: None,
                 iss_supported: false,
+                dpop_algorithms: None,
             })
         }
         _ => Step::Failed(DiscoveryError::NotFound { issuer, tried }),
@@ -349,6 +352,7 @@ fn read(
         scopes_supported: object.texts("scopes_supported").unwrap_or_default(),
         auth_methods: object.texts("token_endpoint_auth_methods_supported"),
         iss_supported: object.flag("authorization_response_iss_parameter_supported"),
+        dpop_algorithms: object.texts("dpop_signing_alg_values_supported"),
     })
 }
 

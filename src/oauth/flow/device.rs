@@ -7,6 +7,7 @@ use crate::oauth::authorize::CallbackError;
 use crate::oauth::device::{DeviceAttempt, DeviceCode, DeviceError, DeviceRequest, judge};
 use crate::oauth::discovery::Fetched;
 use crate::oauth::invitation::Open;
+use crate::oauth::mode::AuthMode;
 use crate::oauth::registration::Client;
 use crate::oauth::token::{Grant, TokenSet};
 use crate::oauth::token_endpoint::{Effect, Outage, Refusal, TokenError};
@@ -314,7 +315,7 @@ impl Shown {
         let (attempt, plan) = (self.attempt, self.caller.plan);
         let (issuer, resource) = (attempt.issuer, attempt.resource);
         let grant = Box::new(Grant {
-            by_device: true,
+            mode: AuthMode::Device,
             ..Grant::new(issuer, resource, attempt.scopes, tokens, now)
         });
         let known = known(&plan.server, &self.caller.client);

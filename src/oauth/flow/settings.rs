@@ -4,7 +4,9 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::ids::{Issuer, ResourceId, ServerUrl, is_loopback};
+use crate::oauth::dpop;
 use crate::oauth::known::Known;
+use crate::oauth::mode::AuthMode;
 use crate::oauth::registration::{AuthMethod, Client, other_spelling};
 use crate::oauth::token_endpoint::GrantRequest;
 use crate::secret::Secret;
@@ -24,7 +26,7 @@ pub struct Settings {
     pub scopes: Option<Vec<String>>,
     /// Parameters to set on the authorization URL, or in the request for a code.
     pub authorize_params: Vec<(String, String)>,
-    /// How a person is asked.
+    /// How a grant comes about.
     pub way: Way,
     /// Where the browser returns to.
     pub redirect: Redirect,
@@ -44,6 +46,8 @@ pub struct Settings {
     pub pkce: bool,
     /// What is known about servers beyond what they say.
     pub known: Known,
+    /// Whether tokens are bound to a key (RFC 9449).
+    pub dpop: dpop::Mode,
 }
 
 impl Settings {
@@ -88,13 +92,55 @@ pub struct ConfiguredEndpoints {
     pub token_endpoint: Url,
 }
 
-/// How a person is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a grant comes about.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// By a page in a browser that is sent back to this machine.
+    /// A person is asked by a page in a browser that is sent back to this machine.
     Browser,
-    /// By a code to be confirmed in a browser on any device (RFC 8628).
+    /// A person is asked by a code to be confirmed in a browser on any device (RFC 8628).
     Device,
+    /// Nobody is asked.
+    Unattended(Unattended),
+}
+
+/// What stands in for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unattended {
+    /// The client's own credentials (RFC 6749 §4.4).
+    ClientCredentials,
+    /// What an organisation's identity provider says of the user (RFC 8693, then RFC 7523 §2.1).
+    Enterprise(IdentityProvider),
+    /// What the platform says of the workload (RFC 7523 §2.1).
+    Workload,
+}
+
+impl Unattended {
+    /// The mode that it makes.
+    pub fn mode(&self) -> AuthMode {
+        match self {
+            Self::ClientCredentials => AuthMode::ClientCredentials,
+            Self::Enterprise(_) => AuthMode::Enterprise,
+            Self::Workload => AuthMode::Workload,
+        }
+    }
+}
+
+/// An organisation's identity provider, and who we are there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityProvider {
+    /// Where it issues tokens.
+    pub endpoint: ProviderEndpoint,
+    /// The client that the user obtained from it.
+    pub client: ConfiguredClient,
+}
+
+/// Where an identity provider issues tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProviderEndpoint {
+    /// Here.
+    Given(Url),
+    /// Where the metadata of this issuer says. The address is the user's own word.
+    OfIssuer(ServerUrl),
 }
 
 /// A client that the user obtained from the authorization server.
@@ -121,6 +167,7 @@ impl ConfiguredClient {
             redirect_uri: None,
             management: None,
             registered: false,
+            dpop_bound: false,
         }
     }
 }

@@ -168,9 +168,10 @@ impl Flow {
             server: &self.settings.server,
             allow_missing_pkce_metadata: self.settings.allow_missing_pkce_metadata,
             issuer: self.settings.issuer.as_ref(),
-            leads: match self.settings.way {
+            leads: match &self.settings.way {
                 Way::Browser => Leads::Browser,
                 Way::Device => Leads::Device,
+                Way::Unattended(_) => Leads::TokenEndpoint,
             },
         }
     }
@@ -255,8 +256,8 @@ impl Flow {
 
     /// Takes the way that the user wants.
     pub(super) fn approach(&mut self, plan: Plan, now: u64) -> Move {
-        match self.settings.way {
-            Way::Browser => self.bind(plan, now),
+        match &self.settings.way {
+            Way::Browser | Way::Unattended(_) => self.bind(plan, now),
             Way::Device => self.approach_by_device(plan, now),
         }
     }

@@ -139,7 +139,7 @@ fn placeholders_are_replaced_in_every_text_and_never_twice() {
     );
     assert_eq!(config.client_metadata["client_name"], "\"${A}\\\n");
     assert_eq!(config.client_metadata["contacts"][0], "a");
-    assert!(config.device_code);
+    assert_eq!(config.auth, AuthMode::Device);
     // A variable that hosts set for a setting left empty counts as absent.
     assert_eq!(config.resource, Resource::Discovered);
     assert!(config.issuer.is_none());

@@ -171,6 +171,7 @@ fn a_full_document_is_read() {
             scopes_supported: vec!["openid".to_owned(), "offline_access".to_owned()],
             auth_methods: Some(vec!["none".to_owned(), "client_secret_basic".to_owned()]),
             iss_supported: true,
+            dpop_algorithms: None,
         }
     );
 }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::oauth::authorize::CallbackError;
 use crate::oauth::device::DeviceError;
+use crate::oauth::mode::AuthMode;
 use crate::oauth::token_endpoint::DEVICE_GRANT;
 
 /// A first sign-in by code.
@@ -118,7 +119,7 @@ fn what_was_granted_by_code_is_remembered_as_any_other_grant() {
     let grant = cache.grant.as_ref().unwrap();
     assert_eq!(grant.issuer, Issuer::new(ISSUER));
     assert_eq!(grant.requested_scopes, scopes("read write"));
-    assert_eq!((grant.granted_at, grant.by_device), (NOW + 5, true));
+    assert_eq!((grant.granted_at, grant.mode), (NOW + 5, AuthMode::Device));
     let known = &cache.clients[&Issuer::new(ISSUER)];
     assert_eq!(known.client.client_id, "CLIENT_1");
     // And the next start, in the browser's way as in this one, reads once.
