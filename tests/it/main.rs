@@ -3,6 +3,7 @@
 mod accounts;
 mod ahead;
 mod alive;
+mod alone;
 mod cache;
 mod cli;
 mod commands;

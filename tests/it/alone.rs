@@ -1,0 +1,4 @@
+//! Without a home directory, and without a person.
+
+mod bearer;
+mod folder;
