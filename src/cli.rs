@@ -408,7 +408,7 @@ pub struct CommonOptions {
     /// Write only what you must act on to stderr
     ///
     /// --debug wins where both are given.
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub silent: bool,
 }
 
