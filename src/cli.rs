@@ -3,9 +3,12 @@
 //! Values stay text here. What they mean, and where else they may come from, is decided in
 //! [`crate::config`].
 
+mod authorization;
+
 use std::ffi::OsString;
 use std::fmt;
 
+pub use authorization::{ProviderOptions, RuleOptions};
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -220,6 +223,10 @@ pub struct ServerArgs {
     #[arg(long, hide_short_help = true)]
     pub allow_missing_pkce_metadata: bool,
 
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub rules: RuleOptions,
+
     /// Never open a browser; print the address instead
     #[arg(long)]
     pub no_browser: bool,
@@ -312,6 +319,10 @@ pub struct WhichOptions {
     /// code_challenge_method.
     #[arg(long, value_name = "KEY=VALUE", hide_short_help = true)]
     pub authorize_param: Vec<String>,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub provider: ProviderOptions,
 
     /// Allow plain http to servers on other machines
     ///

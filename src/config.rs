@@ -5,6 +5,7 @@
 //! configuration file, its `defaults`, default.
 
 mod again;
+mod endpoints;
 mod file;
 mod given;
 mod headers;
@@ -31,6 +32,8 @@ use crate::ids::{Issuer, ResourceId, ServerKey, ServerUrl};
 use crate::mcp::transport::Preference;
 use crate::net::client::HttpSettings;
 use crate::net::remote::Timeouts;
+use crate::oauth::flow::ConfiguredEndpoints;
+use crate::oauth::known::Known;
 use crate::oauth::registration::AuthMethod;
 use crate::secret::Secret;
 use mode::Claim;
@@ -150,6 +153,16 @@ pub struct Config {
     pub scopes: Option<Vec<String>>,
     /// Parameters that are set last on the authorization URL; at most one of each name.
     pub authorize_params: Vec<(String, String)>,
+    /// Endpoints that take the place of all metadata.
+    pub endpoints: Option<ConfiguredEndpoints>,
+    /// What tokens are asked for besides `resource`.
+    pub audience: Option<String>,
+    /// Parameters for every request for tokens; at most one of each name.
+    pub token_params: Vec<(String, String)>,
+    /// Whether codes are protected by PKCE.
+    pub pkce: bool,
+    /// What is known about servers beyond what they say.
+    pub known: Known,
     /// Whether plain http to other machines is allowed.
     pub allow_http: bool,
     /// Whether a missing `code_challenge_methods_supported` is no reason to refuse.
@@ -285,7 +298,7 @@ impl Config {
             Target::Neither => return Err(file.no_entry(url)),
         };
         let lookup = file.lookup(entry.as_ref(), Need::Connect, around.env)?;
-        let which = Which::new(&args.which, around, &lookup)?;
+        let mut which = Which::new(&args.which, around, &lookup)?;
         let server = match &entry {
             Some(entry) => entry.server(around.env, which.allow_http)?,
             None => server(url, which.allow_http)?,
@@ -312,6 +325,13 @@ impl Config {
             .any(|(name, _)| name == "resource")
         {
             base.warnings.push("`--authorize-param resource=…` changes only the authorization address; `--resource` changes every request".to_owned());
+        }
+        let issuer = match lookup.text("issuer", &args.issuer) {
+            Some(given) => Some(oauth::issuer(&given)?),
+            None => None,
+        };
+        if let (Some(endpoints), Some(issuer)) = (&mut which.endpoints, &issuer) {
+            endpoints.issuer = issuer.clone();
         }
         if auth == AuthMode::Device {
             base.warnings.extend(without_effect(args, &lookup));
@@ -352,12 +372,17 @@ impl Config {
             },
             client: which.client,
             client_metadata: which.client_metadata,
-            issuer: match lookup.text("issuer", &args.issuer) {
-                Some(given) => Some(oauth::issuer(&given)?),
-                None => None,
-            },
+            issuer,
             scopes: which.scopes,
             authorize_params: which.authorize_params,
+            endpoints: which.endpoints,
+            audience: which.audience,
+            token_params: which.token_params,
+            pkce: !lookup.switch("disable-pkce", args.rules.disable_pkce)?,
+            known: match lookup.switch("no-known-servers", args.rules.no_known_servers)? {
+                true => Known::default(),
+                false => Known::BUILT_IN,
+            },
             allow_http: which.allow_http,
             allow_missing_pkce_metadata: lookup.switch(
                 "allow-missing-pkce-metadata",

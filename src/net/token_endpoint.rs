@@ -125,6 +125,8 @@ async fn respond_to(
     if let Some(resource) = &request.resource {
         extra.push(("resource", resource.as_str()));
     }
+    let wanted = request.params.iter();
+    extra.extend(wanted.map(|(name, value)| (name.as_str(), value.as_str())));
     // RFC 6749 §4.1.3 wants it of public clients only; servers built on the Python SDK look a client
     // up by it before they read the header.
     if method == AuthMethod::ClientSecretBasic {

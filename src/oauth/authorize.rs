@@ -103,11 +103,16 @@ pub const RESERVED: [&str; 6] = [
 
 /// Why no authorization request can be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnusableRedirectUri(pub String);
+pub enum AskError {
+    /// The redirect URI is no address.
+    RedirectUri(String),
+    /// There is nowhere to make it.
+    NoAuthorizationEndpoint,
+}
 
 impl Attempt {
     /// Begins an attempt.
-    pub fn new(ask: &Ask<'_>, randomness: &Randomness) -> Result<Self, UnusableRedirectUri> {
+    pub fn new(ask: &Ask<'_>, randomness: &Randomness) -> Result<Self, AskError> {
         let state = Secret::new(URL_SAFE_NO_PAD.encode(randomness.state));
         // RFC 7636 §4.1: 32 bytes make 43 characters.
         let code_verifier = Secret::new(URL_SAFE_NO_PAD.encode(randomness.code_verifier));
@@ -115,9 +120,11 @@ impl Attempt {
             code_verifier.expose().to_owned(),
         ));
         let redirect_uri = RedirectUrl::new(ask.redirect_uri.to_owned())
-            .map_err(|_| UnusableRedirectUri(ask.redirect_uri.to_owned()))?;
+            .map_err(|_| AskError::RedirectUri(ask.redirect_uri.to_owned()))?;
+        let endpoint = ask.server.authorization_endpoint.clone();
+        let endpoint = endpoint.ok_or(AskError::NoAuthorizationEndpoint)?;
         let client = BasicClient::new(ClientId::new(ask.client_id.to_owned()))
-            .set_auth_uri(AuthUrl::from_url(ask.server.authorization_endpoint.clone()))
+            .set_auth_uri(AuthUrl::from_url(endpoint))
             .set_redirect_uri(redirect_uri);
         let mut request = client
             .authorize_url(|| CsrfToken::new(state.expose().to_owned()))

@@ -282,7 +282,8 @@ impl DeviceAttempt {
     }
 
     /// The question whether the person has decided (RFC 8628 §3.4).
-    pub fn poll(&self, client: &Client) -> TokenRequest {
+    /// `params` is what the user wants in it besides.
+    pub fn poll(&self, client: &Client, params: Vec<(String, String)>) -> TokenRequest {
         TokenRequest {
             endpoint: self.token_endpoint.clone(),
             client: client.clone(),
@@ -290,6 +291,7 @@ impl DeviceAttempt {
             grant: GrantRequest::DeviceCode {
                 device_code: self.device_code.clone(),
             },
+            params,
         }
     }
 }

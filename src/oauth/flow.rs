@@ -86,8 +86,8 @@ use device::{Caller, Shown};
 pub use error::{FlowError, Note, RefreshReason};
 pub use event::{Action, Event, Goal, Show};
 pub use settings::{
-    ConfiguredClient, IdentityProvider, ProviderEndpoint, Redirect, ResourceChoice, Settings,
-    Unattended, Way,
+    ConfiguredClient, ConfiguredEndpoints, IdentityProvider, ProviderEndpoint, Redirect,
+    ResourceChoice, Settings, Unattended, Way,
 };
 use sign_in::{Bound, Choice, Plan, Task};
 

@@ -28,6 +28,8 @@ pub struct TokenRequest {
     pub resource: Option<ResourceId>,
     /// What is handed in.
     pub grant: GrantRequest,
+    /// What the user wants in it besides.
+    pub params: Vec<(String, String)>,
 }
 
 /// The `grant_type` of the device grant (RFC 8628 §3.4).

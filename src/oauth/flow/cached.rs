@@ -134,13 +134,15 @@ impl Flow {
             return (State::Unlocking { cached }, Action::Unlock);
         };
         self.note(Note::Refreshing(reason));
+        let refresh = GrantRequest::RefreshToken {
+            refresh_token: token.clone(),
+        };
         let request = Box::new(TokenRequest {
             endpoint: known.token_endpoint.clone(),
             client,
             resource: grant.resource.clone(),
-            grant: GrantRequest::RefreshToken {
-                refresh_token: token.clone(),
-            },
+            params: self.settings.token_params(&refresh),
+            grant: refresh,
         });
         let action = Action::RequestToken {
             request: request.clone(),

@@ -177,7 +177,11 @@ impl Flow {
             return self.code_lapsed(shown, end, now);
         }
         let action = Action::RequestToken {
-            request: Box::new(shown.attempt.poll(&shown.caller.client)),
+            request: Box::new(
+                shown
+                    .attempt
+                    .poll(&shown.caller.client, self.settings.token_params.clone()),
+            ),
             after: wait,
         };
         (State::Polling(shown), action)

@@ -40,6 +40,8 @@ pub enum FlowError {
     Callback(Cause),
     /// The redirect URI is no address.
     RedirectUri(String),
+    /// There is nowhere to send a person to sign in.
+    NoAuthorizationEndpoint(Issuer),
     /// The browser brought something else than a code.
     SignIn(CallbackError),
     /// Nobody finished the sign-in. Holds the time that was given, in seconds.
@@ -105,6 +107,9 @@ impl FlowError {
             }
             Self::Callback(_) => "free the port, or choose another callback port",
             Self::RedirectUri(_) => "check `--host` and `--callback-path`",
+            Self::NoAuthorizationEndpoint(_) => {
+                "name it with `--authorization-endpoint`, or choose a way that needs nobody"
+            }
             Self::SignIn(CallbackError::Declined(_)) => "try again to sign in after all",
             Self::SignIn(_) => "try again; if it stays so, report it to the operator of the server",
             Self::TimedOut(_) => {
@@ -184,6 +189,11 @@ impl fmt::Display for FlowError {
                 "the configured client `{client_id}` belongs to `{bound_to}`, but the server now wants tokens from `{wanted_at}`"
             ),
             Self::RedirectUri(uri) => write!(f, "the redirect URI `{uri}` is not an address"),
+            Self::NoAuthorizationEndpoint(issuer) => write!(
+                f,
+                "no address is known at which to sign in at `{}`",
+                printable(issuer.as_str(), SHOWN)
+            ),
             Self::SignIn(error) => error.fmt(f),
             Self::TimedOut(seconds) => {
                 write!(f, "the sign-in was not finished within {seconds} s")

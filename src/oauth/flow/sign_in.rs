@@ -7,10 +7,10 @@ use super::{
     Action, Amendment, Flow, FlowError, Goal, Move, Note, ResourceChoice, State, Way, done, fail,
 };
 use crate::ids::{Issuer, ResourceId};
-use crate::oauth::authorize::{Ask, Attempt, Randomness};
+use crate::oauth::authorize::{Ask, AskError, Attempt, Randomness};
 use crate::oauth::challenge::Challenge;
 use crate::oauth::discovery::resource::{Expected, ResourceMetadata, ResourceSearch};
-use crate::oauth::discovery::server::{AuthorizationServer, Rules, ServerSearch};
+use crate::oauth::discovery::server::{AuthorizationServer, Leads, Rules, ServerSearch};
 use crate::oauth::discovery::{Fetched, Step};
 use crate::oauth::invitation::Open;
 use crate::oauth::registration::{self, Client, Registration};
@@ -168,7 +168,11 @@ impl Flow {
             server: &self.settings.server,
             allow_missing_pkce_metadata: self.settings.allow_missing_pkce_metadata,
             issuer: self.settings.issuer.as_ref(),
-            by_device: self.settings.way == Way::Device,
+            leads: match self.settings.way {
+                Way::Browser => Leads::Browser,
+                Way::Device => Leads::Device,
+                Way::Unattended(_) => Leads::TokenEndpoint,
+            },
         }
     }
 
@@ -466,7 +470,10 @@ impl Flow {
         }
         let attempt = match Attempt::new(&ask, &bound.randomness) {
             Ok(attempt) => Box::new(attempt),
-            Err(error) => return fail(FlowError::RedirectUri(error.0)),
+            Err(AskError::RedirectUri(uri)) => return fail(FlowError::RedirectUri(uri)),
+            Err(AskError::NoAuthorizationEndpoint) => {
+                return fail(FlowError::NoAuthorizationEndpoint(plan.server.issuer));
+            }
         };
         let asked = Asked {
             plan,

@@ -21,6 +21,7 @@ use crate::oauth::challenge::Challenge;
 use crate::oauth::device::{DeviceAttempt, DeviceRequest};
 use crate::oauth::discovery::tests::{reply, unreachable};
 use crate::oauth::discovery::{FetchFault, Fetched};
+use crate::oauth::known::Known;
 use crate::oauth::registration::AuthMethod;
 use crate::oauth::sign_in::KnownClient;
 use crate::oauth::token::TokenSet;
@@ -531,6 +532,11 @@ fn settings() -> Settings {
         auth_timeout: 300,
         allow_missing_pkce_metadata: false,
         issuer: None,
+        endpoints: None,
+        audience: None,
+        token_params: Vec::new(),
+        pkce: true,
+        known: Known::default(),
     }
 }
 
