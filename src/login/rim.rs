@@ -217,6 +217,10 @@ impl Hands {
             Action::AwaitCallback { until } => self.await_callback(until).await,
             Action::RequestCode { request, after } => self.request_code(&request, after).await,
             Action::ShowCode { attempt, how } => self.show_code(attempt, how),
+            Action::ReadAssertion { after } => {
+                pause(after).await;
+                Event::Assertion(self.rim.assertion.read().await)
+            }
             // The loop around this ends with them.
             Action::Done(_) | Action::Fail(_) => Event::Unlocked,
         }

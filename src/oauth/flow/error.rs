@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use super::UnattendedError;
 use crate::ids::Issuer;
 use crate::oauth::authorize::CallbackError;
 use crate::oauth::device::DeviceError;
@@ -61,6 +62,8 @@ pub enum FlowError {
     /// The token endpoint gave no tokens for a code, of the browser's way or a device's, which is
     /// spent: a person has to sign in again.
     Exchange(TokenError),
+    /// There is no token where no person is needed for one.
+    Unattended(UnattendedError),
     /// The process that refreshed the token could not.
     RefreshElsewhere(FailureNote),
     /// The process that asked a person to sign in had no success.
@@ -83,6 +86,7 @@ impl FlowError {
             Self::Token(error) | Self::Device(DeviceError(error)) => {
                 matches!(error, TokenError::Unavailable(_) | TokenError::Unusable(_))
             }
+            Self::Unattended(error) => error.is_transient(),
             Self::Lock(_) | Self::SignInLock(_) => true,
             Self::RefreshElsewhere(note) | Self::SignInElsewhere(note) => note.transient,
             _ => false,
@@ -133,6 +137,7 @@ impl FlowError {
             }
             Self::Token(error) => token_hint(error),
             Self::Exchange(error) => exchange_hint(error),
+            Self::Unattended(error) => error.hint(),
             Self::RefreshElsewhere(_) => "you are still signed in; try again later",
             Self::SignInElsewhere(_) => "try again to sign in",
             Self::Unexpected { .. } => "this is a fault of mcp-drawbridge; please report it",
@@ -216,6 +221,7 @@ impl fmt::Display for FlowError {
                 write!(f, "the code was not confirmed within {seconds} s")
             }
             Self::Token(error) | Self::Exchange(error) => error.fmt(f),
+            Self::Unattended(error) => error.fmt(f),
             Self::RefreshElsewhere(note) => {
                 write!(
                     f,
@@ -245,6 +251,7 @@ impl Error for FlowError {
             Self::Registration(error) => error.source(),
             Self::Token(error) | Self::Exchange(error) => error.source(),
             Self::Device(error) => error.source(),
+            Self::Unattended(error) => error.source(),
             _ => None,
         }
     }
