@@ -26,6 +26,7 @@ use crate::net::callback::{Listener, Page};
 use crate::net::connections::Connections;
 use crate::oauth::challenge::Challenge;
 use crate::oauth::credential::Credential;
+use crate::oauth::dpop;
 use crate::oauth::flow::{ConfiguredClient, Goal, Redirect, ResourceChoice, Settings, Way};
 use crate::oauth::invitation::{Invitation, Standing, pasted_query};
 use crate::oauth::token::{Freshness, Grant};
@@ -337,6 +338,7 @@ fn settings(config: &Config) -> Settings {
         token_params: config.token_params.clone(),
         pkce: config.pkce,
         known: config.known,
+        dpop: dpop::Mode::Auto,
     }
 }
 

@@ -6,6 +6,7 @@ pub mod credential;
 pub mod device;
 pub mod discovery;
 pub mod document;
+pub mod dpop;
 pub mod flow;
 pub mod grant;
 pub mod id_token;

@@ -185,7 +185,7 @@ fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, PemError> {
 }
 
 /// OpenSSL's own form of an encrypted key looks like a plain one but for a line within it.
-fn is_encrypted(text: &[u8]) -> bool {
+pub(crate) fn is_encrypted(text: &[u8]) -> bool {
     let text = String::from_utf8_lossy(text);
     ENCRYPTED.iter().any(|marker| text.contains(marker))
 }

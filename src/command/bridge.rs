@@ -1,5 +1,6 @@
 //! The default command: joins stdin and stdout to the remote server.
 
+use crate::access::Access;
 use crate::bridge::{self, Ending, Memory, Signal, Wire};
 use crate::config::{AuthMode, Config};
 use crate::diag::Diag;
@@ -16,17 +17,17 @@ pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
     let diag = diag.for_host(&config.server.host());
     super::check_key_file(config, &diag);
     let http = Connections::new(config.http.clone()).map_err(Error::Http)?;
-    let (login, task) = match config.auth {
-        AuthMode::Bearer => (None, None),
+    let (access, task) = match config.auth {
+        AuthMode::Bearer => (Access::Header, None),
         _ => {
             let (login, task) = Login::start(config, http.clone(), diag.clone())?;
-            (Some(login), Some(task))
+            (Access::Login(login), Some(task))
         }
     };
     let memory = memory(config, &diag);
     let wire = Wire {
         remote: super::remote(config, http),
-        login,
+        access,
         memory,
         transport: config.transport,
         server: config.server.host(),

@@ -270,6 +270,7 @@ fn token_set(response: &Response, now: u64) -> TokenSet {
             .map(|lifetime| now.saturating_add(lifetime.as_secs())),
         scopes: scopes.map(|scope| scope.to_string()).collect(),
         id_token: response.extra_fields().id_token.as_ref().map(Secret::new),
+        proof_key: None,
     }
 }
 

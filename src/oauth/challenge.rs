@@ -32,6 +32,11 @@ pub struct Challenge {
     pub error: Option<String>,
     /// The explanation. It comes from the server and is not fit to be shown as it is.
     pub error_description: Option<String>,
+    /// How proofs may be signed (RFC 9449 §7.1), if it says.
+    pub algs: Option<Vec<String>>,
+    /// Whether the server would take bearer tokens as well, if this challenge asks for another
+    /// scheme.
+    pub or_bearer: bool,
 }
 
 /// Something in a challenge that was left out of account.
@@ -61,6 +66,8 @@ impl fmt::Display for Remark {
 pub struct Reading {
     /// The challenge to follow, if there is one that concerns us.
     pub challenge: Option<Challenge>,
+    /// The `error` of the first DPoP challenge that has one: what was wrong with a proof.
+    pub dpop_error: Option<String>,
     /// What was ignored.
     pub remarks: Vec<Remark>,
 }
@@ -91,8 +98,15 @@ pub fn parse_challenges<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Readin
         })
         .unwrap_or(0);
     if chosen < found.len() {
+        let dpop = found.iter().filter(|(scheme, _)| *scheme == Scheme::Dpop);
+        let mut errors = dpop.filter_map(|(_, raw)| raw.param("error"));
+        reading.dpop_error = errors.next().map(str::to_owned);
+        let or_bearer = found.iter().any(|(scheme, _)| *scheme == Scheme::Bearer);
         let (scheme, raw) = found.swap_remove(chosen);
-        reading.challenge = Some(raw.understand(scheme, &mut reading.remarks));
+        reading.challenge = Some(Challenge {
+            or_bearer: or_bearer && scheme != Scheme::Bearer,
+            ..raw.understand(scheme, &mut reading.remarks)
+        });
     }
     reading
 }
@@ -134,6 +148,14 @@ impl Raw {
             scope: scope.filter(|scopes| !scopes.is_empty()),
             error: text("error"),
             error_description: text("error_description"),
+            algs: self
+                .param("algs")
+                .filter(|_| scheme == Scheme::Dpop)
+                .map(|algs| {
+                    let algs = algs.split_ascii_whitespace();
+                    algs.map(str::to_owned).collect()
+                }),
+            or_bearer: false,
         }
     }
 }

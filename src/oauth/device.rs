@@ -292,6 +292,7 @@ impl DeviceAttempt {
                 device_code: self.device_code.clone(),
             },
             params,
+            binding: None,
         }
     }
 }

@@ -75,6 +75,8 @@ pub struct Client {
     pub management: Option<Management>,
     /// Whether we registered it (and may do so again) or the user configured it.
     pub registered: bool,
+    /// Whether it takes only tokens that are bound to a key (RFC 9449 §5.2).
+    pub dpop_bound: bool,
 }
 
 impl Client {
@@ -88,6 +90,7 @@ impl Client {
             redirect_uri: None,
             management: None,
             registered: false,
+            dpop_bound: false,
         }
     }
 
@@ -392,6 +395,7 @@ impl Registration {
                 .then(|| self.registered_redirect_uri(&object)),
             management: management(&object, mcp_server),
             registered: true,
+            dpop_bound: object.get("dpop_bound_access_tokens") == Some(&Value::Bool(true)),
         })
     }
 

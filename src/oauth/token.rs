@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::credential::Credential;
+use super::dpop::ProofKey;
 use super::mode::AuthMode;
 use crate::ids::{Issuer, ResourceId};
 use crate::secret::Secret;
@@ -29,6 +30,8 @@ pub struct TokenSet {
     pub scopes: Vec<String>,
     /// The OpenID Connect ID token, where one was issued.
     pub id_token: Option<Secret>,
+    /// The key that the tokens are bound to (RFC 9449 §6); `None` for bearer tokens.
+    pub proof_key: Option<ProofKey>,
 }
 
 /// Why an answer of the token endpoint, although successful, holds no token to use.
@@ -148,7 +151,11 @@ impl Grant {
 
     /// What is sent to the MCP server for this grant.
     pub fn credential(&self) -> Credential {
-        Credential::bearer(self.tokens.access_token.clone())
+        let token = self.tokens.access_token.clone();
+        match &self.tokens.proof_key {
+            Some(key) => Credential::bound(token, key.clone()),
+            None => Credential::bearer(token),
+        }
     }
 
     /// When the access token was issued, in seconds since the epoch.
@@ -202,6 +209,7 @@ mod tests {
             expires_at,
             scopes: vec!["read".to_owned()],
             id_token: None,
+            proof_key: None,
         }
     }
 

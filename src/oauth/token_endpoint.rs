@@ -7,6 +7,7 @@ use std::sync::Arc;
 use url::Url;
 
 use super::document::Object;
+use super::dpop::Binding;
 use super::grant::token_exchange::TokenExchange;
 use super::grant::{client_credentials, jwt_bearer, token_exchange};
 use super::registration::Client;
@@ -30,6 +31,8 @@ pub struct TokenRequest {
     pub grant: GrantRequest,
     /// What the user wants in it besides.
     pub params: Vec<(String, String)>,
+    /// What the tokens are to be bound to (RFC 9449 §5), if to anything.
+    pub binding: Option<Binding>,
 }
 
 /// The `grant_type` of the device grant (RFC 8628 §3.4).

@@ -204,6 +204,7 @@ impl TryFrom<Wire> for SignIn {
                     expires_at: wire.expires_at,
                     scopes: wire.scopes.unwrap_or_default(),
                     id_token: wire.id_token.map(Secret::new),
+                    proof_key: None,
                 },
                 requested_scopes: wire.requested_scopes.unwrap_or_default(),
                 granted_at: wire.granted_at.unwrap_or_default(),
@@ -289,6 +290,7 @@ impl TryFrom<WireClient> for KnownClient {
                 redirect_uri: wire.redirect_uri,
                 management,
                 registered: wire.registered.unwrap_or(true),
+                dpop_bound: false,
             },
         })
     }
@@ -382,6 +384,7 @@ pub mod tests {
                     expires_at: Some(1_800_000_000),
                     scopes: vec!["read".to_owned(), "write".to_owned()],
                     id_token: Some(Secret::new("ID_TOKEN_1")),
+                    proof_key: None,
                 },
                 requested_scopes: vec!["read".to_owned()],
                 granted_at: 1_700_000_000,
@@ -402,6 +405,7 @@ pub mod tests {
                             token: Secret::new("REGISTRATION_TOKEN_1"),
                         }),
                         registered: false,
+                        dpop_bound: false,
                     },
                     token_endpoint: url("https://as.example.com/token"),
                     revocation_endpoint: Some(url("https://as.example.com/revoke")),

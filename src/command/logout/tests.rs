@@ -86,6 +86,7 @@ impl Remote {
                 token: Secret::new("REGISTRATION_SECRET_1"),
             }),
             registered: true,
+            dpop_bound: false,
         };
         SignIn {
             failures: Default::default(),
@@ -100,6 +101,7 @@ impl Remote {
                     expires_at: None,
                     scopes: vec![],
                     id_token: None,
+                    proof_key: None,
                 },
                 requested_scopes: vec![],
                 granted_at: 0,

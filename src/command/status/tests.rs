@@ -26,6 +26,7 @@ fn sign_in(expires_at: Option<u64>, refresh_token: Option<&str>) -> SignIn {
         redirect_uri: None,
         management: None,
         registered: true,
+        dpop_bound: false,
     };
     SignIn {
         failures: Default::default(),
@@ -40,6 +41,7 @@ fn sign_in(expires_at: Option<u64>, refresh_token: Option<&str>) -> SignIn {
                 expires_at,
                 scopes: vec!["read".to_owned(), "write".to_owned()],
                 id_token: Some(Secret::new("ID_SECRET_1")),
+                proof_key: None,
             },
             requested_scopes: vec![],
             granted_at: NOW - 3 * 86400,

@@ -16,6 +16,7 @@ fn ours(auth_method: AuthMethod) -> Client {
         redirect_uri: None,
         management: None,
         registered: true,
+        dpop_bound: false,
     }
 }
 
@@ -28,6 +29,7 @@ fn refresh(remote: &Remote, auth_method: AuthMethod) -> TokenRequest {
             refresh_token: Secret::new("REFRESH_TOKEN_1"),
         },
         params: Vec::new(),
+        binding: None,
     }
 }
 

@@ -21,6 +21,7 @@ fn server() -> AuthorizationServer {
         scopes_supported: Vec::new(),
         auth_methods: None,
         iss_supported: false,
+        dpop_algorithms: None,
     }
 }
 
@@ -59,6 +60,7 @@ fn attempt() -> Attempt {
 fn strict() -> Attempt {
     attempt_at(&AuthorizationServer {
         iss_supported: true,
+        dpop_algorithms: None,
         ..server()
     })
 }

@@ -245,6 +245,7 @@ fn request() -> DeviceRequest {
             redirect_uri: None,
             management: None,
             registered: true,
+            dpop_bound: false,
         },
         resource: Some(ResourceId::new("https://m.example/mcp")),
         scopes: vec!["a".to_owned(), "b".to_owned()],

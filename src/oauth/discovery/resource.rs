@@ -21,6 +21,10 @@ pub struct ResourceMetadata {
     pub authorization_servers: AuthorizationServers,
     /// The scopes it lists.
     pub scopes_supported: Option<Vec<String>>,
+    /// Whether it takes only tokens that are bound to a key (RFC 9449).
+    pub dpop_required: bool,
+    /// How proofs of possession may be signed; `None` if it does not say.
+    pub dpop_algorithms: Option<Vec<String>>,
 }
 
 /// Who issues tokens for a resource.
@@ -138,6 +142,8 @@ impl ResourceSearch {
             resource: None,
             authorization_servers: AuthorizationServers::Origin,
             scopes_supported: None,
+            dpop_required: false,
+            dpop_algorithms: None,
         })
     }
 }
@@ -190,6 +196,8 @@ fn read(
         resource: Some(ResourceId::new(resource)),
         authorization_servers,
         scopes_supported: scopes(&object),
+        dpop_required: object.flag("dpop_bound_access_tokens_required"),
+        dpop_algorithms: object.texts("dpop_signing_alg_values_supported"),
     }))
 }
 
@@ -210,6 +218,8 @@ fn without_resource(object: Object, url: Url) -> Result<Option<ResourceMetadata>
             url,
         },
         scopes_supported: None,
+        dpop_required: false,
+        dpop_algorithms: None,
     }))
 }
 

@@ -53,6 +53,8 @@ pub struct AuthorizationServer {
     pub auth_methods: Option<Vec<String>>,
     /// Whether its answers carry `iss` (RFC 9207 §3).
     pub iss_supported: bool,
+    /// How proofs of possession may be signed (RFC 9449 §5.1); `None` if it does not say.
+    pub dpop_algorithms: Option<Vec<String>>,
 }
 
 /// What may be tolerated, by the user's word.
@@ -259,6 +261,7 @@ fn default_endpoints(issuer: Issuer, tried: Vec<Try>) -> Step<ServerSearch, Auth
                 grant_types: None,
                 auth_methods: None,
                 iss_supported: false,
+                dpop_algorithms: None,
             })
         }
         _ => Step::Failed(DiscoveryError::NotFound { issuer, tried }),
@@ -353,6 +356,7 @@ fn read(
         grant_types: object.texts("grant_types_supported"),
         auth_methods: object.texts("token_endpoint_auth_methods_supported"),
         iss_supported: object.flag("authorization_response_iss_parameter_supported"),
+        dpop_algorithms: object.texts("dpop_signing_alg_values_supported"),
     })
 }
 

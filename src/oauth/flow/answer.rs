@@ -143,6 +143,7 @@ impl Flow {
             resource: asked.attempt.resource.clone(),
             params: self.settings.token_params(&grant),
             grant,
+            binding: None,
         });
         let action = Action::RequestToken {
             request: request.clone(),

@@ -164,6 +164,7 @@ impl Flow {
             resource: grant.resource.clone(),
             params: self.settings.token_params(&refresh),
             grant: refresh,
+            binding: None,
         });
         let action = Action::RequestToken {
             request: request.clone(),

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::ids::{Issuer, ResourceId, ServerUrl, is_loopback};
+use crate::oauth::dpop;
 use crate::oauth::known::Known;
 use crate::oauth::mode::AuthMode;
 use crate::oauth::registration::{AuthMethod, Client, other_spelling};
@@ -45,6 +46,8 @@ pub struct Settings {
     pub pkce: bool,
     /// What is known about servers beyond what they say.
     pub known: Known,
+    /// Whether tokens are bound to a key (RFC 9449).
+    pub dpop: dpop::Mode,
 }
 
 impl Settings {
@@ -164,6 +167,7 @@ impl ConfiguredClient {
             redirect_uri: None,
             management: None,
             registered: false,
+            dpop_bound: false,
         }
     }
 }

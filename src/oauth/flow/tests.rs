@@ -21,6 +21,7 @@ use crate::oauth::challenge::Challenge;
 use crate::oauth::device::{DeviceAttempt, DeviceRequest};
 use crate::oauth::discovery::tests::{reply, unreachable};
 use crate::oauth::discovery::{FetchFault, Fetched};
+use crate::oauth::dpop;
 use crate::oauth::known::Known;
 use crate::oauth::registration::AuthMethod;
 use crate::oauth::sign_in::KnownClient;
@@ -531,6 +532,7 @@ fn settings() -> Settings {
         },
         auth_timeout: 300,
         allow_missing_pkce_metadata: false,
+        dpop: dpop::Mode::Auto,
         issuer: None,
         endpoints: None,
         audience: None,
@@ -566,6 +568,7 @@ fn tokens(expires_at: Option<u64>) -> TokenSet {
         expires_at,
         scopes: Vec::new(),
         id_token: None,
+        proof_key: None,
     }
 }
 
@@ -590,6 +593,7 @@ fn client(id: &str) -> Client {
         redirect_uri: Some("http://localhost:4711/oauth/callback".to_owned()),
         management: None,
         registered: true,
+        dpop_bound: false,
     }
 }
 

@@ -281,6 +281,7 @@ impl Flow {
             resource: errand.resource.clone(),
             grant: GrantRequest::TokenExchange(exchange),
             params: Vec::new(),
+            binding: None,
         });
         let action = Action::RequestToken {
             request: request.clone(),
@@ -320,6 +321,7 @@ impl Flow {
             client: errand.client.clone(),
             resource: errand.resource.clone(),
             params: self.settings.token_params(&grant),
+            binding: None,
             grant,
         });
         let action = Action::RequestToken {

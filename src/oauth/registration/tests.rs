@@ -20,6 +20,7 @@ fn authorization_server(methods: Option<&[&str]>) -> AuthorizationServer {
         scopes_supported: Vec::new(),
         auth_methods: methods.map(|list| list.iter().map(|&m| m.to_owned()).collect()),
         iss_supported: false,
+        dpop_algorithms: None,
     }
 }
 
@@ -187,6 +188,7 @@ fn a_minimal_reply_makes_a_public_client() {
             redirect_uri: Some(LOCALHOST.to_owned()),
             management: None,
             registered: true,
+            dpop_bound: false,
         }
     );
     assert!(matches!(

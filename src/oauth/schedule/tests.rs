@@ -21,6 +21,7 @@ fn grant(issued: u64, lifetime: u64) -> Grant {
         expires_at: Some(NOW + issued + lifetime),
         scopes: Vec::new(),
         id_token: None,
+        proof_key: None,
     };
     let issuer = Issuer::new("https://as.example");
     Grant::new(issuer, None, Vec::new(), tokens, NOW + issued)
