@@ -333,12 +333,12 @@ fn settings(config: &Config) -> Settings {
         auth_timeout: config.auth_timeout.as_secs().max(1),
         allow_missing_pkce_metadata: config.allow_missing_pkce_metadata,
         issuer: config.issuer.clone(),
+        dpop: dpop::Mode::Auto,
         endpoints: config.endpoints.clone(),
         audience: config.audience.clone(),
         token_params: config.token_params.clone(),
         pkce: config.pkce,
         known: config.known,
-        dpop: dpop::Mode::Auto,
     }
 }
 

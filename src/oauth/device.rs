@@ -291,8 +291,8 @@ impl DeviceAttempt {
             grant: GrantRequest::DeviceCode {
                 device_code: self.device_code.clone(),
             },
-            params,
             binding: None,
+            params,
         }
     }
 }

@@ -29,10 +29,10 @@ pub struct TokenRequest {
     pub resource: Option<ResourceId>,
     /// What is handed in.
     pub grant: GrantRequest,
-    /// What the user wants in it besides.
-    pub params: Vec<(String, String)>,
     /// What the tokens are to be bound to (RFC 9449 §5), if to anything.
     pub binding: Option<Binding>,
+    /// What the user wants in it besides.
+    pub params: Vec<(String, String)>,
 }
 
 /// The `grant_type` of the device grant (RFC 8628 §3.4).

@@ -162,9 +162,9 @@ impl Flow {
             endpoint: known.token_endpoint.clone(),
             client,
             resource: grant.resource.clone(),
+            binding: None,
             params: self.settings.token_params(&refresh),
             grant: refresh,
-            binding: None,
         });
         let action = Action::RequestToken {
             request: request.clone(),

@@ -173,7 +173,7 @@ impl Flow {
             server: &self.settings.server,
             allow_missing_pkce_metadata: self.settings.allow_missing_pkce_metadata,
             issuer: self.settings.issuer.as_ref(),
-            leads: match self.settings.way {
+            leads: match &self.settings.way {
                 Way::Browser => Leads::Browser,
                 Way::Device => Leads::Device,
                 Way::Unattended(_) => Leads::TokenEndpoint,
