@@ -154,7 +154,10 @@ mod tests {
         for (content, reason) in [
             ("\n", "it is empty"),
             ("A B", "it is more than one word of plain characters"),
-            ("SECRET\u{1b}", "it is more than one word of plain characters"),
+            (
+                "SECRET\u{1b}",
+                "it is more than one word of plain characters",
+            ),
         ] {
             std::fs::write(&path, content).unwrap();
             let error = read(source()).await.unwrap_err();

@@ -4,6 +4,7 @@
 //! [`crate::config`].
 
 mod authorization;
+mod grants;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -12,6 +13,7 @@ pub use authorization::{ProviderOptions, RuleOptions};
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+pub use grants::GrantOptions;
 
 /// Prefix of the environment variables that stand for options.
 pub const ENV_PREFIX: &str = "MCP_DRAWBRIDGE_";
@@ -323,6 +325,10 @@ pub struct WhichOptions {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub provider: ProviderOptions,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub grants: GrantOptions,
 
     /// Allow plain http to servers on other machines
     ///
