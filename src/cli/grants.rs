@@ -9,7 +9,7 @@ pub struct GrantOptions {
     ///
     /// For services and automation (RFC 6749 §4.4). Needs a client of yours that the authorization
     /// server allows this grant, with its secret or key.
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub client_credentials: bool,
 
     /// Get tokens by your organisation's identity provider, with this issuer
