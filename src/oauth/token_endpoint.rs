@@ -152,6 +152,12 @@ impl Refusal {
         words.iter().any(|word| said.contains(word))
     }
 
+    /// Whether a proof of possession was refused, and not what it came with (RFC 9449 §5, §8).
+    pub fn is_about_proof(&self) -> bool {
+        let error = self.error.as_deref();
+        matches!(error, Some("use_dpop_nonce" | "invalid_dpop_proof"))
+    }
+
     /// Whether the server says that it does not know the client: RFC 6749 §5.2, and the spellings
     /// of servers that answer with a message of their own.
     pub fn names_unknown_client(&self) -> bool {
@@ -289,6 +295,21 @@ impl Error for TokenError {
 }
 
 impl TokenError {
+    /// Where the rule is written that was broken, or that the refusal goes by.
+    pub fn rule(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Unavailable(_) => return None,
+            Self::GrantDead(_) | Self::ClientDead(_) | Self::InvalidScope(_) | Self::Refused(_) => {
+                "RFC 6749 §5.2"
+            }
+            Self::InvalidTarget(_) => "RFC 8707 §2",
+            Self::Unusable(_) => "RFC 6749 §5.1",
+            Self::Pending(_) | Self::SlowDown(_) | Self::Declined(_) | Self::Expired(_) => {
+                "RFC 8628 §3.5"
+            }
+        })
+    }
+
     /// The text, for an endpoint of this name.
     pub(super) fn fmt_of(&self, endpoint: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -11,6 +11,7 @@ use url::Url;
 
 pub use error::UnattendedError;
 
+use super::binding::{Keyless, Then};
 use super::sign_in::{Plan, Task, known};
 use super::{
     Action, Amendment, Flow, FlowError, Goal, IdentityProvider, Move, Note, ProviderEndpoint,
@@ -20,6 +21,7 @@ use crate::ids::{Issuer, ResourceId, ServerUrl};
 use crate::oauth::discovery::resource::AuthorizationServers;
 use crate::oauth::discovery::server::{AuthorizationServer, Leads, Rules, ServerSearch};
 use crate::oauth::discovery::{Fetched, Step};
+use crate::oauth::dpop::Binding;
 use crate::oauth::grant::token_exchange::{Issued, TokenExchange};
 use crate::oauth::grant::{client_credentials, jwt_bearer};
 use crate::oauth::mode::AuthMode;
@@ -48,6 +50,8 @@ pub(super) struct Errand {
     scopes: Vec<String>,
     /// What to ask for if these scopes are refused.
     narrower: Option<Vec<String>>,
+    /// What the token is to be bound to (RFC 9449), if to anything.
+    binding: Option<Binding>,
     /// Where the identity provider issues tokens, once that is known.
     provider: Option<Provider>,
     /// The token that this one takes the place of, where metadata was not asked for again.
@@ -157,6 +161,7 @@ impl Flow {
             resource: grant.resource.clone(),
             scopes: grant.requested_scopes.clone(),
             narrower: None,
+            binding: self.kept_binding(&grant),
             provider: None,
             renews: Some(grant),
             again: false,
@@ -182,6 +187,16 @@ impl Flow {
             None if *unattended == Unattended::Workload => Client::nobody(),
             None => return fail(FlowError::NoRegistration(plan.server.issuer)),
         };
+        self.send_client(plan, client)
+    }
+
+    /// Asks as this client, with a key to bind the token to where that is wanted.
+    pub(super) fn send_client(&mut self, mut plan: Plan, client: Client) -> Move {
+        match self.bind_tokens(&mut plan, &client) {
+            Ok(true) => {}
+            Ok(false) => return Keyless::new(plan, client, Then::Unattended),
+            Err(error) => return fail(error),
+        }
         let errand = Box::new(Errand {
             issuer: plan.server.issuer.clone(),
             known: known(&plan.server, &client),
@@ -189,6 +204,7 @@ impl Flow {
             resource: plan.resource.clone(),
             narrower: self.narrower(&plan, &plan.scopes),
             scopes: plan.scopes,
+            binding: plan.binding,
             provider: None,
             renews: None,
             again: false,
@@ -321,7 +337,7 @@ impl Flow {
             client: errand.client.clone(),
             resource: errand.resource.clone(),
             params: self.settings.token_params(&grant),
-            binding: None,
+            binding: errand.binding.clone(),
             grant,
         });
         let action = Action::RequestToken {

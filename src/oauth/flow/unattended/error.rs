@@ -52,6 +52,25 @@ impl UnattendedError {
         }
     }
 
+    /// The rule that was broken, or that the refusal goes by.
+    pub fn rule(&self) -> Option<&'static str> {
+        match self {
+            Self::NotOffered { .. } => Some("RFC 8414 §2"),
+            Self::Provider(error) => error.rule(),
+            Self::Exchange(TokenError::Unavailable(_))
+            | Self::Grant(_, TokenError::Unavailable(_)) => None,
+            Self::Exchange(_) => Some("RFC 8693 §2.2.2"),
+            Self::WrongType(_) => Some("RFC 8693 §2.2.1"),
+            Self::Grant(_, TokenError::InvalidTarget(_)) => Some("RFC 8707 §2"),
+            Self::Grant(mode, _) | Self::RefusedBefore(mode, _) => Some(match mode {
+                AuthMode::Enterprise | AuthMode::Workload => "RFC 7523 §3.1",
+                _ => "RFC 6749 §4.4",
+            }),
+            // Theirs stands in the reason.
+            Self::Elsewhere(_) | Self::Assertion(_) | Self::TokenRefused => None,
+        }
+    }
+
     /// What the user does next.
     pub fn hint(&self) -> &'static str {
         match self {
@@ -98,10 +117,10 @@ impl UnattendedError {
     ) -> fmt::Result {
         let what = match mode {
             AuthMode::Enterprise => {
-                "what the identity provider says of you (ID-JAG, RFC 7523 §2.1) brought no token"
+                "what the identity provider says of you (ID-JAG) brought no token"
             }
-            AuthMode::Workload => "the workload's JWT (RFC 7523 §2.1) brought no token",
-            _ => "the client's own credentials (RFC 6749 §4.4) brought no token",
+            AuthMode::Workload => "the workload's JWT brought no token",
+            _ => "the client's own credentials brought no token",
         };
         write!(f, "{what}: {why}")
     }
@@ -136,17 +155,15 @@ impl fmt::Display for UnattendedError {
             Self::Assertion(cause) => cause.fmt(f),
             Self::NotOffered { issuer, grant } => write!(
                 f,
-                "the authorization server `{}` does not list the grant `{grant}` among those it offers (RFC 8414 §2, `grant_types_supported`)",
+                "the authorization server `{}` does not list the grant `{grant}` among those it offers (`grant_types_supported`)",
                 printable(issuer.as_str(), SHOWN)
             ),
             Self::Provider(error) => write!(f, "the identity provider cannot be used: {error}"),
             Self::Exchange(error) => {
-                f.write_str(
-                    "the identity provider gave nothing for the ID token (RFC 8693 §2.2.2): ",
-                )?;
+                f.write_str("the identity provider gave nothing for the ID token: ")?;
                 error.fmt_of("identity provider", f)
             }
-            Self::WrongType(error) => write!(f, "{error} (RFC 8693 §2.2.1, `issued_token_type`)"),
+            Self::WrongType(error) => write!(f, "{error} (`issued_token_type`)"),
             Self::Grant(mode, error) => Self::fmt_grant(*mode, error, f),
             Self::RefusedBefore(mode, refusal) => {
                 let why = format!("it was refused before: {refusal}");
