@@ -5,6 +5,7 @@
 
 mod authorization;
 mod doctor;
+mod grants;
 mod trust;
 
 use std::ffi::OsString;
@@ -14,6 +15,7 @@ pub use authorization::{ProviderOptions, RuleOptions};
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+pub use grants::GrantOptions;
 
 pub use doctor::DoctorArgs;
 pub use trust::TrustOptions;
@@ -337,6 +339,10 @@ pub struct WhichOptions {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub provider: ProviderOptions,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub grants: GrantOptions,
 
     /// Allow plain http to servers on other machines
     ///

@@ -8,6 +8,7 @@ mod again;
 mod endpoints;
 mod file;
 mod given;
+mod grants;
 mod headers;
 mod mode;
 mod network;
@@ -34,15 +35,16 @@ use crate::net::client::HttpSettings;
 use crate::net::remote::Timeouts;
 use crate::oauth::flow::ConfiguredEndpoints;
 use crate::oauth::known::Known;
-use crate::oauth::registration::AuthMethod;
-use crate::secret::Secret;
+use grants::Grants;
 use mode::Claim;
 
+pub use crate::oauth::flow::ConfiguredClient;
 pub use crate::oauth::mode::AuthMode;
 pub use again::Again;
 use file::{Entry, File, Need, Target};
 pub use file::{OpenError, Opened, open};
 use given::{Given, Lookup};
+pub use grants::UnattendedGrant;
 use which::{Which, cached_name, is_address, server};
 
 /// The variable that names the folder of the sign-ins.
@@ -136,6 +138,8 @@ pub struct Config {
     pub key: ServerKey,
     /// How requests to the server are authorized.
     pub auth: AuthMode,
+    /// What stands in for a person; `None` where one signs in, or a token is configured.
+    pub unattended: Option<UnattendedGrant>,
     /// Which transports may be used, and which is tried first.
     pub transport: Preference,
     /// Headers for every request to the remote server and to no other; at most one of each name.
@@ -197,17 +201,6 @@ impl Callback {
     pub fn redirect_uri(&self, port: u16) -> String {
         format!("http://{}:{port}{}", self.host, self.path)
     }
-}
-
-/// A client that the user obtained from the authorization server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfiguredClient {
-    /// The identifier.
-    pub client_id: String,
-    /// The secret of a confidential client.
-    pub client_secret: Option<Secret>,
-    /// How it authenticates; `None` leaves it to what the authorization server supports.
-    pub auth_method: Option<AuthMethod>,
 }
 
 /// Which `resource` (RFC 8707) OAuth requests name.
@@ -334,7 +327,7 @@ impl Config {
             &lookup.lists("header-file", &args.header_file),
             around,
         )?;
-        let auth = mode::choose(&claims(args, &lookup, &headers)?)?;
+        let auth = mode::choose(&claims(args, &lookup, &headers, &which.grants)?)?;
         which.check_mode(auth, &mut base.warnings)?;
         if disabled && matches!(which.resource, Resource::Given(_)) {
             base.warnings
@@ -399,6 +392,12 @@ impl Config {
                 true => Resource::Omitted,
                 false => which.resource,
             },
+            unattended: which.grants.way(
+                auth,
+                which.client.as_ref(),
+                &args.which.grants,
+                &lookup,
+            )?,
             client: which.client,
             client_metadata: which.client_metadata,
             issuer,
@@ -576,6 +575,7 @@ fn claims(
     args: &ServerArgs,
     lookup: &Lookup<'_>,
     headers: &HeaderMap,
+    grants: &Grants,
 ) -> Result<Vec<Claim>, UsageError> {
     let mut claims = Vec::new();
     if headers.contains_key(AUTHORIZATION) {
@@ -584,6 +584,7 @@ fn claims(
     if let Some(given) = lookup.switched_on("device-code", args.device_code)? {
         claims.push(Claim::new(AuthMode::Device, given));
     }
+    claims.extend(grants.claims()?);
     Ok(claims)
 }
 
