@@ -6,6 +6,7 @@
 mod authorization;
 mod automation;
 mod doctor;
+mod grants;
 mod trust;
 
 use std::ffi::OsString;
@@ -16,6 +17,7 @@ pub use automation::{BearerOptions, SeedOptions};
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+pub use grants::GrantOptions;
 
 pub use doctor::DoctorArgs;
 pub use trust::TrustOptions;
@@ -348,6 +350,10 @@ pub struct WhichOptions {
     #[allow(missing_docs)]
     pub seed: SeedOptions,
 
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub grants: GrantOptions,
+
     /// Allow plain http to servers on other machines
     ///
     /// Tokens can then be read by anyone on the way.
@@ -418,7 +424,7 @@ pub struct CommonOptions {
     /// Write only what you must act on to stderr
     ///
     /// --debug wins where both are given.
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub silent: bool,
 }
 

@@ -9,6 +9,7 @@ mod automation;
 mod endpoints;
 mod file;
 mod given;
+mod grants;
 mod headers;
 mod mode;
 mod network;
@@ -35,16 +36,18 @@ use crate::net::client::HttpSettings;
 use crate::net::remote::Timeouts;
 use crate::oauth::flow::{ConfiguredEndpoints, Seed};
 use crate::oauth::known::Known;
-use crate::oauth::registration::AuthMethod;
 use crate::secret::Secret;
 use crate::secret_command::SecretCommand;
+use grants::Grants;
 use mode::Claim;
 
+pub use crate::oauth::flow::ConfiguredClient;
 pub use crate::oauth::mode::AuthMode;
 pub use again::Again;
 use file::{Entry, File, Need, Target};
 pub use file::{OpenError, Opened, open};
 use given::{Given, Lookup};
+pub use grants::UnattendedGrant;
 use which::{Which, cached_name, is_address, server};
 
 /// The variable that names the folder of the sign-ins.
@@ -138,6 +141,8 @@ pub struct Config {
     pub key: ServerKey,
     /// How requests to the server are authorized.
     pub auth: AuthMode,
+    /// What stands in for a person; `None` where one signs in, or a token is configured.
+    pub unattended: Option<UnattendedGrant>,
     /// Which transports may be used, and which is tried first.
     pub transport: Preference,
     /// Headers for every request to the remote server and to no other; at most one of each name.
@@ -219,17 +224,6 @@ impl Callback {
     pub fn redirect_uri(&self, port: u16) -> String {
         format!("http://{}:{port}{}", self.host, self.path)
     }
-}
-
-/// A client that the user obtained from the authorization server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfiguredClient {
-    /// The identifier.
-    pub client_id: String,
-    /// The secret of a confidential client.
-    pub client_secret: Option<Secret>,
-    /// How it authenticates; `None` leaves it to what the authorization server supports.
-    pub auth_method: Option<AuthMethod>,
 }
 
 /// Which `resource` (RFC 8707) OAuth requests name.
@@ -358,7 +352,12 @@ impl Config {
         )?;
         let bearer = automation::bearer(&args.bearer, &lookup, around)?;
         let seed = automation::seed(&args.which.seed, &lookup, around)?;
-        let claims = claims(args, &lookup, (&headers, bearer.as_ref(), seed.as_ref()))?;
+        let claims = claims(
+            args,
+            &lookup,
+            (&headers, bearer.as_ref(), seed.as_ref()),
+            &which.grants,
+        )?;
         let auth = mode::choose(&claims)?;
         which.check_mode(&claims, &mut base.warnings)?;
         if let Some(seed) = &seed
@@ -436,6 +435,12 @@ impl Config {
             bearer: bearer.map(|(source, _)| source),
             seed,
             use_id_token: which.use_id_token,
+            unattended: which.grants.way(
+                auth,
+                which.client.as_ref(),
+                &args.which.grants,
+                &lookup,
+            )?,
             client: which.client,
             client_metadata: which.client_metadata,
             issuer,
@@ -613,6 +618,7 @@ fn claims(
     args: &ServerArgs,
     lookup: &Lookup<'_>,
     (headers, bearer, seed): (&HeaderMap, Option<&(BearerSource, String)>, Option<&Seed>),
+    grants: &Grants,
 ) -> Result<Vec<Claim>, UsageError> {
     let mut claims = Vec::new();
     if headers.contains_key(AUTHORIZATION) {
@@ -635,6 +641,7 @@ fn claims(
     if let Some(given) = lookup.switched_on("device-code", args.device_code)? {
         claims.push(Claim::new(AuthMode::Device, given));
     }
+    claims.extend(grants.claims()?);
     Ok(claims)
 }
 

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::given::Lookup;
+use super::grants::Grants;
 use super::mode::Claim;
 use super::{AuthMode, ConfiguredClient, Resource, Surroundings, endpoints, oauth};
 use crate::cli::{UsageError, WhichOptions};
@@ -23,6 +24,7 @@ pub(super) struct Which {
     pub audience: Option<String>,
     pub token_params: Vec<(String, String)>,
     pub use_id_token: bool,
+    pub grants: Grants,
     pub allow_http: bool,
 }
 
@@ -73,6 +75,7 @@ impl Which {
                 &lookup.list("token-param", &options.provider.token_param),
             )?,
             use_id_token: lookup.switch("use-id-token", options.seed.use_id_token)?,
+            grants: Grants::new(&options.grants, lookup)?,
             allow_http: lookup.switch("allow-http", options.allow_http)?,
         })
     }
@@ -98,13 +101,13 @@ impl Which {
                 client_id: self.client.as_ref().map(|client| client.client_id.as_str()),
                 scope: scope.as_deref(),
                 authorize_params: &self.authorize_params,
-                more: &self.more(),
+                more: &self.more()?,
             },
         ))
     }
 
     /// Other options that make another sign-in of it: a line for each.
-    fn more(&self) -> Vec<(&'static str, String)> {
+    fn more(&self) -> Result<Vec<(&'static str, String)>, UsageError> {
         let endpoints = self.endpoints.as_ref();
         let more = [
             (
@@ -120,9 +123,11 @@ impl Which {
             ("use-id-token", self.use_id_token.then(String::new)),
         ];
         let given = more.into_iter();
-        given
+        let mut more: Vec<_> = given
             .filter_map(|(option, value)| Some((option, value?)))
-            .collect()
+            .collect();
+        more.extend(self.grants.parts()?);
+        Ok(more)
     }
 
     /// A token of the user's own leaves nothing for OAuth to do.
