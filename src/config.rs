@@ -360,6 +360,13 @@ impl Config {
         )?;
         let auth = mode::choose(&claims)?;
         which.check_mode(&claims, &mut base.warnings)?;
+        if which.use_id_token && auth.is_unattended() {
+            return Err(UsageError::new(format!(
+                "`--use-id-token` and {} exclude each other: there is no user whom an ID token could be about",
+                claims.first().map_or("this mode", |claim| &claim.origin)
+            ))
+            .with_hint("leave out one of them"));
+        }
         if let Some(seed) = &seed
             && which.client.is_none()
         {

@@ -81,6 +81,7 @@ mod cached;
 mod device;
 mod error;
 mod event;
+mod id_token;
 mod settings;
 mod sign_in;
 mod trace;
@@ -297,6 +298,9 @@ impl Flow {
     pub fn step(mut self, mut event: Event, now: u64) -> (Self, Action) {
         let state = std::mem::replace(&mut self.state, State::Ended);
         self.admit(&mut event);
+        if self.settings.use_id_token {
+            event = id_token::presented(event);
+        }
         self.check_bound(&state, &event);
         let (state, action) = match self.next(state, event, now) {
             (_, Action::Fail(error)) if self.concerns_others(&error) => self.note_failure(error),

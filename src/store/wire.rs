@@ -58,6 +58,9 @@ pub struct Wire {
     client: BTreeMap<String, WireClient>,
     #[serde(skip_serializing_if = "WireFailures::is_empty")]
     failures: WireFailures,
+    /// What tells the configured refresh tokens that were used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    seeds: Vec<String>,
     #[serde(flatten)]
     unknown: Map<String, Value>,
 }
@@ -253,6 +256,7 @@ impl TryFrom<Wire> for SignIn {
                 refresh: wire.failures.refresh.map(Into::into),
                 sign_in: wire.failures.sign_in.map(Into::into),
             },
+            seeds: wire.seeds,
         })
     }
 }
@@ -354,6 +358,7 @@ impl From<&SignIn> for Wire {
             refresh: sign_in.failures.refresh.as_ref().map(Into::into),
             sign_in: sign_in.failures.sign_in.as_ref().map(Into::into),
         };
+        wire.seeds = sign_in.seeds.clone();
         wire
     }
 }
@@ -451,6 +456,7 @@ pub mod tests {
                     transient: false,
                 }),
             },
+            seeds: vec!["MARK_1".to_owned()],
         }
     }
 
@@ -489,6 +495,7 @@ pub mod tests {
             "requested_scopes",
             "client",
             "failures",
+            "seeds",
         ];
         assert!(order.windows(2).all(|pair| at(pair[0]) < at(pair[1])));
     }
