@@ -5,6 +5,7 @@ mod cached;
 mod chaos;
 mod device;
 mod lapsed;
+mod seeded;
 mod shared;
 mod sign_in;
 mod step_up;
@@ -520,6 +521,7 @@ fn describe(action: &Action) -> String {
             Amendment::DropGrant { .. } => "drop grant".to_owned(),
             Amendment::DropClient(..) => "drop client".to_owned(),
             Amendment::PutGrant(..) => "put grant".to_owned(),
+            Amendment::PutSeeded(..) => "put seeded".to_owned(),
             Amendment::NoteFailure { .. } => "note failure".to_owned(),
         },
         Action::RequestToken { request, after } => match request.grant {
@@ -644,6 +646,7 @@ fn known(client: Client) -> KnownClient {
 
 fn sign_in(ends_in: i64) -> SignIn {
     SignIn {
+        seeds: Vec::new(),
         server: "https://m.example/mcp".to_owned(),
         grant: Some(grant(ends_in)),
         clients: BTreeMap::from([(Issuer::new(ISSUER), known(client("OLD_CLIENT")))]),
