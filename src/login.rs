@@ -363,6 +363,8 @@ fn settings(config: &Config) -> Settings {
         token_params: config.token_params.clone(),
         pkce: config.pkce,
         known: config.known,
+        seed: config.seed.clone(),
+        use_id_token: config.use_id_token,
     }
 }
 
