@@ -13,6 +13,7 @@ mod elsewhere;
 mod faults;
 mod flow;
 mod healing;
+mod hostile;
 mod legacy;
 mod network;
 mod oidc;
