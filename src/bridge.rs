@@ -28,6 +28,7 @@ use signals::Signals;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
+use crate::access::Access;
 use crate::diag::Diag;
 use crate::login::{self, Login};
 use crate::mcp::failure::{Failure, Stage};
@@ -51,8 +52,8 @@ const INPUT_LOOKS: Duration = Duration::from_millis(200);
 pub struct Wire {
     /// The endpoint.
     pub remote: Remote,
-    /// Who gets tokens; `None` if the user configured an `Authorization` header.
-    pub login: Option<Login>,
+    /// How requests are authorized.
+    pub access: Access,
     /// What is known of the server from earlier; `None` if nothing is kept.
     pub memory: Option<Memory>,
     /// Which transports may be used.
@@ -93,7 +94,7 @@ pub enum Ending {
 }
 
 /// Runs until the AI client goes away or the process is told to end. `tokens` is the task behind
-/// the wire's `login`.
+/// the wire's `access`, if there is one.
 pub async fn run(wire: Wire, tokens: Option<login::Task>, lines: Lines, output: Output) -> Ending {
     let parent = Parent::watch();
     let mut signals = Signals::new();
@@ -105,7 +106,7 @@ pub async fn run(wire: Wire, tokens: Option<login::Task>, lines: Lines, output: 
             .over(wire.transport, known)
             .remembering(record)
             .keeping_alive(wire.keep_alive),
-        standing: wire.login.as_ref().map(Login::standing),
+        standing: wire.access.login().map(Login::standing),
         wire: Arc::new(wire),
         start: Instant::now(),
         events,

@@ -239,7 +239,8 @@ fn isolate(command: &mut Command) {
     std::os::unix::process::CommandExt::process_group(command, 0);
 }
 
-fn is_ours(name: &str) -> bool {
+/// Whether a variable is one of ours, which may hold a secret.
+pub fn is_ours(name: &str) -> bool {
     let start = name.get(.."MCP_DRAWBRIDGE_".len());
     start.is_some_and(|start| start.eq_ignore_ascii_case("MCP_DRAWBRIDGE_"))
 }

@@ -5,6 +5,7 @@
 //! configuration file, its `defaults`, default.
 
 mod again;
+mod endpoints;
 mod file;
 mod given;
 mod headers;
@@ -31,6 +32,8 @@ use crate::ids::{Issuer, ResourceId, ServerKey, ServerUrl};
 use crate::mcp::transport::Preference;
 use crate::net::client::HttpSettings;
 use crate::net::remote::Timeouts;
+use crate::oauth::flow::ConfiguredEndpoints;
+use crate::oauth::known::Known;
 use crate::oauth::registration::AuthMethod;
 use crate::secret::Secret;
 use mode::Claim;
@@ -95,19 +98,23 @@ pub enum Job {
     Logout(Box<Logout>),
     /// List the cached sign-ins.
     Status(Status),
+    /// Walk the way to a server step by step.
+    Doctor(Box<Doctor>),
 }
 
 /// What every command needs.
 #[derive(Clone, Debug)]
 pub struct Base {
-    /// The folder of the sign-ins; absolute.
-    pub dir: PathBuf,
+    /// The folder of the sign-ins; absolute. `None` where the system names none.
+    pub dir: Option<PathBuf>,
     /// How much is written to stderr.
     pub level: Level,
     /// What is odd but no reason to stop; to be written once the output exists.
     pub warnings: Vec<String>,
     /// Decisions about the configuration, for who wants to know them all.
     pub remarks: Vec<String>,
+    /// Which options were given, by their long names, and where; known once all are read.
+    pub origins: Vec<(String, String)>,
 }
 
 /// Everything about one remote server. Its `Debug` shows no secret.
@@ -150,6 +157,16 @@ pub struct Config {
     pub scopes: Option<Vec<String>>,
     /// Parameters that are set last on the authorization URL; at most one of each name.
     pub authorize_params: Vec<(String, String)>,
+    /// Endpoints that take the place of all metadata.
+    pub endpoints: Option<ConfiguredEndpoints>,
+    /// What tokens are asked for besides `resource`.
+    pub audience: Option<String>,
+    /// Parameters for every request for tokens; at most one of each name.
+    pub token_params: Vec<(String, String)>,
+    /// Whether codes are protected by PKCE.
+    pub pkce: bool,
+    /// What is known about servers beyond what they say.
+    pub known: Known,
     /// Whether plain http to other machines is allowed.
     pub allow_http: bool,
     /// Whether a missing `code_challenge_methods_supported` is no reason to refuse.
@@ -226,6 +243,17 @@ pub enum LogoutTarget {
     One(ServerKey, Option<ServerUrl>),
 }
 
+/// What `doctor` is to do.
+#[derive(Clone, Debug)]
+pub struct Doctor {
+    /// The server.
+    pub config: Config,
+    /// Whether the output is JSON.
+    pub json: bool,
+    /// Whether to sign in if that is needed.
+    pub sign_in: bool,
+}
+
 /// What `status` is to show.
 #[derive(Clone, Debug)]
 pub struct Status {
@@ -258,6 +286,11 @@ impl Job {
             Request::Login(args) => Self::Login(Box::new(Config::new(&args, around)?)),
             Request::Logout(args) => Self::Logout(Box::new(Logout::new(&args, around)?)),
             Request::Status(args) => Self::Status(Status::new(&args, around)?),
+            Request::Doctor(args) => Self::Doctor(Box::new(Doctor {
+                config: Config::new(&args.server, around)?,
+                json: args.json,
+                sign_in: args.sign_in,
+            })),
         })
     }
 
@@ -267,6 +300,7 @@ impl Job {
             Self::Bridge(config) | Self::Login(config) => &config.base,
             Self::Logout(logout) => &logout.base,
             Self::Status(status) => &status.base,
+            Self::Doctor(doctor) => &doctor.config.base,
         }
     }
 }
@@ -285,7 +319,7 @@ impl Config {
             Target::Neither => return Err(file.no_entry(url)),
         };
         let lookup = file.lookup(entry.as_ref(), Need::Connect, around.env)?;
-        let which = Which::new(&args.which, around, &lookup)?;
+        let mut which = Which::new(&args.which, around, &lookup)?;
         let server = match &entry {
             Some(entry) => entry.server(around.env, which.allow_http)?,
             None => server(url, which.allow_http)?,
@@ -313,6 +347,13 @@ impl Config {
         {
             base.warnings.push("`--authorize-param resource=…` changes only the authorization address; `--resource` changes every request".to_owned());
         }
+        let issuer = match lookup.text("issuer", &args.issuer) {
+            Some(given) => Some(oauth::issuer(&given)?),
+            None => None,
+        };
+        if let (Some(endpoints), Some(issuer)) = (&mut which.endpoints, &issuer) {
+            endpoints.issuer = issuer.clone();
+        }
         if auth == AuthMode::Device {
             base.warnings.extend(without_effect(args, &lookup));
         }
@@ -331,7 +372,7 @@ impl Config {
                 "`--ipv4` excludes the IPv6 address in `{server}`"
             )));
         }
-        Ok(Self {
+        let mut config = Self {
             http,
             timeouts: network::timeouts(args, &lookup)?,
             cookies: !lookup.switch("disable-cookies", args.disable_cookies)?,
@@ -363,6 +404,14 @@ impl Config {
             issuer,
             scopes: which.scopes,
             authorize_params: which.authorize_params,
+            endpoints: which.endpoints,
+            audience: which.audience,
+            token_params: which.token_params,
+            pkce: !lookup.switch("disable-pkce", args.rules.disable_pkce)?,
+            known: match lookup.switch("no-known-servers", args.rules.no_known_servers)? {
+                true => Known::default(),
+                false => Known::BUILT_IN,
+            },
             allow_http: which.allow_http,
             allow_missing_pkce_metadata: lookup.switch(
                 "allow-missing-pkce-metadata",
@@ -374,7 +423,14 @@ impl Config {
             server,
             auth,
             headers,
-        })
+        };
+        config.base.origins = lookup.origins();
+        let server = entry.as_ref().map_or_else(
+            || "the command line".to_owned(),
+            |entry| entry.place().to_owned(),
+        );
+        config.base.origins.insert(0, ("url".to_owned(), server));
+        Ok(config)
     }
 }
 
@@ -472,6 +528,7 @@ impl Base {
                 .chain(lookup.notes.warnings.iter().cloned())
                 .collect(),
             remarks: lookup.notes.remarks.clone(),
+            origins: Vec::new(),
         })
     }
 }
@@ -485,7 +542,7 @@ fn keep_alive(args: &ServerArgs, lookup: &Lookup<'_>) -> Result<Option<Duration>
     }
 }
 
-fn dir(around: &Surroundings<'_>, lookup: &Lookup<'_>) -> Result<PathBuf, UsageError> {
+fn dir(around: &Surroundings<'_>, lookup: &Lookup<'_>) -> Result<Option<PathBuf>, UsageError> {
     let hint = format!("name a folder with the variable `{DIR_VARIABLE}`, as an absolute path");
     let variable = around.env.get(DIR_VARIABLE).filter(|text| !text.is_empty());
     let variable = variable.map(|text| Given {
@@ -493,18 +550,15 @@ fn dir(around: &Surroundings<'_>, lookup: &Lookup<'_>) -> Result<PathBuf, UsageE
         origin: format!("`{DIR_VARIABLE}`"),
     });
     match variable.or_else(|| lookup.only_filed("dir")) {
-        Some(Given { text, .. }) if Path::new(&text).is_absolute() => Ok(PathBuf::from(text)),
+        Some(Given { text, .. }) if Path::new(&text).is_absolute() => Ok(Some(PathBuf::from(text))),
         Some(Given { text, origin }) => Err(UsageError::new(format!(
             "the folder `{text}` in {origin} is not an absolute path"
         ))
         .with_hint(hint)),
-        None => around
+        None => Ok(around
             .data_dir
             .as_ref()
-            .map(|dir| dir.join("mcp-drawbridge"))
-            .ok_or_else(|| {
-                UsageError::new("this system names no folder for a user's data").with_hint(hint)
-            }),
+            .map(|dir| dir.join("mcp-drawbridge"))),
     }
 }
 

@@ -217,7 +217,7 @@ impl fmt::Display for Issuer {
 }
 
 /// The name under which one sign-in is cached: a file name that is valid on every platform.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ServerKey(String);
 
 /// Why a name given by the user cannot be used for cache files.
@@ -248,6 +248,8 @@ pub struct KeyParts<'a> {
     pub scope: Option<&'a str>,
     /// Extra authorization parameters, in any order.
     pub authorize_params: &'a [(String, String)],
+    /// Other options that were given: their long names and values, in a fixed order.
+    pub more: &'a [(&'static str, String)],
 }
 
 /// Longest readable part of a derived name, and longest given name, in characters.
@@ -317,6 +319,11 @@ impl ServerKey {
         params.sort();
         for (name, value) in params {
             feed(name);
+            feed(value);
+        }
+        for (option, value) in parts.more {
+            // No parameter has such a name, so that nothing given there looks like this.
+            feed(&format!("\0{option}"));
             feed(value);
         }
         let digest = digest.finalize();
@@ -478,6 +485,14 @@ mod tests {
             },
             KeyParts {
                 authorize_params: &params,
+                ..KeyParts::default()
+            },
+            KeyParts {
+                more: &[("team", "T1".to_owned())],
+                ..KeyParts::default()
+            },
+            KeyParts {
+                more: &[("team", "T2".to_owned())],
                 ..KeyParts::default()
             },
         ];

@@ -3,14 +3,16 @@
 //!
 //! The middle decides, the rim acts. [`mcp`] and [`oauth`] are given messages, the time and
 //! randomness, and say what is to be done; they know no socket, file, clock or environment.
-//! [`net`], [`store`], [`stdio`] and [`browser`] do it. [`bridge`] and [`login`] join the two.
+//! [`net`], [`store`], [`stdio`] and [`browser`] do it. [`bridge`], [`access`] and [`login`] join
+//! the two.
 //!
 //! One message's way:
 //!
 //! ```text
 //! stdin → stdio → bridge → mcp::relay → bridge::exchange → net::remote → the server
 //!                                              │ 401
-//!                                              └──▶ login (oauth::flow ⇄ store, net, browser), then again
+//!                                              └──▶ access: a token of the user's own, or
+//!                                                   login (oauth::flow ⇄ store, net, browser); then again
 //! the server → net::remote → mcp::sse → bridge::exchange → mcp::relay → bridge → stdio → stdout
 //! ```
 
@@ -40,10 +42,12 @@ pub mod oauth;
 // The rim.
 pub mod browser;
 pub mod net;
+pub mod secret_command;
 pub mod stdio;
 pub mod store;
 
 // Middle and rim together.
+pub mod access;
 pub mod bridge;
 pub mod command;
 pub mod login;

@@ -11,6 +11,7 @@ pub mod flow;
 pub mod grant;
 pub mod id_token;
 pub mod invitation;
+pub mod known;
 pub mod mode;
 pub mod registration;
 pub mod schedule;

@@ -119,10 +119,7 @@ pub(super) async fn end_session(wire: &Wire, session: &Session) {
     if session.id.is_none() {
         return;
     }
-    let credential = match &wire.login {
-        Some(login) => login.credential().await.ok().flatten(),
-        None => None,
-    };
+    let credential = wire.access.credential().await.ok().flatten();
     let carried = Carried {
         credential: credential.as_ref(),
         session: Some(session),

@@ -101,7 +101,7 @@ impl Bridge {
 
 /// Looks out for tokens that another process obtains.
 async fn await_tokens(wire: Arc<Wire>, watch: u64, events: mpsc::Sender<(u64, Event)>) {
-    if let Some(login) = &wire.login {
+    if let Some(login) = wire.access.login() {
         login.changed_elsewhere().await;
         // The bridge has ended when nobody listens.
         let _ = events.send((watch, Event::TokensChanged)).await;
@@ -110,7 +110,7 @@ async fn await_tokens(wire: Arc<Wire>, watch: u64, events: mpsc::Sender<(u64, Ev
 
 /// Finishes the sign-in with what the user pasted.
 async fn bring(wire: Arc<Wire>, call: u64, text: Secret, events: mpsc::Sender<(u64, Event)>) {
-    let Some(login) = &wire.login else {
+    let Some(login) = wire.access.login() else {
         return;
     };
     let brought = login.bring(text.expose()).await;

@@ -19,9 +19,6 @@ use crate::mcp::session::Session;
 use crate::net::remote::{Answer, Carried, EventReader};
 use crate::oauth::credential::Credential;
 
-/// How often in a row another token is sought for the stream.
-const SIGN_INS: u32 = 2;
-
 /// Opens the stream, and opens it again for as long as the session lasts.
 pub(super) async fn run(
     wire: Arc<Wire>,
@@ -118,7 +115,7 @@ impl Standing {
     /// Nobody is asked to sign in for this stream again and again; whoever does so for something
     /// else has it opened, too.
     async fn wait_for_sign_in(&mut self) {
-        let Some(login) = &self.wire.login else {
+        let Some(login) = self.wire.access.login() else {
             return std::future::pending().await;
         };
         let mut standing = login.standing();
@@ -129,12 +126,8 @@ impl Standing {
     }
 
     async fn attempt(&mut self) -> Attempt {
-        let credential = match &self.wire.login {
-            Some(login) => match login.credential().await {
-                Ok(token) => token,
-                Err(_) => return self.later(None),
-            },
-            None => None,
+        let Ok(credential) = self.wire.access.credential().await else {
+            return self.later(None);
         };
         let carried = Carried {
             credential: credential.as_ref(),
@@ -204,26 +197,26 @@ impl Standing {
     }
 
     async fn sign_in(&mut self, answer: &Answer, rejected: Option<Credential>) -> Attempt {
-        let Some(login) = self.wire.login.clone() else {
-            return Attempt::Absent(
-                "the server does not accept the configured `Authorization` header".into(),
-            );
-        };
-        if self.sign_ins >= SIGN_INS {
-            return Attempt::SignedIn;
+        let access = self.wire.access.clone();
+        if self.sign_ins >= access.renewals() {
+            return match access.login() {
+                Some(_) => Attempt::SignedIn,
+                None => Attempt::Absent(access.refused().to_string()),
+            };
         }
         let challenge = answer.challenge().challenge.unwrap_or_default();
-        match login.challenged(rejected, challenge).await {
+        match access.challenged(rejected, challenge).await {
             Ok(_) => {
                 self.sign_ins += 1;
                 Attempt::AtOnce
             }
+            Err(error) if error.is_final() => Attempt::Absent(error.to_string()),
             Err(error) if error.is_unreachable() => self.later(None),
             Err(error) => {
                 self.wire
                     .diag
                     .debug(format_args!("no standing stream: {error}"));
-                self.sign_ins = SIGN_INS;
+                self.sign_ins = access.renewals();
                 Attempt::SignedIn
             }
         }

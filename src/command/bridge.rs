@@ -1,5 +1,6 @@
 //! The default command: joins stdin and stdout to the remote server.
 
+use crate::access::Access;
 use crate::bridge::{self, Ending, Memory, Signal, Wire};
 use crate::config::{AuthMode, Config};
 use crate::diag::Diag;
@@ -7,7 +8,7 @@ use crate::error::Error;
 use crate::login::Login;
 use crate::net::connections::Connections;
 use crate::stdio::{Output, read_lines};
-use crate::store::Store;
+use crate::store::{FileStore, StoreError};
 
 /// Runs until the AI client goes away.
 pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
@@ -16,17 +17,17 @@ pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
     let diag = diag.for_host(&config.server.host());
     super::check_key_file(config, &diag);
     let http = Connections::new(config.http.clone()).map_err(Error::Http)?;
-    let (login, task) = match config.auth {
-        AuthMode::Bearer => (None, None),
+    let (access, task) = match config.auth {
+        AuthMode::Bearer => (Access::Header, None),
         _ => {
             let (login, task) = Login::start(config, http.clone(), diag.clone())?;
-            (Some(login), Some(task))
+            (Access::Login(login), Some(task))
         }
     };
     let memory = memory(config, &diag);
     let wire = Wire {
         remote: super::remote(config, http),
-        login,
+        access,
         memory,
         transport: config.transport,
         server: config.server.host(),
@@ -39,10 +40,10 @@ pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
     }
 }
 
-/// Where hints about the server are kept. A sign-in cannot do without the folder, and says so; hints
-/// can.
+/// Where hints about the server are kept. They can be done without.
 fn memory(config: &Config, diag: &Diag) -> Option<Memory> {
-    match Store::open(config.base.dir.clone()) {
+    let folder = config.base.dir.clone().ok_or(StoreError::NoFolder);
+    match folder.and_then(FileStore::open) {
         Ok(store) => Some(Memory {
             store,
             key: config.key.clone(),

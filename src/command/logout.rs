@@ -12,14 +12,14 @@ use crate::net::connections::Connections;
 use crate::net::http;
 use crate::net::token_endpoint::{self, RevokeError, TokenTypeHint};
 use crate::oauth::sign_in::SignIn;
-use crate::store::{Cached, Store};
+use crate::store::{Cached, Store, StoreError};
 
 /// How long another process may hold the tokens. A refresh takes far less.
 const LOCK_LIMIT: Duration = Duration::from_secs(30);
 
 /// Signs out of what the command names.
 pub async fn run(logout: &Logout, diag: &Diag) -> Result<(), Error> {
-    let store = Store::open(logout.base.dir.clone())?;
+    let store = Store::open(logout.base.dir.clone().ok_or(StoreError::NoFolder)?)?;
     let http = &logout.http;
     let outcome = match &logout.target {
         LogoutTarget::One(key, server) => match end(&store, http, key, diag).await {

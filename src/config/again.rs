@@ -54,6 +54,12 @@ impl Again {
             ("scope", &which.scope),
             ("resource", &which.resource),
             ("issuer", &args.issuer),
+            (
+                "authorization-endpoint",
+                &which.provider.authorization_endpoint,
+            ),
+            ("token-endpoint", &which.provider.token_endpoint),
+            ("audience", &which.provider.audience),
             ("client-cert", &args.common.client_cert),
             ("client-key", &args.common.client_key),
             ("no-proxy", &args.common.no_proxy),
@@ -73,6 +79,8 @@ impl Again {
                 "allow-missing-pkce-metadata",
                 args.allow_missing_pkce_metadata,
             ),
+            ("no-known-servers", args.rules.no_known_servers),
+            ("disable-pkce", args.rules.disable_pkce),
             ("ipv4", args.common.ipv4),
         ] {
             if lookup.switch(long, flag)? {
@@ -110,6 +118,9 @@ impl Again {
         partial |= lookup.text("proxy", &args.common.proxy).is_some();
         partial |= !lookup
             .list("authorize-param", &which.authorize_param)
+            .is_empty();
+        partial |= !lookup
+            .list("token-param", &which.provider.token_param)
             .is_empty();
         let folder = around.env.get(DIR_VARIABLE).cloned();
         Ok(Self {

@@ -7,17 +7,32 @@ use super::given::{Given, expand, in_json};
 use super::{ConfiguredClient, Resource, Surroundings};
 use crate::cli::UsageError;
 use crate::ids::{Issuer, ResourceId, is_loopback};
+use crate::oauth::authorize::RESERVED;
 use crate::oauth::registration::AuthMethod;
 use crate::secret::Secret;
 
-/// Authorization parameters that bind the answer to this attempt (RFC 6749 §4.1.1, RFC 7636 §4.3).
-const RESERVED_PARAMS: [&str; 6] = [
-    "client_id",
+/// What a request for tokens consists of (RFC 6749 §4.1.3, §6; RFC 7523 §2; RFC 7636 §4.5; RFC 8628
+/// §3.4; RFC 8693 §2.1), and what has an option of its own.
+const RESERVED_TOKEN_PARAMS: [&str; 19] = [
+    "grant_type",
+    "code",
     "redirect_uri",
-    "response_type",
-    "state",
-    "code_challenge",
-    "code_challenge_method",
+    "code_verifier",
+    "refresh_token",
+    "device_code",
+    "client_id",
+    "client_secret",
+    "client_assertion",
+    "client_assertion_type",
+    "assertion",
+    "subject_token",
+    "subject_token_type",
+    "actor_token",
+    "actor_token_type",
+    "requested_token_type",
+    "scope",
+    "resource",
+    "audience",
 ];
 
 /// `--static-oauth-client-info`: JSON or `@file`, with `${VAR}` replaced before it is read.
@@ -147,6 +162,40 @@ pub(super) fn resource(given: &Given) -> Result<Resource, UsageError> {
 
 /// `--authorize-param key=value`; of two with one key the later counts.
 pub(super) fn authorize_params(list: &[Given]) -> Result<Vec<(String, String)>, UsageError> {
+    let example = "write for example `--authorize-param prompt=consent`";
+    params(list, example, |key, origin| {
+        // RFC 6749 §4.1.1, RFC 7636 §4.3: these bind the answer to this attempt.
+        RESERVED.contains(&key).then(|| {
+            UsageError::new(format!(
+                "{origin} sets `{key}`, which secures the sign-in and cannot be changed"
+            ))
+        })
+    })
+}
+
+/// `--token-param key=value`; of two with one key the later counts.
+pub(super) fn token_params(list: &[Given]) -> Result<Vec<(String, String)>, UsageError> {
+    let example = "write for example `--token-param tenant=example`";
+    params(list, example, |key, origin| {
+        let taken = RESERVED_TOKEN_PARAMS.contains(&key);
+        let option = ["scope", "resource", "audience"].contains(&key);
+        let error = || {
+            UsageError::new(format!(
+                "{origin} sets `{key}`, which requests for tokens have already"
+            ))
+        };
+        taken.then(|| match option {
+            true => error().with_hint(format!("use `--{key}` for it")),
+            false => error(),
+        })
+    })
+}
+
+fn params(
+    list: &[Given],
+    example: &str,
+    refused: impl Fn(&str, &str) -> Option<UsageError>,
+) -> Result<Vec<(String, String)>, UsageError> {
     let mut params: Vec<(String, String)> = Vec::new();
     for given in list {
         let (key, value) = given
@@ -155,13 +204,10 @@ pub(super) fn authorize_params(list: &[Given]) -> Result<Vec<(String, String)>, 
             .filter(|(key, _)| !key.is_empty())
             .ok_or_else(|| {
                 UsageError::new(format!("{} is not of the form `key=value`", given.origin))
-                    .with_hint("write for example `--authorize-param prompt=consent`")
+                    .with_hint(example)
             })?;
-        if RESERVED_PARAMS.contains(&key) {
-            return Err(UsageError::new(format!(
-                "{} sets `{key}`, which secures the sign-in and cannot be changed",
-                given.origin
-            )));
+        if let Some(error) = refused(key, &given.origin) {
+            return Err(error);
         }
         params.retain(|(known, _)| known != key);
         params.push((key.to_owned(), value.to_owned()));

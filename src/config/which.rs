@@ -1,12 +1,14 @@
 //! Which sign-in is meant: the address or name, and the options that separate two sign-ins.
 
 use serde_json::{Map, Value};
+use url::Url;
 
 use super::given::Lookup;
-use super::{AuthMode, ConfiguredClient, Resource, Surroundings, oauth};
+use super::{AuthMode, ConfiguredClient, Resource, Surroundings, endpoints, oauth};
 use crate::cli::{UsageError, WhichOptions};
 use crate::diag;
 use crate::ids::{KeyParts, ServerKey, ServerUrl, ServerUrlError};
+use crate::oauth::flow::ConfiguredEndpoints;
 
 /// The options that decide which sign-in is meant, checked.
 pub(super) struct Which {
@@ -16,6 +18,9 @@ pub(super) struct Which {
     pub client_metadata: Map<String, Value>,
     pub resource: Resource,
     pub authorize_params: Vec<(String, String)>,
+    pub endpoints: Option<ConfiguredEndpoints>,
+    pub audience: Option<String>,
+    pub token_params: Vec<(String, String)>,
     pub allow_http: bool,
 }
 
@@ -57,6 +62,14 @@ impl Which {
             authorize_params: oauth::authorize_params(
                 &lookup.list("authorize-param", &options.authorize_param),
             )?,
+            endpoints: endpoints::endpoints(&options.provider, lookup)?,
+            audience: lookup
+                .text("audience", &options.provider.audience)
+                .map(|given| given.text)
+                .filter(|text| !text.is_empty()),
+            token_params: oauth::token_params(
+                &lookup.list("token-param", &options.provider.token_param),
+            )?,
             allow_http: lookup.switch("allow-http", options.allow_http)?,
         })
     }
@@ -82,8 +95,30 @@ impl Which {
                 client_id: self.client.as_ref().map(|client| client.client_id.as_str()),
                 scope: scope.as_deref(),
                 authorize_params: &self.authorize_params,
+                more: &self.more(),
             },
         ))
+    }
+
+    /// Other options that make another sign-in of it: a line for each.
+    fn more(&self) -> Vec<(&'static str, String)> {
+        let endpoints = self.endpoints.as_ref();
+        let more = [
+            (
+                "authorization-endpoint",
+                endpoints
+                    .and_then(|given| given.authorization_endpoint.as_ref().map(Url::to_string)),
+            ),
+            (
+                "token-endpoint",
+                endpoints.map(|given| given.token_endpoint.to_string()),
+            ),
+            ("audience", self.audience.clone()),
+        ];
+        let given = more.into_iter();
+        given
+            .filter_map(|(option, value)| Some((option, value?)))
+            .collect()
     }
 
     /// An `Authorization` header leaves nothing for OAuth to do.

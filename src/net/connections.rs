@@ -13,6 +13,7 @@ use reqwest::ClientBuilder;
 use tokio::sync::watch;
 
 use super::client::{Client, HttpError, HttpSettings, build_with};
+use super::dpop::Prover;
 use super::guard::Guard;
 use super::pulse::{self, Disturbance, Pulse, Reading};
 
@@ -59,6 +60,7 @@ struct Shared {
     start: Instant,
     state: Mutex<State>,
     renewed: watch::Sender<Option<Disturbance>>,
+    prover: Prover,
 }
 
 #[derive(Debug)]
@@ -88,6 +90,7 @@ impl Connections {
             start,
             state: Mutex::new(state),
             renewed: watch::Sender::new(None),
+            prover: Prover::default(),
         })))
     }
 
@@ -127,6 +130,12 @@ impl Connections {
         let reading = Reading::now(self.0.start);
         let disturbed = self.lock().pulse.beat(reading, way, pulse::is_ours);
         self.take(disturbed);
+    }
+
+    /// What makes the proofs for authorization servers (RFC 9449), and remembers as long as this lives
+    /// what they said about them.
+    pub fn prover(&self) -> &Prover {
+        &self.0.prover
     }
 
     /// Gives every later request a new connection, and says why to those who keep streams open.

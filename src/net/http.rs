@@ -10,6 +10,7 @@ use reqwest::{Method, Request, Response};
 use url::Url;
 
 use super::connections::Connections;
+use super::dpop::Told;
 use super::guard::Forbidden;
 use super::trouble::{Trouble, cause_of};
 use crate::ids::{display_url, same_origin};
@@ -25,6 +26,8 @@ pub struct Document {
     pub content_type: Option<String>,
     /// How long the server asks us to wait (`Retry-After`).
     pub retry_after: Option<Duration>,
+    /// What it says about proofs of possession.
+    pub told: Told,
     /// The body.
     pub body: Vec<u8>,
     /// Where it came from, after redirects.
@@ -343,6 +346,7 @@ async fn read(mut response: Response, url: Url, limit: usize) -> Result<Document
         content_type: text_header(&response, header::CONTENT_TYPE),
         retry_after: text_header(&response, header::RETRY_AFTER)
             .and_then(|value| retry_after(&value, SystemTime::now())),
+        told: Told::read(response.headers()),
         body,
         url,
     })

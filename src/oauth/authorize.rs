@@ -13,6 +13,7 @@ use url::Url;
 use url::form_urlencoded;
 
 use super::discovery::server::AuthorizationServer;
+use super::dpop::ProofKey;
 use super::scope::OFFLINE_ACCESS;
 use super::token_endpoint::{GrantRequest, Refusal};
 use crate::ids::{Issuer, ResourceId, display_url};
@@ -60,6 +61,8 @@ pub struct Attempt {
     pub token_endpoint: Url,
     /// When the attempt is given up, in seconds since the epoch.
     pub lapses_at: u64,
+    /// The key that the code is bound to (RFC 9449 §10), if it is to any.
+    pub proof_key: Option<ProofKey>,
 }
 
 /// The address a person signs in at. Its `Debug` leaves out the query, which binds the attempt.
@@ -89,25 +92,33 @@ pub struct Ask<'a> {
     pub params: &'a [(String, String)],
     /// When the attempt is given up, in seconds since the epoch.
     pub lapses_at: u64,
+    /// The key that the tokens are to be bound to (RFC 9449 §10), if to any.
+    pub proof_key: Option<&'a ProofKey>,
 }
 
 /// The parameters that bind the answer to the attempt, which nobody overrides.
-pub const RESERVED: [&str; 6] = [
+pub const RESERVED: [&str; 7] = [
     "response_type",
     "client_id",
     "redirect_uri",
     "state",
     "code_challenge",
     "code_challenge_method",
+    "dpop_jkt",
 ];
 
 /// Why no authorization request can be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnusableRedirectUri(pub String);
+pub enum AskError {
+    /// The redirect URI is no address.
+    RedirectUri(String),
+    /// There is nowhere to make it.
+    NoAuthorizationEndpoint,
+}
 
 impl Attempt {
     /// Begins an attempt.
-    pub fn new(ask: &Ask<'_>, randomness: &Randomness) -> Result<Self, UnusableRedirectUri> {
+    pub fn new(ask: &Ask<'_>, randomness: &Randomness) -> Result<Self, AskError> {
         let state = Secret::new(URL_SAFE_NO_PAD.encode(randomness.state));
         // RFC 7636 §4.1: 32 bytes make 43 characters.
         let code_verifier = Secret::new(URL_SAFE_NO_PAD.encode(randomness.code_verifier));
@@ -115,9 +126,11 @@ impl Attempt {
             code_verifier.expose().to_owned(),
         ));
         let redirect_uri = RedirectUrl::new(ask.redirect_uri.to_owned())
-            .map_err(|_| UnusableRedirectUri(ask.redirect_uri.to_owned()))?;
+            .map_err(|_| AskError::RedirectUri(ask.redirect_uri.to_owned()))?;
+        let endpoint = ask.server.authorization_endpoint.clone();
+        let endpoint = endpoint.ok_or(AskError::NoAuthorizationEndpoint)?;
         let client = BasicClient::new(ClientId::new(ask.client_id.to_owned()))
-            .set_auth_uri(AuthUrl::from_url(ask.server.authorization_endpoint.clone()))
+            .set_auth_uri(AuthUrl::from_url(endpoint))
             .set_redirect_uri(redirect_uri);
         let mut request = client
             .authorize_url(|| CsrfToken::new(state.expose().to_owned()))
@@ -125,6 +138,10 @@ impl Attempt {
             .add_scopes(ask.scopes.iter().cloned().map(Scope::new));
         if let Some(resource) = ask.resource {
             request = request.add_extra_param("resource", resource.as_str());
+        }
+        // RFC 9449 §10: whoever steals the code cannot use it without the key.
+        if let Some(key) = ask.proof_key {
+            request = request.add_extra_param("dpop_jkt", key.thumbprint());
         }
         // OpenID Connect Core §11: `offline_access` counts only together with consent.
         if ask.scopes.iter().any(|scope| scope == OFFLINE_ACCESS) {
@@ -143,6 +160,7 @@ impl Attempt {
             scopes: ask.scopes.to_vec(),
             token_endpoint: ask.server.token_endpoint.clone(),
             lapses_at: ask.lapses_at,
+            proof_key: ask.proof_key.cloned(),
         })
     }
 
@@ -156,6 +174,7 @@ impl Attempt {
             && self.redirect_uri == ask.redirect_uri
             && self.resource.as_ref() == ask.resource
             && self.scopes == ask.scopes
+            && self.proof_key.as_ref() == ask.proof_key
     }
 
     /// What is handed in at the token endpoint for this attempt's code.
@@ -262,6 +281,18 @@ pub enum CallbackError {
     Repeated(String),
     /// There is neither a code nor an error.
     NoCode,
+}
+
+impl CallbackError {
+    /// Where the rule is written that was broken, or that the refusal goes by.
+    pub fn rule(&self) -> &'static str {
+        match self {
+            Self::Declined(_) | Self::Refused(_) => "RFC 6749 §4.1.2.1",
+            Self::OtherIssuer { .. } | Self::NoIssuer => "RFC 9207 §2.4",
+            Self::Repeated(_) => "RFC 6749 §3.1",
+            Self::NoCode => "RFC 6749 §4.1.2",
+        }
+    }
 }
 
 impl fmt::Display for CallbackError {

@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::{Ended, Exchange, REPORTS};
+use crate::access::{Access, AccessError};
 use crate::login::{Login, LoginError};
 use crate::mcp::failure::{Failure, Stage};
 use crate::mcp::relay::{self, Event, OutgoingKind};
 use crate::oauth::challenge::Challenge;
 use crate::oauth::credential::Credential;
+use crate::oauth::invitation::Standing;
 
-/// How often a message is sent again with another token: after a refresh that the server does not
-/// honour, a person may still have to sign in.
-const SIGN_INS: u32 = 2;
 /// How long a token may take that needs nobody before the relay is told. Clients give `initialize`
 /// ten seconds at the least.
 const DELAY: Duration = Duration::from_secs(6);
@@ -21,16 +21,14 @@ const DELAY: Duration = Duration::from_secs(6);
 impl Exchange {
     /// What to send, if there is anything; refreshed first if it has ended.
     pub(super) async fn credential(&self) -> Result<Option<Credential>, Ended> {
-        let Some(login) = &self.wire.login else {
-            return Ok(None);
-        };
-        let mut credential = std::pin::pin!(login.credential());
+        let access = &self.wire.access;
+        let mut credential = std::pin::pin!(access.credential());
         let begun = Instant::now();
         let mut told = false;
         loop {
             tokio::select! {
                 biased;
-                done = &mut credential => return Ok(done.map_err(|error| error.failure())?),
+                done = &mut credential => return done.map_err(|error| self.refused(&error, 401)),
                 () = tokio::time::sleep_until(begun + DELAY), if !told => {
                     told = true;
                     self.report(Event::Delayed).await;
@@ -56,60 +54,63 @@ impl Exchange {
     }
 
     pub(super) async fn sign_in(&mut self, challenge: Option<Challenge>) -> Result<(), Ended> {
-        let server = &self.wire.server;
-        let Some(login) = self.wire.login.clone() else {
-            let detail = format!(
-                "`{server}` does not accept the configured `Authorization` header; check its value"
-            );
-            return Err(refused(401, detail));
-        };
-        if !self.outgoing.asks || self.sign_ins >= SIGN_INS {
-            let detail = format!("`{server}` does not accept the token it was given");
-            return Err(refused(401, detail));
+        let access = self.wire.access.clone();
+        let may_ask = self.outgoing.asks || !access.asks();
+        if !may_ask || self.sign_ins >= access.renewals() {
+            return Err(self.refused(&access.refused(), 401));
         }
         self.sign_ins += 1;
         let challenge = challenge.unwrap_or_default();
         let rejected = self.credential.take();
-        self.while_signing_in(&login, login.challenged(rejected, challenge))
+        self.while_signing_in(&access, 401, access.challenged(rejected, challenge))
             .await
     }
 
     pub(super) async fn step_up(&mut self, challenge: Option<Challenge>) -> Result<(), Ended> {
-        let server = &self.wire.server;
-        let (Some(login), Some(used), Some(challenge)) =
-            (self.wire.login.clone(), self.credential.take(), challenge)
-        else {
-            let detail = format!("`{server}` says that the configured credentials may not do this");
-            return Err(refused(403, detail));
-        };
-        if !self.outgoing.asks || self.step_ups >= SIGN_INS {
+        let access = self.wire.access.clone();
+        if access.asks() && (!self.outgoing.asks || self.step_ups >= access.renewals()) {
+            let server = &self.wire.server;
             let detail = format!("`{server}` does not grant what this request needs");
-            return Err(refused(403, detail));
+            return Err(Ended::Failed(Failure {
+                status: Some(403),
+                ..Failure::new(Stage::Auth, false, detail)
+            }));
         }
         self.step_ups += 1;
-        self.while_signing_in(&login, login.insufficient_scope(used, challenge))
+        let used = self.credential.take();
+        self.while_signing_in(&access, 403, access.insufficient_scope(used, challenge))
             .await
+    }
+
+    fn refused(&self, error: &AccessError, status: u16) -> Ended {
+        error.failure(&self.wire.server, status).into()
     }
 
     /// Waits for a token, and says so if it takes a person. They may take longer than a client
     /// can be kept waiting; `initialize` is answered without them.
     async fn while_signing_in(
         &self,
-        login: &Login,
-        signing_in: impl Future<Output = Result<Credential, LoginError>>,
+        access: &Access,
+        status: u16,
+        signing_in: impl Future<Output = Result<Credential, AccessError>>,
     ) -> Result<(), Ended> {
         let mut signing_in = std::pin::pin!(signing_in);
-        let mut standing = login.standing();
+        let mut standing = access.login().map(Login::standing);
         let begun = Instant::now();
         let (mut report_at, mut told) = (begun, false);
         loop {
-            let needed = standing.borrow_and_update().needs_person();
-            let patience = relay::PATIENCE.saturating_sub(login.person_needed_for());
+            let needed = standing
+                .as_mut()
+                .is_some_and(|standing| standing.borrow_and_update().needs_person());
+            let needed_for = access
+                .login()
+                .map_or(Duration::ZERO, Login::person_needed_for);
+            let patience = relay::PATIENCE.saturating_sub(needed_for);
             tokio::select! {
                 biased;
                 done = &mut signing_in => return match done {
                     Ok(_) => Ok(()),
-                    Err(error) => Err(error.failure().into()),
+                    Err(error) => Err(self.refused(&error, status)),
                 },
                 () = tokio::time::sleep_until(report_at), if needed => {
                     self.report(Event::SigningIn).await;
@@ -125,19 +126,19 @@ impl Exchange {
                 () = tokio::time::sleep_until(begun + relay::PATIENCE), if !needed && self.is_hurried() => {
                     return Err(self.too_late());
                 }
-                changed = standing.changed() => if changed.is_err() {
+                lives = changed(&mut standing) => if !lives {
                     // The program ends, and with it the wait.
-                    return Err(LoginError::Closing.failure().into());
+                    return Err(self.refused(&LoginError::Closing.into(), status));
                 },
             }
         }
     }
 }
 
-fn refused(status: u16, detail: String) -> Ended {
-    let failure = Failure::new(Stage::Auth, false, detail);
-    Ended::Failed(Failure {
-        status: Some(status),
-        ..failure
-    })
+/// Waits for the sign-in to stand otherwise. `false` if nobody signs in any more.
+async fn changed(standing: &mut Option<watch::Receiver<Standing>>) -> bool {
+    match standing {
+        Some(standing) => standing.changed().await.is_ok(),
+        None => std::future::pending().await,
+    }
 }

@@ -157,10 +157,11 @@ impl Cache {
     async fn logout(&self, target: LogoutTarget) -> Result<(), Error> {
         let logout = Logout {
             base: Base {
-                dir: self.store.folder().to_owned(),
+                dir: Some(self.store.folder().to_owned()),
                 level: Level::Normal,
                 warnings: vec![],
                 remarks: vec![],
+                origins: vec![],
             },
             http: HttpSettings::default(),
             target,

@@ -179,7 +179,12 @@ impl<'a> Section<'a> {
     }
 
     /// Puts in what one option of ours says.
-    fn option(&mut self, name: &str, shape: &OptionShape, node: &Node) -> Result<(), UsageError> {
+    pub(super) fn option(
+        &mut self,
+        name: &str,
+        shape: &OptionShape,
+        node: &Node,
+    ) -> Result<(), UsageError> {
         let is_needed = self.context.need == Need::Connect || shape.finds_sign_in;
         let later = EXPANDED_LATER.contains(&shape.long.as_str());
         let encode = |section: &Self, origin: &str, text: &str| match (is_needed, later) {
@@ -278,7 +283,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    pub(super) fn pairs(
+    fn pairs(
         &self,
         name: &str,
         between: &str,
@@ -382,6 +387,11 @@ impl<'a> Section<'a> {
     /// How messages call a member.
     pub(super) fn origin(&self, name: &str) -> String {
         format!("`{name}` of {}", self.place)
+    }
+
+    /// The option of this long name.
+    pub(super) fn shape(&self, long: &str) -> Option<&'a OptionShape> {
+        self.context.shapes.iter().find(|shape| shape.long == long)
     }
 
     pub(super) fn need(&self) -> Need {

@@ -11,20 +11,39 @@ use crate::cli::UsageError;
 use crate::diag;
 use crate::ids::is_loopback;
 
-/// What the object may hold.
-const KNOWN: [&str; 8] = [
-    "client_id",
-    "client_secret",
-    "token_endpoint_auth_method",
-    "scopes",
-    "resource",
-    "issuer",
-    "extra_auth_params",
-    "redirect_uri",
-];
+/// What a member of the object says.
+#[derive(Clone, Copy)]
+enum Says {
+    /// The same as the option of this name, in whatever shapes the option may take in the file.
+    Option(&'static str),
+    /// The opposite of the switch of this name.
+    Not(&'static str),
+    /// A text that no option takes, since a command line shows its values to everybody. It is found
+    /// under this name where the file is asked, and only there.
+    #[allow(dead_code)]
+    Secret(&'static str),
+    /// A part of the client, which is one option.
+    Client,
+    /// The parts of the address that the browser returns to, which have an option each.
+    RedirectUri,
+}
 
-/// The members that make a client.
-const OF_CLIENT: [&str; 3] = ["client_id", "client_secret", "token_endpoint_auth_method"];
+/// What the object may hold, and what that means: a line for each member.
+const MEMBERS: [(&str, Says); 13] = [
+    ("client_id", Says::Client),
+    ("client_secret", Says::Client),
+    ("token_endpoint_auth_method", Says::Client),
+    ("redirect_uri", Says::RedirectUri),
+    ("scopes", Says::Option("scope")),
+    ("authorization_url", Says::Option("authorization-endpoint")),
+    ("token_url", Says::Option("token-endpoint")),
+    ("issuer", Says::Option("issuer")),
+    ("resource", Says::Option("resource")),
+    ("audience", Says::Option("audience")),
+    ("use_pkce", Says::Not("disable-pkce")),
+    ("extra_auth_params", Says::Option("authorize-param")),
+    ("extra_token_params", Says::Option("token-param")),
+];
 
 impl Section<'_> {
     /// Takes over what the `oauth` member says. A member that has no effect is an error: what is
@@ -41,25 +60,20 @@ impl Section<'_> {
             if seen.contains(&name) {
                 return Err(self.twice(&place));
             }
-            match name.as_str() {
-                "issuer" | "redirect_uri" if self.need() == Need::Find => {}
-                "resource" | "issuer" => {
-                    let text = self.text(&place, node)?;
-                    self.put(
-                        &name,
-                        &place,
-                        Some(self.expanded(&self.origin(&place), text)?),
-                    )?;
-                }
-                "scopes" => self.scopes(&place, node)?,
-                "extra_auth_params" => self.extra(&place, node)?,
-                "redirect_uri" => self.redirect_uri(&place, node)?,
-                of_client if OF_CLIENT.contains(&of_client) => {
+            let Some((_, says)) = MEMBERS.iter().find(|(known, _)| *known == name) else {
+                return Err(self.unsupported(&place, &name));
+            };
+            match *says {
+                Says::Option(long) => self.as_option(&place, long, node)?,
+                Says::Not(long) => self.not(&place, long, node)?,
+                Says::Secret(long) => self.secret(&place, long, node)?,
+                Says::RedirectUri if self.need() == Need::Find => {}
+                Says::RedirectUri => self.redirect_uri(&place, node)?,
+                Says::Client => {
                     // Its variables are replaced by who reads the client.
                     let text = self.text(&place, node)?;
-                    client.insert(of_client.to_owned(), Value::from(text));
+                    client.insert(name.clone(), Value::from(text));
                 }
-                _ => return Err(self.unsupported(&place, &name)),
             }
             seen.push(name);
         }
@@ -74,9 +88,36 @@ impl Section<'_> {
     fn unsupported(&self, place: &str, name: &str) -> UsageError {
         let origin = self.origin(place);
         let error = UsageError::new(format!("{origin} is not supported"));
-        match similar(name, KNOWN) {
+        let known = MEMBERS.map(|(known, _)| known);
+        match similar(name, known) {
             Some(known) => error.with_hint(format!("did you mean `{known}`?")),
-            None => error.with_hint(format!("`oauth` may have `{}`", KNOWN.join("`, `"))),
+            None => error.with_hint(format!("`oauth` may have `{}`", known.join("`, `"))),
+        }
+    }
+
+    fn as_option(&mut self, place: &str, long: &str, node: &Node) -> Result<(), UsageError> {
+        match self.shape(long) {
+            Some(shape) => self.option(place, shape, node),
+            // A member of the table that no option answers to: a fault of ours, which tests find.
+            None => Err(self.unsupported(place, long)),
+        }
+    }
+
+    fn not(&mut self, place: &str, long: &str, node: &Node) -> Result<(), UsageError> {
+        let Node::Bool(wanted) = node else {
+            return Err(self.wrong(place, node, "`true` or `false`"));
+        };
+        self.as_option(place, long, &Node::Bool(!wanted))
+    }
+
+    fn secret(&mut self, place: &str, long: &str, node: &Node) -> Result<(), UsageError> {
+        let text = self.text(place, node)?;
+        match self.need() {
+            Need::Find => Ok(()),
+            Need::Connect => {
+                let text = self.expanded(&self.origin(place), text)?;
+                self.put(long, place, Some(text))
+            }
         }
     }
 
@@ -85,32 +126,6 @@ impl Section<'_> {
             Node::Text(text) => Ok(text),
             _ => Err(self.wrong(place, node, "a text")),
         }
-    }
-
-    fn scopes(&mut self, place: &str, node: &Node) -> Result<(), UsageError> {
-        let origin = self.origin(place);
-        let list: Vec<&str> = match node {
-            Node::Text(text) => vec![text],
-            Node::List(items) => {
-                let texts = items.iter().map(|item| match item {
-                    Node::Text(text) => Ok(text.as_str()),
-                    _ => Err(self.wrong(place, item, "a text, or a list of texts")),
-                });
-                texts.collect::<Result<_, _>>()?
-            }
-            _ => return Err(self.wrong(place, node, "a text, or a list of texts")),
-        };
-        let list = list.into_iter().map(|text| self.expanded(&origin, text));
-        let list = list.collect::<Result<Vec<_>, _>>()?;
-        self.put("scope", place, Some(list.join(" ")))
-    }
-
-    fn extra(&mut self, place: &str, node: &Node) -> Result<(), UsageError> {
-        let Node::Object(pairs) = node else {
-            return Err(self.wrong(place, node, "an object of texts"));
-        };
-        let values = self.pairs(place, "=", pairs, Self::expanded)?;
-        self.put_all("authorize-param", values)
     }
 
     /// RFC 8252 §7.3: the browser returns to this machine. The parts have an option each.

@@ -29,6 +29,7 @@ fn refresh(remote: &Remote, auth_method: AuthMethod) -> TokenRequest {
             refresh_token: Secret::new("REFRESH_TOKEN_1"),
         },
         binding: None,
+        params: Vec::new(),
     }
 }
 

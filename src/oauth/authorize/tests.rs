@@ -10,7 +10,9 @@ fn server() -> AuthorizationServer {
     let url = |text| Url::parse(text).unwrap();
     AuthorizationServer {
         issuer: Issuer::new("https://as.example"),
-        authorization_endpoint: url("https://as.example/authorize?tenant=t%201"),
+        authorization_endpoint: Some(url("https://as.example/authorize?tenant=t%201")),
+        pushed_authorization_request_endpoint: None,
+        require_pushed_authorization_requests: false,
         token_endpoint: url("https://as.example/token"),
         device_authorization_endpoint: None,
         registration_endpoint: None,
@@ -42,6 +44,7 @@ fn ask<'a>(server: &'a AuthorizationServer, scopes: &'a [String]) -> Ask<'a> {
         scopes,
         params: &[],
         lapses_at: 1000,
+        proof_key: None,
     }
 }
 

@@ -30,8 +30,12 @@ const UNIQUE: [&str; 9] = [
 pub struct AuthorizationServer {
     /// Its identifier, exactly as its metadata spells it.
     pub issuer: Issuer,
-    /// Where a person signs in.
-    pub authorization_endpoint: Url,
+    /// Where a person signs in by a browser here. It is there wherever [`Leads::Browser`] was wanted.
+    pub authorization_endpoint: Option<Url>,
+    /// Where an authorization request is left before the browser refers to it (RFC 9126 §5).
+    pub pushed_authorization_request_endpoint: Option<Url>,
+    /// Whether it takes no other authorization requests (RFC 9126 §5).
+    pub require_pushed_authorization_requests: bool,
     /// Where codes and refresh tokens are handed in.
     pub token_endpoint: Url,
     /// Where codes for other devices are asked for (RFC 8628 §4). Its presence is what counts, as
@@ -60,9 +64,19 @@ pub struct Rules<'a> {
     pub allow_missing_pkce_metadata: bool,
     /// The issuer that the user named: metadata with this issuer is believed wherever it is found.
     pub issuer: Option<&'a Issuer>,
-    /// Whether the browser is left out (RFC 8628), and with it what its way through the
-    /// authorization endpoint needs.
-    pub by_device: bool,
+    /// Which way to tokens the metadata has to offer.
+    pub leads: Leads,
+}
+
+/// A way to tokens, as far as metadata is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leads {
+    /// Through the authorization endpoint, by a browser here.
+    Browser,
+    /// Through the device authorization endpoint (RFC 8628).
+    Device,
+    /// To the token endpoint directly: nobody is asked.
+    TokenEndpoint,
 }
 
 /// The search for an authorization server's metadata.
@@ -234,7 +248,9 @@ fn default_endpoints(issuer: Issuer, tried: Vec<Try>) -> Step<ServerSearch, Auth
         (Ok(authorization_endpoint), Ok(token_endpoint), Ok(registration_endpoint)) => {
             Step::Found(AuthorizationServer {
                 issuer,
-                authorization_endpoint,
+                authorization_endpoint: Some(authorization_endpoint),
+                pushed_authorization_request_endpoint: None,
+                require_pushed_authorization_requests: false,
                 token_endpoint,
                 device_authorization_endpoint: None,
                 registration_endpoint: Some(registration_endpoint),
@@ -274,10 +290,12 @@ fn read(
     guessed: bool,
     rules: Rules<'_>,
 ) -> Result<AuthorizationServer, DiscoveryError> {
-    let bad = |reason: &str| DiscoveryError::Document {
+    let breaks = |rule, reason: &str| DiscoveryError::Document {
         url: url.clone(),
         reason: reason.to_owned(),
+        rule: Some(rule),
     };
+    let bad = |reason: &str| breaks("RFC 8414 §2", reason);
     let issuer = match object.text("issuer") {
         Some(issuer) => believed(issuer, expected, rules)?,
         // Servers of MCP 2025-03-26 knew no such rule.
@@ -290,15 +308,30 @@ fn read(
             .map(Some)
             .map_err(|fault| DiscoveryError::Address { what, fault }),
     };
-    let authorization_endpoint = endpoint("authorization endpoint", "authorization_endpoint")?
-        .ok_or_else(|| bad("it has no `authorization_endpoint`"))?;
+    let authorization_endpoint = endpoint("authorization endpoint", "authorization_endpoint");
+    let authorization_endpoint = match rules.leads {
+        Leads::Browser => {
+            Some(authorization_endpoint?.ok_or_else(|| bad("it has no `authorization_endpoint`"))?)
+        }
+        Leads::Device | Leads::TokenEndpoint => authorization_endpoint.ok().flatten(),
+    };
     let token_endpoint = endpoint("token endpoint", "token_endpoint")?
         .ok_or_else(|| bad("it has no `token_endpoint`"))?;
-    if !rules.by_device {
-        check_authorization(object).map_err(bad)?;
+    if rules.leads == Leads::Browser {
+        check_authorization(object).map_err(|(rule, reason)| breaks(rule, reason))?;
         let allow_missing = guessed || rules.allow_missing_pkce_metadata;
         check_pkce(object, &issuer, allow_missing)?;
     }
+    let require_pushed_authorization_requests =
+        object.flag("require_pushed_authorization_requests");
+    let pushed = endpoint(
+        "pushed authorization request endpoint",
+        "pushed_authorization_request_endpoint",
+    );
+    let pushed = match require_pushed_authorization_requests && rules.leads == Leads::Browser {
+        true => pushed?,
+        false => pushed.ok().flatten(),
+    };
     let device = endpoint(
         "device authorization endpoint",
         "device_authorization_endpoint",
@@ -306,10 +339,12 @@ fn read(
     Ok(AuthorizationServer {
         issuer,
         authorization_endpoint,
+        pushed_authorization_request_endpoint: pushed,
+        require_pushed_authorization_requests,
         token_endpoint,
-        device_authorization_endpoint: match rules.by_device {
-            true => device?,
-            false => device.ok().flatten(),
+        device_authorization_endpoint: match rules.leads {
+            Leads::Device => device?,
+            Leads::Browser | Leads::TokenEndpoint => device.ok().flatten(),
         },
         registration_endpoint: endpoint("registration endpoint", "registration_endpoint")?,
         // Only wanted for signing out; a bad one is no reason not to sign in.
@@ -323,16 +358,19 @@ fn read(
     })
 }
 
-/// What the way through the authorization endpoint needs.
-fn check_authorization(object: &Object) -> Result<(), &'static str> {
+/// What the way through the authorization endpoint needs; otherwise which rule says so, and what is
+/// wrong.
+fn check_authorization(object: &Object) -> Result<(), (&'static str, &'static str)> {
     if let Some(types) = object.texts("response_types_supported")
         && !types.iter().any(|kind| kind == "code")
     {
-        return Err("it does not offer the response type `code`");
+        return Err(("RFC 8414 §2", "it does not offer the response type `code`"));
     }
-    // RFC 9126 §5.
     match object.flag("require_pushed_authorization_requests") {
-        true => Err("it requires pushed authorization requests, which are not supported"),
+        true => Err((
+            "RFC 9126 §5",
+            "it requires pushed authorization requests, which are not supported",
+        )),
         false => Ok(()),
     }
 }

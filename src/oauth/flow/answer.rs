@@ -96,7 +96,7 @@ impl Flow {
                 self.note(Note::StrayVisit(why));
                 await_callback(asked)
             }
-            Callback::Code(code) => exchange(asked, code),
+            Callback::Code(code) => self.exchange(asked, code),
             Callback::Failed(CallbackError::Refused(refusal)) => {
                 self.sign_in_refused(asked, refusal, now)
             }
@@ -133,6 +133,28 @@ impl Flow {
         self.note(Note::ScopesNarrowed(scopes.clone()));
         plan.scopes = scopes;
         self.approach(plan, now)
+    }
+
+    fn exchange(&self, asked: Asked, code: Secret) -> Move {
+        let grant = asked.attempt.exchange(code);
+        let request = Box::new(TokenRequest {
+            endpoint: asked.attempt.token_endpoint.clone(),
+            client: asked.client.clone(),
+            resource: asked.attempt.resource.clone(),
+            params: self.settings.token_params(&grant),
+            grant,
+            binding: asked.plan.binding.clone(),
+        });
+        let action = Action::RequestToken {
+            request: request.clone(),
+            after: 0,
+        };
+        let state = State::Exchanging {
+            asked,
+            request,
+            again: false,
+        };
+        (state, action)
     }
 
     pub(super) fn exchanged(&mut self, asked: &Asked, tokens: TokenSet, now: u64) -> Move {
@@ -202,24 +224,4 @@ pub(super) fn await_callback(asked: Asked) -> Move {
         State::AwaitingCallback(asked),
         Action::AwaitCallback { until },
     )
-}
-
-fn exchange(asked: Asked, code: Secret) -> Move {
-    let request = Box::new(TokenRequest {
-        endpoint: asked.attempt.token_endpoint.clone(),
-        client: asked.client.clone(),
-        resource: asked.attempt.resource.clone(),
-        grant: asked.attempt.exchange(code),
-        binding: None,
-    });
-    let action = Action::RequestToken {
-        request: request.clone(),
-        after: 0,
-    };
-    let state = State::Exchanging {
-        asked,
-        request,
-        again: false,
-    };
-    (state, action)
 }

@@ -5,8 +5,10 @@ use url::Url;
 
 use crate::ids::{Issuer, ResourceId, ServerUrl, is_loopback};
 use crate::oauth::dpop;
+use crate::oauth::known::Known;
 use crate::oauth::mode::AuthMode;
 use crate::oauth::registration::{AuthMethod, Client, other_spelling};
+use crate::oauth::token_endpoint::GrantRequest;
 use crate::secret::Secret;
 
 /// What the user decided about signing in to one server, checked.
@@ -36,9 +38,36 @@ pub struct Settings {
     pub issuer: Option<Issuer>,
     /// Whether tokens are bound to a key (RFC 9449).
     pub dpop: dpop::Mode,
+    /// Endpoints that take the place of all metadata.
+    pub endpoints: Option<ConfiguredEndpoints>,
+    /// What tokens are asked for besides `resource`, where a provider wants it so.
+    pub audience: Option<String>,
+    /// Parameters to set in every request for tokens.
+    pub token_params: Vec<(String, String)>,
+    /// Whether codes are protected by PKCE.
+    pub pkce: bool,
+    /// What is known about servers beyond what they say.
+    pub known: Known,
 }
 
 impl Settings {
+    /// What the user wants in a request for tokens besides what the grant consists of.
+    ///
+    /// `audience` was said when the code was asked for, and servers that take it there refuse it
+    /// with the code; to a refresh they want it again.
+    pub fn token_params(&self, grant: &GrantRequest) -> Vec<(String, String)> {
+        let mut params = self.token_params.clone();
+        if let Some(audience) = &self.audience
+            && !matches!(
+                grant,
+                GrantRequest::AuthorizationCode { .. } | GrantRequest::DeviceCode { .. }
+            )
+        {
+            params.push(("audience".to_owned(), audience.clone()));
+        }
+        params
+    }
+
     /// The port in the redirect URI of a client that is registered without a listener, for the day
     /// when a browser comes into play; if it is taken then, that registers anew. Each server has its
     /// own, so that they do not get into each other's way.
@@ -49,6 +78,18 @@ impl Settings {
         let hash = server.as_bytes().iter().fold(2_166_136_261, mix);
         20_000 + (hash % 12_000) as u16
     }
+}
+
+/// Endpoints that the user gave. No metadata is asked for then: neither the server's nor the
+/// authorization server's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfiguredEndpoints {
+    /// Whose they are: what `iss` is compared with, and what credentials are kept under.
+    pub issuer: Issuer,
+    /// Where a person signs in; `None` leaves the ways that need nobody.
+    pub authorization_endpoint: Option<Url>,
+    /// Where codes and refresh tokens are handed in.
+    pub token_endpoint: Url,
 }
 
 /// How a grant comes about.

@@ -9,7 +9,9 @@ fn authorization_server(methods: Option<&[&str]>) -> AuthorizationServer {
     let url = |path: &str| Url::parse(&format!("https://as.example/{path}")).unwrap();
     AuthorizationServer {
         issuer: Issuer::new("https://as.example"),
-        authorization_endpoint: url("authorize"),
+        authorization_endpoint: Some(url("authorize")),
+        pushed_authorization_request_endpoint: None,
+        require_pushed_authorization_requests: false,
         token_endpoint: url("token"),
         device_authorization_endpoint: None,
         registration_endpoint: Some(url("register")),

@@ -46,13 +46,7 @@ fn the_object_says_in_one_place_what_options_say() {
 
 #[test]
 fn what_is_not_supported_is_refused_by_name() {
-    for member in [
-        "authorization_url",
-        "token_url",
-        "use_pkce",
-        "grant",
-        "nonsense",
-    ] {
+    for member in ["nonsense", "client", "static_oauth_client_info"] {
         let (message, hint) = refused(&entry(&format!(r#","oauth":{{"{member}":true}}"#)), &["it"]);
         assert_eq!(
             message,
@@ -60,9 +54,48 @@ fn what_is_not_supported_is_refused_by_name() {
         );
         assert!(hint.contains("`client_id`"), "{hint}");
     }
+    for (member, known) in [
+        ("token_uri", "token_url"),
+        ("authorisation_url", "authorization_url"),
+        ("scope", "scopes"),
+        ("use_pcke", "use_pkce"),
+        ("extra_auth_param", "extra_auth_params"),
+        ("auidence", "audience"),
+    ] {
+        let (_, hint) = refused(&entry(&format!(r#","oauth":{{"{member}":true}}"#)), &["it"]);
+        assert_eq!(hint, format!("did you mean `{known}`?"));
+    }
     let (_, hint) = refused(&entry(r#","oauth":{"clientId":"c"}"#), &["it"]);
     assert_eq!(hint, "did you mean `client_id`?");
     assert!(refusal(r#","oauth":{"client_secret":"SECRET_1"}"#).ends_with("has no `client_id`"));
+}
+
+#[test]
+fn given_endpoints_and_the_rest_of_the_object_are_taken() {
+    let config = it(
+        r#","oauth":{"authorization_url":"https://login.example/authorize?tenant=1","token_url":"https://login.example:8443/token",
+        "client_id":"c","use_pkce":false,"audience":"https://api.example","extra_token_params":{"tenant":"t"}}"#,
+    );
+    let endpoints = config.endpoints.expect("endpoints");
+    assert_eq!(endpoints.issuer.as_str(), "https://login.example:8443");
+    assert_eq!(
+        endpoints.authorization_endpoint.map(String::from),
+        Some("https://login.example/authorize?tenant=1".to_owned())
+    );
+    assert_eq!(
+        endpoints.token_endpoint.as_str(),
+        "https://login.example:8443/token"
+    );
+    assert!(!config.pkce);
+    assert_eq!(config.audience.as_deref(), Some("https://api.example"));
+    assert_eq!(config.token_params, [("tenant".to_owned(), "t".to_owned())]);
+    let named = it(
+        r#","oauth":{"token_url":"https://login.example/token","issuer":"https://as.example/","client_id":"c","use_pkce":true}"#,
+    );
+    let endpoints = named.endpoints.expect("endpoints");
+    assert_eq!(endpoints.issuer.as_str(), "https://as.example/");
+    assert!(endpoints.authorization_endpoint.is_none());
+    assert!(named.pkce);
 }
 
 #[test]

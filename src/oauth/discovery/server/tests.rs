@@ -8,7 +8,7 @@ struct Walk {
     server: ServerUrl,
     allow_missing_pkce_metadata: bool,
     issuer: Option<Issuer>,
-    by_device: bool,
+    leads: Leads,
     asked: Vec<String>,
     step: Step<ServerSearch, AuthorizationServer>,
 }
@@ -19,9 +19,9 @@ impl Walk {
             server,
             allow_missing_pkce_metadata: false,
             issuer: None,
-            by_device: false,
+            leads: Leads::Browser,
             asked: Vec::new(),
-            step: Step::Failed(DiscoveryError::HeaderNotAccepted),
+            step: Step::Failed(DiscoveryError::HeaderNotAccepted(Vec::new())),
         };
         walk.step = ServerSearch::start(
             servers,
@@ -51,12 +51,12 @@ impl Walk {
             server: &self.server,
             allow_missing_pkce_metadata: self.allow_missing_pkce_metadata,
             issuer: self.issuer.as_ref(),
-            by_device: self.by_device,
+            leads: self.leads,
         }
     }
 
     fn by_device(mut self) -> Self {
-        self.by_device = true;
+        self.leads = Leads::Device;
         self
     }
 
@@ -67,7 +67,7 @@ impl Walk {
     }
 
     fn feed(mut self, fetch: impl FnOnce(&Url) -> Fetched) -> Self {
-        let ended = Step::Failed(DiscoveryError::HeaderNotAccepted);
+        let ended = Step::Failed(DiscoveryError::HeaderNotAccepted(Vec::new()));
         let Step::Fetch(search, _) = std::mem::replace(&mut self.step, ended) else {
             panic!("nothing is asked any more");
         };
@@ -161,7 +161,9 @@ fn a_full_document_is_read() {
         found,
         AuthorizationServer {
             issuer: Issuer::new(T1),
-            authorization_endpoint: url("https://login.example/authorize?tenant=t1"),
+            authorization_endpoint: Some(url("https://login.example/authorize?tenant=t1")),
+            pushed_authorization_request_endpoint: None,
+            require_pushed_authorization_requests: false,
             token_endpoint: url("https://as.example/t1/token"),
             device_authorization_endpoint: Some(url("https://as.example/t1/device")),
             registration_endpoint: Some(url("https://as.example/t1/register")),
@@ -426,7 +428,7 @@ fn without_resource_metadata_the_servers_own_origin_is_asked() {
     let found = walk.found();
     assert_eq!(found.issuer, Issuer::new("https://m.example:8443"));
     let endpoint = |name: &str| Url::parse(&format!("https://m.example:8443/{name}")).unwrap();
-    assert_eq!(found.authorization_endpoint, endpoint("authorize"));
+    assert_eq!(found.authorization_endpoint, Some(endpoint("authorize")));
     assert_eq!(found.token_endpoint, endpoint("token"));
     assert_eq!(found.registration_endpoint, Some(endpoint("register")));
     assert!(!found.iss_supported);

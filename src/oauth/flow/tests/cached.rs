@@ -45,6 +45,7 @@ fn a_refresh_names_client_resource_and_nothing_else() {
                 refresh_token: secret("OLD_REFRESH")
             },
             binding: None,
+            params: Vec::new(),
         }]
     );
     let grant = end.world.cache.grant.unwrap();
