@@ -133,8 +133,7 @@ fn challenges_get_nothing() {
         }),
         Attack::new("terminal text in a refusal of the server's", Outcome::Failed(""), |asked, _, honest| {
             match is_post(asked) {
-                true => Answer::json(400, format!("{{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{{\"code\":-32000,\"message\":{}}}}}",
-                    serde_json::json!(format!("{}\u{1b}[2J\u{7}\r\n", nasty())))),
+                true => Answer::with(400, "text/plain", format!("{}\u{1b}[2J\u{7}\r\n", nasty()).into_bytes()),
                 false => honest,
             }
         }),

@@ -75,7 +75,7 @@ fn token_answers_get_nothing() {
         ),
         instead(
             "a lifetime beyond all numbers",
-            Outcome::Harmless,
+            wrong(),
             Answer::json(
                 200,
                 format!(

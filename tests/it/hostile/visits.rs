@@ -84,8 +84,9 @@ fn page(name: &str, method: &'static str, headers: &'static str, status: &'stati
 }
 
 fn rebound(host: &'static str) -> Attack {
+    let shown = host.replace("\r\n", " and ");
     stray(
-        &format!("a page whose name leads here (`Host: {host}`)"),
+        &format!("a page whose name leads here (`Host: {shown}`)"),
         &[400, 421],
         move |callback| {
             let port = callback.redirect_uri.port().unwrap_or(80);
