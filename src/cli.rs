@@ -5,6 +5,7 @@
 
 mod authorization;
 mod doctor;
+mod grants;
 mod trust;
 
 use std::ffi::OsString;
@@ -14,6 +15,7 @@ pub use authorization::{ProviderOptions, RuleOptions};
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+pub use grants::GrantOptions;
 
 pub use doctor::DoctorArgs;
 pub use trust::TrustOptions;
@@ -338,6 +340,10 @@ pub struct WhichOptions {
     #[allow(missing_docs)]
     pub provider: ProviderOptions,
 
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub grants: GrantOptions,
+
     /// Allow plain http to servers on other machines
     ///
     /// Tokens can then be read by anyone on the way.
@@ -408,7 +414,7 @@ pub struct CommonOptions {
     /// Write only what you must act on to stderr
     ///
     /// --debug wins where both are given.
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub silent: bool,
 }
 

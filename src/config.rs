@@ -8,6 +8,7 @@ mod again;
 mod endpoints;
 mod file;
 mod given;
+mod grants;
 mod headers;
 mod mode;
 mod network;
@@ -22,7 +23,7 @@ use std::time::Duration;
 
 use http::header::{AUTHORIZATION, HeaderMap};
 use serde_json::{Map, Value};
-use url::{Host, Url};
+use url::Host;
 
 use crate::cli::{
     CommonOptions, LogoutArgs, Request, ServerArgs, StatusArgs, UsageError, WhichOptions,
@@ -34,15 +35,16 @@ use crate::net::client::HttpSettings;
 use crate::net::remote::Timeouts;
 use crate::oauth::flow::ConfiguredEndpoints;
 use crate::oauth::known::Known;
-use crate::oauth::registration::AuthMethod;
-use crate::secret::Secret;
+use grants::Grants;
 use mode::Claim;
 
+pub use crate::oauth::flow::ConfiguredClient;
 pub use crate::oauth::mode::AuthMode;
 pub use again::Again;
 use file::{Entry, File, Need, Target};
 pub use file::{OpenError, Opened, open};
 use given::{Given, Lookup};
+pub use grants::UnattendedGrant;
 use which::{Which, cached_name, is_address, server};
 
 /// The variable that names the folder of the sign-ins.
@@ -97,7 +99,7 @@ pub enum Job {
     /// Revoke and forget sign-ins.
     Logout(Box<Logout>),
     /// List the cached sign-ins.
-    Status(Status),
+    Status(Box<Status>),
     /// Walk the way to a server step by step.
     Doctor(Box<Doctor>),
 }
@@ -136,6 +138,8 @@ pub struct Config {
     pub key: ServerKey,
     /// How requests to the server are authorized.
     pub auth: AuthMode,
+    /// What stands in for a person; `None` where one signs in, or a token is configured.
+    pub unattended: Option<UnattendedGrant>,
     /// Which transports may be used, and which is tried first.
     pub transport: Preference,
     /// Headers for every request to the remote server and to no other; at most one of each name.
@@ -197,17 +201,6 @@ impl Callback {
     pub fn redirect_uri(&self, port: u16) -> String {
         format!("http://{}:{port}{}", self.host, self.path)
     }
-}
-
-/// A client that the user obtained from the authorization server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfiguredClient {
-    /// The identifier.
-    pub client_id: String,
-    /// The secret of a confidential client.
-    pub client_secret: Option<Secret>,
-    /// How it authenticates; `None` leaves it to what the authorization server supports.
-    pub auth_method: Option<AuthMethod>,
 }
 
 /// Which `resource` (RFC 8707) OAuth requests name.
@@ -285,7 +278,7 @@ impl Job {
             Request::Bridge(args) => Self::Bridge(Box::new(Config::new(&args, around)?)),
             Request::Login(args) => Self::Login(Box::new(Config::new(&args, around)?)),
             Request::Logout(args) => Self::Logout(Box::new(Logout::new(&args, around)?)),
-            Request::Status(args) => Self::Status(Status::new(&args, around)?),
+            Request::Status(args) => Self::Status(Box::new(Status::new(&args, around)?)),
             Request::Doctor(args) => Self::Doctor(Box::new(Doctor {
                 config: Config::new(&args.server, around)?,
                 json: args.json,
@@ -334,7 +327,7 @@ impl Config {
             &lookup.lists("header-file", &args.header_file),
             around,
         )?;
-        let auth = mode::choose(&claims(args, &lookup, &headers)?)?;
+        let auth = mode::choose(&claims(args, &lookup, &headers, &which.grants)?)?;
         which.check_mode(auth, &mut base.warnings)?;
         if disabled && matches!(which.resource, Resource::Given(_)) {
             base.warnings
@@ -359,14 +352,7 @@ impl Config {
         }
         let callback = callback(args, &lookup)?;
         let mut http = network::http_settings(&args.common, around, &lookup, &mut base.warnings)?;
-        let issuer = match lookup.text("issuer", &args.issuer) {
-            Some(given) => Some(oauth::issuer(&given)?),
-            None => None,
-        };
         http.policy.server = Some(server.url().clone());
-        // What the user names is theirs, as the server is.
-        let own = issuer.iter().map(Issuer::as_str);
-        http.policy.own = own.filter_map(|own| Url::parse(own).ok()).collect();
         if http.ipv4 && matches!(server.url().host(), Some(Host::Ipv6(_))) {
             return Err(UsageError::new(format!(
                 "`--ipv4` excludes the IPv6 address in `{server}`"
@@ -399,6 +385,12 @@ impl Config {
                 true => Resource::Omitted,
                 false => which.resource,
             },
+            unattended: which.grants.way(
+                auth,
+                which.client.as_ref(),
+                &args.which.grants,
+                &lookup,
+            )?,
             client: which.client,
             client_metadata: which.client_metadata,
             issuer,
@@ -424,6 +416,7 @@ impl Config {
             auth,
             headers,
         };
+        config.http.policy.own = network::own_addresses(&config);
         config.base.origins = lookup.origins();
         let server = entry.as_ref().map_or_else(
             || "the command line".to_owned(),
@@ -576,6 +569,7 @@ fn claims(
     args: &ServerArgs,
     lookup: &Lookup<'_>,
     headers: &HeaderMap,
+    grants: &Grants,
 ) -> Result<Vec<Claim>, UsageError> {
     let mut claims = Vec::new();
     if headers.contains_key(AUTHORIZATION) {
@@ -584,6 +578,7 @@ fn claims(
     if let Some(given) = lookup.switched_on("device-code", args.device_code)? {
         claims.push(Claim::new(AuthMode::Device, given));
     }
+    claims.extend(grants.claims()?);
     Ok(claims)
 }
 

@@ -647,7 +647,10 @@ fn a_configured_client_comes_from_json_or_a_file_with_placeholders() {
             .expect("a client");
         assert_eq!(client.client_id, "c1");
         assert!(client.client_secret.expect("a secret").matches(secret));
-        assert_eq!(client.auth_method, Some(AuthMethod::ClientSecretPost));
+        assert_eq!(
+            client.auth_method,
+            Some(crate::oauth::registration::AuthMethod::ClientSecretPost)
+        );
     }
     let client = config(&[
         "--static-oauth-client-info",

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::given::Lookup;
+use super::grants::Grants;
 use super::{AuthMode, ConfiguredClient, Resource, Surroundings, endpoints, oauth};
 use crate::cli::{UsageError, WhichOptions};
 use crate::diag;
@@ -21,6 +22,7 @@ pub(super) struct Which {
     pub endpoints: Option<ConfiguredEndpoints>,
     pub audience: Option<String>,
     pub token_params: Vec<(String, String)>,
+    pub grants: Grants,
     pub allow_http: bool,
 }
 
@@ -70,6 +72,7 @@ impl Which {
             token_params: oauth::token_params(
                 &lookup.list("token-param", &options.provider.token_param),
             )?,
+            grants: Grants::new(&options.grants, lookup)?,
             allow_http: lookup.switch("allow-http", options.allow_http)?,
         })
     }
@@ -95,13 +98,13 @@ impl Which {
                 client_id: self.client.as_ref().map(|client| client.client_id.as_str()),
                 scope: scope.as_deref(),
                 authorize_params: &self.authorize_params,
-                more: &self.more(),
+                more: &self.more()?,
             },
         ))
     }
 
     /// Other options that make another sign-in of it: a line for each.
-    fn more(&self) -> Vec<(&'static str, String)> {
+    fn more(&self) -> Result<Vec<(&'static str, String)>, UsageError> {
         let endpoints = self.endpoints.as_ref();
         let more = [
             (
@@ -116,9 +119,11 @@ impl Which {
             ("audience", self.audience.clone()),
         ];
         let given = more.into_iter();
-        given
+        let mut more: Vec<_> = given
             .filter_map(|(option, value)| Some((option, value?)))
-            .collect()
+            .collect();
+        more.extend(self.grants.parts()?);
+        Ok(more)
     }
 
     /// An `Authorization` header leaves nothing for OAuth to do.
