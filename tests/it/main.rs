@@ -15,6 +15,7 @@ mod faults;
 mod flow;
 mod foreign;
 mod healing;
+mod hostile;
 mod legacy;
 mod network;
 mod oidc;
