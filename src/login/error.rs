@@ -156,3 +156,6 @@ impl Error for LoginError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,7 +46,7 @@ pub enum UnusableToken {
 impl fmt::Display for UnusableToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Type(kind) => write!(f, "it issued a token of the unknown type `{kind}`"),
+            Self::Type(kind) => write!(f, "it issued a token of the type `{kind}`, not `Bearer`"),
             Self::Characters => {
                 f.write_str("it issued a token with characters that no header can carry")
             }
