@@ -5,6 +5,7 @@
 
 mod authorization;
 mod doctor;
+mod trust;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -15,6 +16,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use doctor::DoctorArgs;
+pub use trust::TrustOptions;
 
 /// Prefix of the environment variables that stand for options.
 pub const ENV_PREFIX: &str = "MCP_DRAWBRIDGE_";
@@ -394,6 +396,10 @@ pub struct CommonOptions {
     /// Use IPv4 only
     #[arg(long, hide_short_help = true)]
     pub ipv4: bool,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub trust: TrustOptions,
 
     /// Write decisions and their reasons to stderr
     #[arg(long)]

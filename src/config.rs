@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use http::header::{AUTHORIZATION, HeaderMap};
 use serde_json::{Map, Value};
-use url::Host;
+use url::{Host, Url};
 
 use crate::cli::{
     CommonOptions, LogoutArgs, Request, ServerArgs, StatusArgs, UsageError, WhichOptions,
@@ -95,7 +95,7 @@ pub enum Job {
     /// Sign in and say what was granted.
     Login(Box<Config>),
     /// Revoke and forget sign-ins.
-    Logout(Logout),
+    Logout(Box<Logout>),
     /// List the cached sign-ins.
     Status(Status),
     /// Walk the way to a server step by step.
@@ -284,7 +284,7 @@ impl Job {
         Ok(match request {
             Request::Bridge(args) => Self::Bridge(Box::new(Config::new(&args, around)?)),
             Request::Login(args) => Self::Login(Box::new(Config::new(&args, around)?)),
-            Request::Logout(args) => Self::Logout(Logout::new(&args, around)?),
+            Request::Logout(args) => Self::Logout(Box::new(Logout::new(&args, around)?)),
             Request::Status(args) => Self::Status(Status::new(&args, around)?),
             Request::Doctor(args) => Self::Doctor(Box::new(Doctor {
                 config: Config::new(&args.server, around)?,
@@ -358,7 +358,15 @@ impl Config {
             base.warnings.extend(without_effect(args, &lookup));
         }
         let callback = callback(args, &lookup)?;
-        let http = network::http_settings(&args.common, around, &lookup, &mut base.warnings)?;
+        let mut http = network::http_settings(&args.common, around, &lookup, &mut base.warnings)?;
+        let issuer = match lookup.text("issuer", &args.issuer) {
+            Some(given) => Some(oauth::issuer(&given)?),
+            None => None,
+        };
+        http.policy.server = Some(server.url().clone());
+        // What the user names is theirs, as the server is.
+        let own = issuer.iter().map(Issuer::as_str);
+        http.policy.own = own.filter_map(|own| Url::parse(own).ok()).collect();
         if http.ipv4 && matches!(server.url().host(), Some(Host::Ipv6(_))) {
             return Err(UsageError::new(format!(
                 "`--ipv4` excludes the IPv6 address in `{server}`"

@@ -248,6 +248,9 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
             c.http.proxies.direct == "a.test,.b.test"
         }),
         ("ipv4", "", |c| c.http.ipv4),
+        ("allow-internal-addresses", "", |c| {
+            c.http.policy.allow_internal
+        }),
         ("debug", "", |c| c.base.level == Level::Debug),
         ("silent", "", |c| c.base.level == Level::Silent),
     ];

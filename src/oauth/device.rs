@@ -11,6 +11,7 @@ use super::authorize::{AuthorizationUrl, RESERVED};
 use super::discovery::server::AuthorizationServer;
 use super::discovery::{FetchFault, Fetched, learnt_address};
 use super::document::Object;
+use super::dpop::Binding;
 use super::registration::Client;
 use super::token_endpoint::{
     Effect, GrantRequest, Outage, OutageCause, Refusal, TokenError, TokenRequest,
@@ -293,7 +294,12 @@ impl DeviceAttempt {
 
     /// The question whether the person has decided (RFC 8628 §3.4).
     /// `params` is what the user wants in it besides.
-    pub fn poll(&self, client: &Client, params: Vec<(String, String)>) -> TokenRequest {
+    pub fn poll(
+        &self,
+        client: &Client,
+        params: Vec<(String, String)>,
+        binding: Option<Binding>,
+    ) -> TokenRequest {
         TokenRequest {
             endpoint: self.token_endpoint.clone(),
             client: client.clone(),
@@ -301,7 +307,7 @@ impl DeviceAttempt {
             grant: GrantRequest::DeviceCode {
                 device_code: self.device_code.clone(),
             },
-            binding: None,
+            binding,
             params,
         }
     }

@@ -152,6 +152,12 @@ impl Refusal {
         words.iter().any(|word| said.contains(word))
     }
 
+    /// Whether a proof of possession was refused, and not what it came with (RFC 9449 §5, §8).
+    pub fn is_about_proof(&self) -> bool {
+        let error = self.error.as_deref();
+        matches!(error, Some("use_dpop_nonce" | "invalid_dpop_proof"))
+    }
+
     /// Whether the server says that it does not know the client: RFC 6749 §5.2, and the spellings
     /// of servers that answer with a message of their own.
     pub fn names_unknown_client(&self) -> bool {

@@ -34,6 +34,11 @@ pub enum Warning {
         /// The file.
         path: PathBuf,
     },
+    /// The key is lost that the tokens are bound to (RFC 9449), so they are worth nothing.
+    KeyLost {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 impl fmt::Display for Warning {
@@ -53,6 +58,11 @@ impl fmt::Display for Warning {
                 f,
                 "the file system of `{}` has no locks, so bridges that start together may each ask you to sign in; set MCP_DRAWBRIDGE_DIR to a folder on another",
                 folder.display()
+            ),
+            Self::KeyLost { path } => write!(
+                f,
+                "`{}` has lost the key that its tokens are bound to, so they cannot be used; signing in anew replaces them",
+                path.display()
             ),
             Self::Spent { path } => write!(
                 f,

@@ -266,7 +266,17 @@ impl TokenStore for FileStore {
             Content::Unusable(reason) => return Ok(unreadable(reason.to_owned())),
             Content::Bytes(bytes) => bytes,
         };
-        Ok(match Wire::parse(&bytes).and_then(SignIn::try_from) {
+        let parsed = Wire::parse(&bytes).and_then(|wire| {
+            let had_tokens = wire.has_tokens();
+            let sign_in = SignIn::try_from(wire)?;
+            if had_tokens && sign_in.grant.is_none() {
+                self.warnings.add(Warning::KeyLost {
+                    path: self.token_file(key),
+                });
+            }
+            Ok(sign_in)
+        });
+        Ok(match parsed {
             Ok(sign_in) => Cached::Present(Box::new(sign_in)),
             Err(Fault::Newer(version)) => Cached::Newer { version },
             Err(fault) => unreadable(fault.to_string()),

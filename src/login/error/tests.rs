@@ -10,6 +10,7 @@ use crate::ids::{Issuer, ResourceId};
 use crate::oauth::authorize::CallbackError as Brought;
 use crate::oauth::device::DeviceError;
 use crate::oauth::discovery::{AddressFault, DiscoveryError, Try};
+use crate::oauth::dpop::DpopError;
 use crate::oauth::registration::RegistrationError;
 use crate::oauth::sign_in::FailureNote;
 use crate::oauth::token_endpoint::{Effect, Outage, OutageCause, Refusal};
@@ -380,6 +381,22 @@ fn others() -> Vec<Row> {
             true,
             "`--authorization-endpoint`",
         ),
+        (
+            FlowError::Forbidden(io_cause()),
+            Some("RFC 9728 §7.7"),
+            false,
+            "operator",
+        ),
+        (
+            FlowError::Dpop(DpopError::Algorithms {
+                whose: "authorization server",
+                listed: vec![evil()],
+            }),
+            Some("RFC 9449 §5"),
+            true,
+            "operator",
+        ),
+        (FlowError::ProofKey(io_cause()), None, false, "try again"),
         (FlowError::TimedOut(600), None, false, "`--auth-timeout`"),
         (FlowError::TooManyAttempts, None, false, "wait"),
         (
@@ -439,6 +456,9 @@ fn number(error: &FlowError) -> usize {
         F::RefreshElsewhere(_) => 19,
         F::SignInElsewhere(_) => 20,
         F::Unexpected { .. } => 21,
+        F::Forbidden(_) => 22,
+        F::Dpop(_) => 23,
+        F::ProofKey(_) => 24,
     }
 }
 
@@ -447,7 +467,7 @@ fn every_refusal_has_a_row() {
     let mut seen: Vec<usize> = all().iter().map(|(error, ..)| number(error)).collect();
     seen.sort_unstable();
     seen.dedup();
-    assert_eq!(seen, (0..=21).collect::<Vec<_>>());
+    assert_eq!(seen, (0..=24).collect::<Vec<_>>());
 }
 
 #[test]

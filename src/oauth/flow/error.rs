@@ -9,6 +9,7 @@ use crate::oauth::device::DeviceError;
 use crate::oauth::discovery::DiscoveryError;
 use crate::oauth::discovery::resource::ResourceMetadata;
 use crate::oauth::discovery::server::AuthorizationServer;
+use crate::oauth::dpop::{self, DpopError};
 use crate::oauth::registration::RegistrationError;
 use crate::oauth::sign_in::FailureNote;
 use crate::oauth::token_endpoint::{Cause, Refusal, TokenError};
@@ -29,6 +30,8 @@ pub enum FlowError {
     NoRegistration(Issuer),
     /// The registration failed.
     Registration(RegistrationError),
+    /// A server named an address where it may not send us (RFC 9728 §7.7).
+    Forbidden(Cause),
     /// The configured client belongs to another authorization server.
     OtherIssuersClient {
         /// The client.
@@ -38,6 +41,10 @@ pub enum FlowError {
         /// Where it would be used now.
         wanted_at: Issuer,
     },
+    /// Tokens cannot be bound to a key, or not left unbound.
+    Dpop(DpopError),
+    /// There is no key to bind tokens to.
+    ProofKey(Cause),
     /// The browser could not be sent back to us.
     Callback(Cause),
     /// The redirect URI is no address.
@@ -108,6 +115,8 @@ impl FlowError {
                 Some("MCP 2026-07-28, Authorization, Client Registration")
             }
             Self::RedirectUri(_) => Some("RFC 6749 §3.1.2"),
+            Self::Dpop(_) => Some("RFC 9449 §5"),
+            Self::Forbidden(_) => Some("RFC 9728 §7.7"),
             Self::ScopesNotGranted(_) => {
                 Some("MCP 2025-11-25, Authorization, Step-Up Authorization Flow")
             }
@@ -121,6 +130,7 @@ impl FlowError {
             | Self::TimedOut(_)
             | Self::TooManyAttempts
             | Self::NotConfirmed(_)
+            | Self::ProofKey(_)
             | Self::Unexpected { .. } => None,
         }
     }
@@ -138,9 +148,12 @@ impl FlowError {
                 "create a client in the provider's console and pass it with `--static-oauth-client-info`"
             }
             Self::Registration(error) => error.hint(),
+            Self::Forbidden(_) => "report this to the operator of the server",
             Self::OtherIssuersClient { .. } => {
                 "if the client is right, sign out with `mcp-drawbridge logout` and try again"
             }
+            Self::Dpop(error) => error.hint(),
+            Self::ProofKey(_) => "the system gives no randomness; try again",
             Self::Callback(_) => "free the port, or choose another callback port",
             Self::RedirectUri(_) => "check `--host` and `--callback-path`",
             Self::NoAuthorizationEndpoint(_) => {
@@ -251,6 +264,7 @@ impl FlowError {
             Self::Store(cause)
             | Self::Lock(cause)
             | Self::SignInLock(cause)
+            | Self::Forbidden(cause)
             | Self::Callback(cause) => write!(f, "{cause}"),
             Self::Discovery(error) => write!(f, "{error}"),
             Self::NoRegistration(issuer) => write!(
@@ -270,6 +284,8 @@ impl FlowError {
                 shown(bound_to),
                 shown(wanted_at)
             ),
+            Self::Dpop(error) => write!(f, "{error}"),
+            Self::ProofKey(cause) => write!(f, "no key can be made to bind tokens to: {cause}"),
             Self::RedirectUri(uri) => {
                 let uri = printable(uri, SHOWN);
                 write!(f, "the redirect URI `{uri}` is not an address")
@@ -327,6 +343,7 @@ impl Error for FlowError {
             Self::Store(cause)
             | Self::Lock(cause)
             | Self::SignInLock(cause)
+            | Self::Forbidden(cause)
             | Self::Callback(cause) => cause.source(),
             Self::Discovery(error) => error.source(),
             Self::Registration(error) => error.source(),
@@ -362,6 +379,13 @@ pub enum Note {
     PortTaken(u16),
     /// A scope was refused; fewer are asked for.
     ScopesNarrowed(Vec<String>),
+    /// The server asks for tokens that are bound to a key, and the authorization server does not
+    /// offer them.
+    BindingNotOffered,
+    /// The authorization server issued a bearer token where one bound to a key was asked for.
+    NotBound,
+    /// The cached tokens are bound to a key, or not, and the user wants it otherwise.
+    BindingUnwanted(dpop::Mode),
     /// A browser came to the redirect URI with something that is not the answer.
     StrayVisit(&'static str),
     /// The authorization server issues no codes to the client, which may be registered for the
@@ -406,6 +430,9 @@ impl Note {
             | Self::RefreshRefused(_)
             | Self::ClientForgotten(_)
             | Self::ScopesNarrowed(_)
+            | Self::BindingNotOffered
+            | Self::NotBound
+            | Self::BindingUnwanted(_)
             | Self::CodeExpired
             | Self::CodeLost
             | Self::NotSaved(_) => true,
@@ -485,6 +512,18 @@ impl fmt::Display for Note {
                     scopes.join(" ")
                 )
             }
+            Self::BindingNotOffered => f.write_str(
+                "the server asks for tokens that are bound to a key, but its authorization server does not say that it issues such; trying bearer tokens",
+            ),
+            Self::NotBound => f.write_str(
+                "the authorization server did not bind the token to a key as it was asked to; it is used as a bearer token",
+            ),
+            Self::BindingUnwanted(dpop::Mode::Never) => f.write_str(
+                "the cached tokens are bound to a key, which `--dpop never` forbids; signing in anew is needed",
+            ),
+            Self::BindingUnwanted(_) => f.write_str(
+                "the cached tokens are not bound to a key, which `--dpop always` demands; signing in anew is needed",
+            ),
             Self::StrayVisit(why) => {
                 write!(f, "ignored a visit to the callback address: {why}")
             }

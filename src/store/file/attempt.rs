@@ -11,6 +11,7 @@ use super::{Content, FileStore};
 use crate::ids::{Issuer, ResourceId, ServerKey};
 use crate::oauth::authorize::{Attempt, AuthorizationUrl};
 use crate::oauth::device::DeviceAttempt;
+use crate::oauth::dpop::ProofKey;
 use crate::oauth::invitation::Open;
 use crate::secret::Secret;
 
@@ -37,6 +38,8 @@ struct Wire {
     scopes: Vec<String>,
     token_endpoint: String,
     lapses_at: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dpop_key: Option<String>,
 }
 
 /// A code to be confirmed on any device (RFC 8628).
@@ -142,6 +145,11 @@ impl Wire {
             scopes: self.scopes,
             token_endpoint: Url::parse(&self.token_endpoint).ok()?,
             lapses_at: self.lapses_at,
+            // Without it, its code is worth nothing.
+            proof_key: match self.dpop_key.map(Secret::new) {
+                Some(kept) => Some(ProofKey::from_kept(&kept).ok()?),
+                None => None,
+            },
         })))
     }
 }
@@ -161,6 +169,10 @@ impl From<&Attempt> for Wire {
             scopes: attempt.scopes.clone(),
             token_endpoint: attempt.token_endpoint.to_string(),
             lapses_at: attempt.lapses_at,
+            dpop_key: attempt
+                .proof_key
+                .as_ref()
+                .map(|key| key.kept().expose().to_owned()),
         }
     }
 }
@@ -229,6 +241,7 @@ mod tests {
             scopes: vec!["read".to_owned()],
             token_endpoint: url("https://as.example.com/token"),
             lapses_at: 1_800_000_000,
+            proof_key: None,
         }))
     }
 

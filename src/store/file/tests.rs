@@ -89,12 +89,12 @@ async fn members_we_do_not_know_survive_a_rewrite() {
     f.store.write(&lock, &full()).expect("write");
     let text = f
         .text()
-        .replacen('{', "{\n  \"dpop_key\": {\"x\": [1]},", 1)
+        .replacen('{', "{\n  \"vault_key\": {\"x\": [1]},", 1)
         .replacen("\"client_id\"", "\"software_id\": \"S\", \"client_id\"", 1);
     f.put(&text);
     f.store.write(&lock, &full()).expect("rewrite");
     let back: serde_json::Value = serde_json::from_str(&f.text()).expect("json");
-    assert_eq!(back["dpop_key"]["x"][0], 1);
+    assert_eq!(back["vault_key"]["x"][0], 1);
     assert_eq!(back["client"]["https://as.example.com"]["software_id"], "S");
     assert_eq!(f.read(), Cached::Present(Box::new(full())));
 }
