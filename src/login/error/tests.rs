@@ -377,7 +377,7 @@ fn others() -> Vec<Row> {
         ),
         (
             FlowError::NoAuthorizationEndpoint(issuer()),
-            Some("RFC 8414 §2"),
+            Some("RFC 6749 §3.1"),
             true,
             "`--authorization-endpoint`",
         ),

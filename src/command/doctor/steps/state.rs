@@ -157,7 +157,7 @@ impl Walk<'_, '_> {
                 );
                 Step::fail(name, Kind::NeedsSignIn, "nobody is signed in").hint(Some(hint))
             }
-            Reached::Open | Reached::No => Step::skip(name, "nobody is signed in"),
+            Reached::Open | Reached::No(_) => Step::skip(name, "nobody is signed in"),
         }
     }
 
