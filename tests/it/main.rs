@@ -14,6 +14,7 @@ mod doctor;
 mod elsewhere;
 mod faults;
 mod flow;
+mod foreign;
 mod healing;
 mod legacy;
 mod network;

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use super::UnattendedError;
 use crate::ids::{Issuer, display_url};
 use crate::oauth::authorize::CallbackError;
 use crate::oauth::device::DeviceError;
@@ -70,6 +71,8 @@ pub enum FlowError {
     /// The token endpoint gave no tokens for a code, of the browser's way or a device's, which is
     /// spent: a person has to sign in again.
     Exchange(TokenError),
+    /// There is no token where no person is needed for one.
+    Unattended(UnattendedError),
     /// The process that refreshed the token could not.
     RefreshElsewhere(FailureNote),
     /// The process that asked a person to sign in had no success.
@@ -92,6 +95,7 @@ impl FlowError {
             Self::Token(error) | Self::Device(DeviceError(error)) => {
                 matches!(error, TokenError::Unavailable(_) | TokenError::Unusable(_))
             }
+            Self::Unattended(error) => error.is_transient(),
             Self::Lock(_) | Self::SignInLock(_) => true,
             Self::RefreshElsewhere(note) | Self::SignInElsewhere(note) => note.transient,
             _ => false,
@@ -107,6 +111,7 @@ impl FlowError {
             Self::SignIn(error) => Some(error.rule()),
             Self::Device(error) => error.rule(),
             Self::Token(error) | Self::Exchange(error) => error.rule(),
+            Self::Unattended(error) => error.rule(),
             Self::NoRegistration(_) => {
                 Some("MCP 2025-11-25, Authorization, Client Registration Approaches")
             }
@@ -181,6 +186,7 @@ impl FlowError {
             }
             Self::Token(error) => token_hint(error),
             Self::Exchange(error) => exchange_hint(error),
+            Self::Unattended(error) => error.hint(),
             Self::RefreshElsewhere(_) => "you are still signed in; try again later",
             Self::SignInElsewhere(_) => "try again to sign in",
             Self::Unexpected { .. } => "this is a fault of mcp-drawbridge; please report it",
@@ -319,6 +325,7 @@ impl FlowError {
                 write!(f, "the code was not confirmed within {seconds} s")
             }
             Self::Token(error) | Self::Exchange(error) => write!(f, "{error}"),
+            Self::Unattended(error) => write!(f, "{error}"),
             Self::RefreshElsewhere(note) => {
                 write!(
                     f,
@@ -349,6 +356,7 @@ impl Error for FlowError {
             Self::Registration(error) => error.source(),
             Self::Token(error) | Self::Exchange(error) => error.source(),
             Self::Device(error) => error.source(),
+            Self::Unattended(error) => error.source(),
             _ => None,
         }
     }
