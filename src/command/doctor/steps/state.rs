@@ -100,7 +100,7 @@ impl Walk<'_, '_> {
     ) -> Result<Option<Grant>, Error> {
         let name = Name::SignIn;
         let Some(login) = login else {
-            let why = "no sign-in is configured";
+            let why = "something else is configured in place of a sign-in";
             self.page.add(Step::skip(name, why))?;
             return Ok(None);
         };
