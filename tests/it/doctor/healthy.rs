@@ -1,6 +1,6 @@
 //! Servers that are as they should be.
 
-use playground::{Fault, Playground, Request, Settings, Then, Transports};
+use playground::{Fault, Playground, Request, Server, Settings, Then, Transports};
 
 use super::{Found, STEPS, examine, nothing_was_done, signed_in};
 use crate::support::machine::Machine;
@@ -251,6 +251,20 @@ fn a_way_that_needs_nobody_is_not_taken_without_leave() {
     let (playground, machine) = (Playground::start(Settings::default()), Machine::new());
     let client = r#"{"client_id":"robot","client_secret":"SECRET_OF_MINE"}"#;
     let arguments = ["--client-credentials", "--static-oauth-client-info", client];
+    // The server does not offer the grant, and says so.
+    let found = examine(&machine, &playground.mcp_url(), &arguments);
+    assert_eq!(
+        (found.code, found.status("client")),
+        (1, "fail"),
+        "{}",
+        found.text
+    );
+    assert_eq!(found.status("sign-in"), "skip", "{}", found.text);
+    let offers = Then::edit(|document| {
+        document["grant_types_supported"] = serde_json::json!(["client_credentials"]);
+    });
+    let metadata = Fault::of(Server::Authorization).method("GET").always();
+    playground.fault(metadata.then(offers));
     let found = examine(&machine, &playground.mcp_url(), &arguments);
     assert_eq!(found.code, 0, "{}", found.text);
     assert_eq!(found.value("client", "grant"), Some("`client_credentials`"));
