@@ -348,11 +348,11 @@ pub struct WhichOptions {
 
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub seed: SeedOptions,
+    pub grants: GrantOptions,
 
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub grants: GrantOptions,
+    pub seed: SeedOptions,
 
     /// Allow plain http to servers on other machines
     ///

@@ -23,8 +23,8 @@ pub(super) struct Which {
     pub endpoints: Option<ConfiguredEndpoints>,
     pub audience: Option<String>,
     pub token_params: Vec<(String, String)>,
-    pub use_id_token: bool,
     pub grants: Grants,
+    pub use_id_token: bool,
     pub allow_http: bool,
 }
 
@@ -74,8 +74,8 @@ impl Which {
             token_params: oauth::token_params(
                 &lookup.list("token-param", &options.provider.token_param),
             )?,
-            use_id_token: lookup.switch("use-id-token", options.seed.use_id_token)?,
             grants: Grants::new(&options.grants, lookup)?,
+            use_id_token: lookup.switch("use-id-token", options.seed.use_id_token)?,
             allow_http: lookup.switch("allow-http", options.allow_http)?,
         })
     }

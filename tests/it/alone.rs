@@ -2,3 +2,4 @@
 
 mod bearer;
 mod folder;
+mod seeded;

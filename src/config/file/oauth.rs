@@ -44,8 +44,6 @@ const MEMBERS: [(&str, Says); 25] = [
     ("use_pkce", Says::Not("disable-pkce")),
     ("extra_auth_params", Says::Option("authorize-param")),
     ("extra_token_params", Says::Option("token-param")),
-    ("refresh_token", Says::Secret("refresh-token")),
-    ("use_id_token", Says::Option("use-id-token")),
     ("grant", Says::Grant),
     ("idp_issuer", Says::Option("idp-issuer")),
     ("idp_token_url", Says::Option("idp-token-endpoint")),
@@ -59,6 +57,8 @@ const MEMBERS: [(&str, Says); 25] = [
     ("workload_jwt_file", Says::Option("workload-jwt-file")),
     ("workload_jwt_env", Says::Option("workload-jwt-env")),
     ("workload_jwt_command", Says::Option("workload-jwt-command")),
+    ("refresh_token", Says::Secret("refresh-token")),
+    ("use_id_token", Says::Option("use-id-token")),
 ];
 
 impl Section<'_> {
