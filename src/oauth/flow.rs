@@ -67,6 +67,9 @@
 //!
 //! An address where a server may not send us ends the flow wherever it is.
 //!
+//! Where a configured refresh token stands in for a person, it is handed in once at `Granting`; from
+//! then on the way is that of a refresh, and where that leads to `AwaitingTurn` it ends instead.
+//!
 //! What fails with the lock of the sign-in held passes through `NotingFailure`, so that those who
 //! waited for it fail with it; the same holds for a refresh.
 //!
