@@ -359,6 +359,7 @@ impl Config {
         http.policy.server = Some(server.url().clone());
         // What the user names is theirs, as the server is.
         let own = issuer.iter().map(Issuer::as_str);
+        let own = own.chain(which.grants.addresses());
         http.policy.own = own.filter_map(|own| Url::parse(own).ok()).collect();
         if http.ipv4 && matches!(server.url().host(), Some(Host::Ipv6(_))) {
             return Err(UsageError::new(format!(

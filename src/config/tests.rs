@@ -264,6 +264,20 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
     let mut seen: Vec<_> = cases.iter().map(|(long, ..)| (*long).to_owned()).collect();
     // It is nothing without --client-cert; the tests of `network` have a case.
     seen.push("client-key".to_owned());
+    // They are nothing without each other; the tests of `grants` have cases.
+    for long in [
+        "client-credentials",
+        "idp-issuer",
+        "idp-token-endpoint",
+        "idp-client-id",
+        "idp-client-secret-env",
+        "idp-id-token-file",
+        "workload-jwt-file",
+        "workload-jwt-env",
+        "workload-jwt-command",
+    ] {
+        seen.push(long.to_owned());
+    }
     // It is nothing without --token-endpoint; the tests of `endpoints` have a case.
     seen.push("authorization-endpoint".to_owned());
     let mut known = cli::option_names();
