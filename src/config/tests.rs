@@ -1,3 +1,4 @@
+mod grants;
 mod network;
 
 use super::*;

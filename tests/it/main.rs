@@ -13,6 +13,7 @@ mod device;
 mod elsewhere;
 mod faults;
 mod flow;
+mod grants;
 mod healing;
 mod legacy;
 mod network;
