@@ -105,6 +105,7 @@ pub async fn run(wire: Wire, tokens: Option<login::Task>, lines: Lines, output: 
         relay: Relay::new(wire.server.clone())
             .over(wire.transport, known)
             .remembering(record)
+            .without_person(!wire.access.asks())
             .keeping_alive(wire.keep_alive),
         standing: wire.access.login().map(Login::standing),
         wire: Arc::new(wire),

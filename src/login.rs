@@ -163,6 +163,11 @@ impl Login {
         Ok((login, task))
     }
 
+    /// Whether a person may be asked for something.
+    pub fn asks(&self) -> bool {
+        !matches!(self.rim.settings.way, Way::Unattended(_))
+    }
+
     /// What a person has to do now, and every change of it.
     pub fn standing(&self) -> watch::Receiver<Standing> {
         self.standing.clone()

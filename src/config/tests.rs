@@ -1,4 +1,5 @@
 mod automation;
+mod grants;
 mod network;
 
 use super::*;

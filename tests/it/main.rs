@@ -15,6 +15,7 @@ mod elsewhere;
 mod faults;
 mod flow;
 mod foreign;
+mod grants;
 mod healing;
 mod hostile;
 mod legacy;
