@@ -4,6 +4,7 @@
 //! [`crate::config`].
 
 mod authorization;
+mod client;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -12,6 +13,7 @@ pub use authorization::{ProviderOptions, RuleOptions};
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+pub use client::ClientOptions;
 
 /// Prefix of the environment variables that stand for options.
 pub const ENV_PREFIX: &str = "MCP_DRAWBRIDGE_";
@@ -319,6 +321,10 @@ pub struct WhichOptions {
     /// code_challenge_method.
     #[arg(long, value_name = "KEY=VALUE", hide_short_help = true)]
     pub authorize_param: Vec<String>,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub client: ClientOptions,
 
     #[command(flatten)]
     #[allow(missing_docs)]

@@ -5,6 +5,7 @@
 //! configuration file, its `defaults`, default.
 
 mod again;
+mod client;
 mod endpoints;
 mod file;
 mod given;
@@ -33,8 +34,8 @@ use crate::mcp::transport::Preference;
 use crate::net::client::HttpSettings;
 use crate::net::remote::Timeouts;
 use crate::oauth::flow::ConfiguredEndpoints;
+pub use crate::oauth::flow::{ClientDocument, ConfiguredClient};
 use crate::oauth::known::Known;
-use crate::oauth::registration::AuthMethod;
 use crate::secret::Secret;
 use mode::Claim;
 
@@ -126,6 +127,8 @@ pub struct Config {
     pub cookies: bool,
     /// The file with the private key of the client certificate.
     pub key_file: Option<PathBuf>,
+    /// The file with the private key of the client's assertions.
+    pub assertion_key_file: Option<PathBuf>,
     /// The remote server.
     pub server: ServerUrl,
     /// The name under which the sign-in is cached.
@@ -143,6 +146,10 @@ pub struct Config {
     pub auth_timeout: Duration,
     /// The client to use instead of registering one.
     pub client: Option<ConfiguredClient>,
+    /// The client to use in place of a registration where the server takes such ones.
+    pub document: Option<ClientDocument>,
+    /// What lets a client register where not everybody may.
+    pub initial_access_token: Option<Secret>,
     /// Members to merge over the registration request.
     pub client_metadata: Map<String, Value>,
     /// Which `resource` OAuth requests name.
@@ -195,17 +202,6 @@ impl Callback {
     }
 }
 
-/// A client that the user obtained from the authorization server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfiguredClient {
-    /// The identifier.
-    pub client_id: String,
-    /// The secret of a confidential client.
-    pub client_secret: Option<Secret>,
-    /// How it authenticates; `None` leaves it to what the authorization server supports.
-    pub auth_method: Option<AuthMethod>,
-}
-
 /// Which `resource` (RFC 8707) OAuth requests name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resource {
@@ -228,6 +224,10 @@ pub struct Logout {
     pub target: LogoutTarget,
     /// Whether plain http to other machines is allowed.
     pub allow_http: bool,
+    /// The client whose tokens are revoked, with what proves it: no secret of the user's is cached.
+    pub client: Option<ConfiguredClient>,
+    /// The same, for a client that a document describes.
+    pub document: Option<ClientDocument>,
 }
 
 /// Which sign-ins `logout` ends.
@@ -314,6 +314,10 @@ impl Config {
             around,
         )?;
         let auth = mode::choose(&claims(args, &lookup, &headers)?)?;
+        if let Some(error) = which.clients.missing.take() {
+            return Err(error);
+        }
+        base.warnings.append(&mut which.clients.warnings);
         which.check_mode(auth, &mut base.warnings)?;
         if disabled && matches!(which.resource, Resource::Given(_)) {
             base.warnings
@@ -370,7 +374,10 @@ impl Config {
                 true => Resource::Omitted,
                 false => which.resource,
             },
-            client: which.client,
+            client: which.clients.client,
+            document: which.clients.document,
+            initial_access_token: which.clients.initial_access_token,
+            assertion_key_file: which.clients.key_file,
             client_metadata: which.client_metadata,
             issuer,
             scopes: which.scopes,
@@ -438,6 +445,8 @@ impl Logout {
             http,
             target,
             allow_http: which.allow_http,
+            client: which.clients.client,
+            document: which.clients.document,
         })
     }
 }

@@ -27,7 +27,7 @@ use crate::net::connections::Connections;
 use crate::oauth::challenge::Challenge;
 use crate::oauth::credential::Credential;
 use crate::oauth::dpop;
-use crate::oauth::flow::{ConfiguredClient, Goal, Redirect, ResourceChoice, Settings, Way};
+use crate::oauth::flow::{Goal, Redirect, ResourceChoice, Settings, Way};
 use crate::oauth::invitation::{Invitation, Standing, pasted_query};
 use crate::oauth::token::{Freshness, Grant};
 use crate::store::{Store, StoreError};
@@ -308,11 +308,9 @@ fn machine(config: &Config, browser: Option<OpenBrowser>) -> Machine {
 fn settings(config: &Config) -> Settings {
     Settings {
         server: config.server.clone(),
-        client: config.client.as_ref().map(|client| ConfiguredClient {
-            client_id: client.client_id.clone(),
-            client_secret: client.client_secret.clone(),
-            auth_method: client.auth_method,
-        }),
+        client: config.client.clone(),
+        document: config.document.clone(),
+        initial_access_token: config.initial_access_token.clone(),
         client_metadata: config.client_metadata.clone(),
         resource: match &config.resource {
             Resource::Discovered => ResourceChoice::Discovered,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::client::SECRET_VARIABLE;
 use super::file::Notes;
 use super::{DIR_VARIABLE, Surroundings};
 use crate::cli::{self, ENV_PREFIX, UsageError};
@@ -141,7 +142,9 @@ impl<'a> Lookup<'a> {
             .env
             .keys()
             .map(String::as_str)
-            .filter(|name| name.starts_with(ENV_PREFIX) && *name != DIR_VARIABLE)
+            .filter(|name| {
+                name.starts_with(ENV_PREFIX) && ![DIR_VARIABLE, SECRET_VARIABLE].contains(name)
+            })
             .collect();
         let known: Vec<String> = match ours.is_empty() {
             true => Vec::new(),

@@ -211,7 +211,10 @@ impl Hands {
                 Event::Fetched(self.fetch(url).await)
             }
             Action::Bind { port, strict } => Event::Bound(self.bind(port, strict)),
-            Action::Register { url, body } => Event::Fetched(self.register(url, &body).await),
+            Action::Register { url, body, after } => {
+                pause(after).await;
+                Event::Fetched(self.register(url, &body).await)
+            }
             Action::Probe(attempt) => Event::Fetched(self.probe(attempt.address.0.clone()).await),
             Action::OpenBrowser { attempt, resumed } => self.open_browser(&attempt, resumed),
             Action::AwaitCallback { until } => self.await_callback(until).await,
@@ -365,7 +368,8 @@ impl Hands {
     }
 
     async fn register(&self, url: Url, body: &Value) -> Fetched {
-        fetched(net_http::post_json(&self.rim.http, url, None, body.to_string()).await)
+        let token = self.rim.settings.initial_access_token.as_ref();
+        fetched(net_http::post_json(&self.rim.http, url, token, body.to_string()).await)
     }
 
     fn bind(&mut self, port: Option<u16>, strict: bool) -> Result<(u16, Randomness), Cause> {

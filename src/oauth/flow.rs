@@ -72,6 +72,7 @@
 mod amend;
 mod answer;
 mod cached;
+mod client;
 mod device;
 mod error;
 mod event;
@@ -86,8 +87,8 @@ use device::{Caller, Shown};
 pub use error::{FlowError, Note, RefreshReason};
 pub use event::{Action, Event, Goal, Show};
 pub use settings::{
-    ConfiguredClient, ConfiguredEndpoints, IdentityProvider, ProviderEndpoint, Redirect,
-    ResourceChoice, Settings, Unattended, Way,
+    ClientDocument, ConfiguredClient, ConfiguredEndpoints, IdentityProvider, ProviderEndpoint,
+    Redirect, ResourceChoice, Settings, Unattended, Way,
 };
 use sign_in::{Bound, Choice, Plan, Task};
 

@@ -152,6 +152,11 @@ impl Refusal {
         words.iter().any(|word| said.contains(word))
     }
 
+    /// Whether the server says that it does not take the redirect URI, in any of the spellings.
+    pub fn names_redirect_uri(&self) -> bool {
+        self.mentions(&["redirect_uri", "redirect uri", "redirect url"])
+    }
+
     /// Whether the server says that it does not know the client: RFC 6749 §5.2, and the spellings
     /// of servers that answer with a message of their own.
     pub fn names_unknown_client(&self) -> bool {

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::ids::{Issuer, ServerUrl, same_origin};
 use crate::oauth::document::Object;
+use crate::oauth::registration::Takes;
 
 /// The members that decide where codes and secrets go and how they are protected.
 const UNIQUE: [&str; 9] = [
@@ -49,10 +50,27 @@ pub struct AuthorizationServer {
     pub scopes_supported: Vec<String>,
     /// How clients may authenticate at the token endpoint; `None` if it does not say.
     pub auth_methods: Option<Vec<String>>,
+    /// How assertions of clients may be signed there; `None` if it does not say.
+    pub auth_signing_algorithms: Option<Vec<String>>,
+    /// Whether a client's identifier may be the address of its metadata (MCP 2025-11-25, Client ID
+    /// Metadata Documents).
+    pub client_id_metadata_documents: bool,
     /// Whether its answers carry `iss` (RFC 9207 §3).
     pub iss_supported: bool,
     /// How proofs of possession may be signed (RFC 9449 §5.1); `None` if it does not say.
     pub dpop_algorithms: Option<Vec<String>>,
+}
+
+impl AuthorizationServer {
+    /// How clients may prove themselves.
+    pub fn takes(&self) -> Takes<'_> {
+        Takes {
+            issuer: &self.issuer,
+            token_endpoint: &self.token_endpoint,
+            methods: self.auth_methods.as_deref(),
+            algorithms: self.auth_signing_algorithms.as_deref(),
+        }
+    }
 }
 
 /// What may be tolerated, by the user's word.
@@ -257,6 +275,8 @@ fn default_endpoints(issuer: Issuer, tried: Vec<Try>) -> Step<ServerSearch, Auth
                 revocation_endpoint: None,
                 scopes_supported: Vec::new(),
                 auth_methods: None,
+                auth_signing_algorithms: None,
+                client_id_metadata_documents: false,
                 iss_supported: false,
                 dpop_algorithms: None,
             })
@@ -351,6 +371,8 @@ fn read(
             .flatten(),
         scopes_supported: object.texts("scopes_supported").unwrap_or_default(),
         auth_methods: object.texts("token_endpoint_auth_methods_supported"),
+        auth_signing_algorithms: object.texts("token_endpoint_auth_signing_alg_values_supported"),
+        client_id_metadata_documents: object.flag("client_id_metadata_document_supported"),
         iss_supported: object.flag("authorization_response_iss_parameter_supported"),
         dpop_algorithms: object.texts("dpop_signing_alg_values_supported"),
     })

@@ -7,7 +7,7 @@ use crate::ids::Issuer;
 use crate::oauth::authorize::CallbackError;
 use crate::oauth::device::DeviceError;
 use crate::oauth::discovery::DiscoveryError;
-use crate::oauth::registration::RegistrationError;
+use crate::oauth::registration::{ClientAuthError, RegistrationError};
 use crate::oauth::sign_in::FailureNote;
 use crate::oauth::token_endpoint::{Cause, Refusal, TokenError};
 use crate::untrusted::{SHOWN, printable};
@@ -36,6 +36,8 @@ pub enum FlowError {
         /// Where it would be used now.
         wanted_at: Issuer,
     },
+    /// The user's client cannot prove itself to this authorization server.
+    ClientAuth(ClientAuthError),
     /// The browser could not be sent back to us.
     Callback(Cause),
     /// The redirect URI is no address.
@@ -105,6 +107,7 @@ impl FlowError {
             Self::OtherIssuersClient { .. } => {
                 "if the client is right, sign out with `mcp-drawbridge logout` and try again"
             }
+            Self::ClientAuth(error) => error.hint(),
             Self::Callback(_) => "free the port, or choose another callback port",
             Self::RedirectUri(_) => "check `--host` and `--callback-path`",
             Self::NoAuthorizationEndpoint(_) => {
@@ -175,6 +178,7 @@ impl fmt::Display for FlowError {
             | Self::SignInLock(cause)
             | Self::Callback(cause) => cause.fmt(f),
             Self::Discovery(error) => error.fmt(f),
+            Self::ClientAuth(error) => error.fmt(f),
             Self::NoRegistration(issuer) => write!(
                 f,
                 "the authorization server `{issuer}` does not let clients register themselves"
@@ -267,6 +271,10 @@ pub enum Note {
     RefreshRefused(Refusal),
     /// The authorization server has forgotten the client; it is registered anew.
     ClientForgotten(String),
+    /// The authorization server did not take the client's metadata document; one is registered.
+    DocumentRefused(String),
+    /// The client may only ask for what it registered for; another is registered, for these scopes.
+    ScopesRegistered(Vec<String>),
     /// The port of the registered redirect URI is taken; a new registration is made.
     PortTaken(u16),
     /// A scope was refused; fewer are asked for.
@@ -305,6 +313,7 @@ impl Note {
             | Self::Refreshing(_)
             | Self::StrayVisit(_)
             | Self::PortTaken(_)
+            | Self::ScopesRegistered(_)
             | Self::NotForDevices(_)
             | Self::PollFailed(_) => false,
             Self::HintIgnored(_)
@@ -312,6 +321,7 @@ impl Note {
             | Self::GrantEnded(_)
             | Self::RefreshRefused(_)
             | Self::ClientForgotten(_)
+            | Self::DocumentRefused(_)
             | Self::ScopesNarrowed(_)
             | Self::CodeExpired
             | Self::CodeLost
@@ -356,6 +366,15 @@ impl fmt::Display for Note {
             Self::ClientForgotten(why) => write!(
                 f,
                 "the authorization server no longer knows this client ({why}); registering anew"
+            ),
+            Self::DocumentRefused(why) => write!(
+                f,
+                "the authorization server does not take the client's metadata document ({why}); registering a client, now and from now on"
+            ),
+            Self::ScopesRegistered(scopes) => write!(
+                f,
+                "the client may not ask for these scopes; registering another one for `{}`",
+                scopes.join(" ")
             ),
             Self::PortTaken(port) => write!(
                 f,
