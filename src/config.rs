@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use http::header::{AUTHORIZATION, HeaderMap};
 use serde_json::{Map, Value};
-use url::Host;
+use url::{Host, Url};
 
 use crate::cli::{
     CommonOptions, LogoutArgs, Request, ServerArgs, StatusArgs, UsageError, WhichOptions,
@@ -96,22 +96,26 @@ pub enum Job {
     /// Sign in and say what was granted.
     Login(Box<Config>),
     /// Revoke and forget sign-ins.
-    Logout(Logout),
+    Logout(Box<Logout>),
     /// List the cached sign-ins.
     Status(Status),
+    /// Walk the way to a server step by step.
+    Doctor(Box<Doctor>),
 }
 
 /// What every command needs.
 #[derive(Clone, Debug)]
 pub struct Base {
-    /// The folder of the sign-ins; absolute.
-    pub dir: PathBuf,
+    /// The folder of the sign-ins; absolute. `None` where the system names none.
+    pub dir: Option<PathBuf>,
     /// How much is written to stderr.
     pub level: Level,
     /// What is odd but no reason to stop; to be written once the output exists.
     pub warnings: Vec<String>,
     /// Decisions about the configuration, for who wants to know them all.
     pub remarks: Vec<String>,
+    /// Which options were given, by their long names, and where; known once all are read.
+    pub origins: Vec<(String, String)>,
 }
 
 /// Everything about one remote server. Its `Debug` shows no secret.
@@ -239,6 +243,17 @@ pub enum LogoutTarget {
     One(ServerKey, Option<ServerUrl>),
 }
 
+/// What `doctor` is to do.
+#[derive(Clone, Debug)]
+pub struct Doctor {
+    /// The server.
+    pub config: Config,
+    /// Whether the output is JSON.
+    pub json: bool,
+    /// Whether to sign in if that is needed.
+    pub sign_in: bool,
+}
+
 /// What `status` is to show.
 #[derive(Clone, Debug)]
 pub struct Status {
@@ -269,8 +284,13 @@ impl Job {
         Ok(match request {
             Request::Bridge(args) => Self::Bridge(Box::new(Config::new(&args, around)?)),
             Request::Login(args) => Self::Login(Box::new(Config::new(&args, around)?)),
-            Request::Logout(args) => Self::Logout(Logout::new(&args, around)?),
+            Request::Logout(args) => Self::Logout(Box::new(Logout::new(&args, around)?)),
             Request::Status(args) => Self::Status(Status::new(&args, around)?),
+            Request::Doctor(args) => Self::Doctor(Box::new(Doctor {
+                config: Config::new(&args.server, around)?,
+                json: args.json,
+                sign_in: args.sign_in,
+            })),
         })
     }
 
@@ -280,6 +300,7 @@ impl Job {
             Self::Bridge(config) | Self::Login(config) => &config.base,
             Self::Logout(logout) => &logout.base,
             Self::Status(status) => &status.base,
+            Self::Doctor(doctor) => &doctor.config.base,
         }
     }
 }
@@ -341,13 +362,21 @@ impl Config {
             base.warnings.extend(without_effect(args, &lookup));
         }
         let callback = callback(args, &lookup)?;
-        let http = network::http_settings(&args.common, around, &lookup, &mut base.warnings)?;
+        let mut http = network::http_settings(&args.common, around, &lookup, &mut base.warnings)?;
+        let issuer = match lookup.text("issuer", &args.issuer) {
+            Some(given) => Some(oauth::issuer(&given)?),
+            None => None,
+        };
+        http.policy.server = Some(server.url().clone());
+        // What the user names is theirs, as the server is.
+        let own = issuer.iter().map(Issuer::as_str);
+        http.policy.own = own.filter_map(|own| Url::parse(own).ok()).collect();
         if http.ipv4 && matches!(server.url().host(), Some(Host::Ipv6(_))) {
             return Err(UsageError::new(format!(
                 "`--ipv4` excludes the IPv6 address in `{server}`"
             )));
         }
-        Ok(Self {
+        let mut config = Self {
             http,
             timeouts: network::timeouts(args, &lookup)?,
             cookies: !lookup.switch("disable-cookies", args.disable_cookies)?,
@@ -401,7 +430,14 @@ impl Config {
             server,
             auth,
             headers,
-        })
+        };
+        config.base.origins = lookup.origins();
+        let server = entry.as_ref().map_or_else(
+            || "the command line".to_owned(),
+            |entry| entry.place().to_owned(),
+        );
+        config.base.origins.insert(0, ("url".to_owned(), server));
+        Ok(config)
     }
 }
 
@@ -501,6 +537,7 @@ impl Base {
                 .chain(lookup.notes.warnings.iter().cloned())
                 .collect(),
             remarks: lookup.notes.remarks.clone(),
+            origins: Vec::new(),
         })
     }
 }
@@ -514,7 +551,7 @@ fn keep_alive(args: &ServerArgs, lookup: &Lookup<'_>) -> Result<Option<Duration>
     }
 }
 
-fn dir(around: &Surroundings<'_>, lookup: &Lookup<'_>) -> Result<PathBuf, UsageError> {
+fn dir(around: &Surroundings<'_>, lookup: &Lookup<'_>) -> Result<Option<PathBuf>, UsageError> {
     let hint = format!("name a folder with the variable `{DIR_VARIABLE}`, as an absolute path");
     let variable = around.env.get(DIR_VARIABLE).filter(|text| !text.is_empty());
     let variable = variable.map(|text| Given {
@@ -522,18 +559,15 @@ fn dir(around: &Surroundings<'_>, lookup: &Lookup<'_>) -> Result<PathBuf, UsageE
         origin: format!("`{DIR_VARIABLE}`"),
     });
     match variable.or_else(|| lookup.only_filed("dir")) {
-        Some(Given { text, .. }) if Path::new(&text).is_absolute() => Ok(PathBuf::from(text)),
+        Some(Given { text, .. }) if Path::new(&text).is_absolute() => Ok(Some(PathBuf::from(text))),
         Some(Given { text, origin }) => Err(UsageError::new(format!(
             "the folder `{text}` in {origin} is not an absolute path"
         ))
         .with_hint(hint)),
-        None => around
+        None => Ok(around
             .data_dir
             .as_ref()
-            .map(|dir| dir.join("mcp-drawbridge"))
-            .ok_or_else(|| {
-                UsageError::new("this system names no folder for a user's data").with_hint(hint)
-            }),
+            .map(|dir| dir.join("mcp-drawbridge"))),
     }
 }
 

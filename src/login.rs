@@ -9,8 +9,11 @@
 mod door;
 mod error;
 mod guide;
+mod held;
 mod owner;
 mod rim;
+mod survey;
+mod trace;
 mod visitor;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize};
@@ -34,9 +37,12 @@ use crate::store::{Store, StoreError};
 
 pub use error::LoginError;
 pub use guide::Audience;
+pub use held::Held;
 use owner::{Command, Owner, Reply};
 pub use rim::OpenBrowser;
 use rim::{Machine, Rim, now};
+pub use survey::{Seen, Survey};
+pub use trace::Trace;
 pub use visitor::BringError;
 use visitor::Pasted;
 
@@ -117,16 +123,21 @@ impl Login {
     ) -> Result<(Self, Task), StoreError> {
         let (standing_published, standing) = watch::channel(Standing::Quiet);
         let (pasted, pastes) = mpsc::channel(PASTES);
+        let (store, unwritable) = Store::open_or_memory(config.base.dir.clone())?;
+        if let Some(unwritable) = unwritable {
+            diag.warn(unwritable);
+        }
         let rim = Arc::new(Rim {
             settings: Arc::new(settings(config)),
             key: config.key.clone(),
-            store: Store::open(config.base.dir.clone())?,
+            store,
             http,
             headers: config.headers.clone(),
             diag,
             machine,
             again: config.again.clone(),
             audience: OnceLock::new(),
+            trace: OnceLock::new(),
             standing: standing_published,
             needed_since: std::sync::Mutex::new(None),
             pastes: Mutex::new(pastes),
@@ -176,6 +187,18 @@ impl Login {
     /// anything is asked for; the first call counts.
     pub fn speak_to(&self, audience: Audience) {
         let _ = self.rim.audience.set(audience);
+    }
+
+    /// Lets `trace` follow the sign-ins, in place of the diagnostic output. To be called before
+    /// anything is asked for; the first call counts.
+    pub fn follow(&self, trace: Arc<dyn Trace>) {
+        let _ = self.rim.trace.set(trace);
+    }
+
+    /// How far a sign-in would get, with nobody asked and nothing spent. `challenge` is what the
+    /// server asks for.
+    pub fn survey(&self, challenge: Challenge) -> Survey {
+        Survey::new(self.rim.clone(), challenge)
     }
 
     /// Finishes the open sign-in with the address that the browser ended on, as a person copied
@@ -331,12 +354,12 @@ fn settings(config: &Config) -> Settings {
         auth_timeout: config.auth_timeout.as_secs().max(1),
         allow_missing_pkce_metadata: config.allow_missing_pkce_metadata,
         issuer: config.issuer.clone(),
+        dpop: dpop::Mode::Auto,
         endpoints: config.endpoints.clone(),
         audience: config.audience.clone(),
         token_params: config.token_params.clone(),
         pkce: config.pkce,
         known: config.known,
-        dpop: dpop::Mode::Auto,
     }
 }
 

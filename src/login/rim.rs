@@ -19,6 +19,7 @@ use url::Url;
 
 use super::door::{self, Door, Listen};
 use super::guide::Audience;
+use super::trace::Trace;
 use super::visitor::{Pasted, Visitor, hand_on};
 use crate::browser::{BrowserError, Place};
 use crate::config::Again;
@@ -31,6 +32,7 @@ use crate::net::http::{self as net_http, Document, FetchError};
 use crate::net::token_endpoint;
 use crate::oauth::authorize::Randomness;
 use crate::oauth::discovery::{FetchFault, Fetched, Reply};
+use crate::oauth::dpop::ProofKey;
 use crate::oauth::flow::{Action, Amendment, Event, Flow, FlowError, Goal, Settings};
 use crate::oauth::invitation::{Open, Standing};
 use crate::oauth::scope::History;
@@ -76,6 +78,8 @@ pub struct Rim {
     pub again: Again,
     /// Who reads what is said.
     pub audience: OnceLock<Audience>,
+    /// Who follows the flows, if that is not the diagnostic output.
+    pub trace: OnceLock<Arc<dyn Trace>>,
     /// What a person has to do now.
     pub standing: watch::Sender<Standing>,
     /// Since when a person has been needed.
@@ -96,6 +100,32 @@ impl Rim {
         match self.store.read(&self.key) {
             Ok(Cached::Present(sign_in)) => sign_in.grant,
             _ => None,
+        }
+    }
+
+    /// Fetches a metadata document after so many seconds.
+    pub async fn fetch(&self, url: Url, after: u64) -> Fetched {
+        fetched(self.document(url, after).await)
+    }
+
+    async fn document(&self, url: Url, after: u64) -> Result<Document, FetchError> {
+        pause(after).await;
+        let server = self.settings.server.url();
+        let mut headers = match same_origin(&url, server) {
+            true => self.headers.clone(),
+            false => HeaderMap::new(),
+        };
+        // MCP 2025-03-26, Authorization, Server Metadata Discovery.
+        let revision = HeaderValue::from_static(INITIALIZE_REVISIONS[0].name);
+        headers.insert("mcp-protocol-version", revision);
+        net_http::fetch(&self.http, url, headers).await
+    }
+
+    /// Who follows the flows.
+    fn trace(&self) -> &dyn Trace {
+        match self.trace.get() {
+            Some(trace) => trace.as_ref(),
+            None => &self.diag,
         }
     }
 }
@@ -165,15 +195,19 @@ pub async fn run(rim: Arc<Rim>, goal: Goal, history: History) -> Outcome {
         let event = match action {
             Action::Done(grant) => break Ok(grant.map(|grant| *grant)),
             Action::Fail(error) => break Err(error),
-            action => hands.perform(action).await,
+            action => {
+                let question = flow.question(&action);
+                let event = hands.perform(action).await;
+                if let (Some(question), Some(outcome)) = (question, event.outcome()) {
+                    hands.rim.trace().asked(&question, &outcome);
+                }
+                event
+            }
         };
         let (next, asked) = flow.step(event, now());
         (flow, action) = (next, asked);
         for note in flow.take_notes() {
-            match note.is_warning() {
-                true => hands.rim.diag.warn(note),
-                false => hands.rim.diag.debug(note),
-            }
+            hands.rim.trace().noted(&note);
         }
     };
     hands.let_go(&result);
@@ -206,17 +240,20 @@ impl Hands {
             }
             Action::RequestToken { request, after } => self.request_token(&request, after).await,
             Action::AwaitTurn { until } => self.await_turn(until).await,
-            Action::Fetch { url, after } => {
-                pause(after).await;
-                Event::Fetched(self.fetch(url).await)
-            }
+            Action::Fetch { url, after } => told(self.rim.document(url, after).await),
+            Action::MakeKey => Event::KeyMade(ProofKey::generate().map_err(cause)),
             Action::Bind { port, strict } => Event::Bound(self.bind(port, strict)),
             Action::Register { url, body, after } => {
                 pause(after).await;
-                Event::Fetched(self.register(url, &body).await)
+                self.register(url, &body).await
             }
-            Action::Probe(attempt) => Event::Fetched(self.probe(attempt.address.0.clone()).await),
-            Action::OpenBrowser { attempt, resumed } => self.open_browser(&attempt, resumed),
+            Action::Probe(attempt) => self.probe(attempt.address.0.clone()).await,
+            Action::OpenBrowser { attempt, resumed } => {
+                match net_http::may_open(&self.rim.http, &attempt.address.0).await {
+                    Ok(()) => self.open_browser(&attempt, resumed),
+                    Err(error) => Event::Forbidden(cause(error)),
+                }
+            }
             Action::AwaitCallback { until } => self.await_callback(until).await,
             Action::RequestCode { request, after } => self.request_code(&request, after).await,
             Action::ShowCode { attempt, how } => self.show_code(attempt, how),
@@ -228,9 +265,7 @@ impl Hands {
     fn read(&mut self) -> Result<SignIn, Cause> {
         let rim = &self.rim;
         let cached = rim.store.read(&rim.key);
-        for warning in rim.store.take_warnings() {
-            rim.diag.warn(warning);
-        }
+        self.tell_warnings();
         let sign_in = match cached.map_err(cause)? {
             Cached::Present(sign_in) => *sign_in,
             Cached::Absent => SignIn::default(),
@@ -251,6 +286,12 @@ impl Hands {
         };
         self.seen = sign_in.clone();
         Ok(sign_in)
+    }
+
+    fn tell_warnings(&self) {
+        for warning in self.rim.store.take_warnings() {
+            self.rim.diag.warn(warning);
+        }
     }
 
     async fn lock(&mut self) -> Result<(), Cause> {
@@ -278,6 +319,7 @@ impl Hands {
         });
         let (lock, outcome) = writing.await.map_err(cause)?;
         self.lock = Some((lock, here));
+        self.tell_warnings();
         outcome.map_err(cause)
     }
 
@@ -349,27 +391,15 @@ impl Hands {
         }
     }
 
-    async fn fetch(&self, url: Url) -> Fetched {
-        let server = self.rim.settings.server.url();
-        let mut headers = match same_origin(&url, server) {
-            true => self.rim.headers.clone(),
-            false => HeaderMap::new(),
-        };
-        // MCP 2025-03-26, Authorization, Server Metadata Discovery.
-        let revision = HeaderValue::from_static(INITIALIZE_REVISIONS[0].name);
-        headers.insert("mcp-protocol-version", revision);
-        fetched(net_http::fetch(&self.rim.http, url, headers).await)
-    }
-
-    async fn probe(&self, url: Url) -> Fetched {
+    async fn probe(&self, url: Url) -> Event {
         let accept = HeaderValue::from_static("text/html,application/xhtml+xml,*/*;q=0.8");
         let headers = HeaderMap::from_iter([(header::ACCEPT, accept)]);
-        fetched(net_http::fetch(&self.rim.http, url, headers).await)
+        told(net_http::fetch(&self.rim.http, url, headers).await)
     }
 
-    async fn register(&self, url: Url, body: &Value) -> Fetched {
+    async fn register(&self, url: Url, body: &Value) -> Event {
         let token = self.rim.settings.initial_access_token.as_ref();
-        fetched(net_http::post_json(&self.rim.http, url, token, body.to_string()).await)
+        told(net_http::post_json(&self.rim.http, url, token, body.to_string()).await)
     }
 
     fn bind(&mut self, port: Option<u16>, strict: bool) -> Result<(u16, Randomness), Cause> {
@@ -468,6 +498,15 @@ fn cause(error: impl std::error::Error + Send + Sync + 'static) -> Cause {
     Arc::new(error)
 }
 
+/// What came of a request to an address that a server named.
+/// What the flow is told of an exchange.
+fn told(outcome: Result<Document, FetchError>) -> Event {
+    match outcome {
+        Err(error @ FetchError::Forbidden(_)) => Event::Forbidden(cause(error)),
+        outcome => Event::Fetched(fetched(outcome)),
+    }
+}
+
 fn fetched(outcome: Result<Document, FetchError>) -> Fetched {
     match outcome {
         Ok(document) => Ok(Reply {
@@ -476,9 +515,11 @@ fn fetched(outcome: Result<Document, FetchError>) -> Fetched {
             body: document.body,
             url: document.url,
         }),
-        Err(error @ (FetchError::TooLarge { .. } | FetchError::Redirected { .. })) => {
-            Err(FetchFault::Unusable(cause(error)))
-        }
+        Err(
+            error @ (FetchError::TooLarge { .. }
+            | FetchError::Redirected { .. }
+            | FetchError::Forbidden(_)),
+        ) => Err(FetchFault::Unusable(cause(error))),
         Err(error) => Err(match error.may_have_been_processed() {
             true => FetchFault::NoAnswer(cause(error)),
             false => FetchFault::NotSent(cause(error)),

@@ -10,11 +10,11 @@ use std::time::Duration;
 pub use answer::{Answer, InvalidSessionId, MESSAGE_LIMIT, Target};
 use bytes::Bytes;
 pub use events::EventReader;
-use reqwest::Method;
 use reqwest::cookie::{CookieStore, Jar};
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE,
 };
+use reqwest::{Method, Request};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
@@ -23,9 +23,11 @@ use crate::mcp::answer::{Delivery, REDIRECTS, body_kind};
 use crate::mcp::session::Session;
 use crate::net::client::{Client, Draft};
 use crate::net::connections::Connections;
+use crate::net::dpop::{DPOP, Prover, Told};
 use crate::net::intake::Intake;
 use crate::net::trouble::Trouble;
-use crate::oauth::credential::Credential;
+use crate::oauth::credential::{Credential, Scheme};
+use crate::oauth::dpop::{ProofKey, SCHEME, Tries};
 
 /// Most requests that the server works on at a time.
 const AT_ONCE: usize = 100;
@@ -86,6 +88,7 @@ pub struct Remote {
     /// endpoint and to no authorization server. `None` if the user wants none.
     cookies: Option<Jar>,
     timeouts: Timeouts,
+    prover: Prover,
 }
 
 /// What a request carries besides its message.
@@ -95,6 +98,24 @@ pub struct Carried<'a> {
     pub credential: Option<&'a Credential>,
     /// The session.
     pub session: Option<&'a Session>,
+}
+
+/// What has to be proved with each request.
+#[derive(Clone, Copy)]
+struct Proven<'a> {
+    credential: &'a Credential,
+    key: &'a ProofKey,
+}
+
+impl<'a> Proven<'a> {
+    /// What this credential needs proved; `None` for one that is enough by itself.
+    fn new(credential: Option<&'a Credential>) -> Option<Self> {
+        let credential = credential?;
+        match &credential.scheme {
+            Scheme::Bearer => None,
+            Scheme::Dpop(key) => Some(Self { credential, key }),
+        }
+    }
 }
 
 /// How a message goes that was sent once and is sent again.
@@ -160,6 +181,7 @@ impl Remote {
             turns: Arc::new(Semaphore::new(AT_ONCE)),
             cookies: Some(Jar::default()),
             timeouts: Timeouts::default(),
+            prover: Prover::default(),
         }
     }
 
@@ -199,7 +221,9 @@ impl Remote {
         );
         let url = way.to.clone().unwrap_or_else(|| self.address());
         let request = self.client(way).request(Method::POST, url).body(body);
-        self.send(request, headers, Patience::Configured).await
+        let proven = Proven::new(carried.credential);
+        self.send(request, headers, proven, Patience::Configured)
+            .await
     }
 
     /// POSTs one message to an address that the event stream named (MCP 2024-11-05, Transports,
@@ -224,7 +248,8 @@ impl Remote {
         };
         let url = way.to.as_ref().unwrap_or(url).clone();
         let request = self.client(way).request(Method::POST, url).body(body);
-        self.send(request, headers, patience).await
+        let proven = Proven::new(credential);
+        self.send(request, headers, proven, patience).await
     }
 
     /// Asks for the event stream of MCP 2024-11-05.
@@ -241,7 +266,8 @@ impl Remote {
         let url = way.to.clone().unwrap_or_else(|| self.address());
         let request = self.client(way).request(Method::GET, url);
         let patience = Patience::Fixed(EVENTS_TIMEOUT);
-        self.send(request, headers, patience).await
+        let proven = Proven::new(credential);
+        self.send(request, headers, proven, patience).await
     }
 
     /// Asks for the standing event stream, or with a cursor the rest of it.
@@ -275,7 +301,7 @@ impl Remote {
         if let Some(id) = last_event_id.and_then(|id| HeaderValue::from_bytes(id.as_bytes()).ok()) {
             headers.insert(LAST_EVENT_ID, id);
         }
-        self.send_on(Method::GET, headers, patience).await
+        self.send_on(Method::GET, headers, carried, patience).await
     }
 
     /// The connections that it is reached over.
@@ -287,7 +313,8 @@ impl Remote {
     pub async fn end_session(&self, carried: Carried<'_>) -> Result<Answer, Broken> {
         let headers = self.common_headers(carried);
         let patience = Patience::Fixed(DELETE_TIMEOUT);
-        self.send_on(Method::DELETE, headers, patience).await
+        self.send_on(Method::DELETE, headers, carried, patience)
+            .await
     }
 
     /// The address to send a redirected message to. A 308 of the endpoint holds for all later
@@ -332,10 +359,15 @@ impl Remote {
                 );
             }
         }
-        if let Some(credential) = carried.credential
-            && let Some(value) = secret_value(&format!("Bearer {}", credential.token.expose()))
-        {
-            headers.insert(AUTHORIZATION, value);
+        if let Some(credential) = carried.credential {
+            let scheme = match credential.scheme {
+                Scheme::Bearer => "Bearer",
+                Scheme::Dpop(_) => SCHEME,
+            };
+            let value = format!("{scheme} {}", credential.token.expose());
+            if let Some(value) = secret_value(&value) {
+                headers.insert(AUTHORIZATION, value);
+            }
         }
         headers
     }
@@ -352,15 +384,17 @@ impl Remote {
         &self,
         method: Method,
         headers: HeaderMap,
+        carried: Carried<'_>,
         patience: Patience,
     ) -> Result<Answer, Broken> {
+        let proven = Proven::new(carried.credential);
         let mut url = self.address();
         for _ in 0..REDIRECTS {
             let (method, headers) = (method.clone(), headers.clone());
             // 301, 302 and 303 keep a GET, and turn everything else into one.
             let keeps = method == Method::GET;
             let request = self.http.client().request(method, url);
-            let answer = self.send(request, headers, patience).await?;
+            let answer = self.send(request, headers, proven, patience).await?;
             let next = match answer.status {
                 301..=303 if keeps => self.follow(&answer),
                 307 | 308 => self.follow(&answer),
@@ -372,10 +406,66 @@ impl Remote {
             }
         }
         let request = self.http.client().request(method, url);
-        self.send(request, headers, patience).await
+        self.send(request, headers, proven, patience).await
     }
 
+    /// Sends a message. One with a proof is sent again if it was refused for the proof alone (RFC
+    /// 9449 §9): nobody has looked at the message then, and the token may be good.
     async fn send(
+        &self,
+        draft: Draft,
+        headers: HeaderMap,
+        proven: Option<Proven<'_>>,
+        patience: Patience,
+    ) -> Result<Answer, Broken> {
+        let Some(proven) = proven else {
+            return self.send_once(draft, headers, patience).await;
+        };
+        let mut tries = Tries::default();
+        loop {
+            // Its body is one piece of memory, which clones share.
+            let Some(request) = draft.request.try_clone() else {
+                return Err(Broken::unknown("the message cannot be sent with a proof"));
+            };
+            let proof = self.prove(&request, proven, &tries)?;
+            let mut headers = headers.clone();
+            // In the place of any that the user configured.
+            headers.insert(DPOP, proof);
+            let http = draft.http.clone();
+            let sent = self.send_once(Draft { http, request }, headers, patience);
+            let mut answer = sent.await?;
+            let error = match answer.status {
+                401 => answer.challenge().dpop_error,
+                _ => None,
+            };
+            let told = Told::read(answer.response.headers());
+            let again = self
+                .prover
+                .hear(&answer.url, &told, error.as_deref(), &mut tries);
+            if !again {
+                return Ok(answer);
+            }
+            // Leaves the connection fit for the next.
+            answer.error_body().await;
+        }
+    }
+
+    fn prove(
+        &self,
+        request: &Request,
+        proven: Proven<'_>,
+        tries: &Tries,
+    ) -> Result<HeaderValue, Broken> {
+        let (method, url) = (request.method().as_str(), request.url());
+        let token = Some(&proven.credential.token);
+        let proof = self.prover.prove(proven.key, method, url, token, tries);
+        proof.map_err(|error| Broken {
+            delivery: Delivery::NotSent,
+            cause: format!("no proof for the request can be signed: {error}"),
+        })
+    }
+
+    async fn send_once(
         &self,
         draft: Draft,
         mut headers: HeaderMap,

@@ -7,6 +7,7 @@
 //! be the tokens.
 
 mod answer;
+mod proving;
 
 use std::error::Error;
 use std::fmt;
@@ -44,6 +45,7 @@ use crate::oauth::token::{
 };
 use crate::secret::Secret;
 use answer::{Answer, Extra, Kind};
+use proving::Proving;
 
 /// Servers that ask others before they answer take their time, and a code is spent only once.
 const TOKEN_LIMITS: Limits = Limits {
@@ -72,20 +74,20 @@ type OAuth2 = oauth2::Client<
 /// Asks for tokens. `now`, in seconds since the epoch, is what their lifetime counts from; take it
 /// before the call, so that a slow answer does not lengthen it.
 ///
-/// The request is sent once, with one exception: a server that answers `invalid_client` to a secret
+/// The request is sent once, with two exceptions. A server that answers `invalid_client` to a secret
 /// in the header is asked again with the secret in the body. It has looked at nothing but the
 /// client by then. Many read only the one or decode the header differently from RFC 6749 §2.3.1.
+/// And one that refuses a proof for want of its nonce, or for the time in it, is asked again with
+/// another (RFC 9449 §8): it has looked at nothing but the proof.
 pub async fn request(
     http: &Connections,
     request: &TokenRequest,
     now: u64,
 ) -> Result<TokenSet, TokenError> {
     let response = respond(http, request).await?;
-    let tokens = token_set(&response, now);
-    match tokens.check() {
-        Ok(()) => Ok(tokens),
-        Err(unusable) => Err(TokenError::Unusable(unusable.to_string())),
-    }
+    token_set(&response, now)
+        .checked(request.binding.as_ref())
+        .map_err(|unusable| TokenError::Unusable(unusable.to_string()))
 }
 
 /// The same for a token exchange (RFC 8693), whose outcome is no token to be sent to a server.
@@ -101,12 +103,20 @@ pub async fn exchange_token(
 }
 
 async fn respond(http: &Connections, request: &TokenRequest) -> Result<Response, TokenError> {
-    let method = request.client.auth_method;
-    match respond_to(http, request, method).await {
-        Err(TokenError::ClientDead(refusal)) if may_try_post(&request.client, &refusal) => {
-            respond_to(http, request, AuthMethod::ClientSecretPost).await
+    let mut method = request.client.auth_method;
+    let proving = Arc::new(Proving::default());
+    loop {
+        let outcome = respond_to(http, request, method, &proving).await;
+        match &outcome {
+            Err(_) if proving.is_mended() => {}
+            Err(TokenError::ClientDead(refusal))
+                if method == request.client.auth_method
+                    && may_try_post(&request.client, refusal) =>
+            {
+                method = AuthMethod::ClientSecretPost;
+            }
+            _ => return outcome,
         }
-        outcome => outcome,
     }
 }
 
@@ -120,12 +130,14 @@ async fn respond_to(
     http: &Connections,
     request: &TokenRequest,
     method: AuthMethod,
+    proving: &Arc<Proving>,
 ) -> Result<Response, TokenError> {
     let oauth2 = client(request, method);
     // Owns what it needs: with borrowed parts the compiler cannot see that the whole is `Send`.
     let send = {
         let (http, request) = (http.clone(), Arc::new(request.clone()));
-        move |asked: HttpRequest| send(http.clone(), request.clone(), asked)
+        let proving = proving.clone();
+        move |asked: HttpRequest| send(http.clone(), request.clone(), proving.clone(), asked)
     };
     let mut extra = Vec::new();
     if let Some(resource) = &request.resource {
@@ -183,7 +195,7 @@ async fn respond_to(
             let form = grant::form(&request.grant).unwrap_or_default();
             extra.extend(form.iter().map(|(name, value)| (*name, value.as_ref())));
             let (headers, body) = proved(&request.client, method, extra).map_err(unsigned)?;
-            let json = exchange(http, request, headers, body).await?;
+            let json = exchange(http, request, proving, headers, body).await?;
             serde_json::from_slice::<Response>(&json)
                 .map_err(|_| RequestTokenError::Other(String::new()))
         }
@@ -213,6 +225,7 @@ fn client(request: &TokenRequest, method: AuthMethod) -> OAuth2 {
 async fn send(
     http: Connections,
     request: Arc<TokenRequest>,
+    proving: Arc<Proving>,
     asked: HttpRequest,
 ) -> Result<HttpResponse, TokenError> {
     let (parts, body) = asked.into_parts();
@@ -222,7 +235,7 @@ async fn send(
     }
     let body = String::from_utf8(body)
         .map_err(|_| TokenError::Unusable("the request is no text".to_owned()))?;
-    let json = exchange(&http, &request, headers, body).await?;
+    let json = exchange(&http, &request, &proving, headers, body).await?;
     Ok(HttpResponse::new(json))
 }
 
@@ -230,10 +243,12 @@ async fn send(
 async fn exchange(
     http: &Connections,
     request: &TokenRequest,
+    proving: &Proving,
     mut headers: HeaderMap,
     body: String,
 ) -> Result<Vec<u8>, TokenError> {
     headers.entry(CONTENT_TYPE).or_insert(FORM);
+    proving.prove(http, request, &mut headers)?;
     let mut document = post(http, request.endpoint.clone(), headers, body, TOKEN_LIMITS)
         .await
         .map_err(unavailable)?;
@@ -243,6 +258,11 @@ async fn exchange(
         &document.body,
     );
     document.body.zeroize();
+    let error = match &answer {
+        Answer::Refused(refusal) => refusal.error.as_deref(),
+        Answer::Tokens(_) | Answer::Unusable(_) => None,
+    };
+    proving.hear(http, request, &document.told, error);
     match answer {
         Answer::Tokens(json) => Ok(json),
         Answer::Refused(refusal) => {
@@ -256,6 +276,9 @@ async fn exchange(
 fn unavailable(error: FetchError) -> TokenError {
     if let FetchError::TooLarge { .. } | FetchError::Redirected { .. } = error {
         return TokenError::Unusable(error.to_string());
+    }
+    if let FetchError::Forbidden(forbidden) = &error {
+        return TokenError::Unusable(format!("{forbidden}; {}", forbidden.hint()));
     }
     let effect = match error.may_have_been_processed() {
         true => Effect::Unknown,

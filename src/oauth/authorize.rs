@@ -13,6 +13,7 @@ use url::Url;
 use url::form_urlencoded;
 
 use super::discovery::server::AuthorizationServer;
+use super::dpop::ProofKey;
 use super::scope::OFFLINE_ACCESS;
 use super::token_endpoint::{GrantRequest, Refusal};
 use crate::ids::{Issuer, ResourceId, display_url};
@@ -60,6 +61,8 @@ pub struct Attempt {
     pub token_endpoint: Url,
     /// When the attempt is given up, in seconds since the epoch.
     pub lapses_at: u64,
+    /// The key that the code is bound to (RFC 9449 §10), if it is to any.
+    pub proof_key: Option<ProofKey>,
 }
 
 /// The address a person signs in at. Its `Debug` leaves out the query, which binds the attempt.
@@ -89,16 +92,19 @@ pub struct Ask<'a> {
     pub params: &'a [(String, String)],
     /// When the attempt is given up, in seconds since the epoch.
     pub lapses_at: u64,
+    /// The key that the tokens are to be bound to (RFC 9449 §10), if to any.
+    pub proof_key: Option<&'a ProofKey>,
 }
 
 /// The parameters that bind the answer to the attempt, which nobody overrides.
-pub const RESERVED: [&str; 6] = [
+pub const RESERVED: [&str; 7] = [
     "response_type",
     "client_id",
     "redirect_uri",
     "state",
     "code_challenge",
     "code_challenge_method",
+    "dpop_jkt",
 ];
 
 /// Why no authorization request can be made.
@@ -133,6 +139,10 @@ impl Attempt {
         if let Some(resource) = ask.resource {
             request = request.add_extra_param("resource", resource.as_str());
         }
+        // RFC 9449 §10: whoever steals the code cannot use it without the key.
+        if let Some(key) = ask.proof_key {
+            request = request.add_extra_param("dpop_jkt", key.thumbprint());
+        }
         // OpenID Connect Core §11: `offline_access` counts only together with consent.
         if ask.scopes.iter().any(|scope| scope == OFFLINE_ACCESS) {
             request = request.add_extra_param("prompt", "consent");
@@ -150,6 +160,7 @@ impl Attempt {
             scopes: ask.scopes.to_vec(),
             token_endpoint: ask.server.token_endpoint.clone(),
             lapses_at: ask.lapses_at,
+            proof_key: ask.proof_key.cloned(),
         })
     }
 
@@ -163,6 +174,7 @@ impl Attempt {
             && self.redirect_uri == ask.redirect_uri
             && self.resource.as_ref() == ask.resource
             && self.scopes == ask.scopes
+            && self.proof_key.as_ref() == ask.proof_key
     }
 
     /// What is handed in at the token endpoint for this attempt's code.
@@ -269,6 +281,18 @@ pub enum CallbackError {
     Repeated(String),
     /// There is neither a code nor an error.
     NoCode,
+}
+
+impl CallbackError {
+    /// Where the rule is written that was broken, or that the refusal goes by.
+    pub fn rule(&self) -> &'static str {
+        match self {
+            Self::Declined(_) | Self::Refused(_) => "RFC 6749 §4.1.2.1",
+            Self::OtherIssuer { .. } | Self::NoIssuer => "RFC 9207 §2.4",
+            Self::Repeated(_) => "RFC 6749 §3.1",
+            Self::NoCode => "RFC 6749 §4.1.2",
+        }
+    }
 }
 
 impl fmt::Display for CallbackError {

@@ -11,6 +11,7 @@ use super::authorize::{AuthorizationUrl, RESERVED};
 use super::discovery::server::AuthorizationServer;
 use super::discovery::{FetchFault, Fetched, learnt_address};
 use super::document::Object;
+use super::dpop::Binding;
 use super::registration::Client;
 use super::token_endpoint::{
     Effect, GrantRequest, Outage, OutageCause, Refusal, TokenError, TokenRequest,
@@ -97,6 +98,16 @@ pub struct DeviceCode {
 /// endpoint does (RFC 8628 §3.2).
 #[derive(Clone, Debug)]
 pub struct DeviceError(pub TokenError);
+
+impl DeviceError {
+    /// Where the rule is written that was broken, or that the refusal goes by.
+    pub fn rule(&self) -> Option<&'static str> {
+        match &self.0 {
+            TokenError::Unusable(_) => Some("RFC 8628 §3.2"),
+            error => error.rule(),
+        }
+    }
+}
 
 impl fmt::Display for DeviceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -283,7 +294,12 @@ impl DeviceAttempt {
 
     /// The question whether the person has decided (RFC 8628 §3.4).
     /// `params` is what the user wants in it besides.
-    pub fn poll(&self, client: &Client, params: Vec<(String, String)>) -> TokenRequest {
+    pub fn poll(
+        &self,
+        client: &Client,
+        params: Vec<(String, String)>,
+        binding: Option<Binding>,
+    ) -> TokenRequest {
         TokenRequest {
             endpoint: self.token_endpoint.clone(),
             client: client.clone(),
@@ -291,8 +307,8 @@ impl DeviceAttempt {
             grant: GrantRequest::DeviceCode {
                 device_code: self.device_code.clone(),
             },
+            binding,
             params,
-            binding: None,
         }
     }
 }

@@ -62,6 +62,11 @@
 //!                                                SavingGrant ─► Done
 //! ```
 //!
+//! Before `OpeningBrowser`, or the probe before it, and before `RequestingCode` there is
+//! `MakingKey` where tokens are to be bound to a key and there is none yet.
+//!
+//! An address where a server may not send us ends the flow wherever it is.
+//!
 //! What fails with the lock of the sign-in held passes through `NotingFailure`, so that those who
 //! waited for it fail with it; the same holds for a refresh.
 //!
@@ -71,6 +76,7 @@
 
 mod amend;
 mod answer;
+mod binding;
 mod cached;
 mod client;
 mod device;
@@ -78,11 +84,13 @@ mod error;
 mod event;
 mod settings;
 mod sign_in;
+mod trace;
 
 use std::sync::Arc;
 
 pub use amend::Amendment;
 use answer::{Asked, await_callback};
+use binding::Keyless;
 use device::{Caller, Shown};
 pub use error::{FlowError, Note, RefreshReason};
 pub use event::{Action, Event, Goal, Show};
@@ -91,6 +99,7 @@ pub use settings::{
     Redirect, ResourceChoice, Settings, Unattended, Way,
 };
 use sign_in::{Bound, Choice, Plan, Task};
+pub use trace::{Purpose, Question};
 
 use super::discovery::resource::{ResourceMetadata, ResourceSearch};
 use super::discovery::server::ServerSearch;
@@ -162,6 +171,7 @@ enum State {
     ForgettingClient {
         plan: Plan,
     },
+    MakingKey(Box<Keyless>),
     OpeningBrowser(Asked),
     AwaitingCallback(Asked),
     Exchanging {
@@ -204,6 +214,7 @@ impl State {
             Self::Registering { .. } => "registering",
             Self::SavingClient { .. } => "saving a registration",
             Self::ForgettingClient { .. } => "forgetting a dead registration",
+            Self::MakingKey(_) => "making a key",
             Self::OpeningBrowser(_) => "opening the browser",
             Self::AwaitingCallback(_) => "waiting for the browser",
             Self::Exchanging { .. } => "exchanging the code",
@@ -232,6 +243,8 @@ pub struct Flow {
     has_turn: bool,
     /// When the grant was given that the cache held at first.
     granted_before: Option<u64>,
+    /// Whether it was noted that the cached tokens are not as the user wants them.
+    told_unwanted: bool,
     state: State,
 }
 
@@ -249,6 +262,7 @@ impl Flow {
             known_failures: Failures::default(),
             has_turn: false,
             granted_before: None,
+            told_unwanted: false,
             state: State::ReadingCache,
         };
         (flow, Action::ReadCache)
@@ -256,8 +270,10 @@ impl Flow {
 
     /// Takes what came of the last action, at `now` in seconds since the epoch, and says what to do
     /// next.
-    pub fn step(mut self, event: Event, now: u64) -> (Self, Action) {
+    pub fn step(mut self, mut event: Event, now: u64) -> (Self, Action) {
         let state = std::mem::replace(&mut self.state, State::Ended);
+        self.admit(&mut event);
+        self.check_bound(&state, &event);
         let (state, action) = match self.next(state, event, now) {
             (_, Action::Fail(error)) if self.concerns_others(&error) => self.note_failure(error),
             next => next,
@@ -355,6 +371,7 @@ impl Flow {
             (S::ForgettingClient { plan }, E::Amended(outcome)) => {
                 self.client_forgotten(plan, outcome, now)
             }
+            (S::MakingKey(keyless), E::KeyMade(made)) => self.key_made(*keyless, made, now),
             (S::OpeningBrowser(asked), E::BrowserOpened) => await_callback(asked),
             (S::AwaitingCallback(asked), E::Visited(query)) => {
                 self.visited(asked, query.expose(), now)
@@ -379,6 +396,9 @@ impl Flow {
             (S::ShowingCode(shown), E::CodeShown) => self.code_shown(shown, now),
             (S::Polling(shown), E::TokenAnswer(answer)) => self.polled(shown, answer, now),
             (S::SavingGrant { grant }, E::Amended(outcome)) => self.saved(*grant, outcome.err()),
+
+            // Nothing that a server says makes up for it.
+            (_, E::Forbidden(cause)) => fail(FlowError::Forbidden(cause)),
 
             (state, event) => fail(FlowError::Unexpected {
                 state: state.name(),

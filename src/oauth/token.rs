@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::credential::Credential;
-use super::dpop::ProofKey;
+use super::dpop::{self, Binding, ProofKey};
 use super::mode::AuthMode;
 use crate::ids::{Issuer, ResourceId};
 use crate::secret::Secret;
@@ -30,15 +30,19 @@ pub struct TokenSet {
     pub scopes: Vec<String>,
     /// The OpenID Connect ID token, where one was issued.
     pub id_token: Option<Secret>,
-    /// The key that the tokens are bound to (RFC 9449 §6); `None` for bearer tokens.
+    /// The key that we proved to have when we asked for them. If `token_type` is `DPoP`, the access
+    /// token is bound to it (RFC 9449 §6); the refresh token may be in any case (§5).
     pub proof_key: Option<ProofKey>,
 }
 
 /// Why an answer of the token endpoint, although successful, holds no token to use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UnusableToken {
-    /// `token_type` is not `Bearer` (RFC 6749 §7.1: do not use a type that is not understood).
+    /// `token_type` is neither `Bearer` nor the `DPoP` that was asked for (RFC 6749 §7.1: do not use a
+    /// type that is not understood).
     Type(String),
+    /// It is a bearer token where only one that is bound to a key is of use (RFC 9449 §5).
+    NotBound,
     /// The token cannot stand in a header field.
     Characters,
 }
@@ -47,6 +51,9 @@ impl fmt::Display for UnusableToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Type(kind) => write!(f, "it issued a token of the unknown type `{kind}`"),
+            Self::NotBound => f.write_str(
+                "it issued a bearer token, where a token bound to a key (RFC 9449) is required",
+            ),
             Self::Characters => {
                 f.write_str("it issued a token with characters that no header can carry")
             }
@@ -55,12 +62,22 @@ impl fmt::Display for UnusableToken {
 }
 
 impl TokenSet {
-    /// Whether the access token can be sent as a bearer token.
-    pub fn check(&self) -> Result<(), UnusableToken> {
+    /// Whether the access token is bound to a key.
+    pub fn is_bound(&self) -> bool {
         // RFC 6749 §5.1: the type is compared without regard to case.
-        if !self.token_type.eq_ignore_ascii_case("bearer") {
-            return Err(UnusableToken::Type(printable(&self.token_type, 40)));
+        self.token_type.eq_ignore_ascii_case(dpop::SCHEME)
+    }
+
+    /// The tokens, which were asked for with this binding, if they can be used.
+    pub fn checked(mut self, binding: Option<&Binding>) -> Result<Self, UnusableToken> {
+        let is_bearer = self.token_type.eq_ignore_ascii_case("bearer");
+        match binding {
+            Some(binding) if is_bearer && binding.required => return Err(UnusableToken::NotBound),
+            Some(_) if self.is_bound() => {}
+            _ if is_bearer => {}
+            _ => return Err(UnusableToken::Type(printable(&self.token_type, 40))),
         }
+        self.proof_key = binding.map(|binding| binding.key.clone());
         let token = self.access_token.expose();
         // RFC 6749 appendix A.12: one or more visible characters or blanks; a blank at either end
         // would be lost on the way.
@@ -68,7 +85,7 @@ impl TokenSet {
         if token.is_empty() || !plain || token.trim() != token {
             return Err(UnusableToken::Characters);
         }
-        Ok(())
+        Ok(self)
     }
 }
 
@@ -153,8 +170,8 @@ impl Grant {
     pub fn credential(&self) -> Credential {
         let token = self.tokens.access_token.clone();
         match &self.tokens.proof_key {
-            Some(key) => Credential::bound(token, key.clone()),
-            None => Credential::bearer(token),
+            Some(key) if self.tokens.is_bound() => Credential::bound(token, key.clone()),
+            _ => Credential::bearer(token),
         }
     }
 
@@ -320,13 +337,15 @@ mod tests {
     fn only_bearer_tokens_that_fit_a_header_are_used() {
         let mut set = tokens(None);
         set.token_type = "bEARER".to_owned();
-        assert_eq!(set.check(), Ok(()));
+        assert_eq!(set.clone().checked(None), Ok(set.clone()));
         set.token_type = "mac".to_owned();
-        assert_eq!(set.check(), Err(UnusableToken::Type("mac".to_owned())));
+        let unknown = UnusableToken::Type("mac".to_owned());
+        assert_eq!(set.clone().checked(None), Err(unknown));
         set.token_type = "Bearer".to_owned();
         for token in ["", "a\r\nX: y", "a\u{e9}", " a", "a "] {
             set.access_token = Secret::new(token);
-            assert_eq!(set.check(), Err(UnusableToken::Characters), "{token:?}");
+            let checked = set.clone().checked(None);
+            assert_eq!(checked, Err(UnusableToken::Characters), "{token:?}");
         }
     }
 }

@@ -29,10 +29,10 @@ pub struct TokenRequest {
     pub resource: Option<ResourceId>,
     /// What is handed in.
     pub grant: GrantRequest,
-    /// What the user wants in it besides.
-    pub params: Vec<(String, String)>,
     /// What the tokens are to be bound to (RFC 9449 §5), if to anything.
     pub binding: Option<Binding>,
+    /// What the user wants in it besides.
+    pub params: Vec<(String, String)>,
 }
 
 /// The `grant_type` of the device grant (RFC 8628 §3.4).
@@ -155,6 +155,12 @@ impl Refusal {
     /// Whether the server says that it does not take the redirect URI, in any of the spellings.
     pub fn names_redirect_uri(&self) -> bool {
         self.mentions(&["redirect_uri", "redirect uri", "redirect url"])
+    }
+
+    /// Whether a proof of possession was refused, and not what it came with (RFC 9449 §5, §8).
+    pub fn is_about_proof(&self) -> bool {
+        let error = self.error.as_deref();
+        matches!(error, Some("use_dpop_nonce" | "invalid_dpop_proof"))
     }
 
     /// Whether the server says that it does not know the client: RFC 6749 §5.2, and the spellings
@@ -294,6 +300,21 @@ impl Error for TokenError {
 }
 
 impl TokenError {
+    /// Where the rule is written that was broken, or that the refusal goes by.
+    pub fn rule(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Unavailable(_) => return None,
+            Self::GrantDead(_) | Self::ClientDead(_) | Self::InvalidScope(_) | Self::Refused(_) => {
+                "RFC 6749 §5.2"
+            }
+            Self::InvalidTarget(_) => "RFC 8707 §2",
+            Self::Unusable(_) => "RFC 6749 §5.1",
+            Self::Pending(_) | Self::SlowDown(_) | Self::Declined(_) | Self::Expired(_) => {
+                "RFC 8628 §3.5"
+            }
+        })
+    }
+
     /// The text, for an endpoint of this name.
     pub(super) fn fmt_of(&self, endpoint: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -9,6 +9,8 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::ids::{Issuer, ResourceId};
+use crate::jwt::KeyError;
+use crate::oauth::dpop::{self, ProofKey};
 use crate::oauth::mode::AuthMode;
 use crate::oauth::registration::{AuthMethod, Client, Management};
 use crate::oauth::sign_in::{FailureNote, Failures, KnownClient, SignIn};
@@ -41,6 +43,9 @@ pub struct Wire {
     token_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     id_token: Option<String>,
+    /// The private key that the tokens are bound to (RFC 9449): PKCS#8, base64url.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dpop_key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     granted_at: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -105,6 +110,9 @@ struct WireClient {
     document: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     refused_document: Option<String>,
+    /// RFC 9449 §5.2. Absent means no.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dpop_bound_access_tokens: bool,
     #[serde(flatten)]
     unknown: Map<String, Value>,
 }
@@ -164,6 +172,21 @@ impl Wire {
         }
     }
 
+    /// Whether there are tokens in it, of use or not.
+    pub fn has_tokens(&self) -> bool {
+        self.access_token.is_some()
+    }
+
+    /// The key that the tokens are bound to, if they are to any; an error if it is lost.
+    fn proof_key(&self) -> Result<Option<ProofKey>, KeyError> {
+        let bound = |kind: &String| kind.eq_ignore_ascii_case(dpop::SCHEME);
+        match &self.dpop_key {
+            Some(kept) => ProofKey::from_kept(&Secret::new(kept)).map(Some),
+            None if self.token_type.as_ref().is_some_and(bound) => Err(KeyError::NoKey),
+            None => Ok(None),
+        }
+    }
+
     /// Takes over what `older`, the file about to be replaced, holds beyond what we know.
     pub fn keep_unknown(&mut self, mut older: Self) {
         self.unknown = older.unknown;
@@ -196,9 +219,12 @@ impl TryFrom<Wire> for SignIn {
     type Error = Fault;
 
     fn try_from(wire: Wire) -> Result<Self, Fault> {
+        let proof_key = wire.proof_key();
         let grant = match wire.access_token {
             // RFC 6750 §2.1 leaves no room for an empty token.
             Some(token) if token.is_empty() => return Err(Fault::Member("access_token")),
+            // Without the key they are bound to, tokens are worth nothing.
+            Some(_) if proof_key.is_err() => None,
             Some(token) => Some(Grant {
                 issuer: Issuer::new(wire.issuer.ok_or(Fault::Member("issuer"))?),
                 resource: wire.resource.map(ResourceId::new),
@@ -209,7 +235,7 @@ impl TryFrom<Wire> for SignIn {
                     expires_at: wire.expires_at,
                     scopes: wire.scopes.unwrap_or_default(),
                     id_token: wire.id_token.map(Secret::new),
-                    proof_key: None,
+                    proof_key: proof_key.ok().flatten(),
                 },
                 requested_scopes: wire.requested_scopes.unwrap_or_default(),
                 granted_at: wire.granted_at.unwrap_or_default(),
@@ -294,11 +320,11 @@ impl TryFrom<WireClient> for KnownClient {
                 redirect_uri: wire.redirect_uri,
                 management,
                 registered: wire.registered.unwrap_or(true),
-                dpop_bound: false,
                 // The key is the user's.
                 assertion: None,
                 document: wire.document,
                 refused_document: wire.refused_document,
+                dpop_bound: wire.dpop_bound_access_tokens,
             },
         })
     }
@@ -321,6 +347,7 @@ impl From<&SignIn> for Wire {
             wire.resource = grant.resource.as_ref().map(|r| r.as_str().to_owned());
             wire.token_type = Some(tokens.token_type.clone());
             wire.id_token = exposed(tokens.id_token.as_ref());
+            wire.dpop_key = exposed(tokens.proof_key.as_ref().map(ProofKey::kept).as_ref());
             wire.granted_at = Some(grant.granted_at);
             wire.refreshed_at = grant.refreshed_at;
             wire.mode = (grant.mode != AuthMode::OAuth).then(|| grant.mode.name().to_owned());
@@ -355,6 +382,7 @@ impl From<&KnownClient> for WireClient {
             registered: Some(client.registered),
             document: client.document,
             refused_document: client.refused_document.clone(),
+            dpop_bound_access_tokens: client.dpop_bound,
             unknown: Map::new(),
         }
     }

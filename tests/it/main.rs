@@ -8,6 +8,7 @@ mod cli;
 mod commands;
 mod concurrency;
 mod config_file;
+mod conformance;
 mod device;
 mod elsewhere;
 mod faults;

@@ -11,6 +11,7 @@ mod alone;
 mod device;
 mod faults;
 mod together;
+mod variants;
 
 /// Nothing happened.
 const NOTHING: Counts = Counts::none();

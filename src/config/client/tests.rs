@@ -28,7 +28,7 @@ fn error(world: World, arguments: &[&str]) -> String {
 fn logout(world: World, arguments: &[&str]) -> Logout {
     let whole = [&["logout"], arguments].concat();
     match world.job(&whole) {
-        Ok(Job::Logout(logout)) => logout,
+        Ok(Job::Logout(logout)) => *logout,
         other => panic!("{other:?}"),
     }
 }

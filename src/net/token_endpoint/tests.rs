@@ -29,8 +29,8 @@ fn refresh(remote: &Remote, auth_method: AuthMethod) -> TokenRequest {
         grant: GrantRequest::RefreshToken {
             refresh_token: Secret::new("REFRESH_TOKEN_1"),
         },
-        params: Vec::new(),
         binding: None,
+        params: Vec::new(),
     }
 }
 

@@ -46,6 +46,7 @@ fn ask<'a>(server: &'a AuthorizationServer, scopes: &'a [String]) -> Ask<'a> {
         scopes,
         params: &[],
         lapses_at: 1000,
+        proof_key: None,
     }
 }
 

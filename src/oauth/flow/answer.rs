@@ -143,7 +143,7 @@ impl Flow {
             resource: asked.attempt.resource.clone(),
             params: self.settings.token_params(&grant),
             grant,
-            binding: None,
+            binding: asked.plan.binding.clone(),
         });
         let action = Action::RequestToken {
             request: request.clone(),

@@ -141,9 +141,9 @@ impl Flow {
             endpoint: known.token_endpoint.clone(),
             client,
             resource: grant.resource.clone(),
+            binding: self.kept_binding(&grant),
             params: self.settings.token_params(&refresh),
             grant: refresh,
-            binding: None,
         });
         let action = Action::RequestToken {
             request: request.clone(),
@@ -424,5 +424,9 @@ fn refresh_reason(grant: &Grant, now: u64) -> Option<RefreshReason> {
 /// Whether a refusal of another kind is the server's own word, so that a person may help; a page
 /// from something in between is a fault of the network. RFC 6749 §5.2: 401 is about the client.
 fn needs_person(refusal: &Refusal) -> bool {
+    // The proof was refused, not the token (RFC 9449 §5, §8): another sign-in would meet the same.
+    if refusal.is_about_proof() {
+        return false;
+    }
     refusal.error.is_some() || matches!(refusal.status, 401 | 404 | 405 | 410)
 }

@@ -1,6 +1,7 @@
 //! The part of the flow that asks a person to confirm a code in a browser on any device (RFC 8628),
 //! in place of sending a browser here to a page that sends it back.
 
+use super::binding::{Keyless, Then};
 use super::sign_in::{Plan, known};
 use super::{Action, Amendment, Flow, FlowError, Goal, Move, Note, Show, State, fail};
 use crate::oauth::authorize::CallbackError;
@@ -80,6 +81,11 @@ impl Flow {
         let Some(endpoint) = plan.server.device_authorization_endpoint.clone() else {
             return fail(FlowError::NoDeviceGrant(plan.server.issuer));
         };
+        match self.bind_tokens(&mut plan, &client) {
+            Ok(true) => {}
+            Ok(false) => return Keyless::new(plan, client, Then::Code),
+            Err(error) => return fail(error),
+        }
         let request = Box::new(DeviceRequest {
             endpoint,
             client: client.clone(),
@@ -181,11 +187,11 @@ impl Flow {
             return self.code_lapsed(shown, end, now);
         }
         let action = Action::RequestToken {
-            request: Box::new(
-                shown
-                    .attempt
-                    .poll(&shown.caller.client, self.settings.token_params.clone()),
-            ),
+            request: Box::new(shown.attempt.poll(
+                &shown.caller.client,
+                self.settings.token_params.clone(),
+                shown.caller.plan.binding.clone(),
+            )),
             after: wait,
         };
         (State::Polling(shown), action)

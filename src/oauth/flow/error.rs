@@ -3,10 +3,13 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::ids::Issuer;
+use crate::ids::{Issuer, display_url};
 use crate::oauth::authorize::CallbackError;
 use crate::oauth::device::DeviceError;
 use crate::oauth::discovery::DiscoveryError;
+use crate::oauth::discovery::resource::ResourceMetadata;
+use crate::oauth::discovery::server::AuthorizationServer;
+use crate::oauth::dpop::{self, DpopError};
 use crate::oauth::registration::{ClientAuthError, RegistrationError};
 use crate::oauth::sign_in::FailureNote;
 use crate::oauth::token_endpoint::{Cause, Refusal, TokenError};
@@ -27,6 +30,8 @@ pub enum FlowError {
     NoRegistration(Issuer),
     /// The registration failed.
     Registration(RegistrationError),
+    /// A server named an address where it may not send us (RFC 9728 §7.7).
+    Forbidden(Cause),
     /// The configured client belongs to another authorization server.
     OtherIssuersClient {
         /// The client.
@@ -38,6 +43,10 @@ pub enum FlowError {
     },
     /// The user's client cannot prove itself to this authorization server.
     ClientAuth(ClientAuthError),
+    /// Tokens cannot be bound to a key, or not left unbound.
+    Dpop(DpopError),
+    /// There is no key to bind tokens to.
+    ProofKey(Cause),
     /// The browser could not be sent back to us.
     Callback(Cause),
     /// The redirect URI is no address.
@@ -91,6 +100,44 @@ impl FlowError {
         }
     }
 
+    /// The rule that was broken, or that the refusal goes by: the section of an RFC, or the heading
+    /// in a revision of MCP. `None` where it is no matter of rules, such as a network that is down.
+    pub fn rule(&self) -> Option<&'static str> {
+        match self {
+            Self::Discovery(error) => error.rule(),
+            Self::Registration(error) => error.rule(),
+            Self::SignIn(error) => Some(error.rule()),
+            Self::Device(error) => error.rule(),
+            Self::Token(error) | Self::Exchange(error) => error.rule(),
+            Self::NoRegistration(_) => {
+                Some("MCP 2025-11-25, Authorization, Client Registration Approaches")
+            }
+            Self::NoAuthorizationEndpoint(_) => Some("RFC 6749 §3.1"),
+            Self::OtherIssuersClient { .. } => {
+                Some("MCP 2026-07-28, Authorization, Client Registration")
+            }
+            Self::RedirectUri(_) => Some("RFC 6749 §3.1.2"),
+            Self::ClientAuth(_) => Some("RFC 8414 §2"),
+            Self::Dpop(_) => Some("RFC 9449 §5"),
+            Self::Forbidden(_) => Some("RFC 9728 §7.7"),
+            Self::ScopesNotGranted(_) => {
+                Some("MCP 2025-11-25, Authorization, Step-Up Authorization Flow")
+            }
+            Self::NoDeviceGrant(_) => Some("RFC 8628 §4"),
+            // Theirs stand in the reason.
+            Self::RefreshElsewhere(_) | Self::SignInElsewhere(_) => None,
+            Self::Store(_)
+            | Self::Lock(_)
+            | Self::SignInLock(_)
+            | Self::Callback(_)
+            | Self::TimedOut(_)
+            | Self::TooManyAttempts
+            | Self::NotConfirmed(_)
+            | Self::ProofKey(_)
+            | Self::Unexpected { .. } => None,
+        }
+    }
+
     /// What the user does next.
     pub fn hint(&self) -> &'static str {
         match self {
@@ -104,10 +151,13 @@ impl FlowError {
                 "create a client in the provider's console and pass it with `--static-oauth-client-info`"
             }
             Self::Registration(error) => error.hint(),
+            Self::Forbidden(_) => "report this to the operator of the server",
             Self::OtherIssuersClient { .. } => {
                 "if the client is right, sign out with `mcp-drawbridge logout` and try again"
             }
             Self::ClientAuth(error) => error.hint(),
+            Self::Dpop(error) => error.hint(),
+            Self::ProofKey(_) => "the system gives no randomness; try again",
             Self::Callback(_) => "free the port, or choose another callback port",
             Self::RedirectUri(_) => "check `--host` and `--callback-path`",
             Self::NoAuthorizationEndpoint(_) => {
@@ -171,34 +221,72 @@ fn token_hint(error: &TokenError) -> &'static str {
 }
 
 impl fmt::Display for FlowError {
+    /// What happened, and behind it in brackets the rule that was broken.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.describe(f)?;
+        match self.rule() {
+            Some(rule) => write!(f, " ({rule})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The same without the rule.
+struct What<'a>(&'a FlowError);
+
+impl fmt::Display for What<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.describe(f)
+    }
+}
+
+impl FlowError {
+    /// What happened, without the rule.
+    pub fn what(&self) -> String {
+        What(self).to_string()
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |issuer: &Issuer| printable(issuer.as_str(), SHOWN);
         match self {
             Self::Store(cause)
             | Self::Lock(cause)
             | Self::SignInLock(cause)
-            | Self::Callback(cause) => cause.fmt(f),
-            Self::Discovery(error) => error.fmt(f),
-            Self::ClientAuth(error) => error.fmt(f),
+            | Self::Forbidden(cause)
+            | Self::Callback(cause) => write!(f, "{cause}"),
+            Self::ClientAuth(error) => write!(f, "{error}"),
+            Self::Discovery(error) => write!(f, "{error}"),
             Self::NoRegistration(issuer) => write!(
                 f,
-                "the authorization server `{issuer}` does not let clients register themselves"
+                "the authorization server `{}` does not let clients register themselves",
+                shown(issuer)
             ),
-            Self::Registration(error) => error.fmt(f),
+            Self::Registration(error) => write!(f, "{error}"),
             Self::OtherIssuersClient {
                 client_id,
                 bound_to,
                 wanted_at,
             } => write!(
                 f,
-                "the configured client `{client_id}` belongs to `{bound_to}`, but the server now wants tokens from `{wanted_at}`"
+                "the configured client `{}` belongs to `{}`, but the server now wants tokens from `{}`",
+                printable(client_id, SHOWN),
+                shown(bound_to),
+                shown(wanted_at)
             ),
-            Self::RedirectUri(uri) => write!(f, "the redirect URI `{uri}` is not an address"),
-            Self::NoAuthorizationEndpoint(issuer) => write!(
-                f,
-                "no address is known at which to sign in at `{}`",
-                printable(issuer.as_str(), SHOWN)
-            ),
-            Self::SignIn(error) => error.fmt(f),
+            Self::Dpop(error) => write!(f, "{error}"),
+            Self::ProofKey(cause) => write!(f, "no key can be made to bind tokens to: {cause}"),
+            Self::RedirectUri(uri) => {
+                let uri = printable(uri, SHOWN);
+                write!(f, "the redirect URI `{uri}` is not an address")
+            }
+            Self::NoAuthorizationEndpoint(issuer) => {
+                write!(
+                    f,
+                    "no address is known at which to sign in at `{}`",
+                    shown(issuer)
+                )
+            }
+            Self::SignIn(error) => write!(f, "{error}"),
             Self::TimedOut(seconds) => {
                 write!(f, "the sign-in was not finished within {seconds} s")
             }
@@ -208,18 +296,18 @@ impl fmt::Display for FlowError {
             Self::ScopesNotGranted(scopes) => write!(
                 f,
                 "the server wants the scopes `{}`, which were asked for and not granted",
-                scopes.join(" ")
+                printable(&scopes.join(" "), SHOWN)
             ),
             Self::NoDeviceGrant(issuer) => write!(
                 f,
                 "the authorization server `{}` issues no codes for signing in on another device",
-                printable(issuer.as_str(), SHOWN)
+                shown(issuer)
             ),
-            Self::Device(error) => error.fmt(f),
+            Self::Device(error) => write!(f, "{error}"),
             Self::NotConfirmed(seconds) => {
                 write!(f, "the code was not confirmed within {seconds} s")
             }
-            Self::Token(error) | Self::Exchange(error) => error.fmt(f),
+            Self::Token(error) | Self::Exchange(error) => write!(f, "{error}"),
             Self::RefreshElsewhere(note) => {
                 write!(
                     f,
@@ -244,6 +332,7 @@ impl Error for FlowError {
             Self::Store(cause)
             | Self::Lock(cause)
             | Self::SignInLock(cause)
+            | Self::Forbidden(cause)
             | Self::Callback(cause) => cause.source(),
             Self::Discovery(error) => error.source(),
             Self::Registration(error) => error.source(),
@@ -257,6 +346,10 @@ impl Error for FlowError {
 /// Something worth telling that happened on the way.
 #[derive(Clone, Debug)]
 pub enum Note {
+    /// What the resource's metadata say, believed.
+    ResourceFound(Box<ResourceMetadata>),
+    /// What the authorization server's metadata say, believed.
+    ServerFound(Box<AuthorizationServer>),
     /// The metadata address in the challenge led nowhere.
     HintIgnored(String),
     /// Another process has got a token meanwhile.
@@ -279,6 +372,13 @@ pub enum Note {
     PortTaken(u16),
     /// A scope was refused; fewer are asked for.
     ScopesNarrowed(Vec<String>),
+    /// The server asks for tokens that are bound to a key, and the authorization server does not
+    /// offer them.
+    BindingNotOffered,
+    /// The authorization server issued a bearer token where one bound to a key was asked for.
+    NotBound,
+    /// The cached tokens are bound to a key, or not, and the user wants it otherwise.
+    BindingUnwanted(dpop::Mode),
     /// A browser came to the redirect URI with something that is not the answer.
     StrayVisit(&'static str),
     /// The authorization server issues no codes to the client, which may be registered for the
@@ -309,7 +409,9 @@ impl Note {
     /// Whether the user should see it without having asked for details.
     pub fn is_warning(&self) -> bool {
         match self {
-            Self::Adopted
+            Self::ResourceFound(_)
+            | Self::ServerFound(_)
+            | Self::Adopted
             | Self::Refreshing(_)
             | Self::StrayVisit(_)
             | Self::PortTaken(_)
@@ -323,6 +425,9 @@ impl Note {
             | Self::ClientForgotten(_)
             | Self::DocumentRefused(_)
             | Self::ScopesNarrowed(_)
+            | Self::BindingNotOffered
+            | Self::NotBound
+            | Self::BindingUnwanted(_)
             | Self::CodeExpired
             | Self::CodeLost
             | Self::NotSaved(_) => true,
@@ -332,7 +437,28 @@ impl Note {
 
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |text: &str| printable(text, SHOWN);
         match self {
+            Self::ResourceFound(found) => {
+                let resource = found
+                    .resource
+                    .as_ref()
+                    .map(|resource| text(resource.as_str()));
+                match resource {
+                    Some(resource) => write!(
+                        f,
+                        "tokens are for `{resource}`, from {}",
+                        found.authorization_servers
+                    ),
+                    None => write!(f, "tokens are from {}", found.authorization_servers),
+                }
+            }
+            Self::ServerFound(server) => write!(
+                f,
+                "the authorization server is `{}`, its token endpoint `{}`",
+                text(server.issuer.as_str()),
+                text(&display_url(&server.token_endpoint))
+            ),
             Self::HintIgnored(why) => {
                 write!(
                     f,
@@ -390,6 +516,18 @@ impl fmt::Display for Note {
                     scopes.join(" ")
                 )
             }
+            Self::BindingNotOffered => f.write_str(
+                "the server asks for tokens that are bound to a key, but its authorization server does not say that it issues such; trying bearer tokens",
+            ),
+            Self::NotBound => f.write_str(
+                "the authorization server did not bind the token to a key as it was asked to; it is used as a bearer token",
+            ),
+            Self::BindingUnwanted(dpop::Mode::Never) => f.write_str(
+                "the cached tokens are bound to a key, which `--dpop never` forbids; signing in anew is needed",
+            ),
+            Self::BindingUnwanted(_) => f.write_str(
+                "the cached tokens are not bound to a key, which `--dpop always` demands; signing in anew is needed",
+            ),
             Self::StrayVisit(why) => {
                 write!(f, "ignored a visit to the callback address: {why}")
             }

@@ -9,6 +9,7 @@ use crate::oauth::authorize::{Attempt, Randomness};
 use crate::oauth::challenge::Challenge;
 use crate::oauth::device::{DeviceAttempt, DeviceRequest};
 use crate::oauth::discovery::Fetched;
+use crate::oauth::dpop::ProofKey;
 use crate::oauth::invitation::Open;
 use crate::oauth::sign_in::SignIn;
 use crate::oauth::token::{Grant, TokenSet};
@@ -82,6 +83,8 @@ pub enum Action {
         /// How long to wait first, in seconds.
         after: u64,
     },
+    /// Make a key to bind tokens to (RFC 9449). \[`KeyMade`\]
+    MakeKey,
     /// Listen for the browser; a listener of the same flow is replaced. \[`Bound`\]
     Bind {
         /// The port to try first.
@@ -168,6 +171,11 @@ pub enum Event {
     NoTurn(Cause),
     /// What came of a request.
     Fetched(Fetched),
+    /// A new key.
+    KeyMade(Result<ProofKey, Cause>),
+    /// A server named an address where it may not send us, or the browser. Comes in place of what
+    /// else would answer the action.
+    Forbidden(Cause),
     /// The port that is listened on, and randomness for one attempt.
     Bound(Result<(u16, Randomness), Cause>),
     /// A browser was opened, or the address at least printed.
@@ -192,6 +200,8 @@ impl Event {
             Self::Turn(_) | Self::NoTurn(_) => "the sign-in lock",
             Self::CacheChanged(_) => "another's change of the cache",
             Self::Fetched(_) => "a document",
+            Self::KeyMade(_) => "a key",
+            Self::Forbidden(_) => "a forbidden address",
             Self::Bound(_) => "a listener",
             Self::BrowserOpened => "an open browser",
             Self::CodeShown => "a code that was shown",

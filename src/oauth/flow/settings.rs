@@ -44,6 +44,8 @@ pub struct Settings {
     pub allow_missing_pkce_metadata: bool,
     /// The issuer to believe wherever its metadata is found.
     pub issuer: Option<Issuer>,
+    /// Whether tokens are bound to a key (RFC 9449).
+    pub dpop: dpop::Mode,
     /// Endpoints that take the place of all metadata.
     pub endpoints: Option<ConfiguredEndpoints>,
     /// What tokens are asked for besides `resource`, where a provider wants it so.
@@ -54,8 +56,6 @@ pub struct Settings {
     pub pkce: bool,
     /// What is known about servers beyond what they say.
     pub known: Known,
-    /// Whether tokens are bound to a key (RFC 9449).
-    pub dpop: dpop::Mode,
 }
 
 impl Settings {

@@ -3,6 +3,7 @@
 use url::Url;
 
 use super::answer::Asked;
+use super::binding::{Keyless, Then};
 use super::{
     Action, Amendment, Flow, FlowError, Goal, Move, Note, ResourceChoice, State, Way, done, fail,
 };
@@ -12,6 +13,7 @@ use crate::oauth::challenge::Challenge;
 use crate::oauth::discovery::resource::{Expected, ResourceMetadata, ResourceSearch};
 use crate::oauth::discovery::server::{AuthorizationServer, Leads, Rules, ServerSearch};
 use crate::oauth::discovery::{Fetched, Step};
+use crate::oauth::dpop::Binding;
 use crate::oauth::invitation::Open;
 use crate::oauth::registration::{self, Client, Registration};
 use crate::oauth::scope::{self, Sources};
@@ -46,6 +48,17 @@ pub(super) struct Plan {
     pub scopes_refused: bool,
     /// The metadata document that the server did not take.
     pub refused_document: Option<String>,
+    /// What the resource's metadata says about binding tokens.
+    pub resource_wants: ResourceWants,
+    /// What tokens are to be bound to.
+    pub binding: Option<Binding>,
+}
+
+/// What the resource's metadata says about binding tokens to a key (RFC 9728 §2).
+#[derive(Debug)]
+pub(super) struct ResourceWants {
+    pub dpop_required: bool,
+    pub dpop_algorithms: Option<Vec<String>>,
 }
 
 /// Who asks.
@@ -110,7 +123,7 @@ impl Flow {
         fetch_resource(Task { cached, pending }, search, 0)
     }
 
-    fn challenge(&self) -> Option<&Challenge> {
+    pub(super) fn challenge(&self) -> Option<&Challenge> {
         match &self.goal {
             Goal::Challenged { challenge, .. }
             | Goal::StepUp { challenge, .. }
@@ -142,6 +155,7 @@ impl Flow {
                 fetch_resource(task, search, after)
             }
             Step::Found(resource) => {
+                self.note(Note::ResourceFound(Box::new(resource.clone())));
                 let named = self.settings.issuer.as_ref();
                 let preferred = |issuer: &Issuer| {
                     named == Some(issuer) || task.cached.clients.contains_key(issuer)
@@ -196,10 +210,13 @@ impl Flow {
                 };
                 (state, Action::Fetch { url, after })
             }
-            Step::Found(server) => match self.plan(task, resource, server) {
-                Ok(plan) => self.approach(plan, now),
-                Err(error) => fail(error),
-            },
+            Step::Found(server) => {
+                self.note(Note::ServerFound(Box::new(server.clone())));
+                match self.plan(task, resource, server) {
+                    Ok(plan) => self.approach(plan, now),
+                    Err(error) => fail(error),
+                }
+            }
             Step::Failed(error) => fail(FlowError::Discovery(error)),
         }
     }
@@ -224,6 +241,11 @@ impl Flow {
             registered_anew: false,
             scopes_refused: false,
             refused_document: None,
+            resource_wants: ResourceWants {
+                dpop_required: metadata.dpop_required,
+                dpop_algorithms: metadata.dpop_algorithms,
+            },
+            binding: None,
         };
         let sources = self.sources(&plan);
         plan.scopes = match (&self.goal, &plan.task.cached.grant) {
@@ -343,7 +365,9 @@ impl Flow {
 
     /// Registers a client for the browser that comes back to what was bound, or for another
     /// device.
-    pub(super) fn register(&mut self, plan: Plan, endpoint: Url, bound: Option<Bound>) -> Move {
+    pub(super) fn register(&mut self, mut plan: Plan, endpoint: Url, bound: Option<Bound>) -> Move {
+        // Each client has a key of its own.
+        plan.binding = None;
         let redirect = &self.settings.redirect;
         let port = bound.as_ref().map(|bound| bound.port).or(redirect.port);
         let redirect_uri = redirect.uri(port.unwrap_or_else(|| self.settings.unbound_port()));
@@ -421,7 +445,7 @@ impl Flow {
     }
 
     /// Makes the authorization request.
-    fn ask(
+    pub(super) fn ask(
         &mut self,
         mut plan: Plan,
         client: Client,
@@ -429,6 +453,14 @@ impl Flow {
         probe: bool,
         now: u64,
     ) -> Move {
+        match self.bind_tokens(&mut plan, &client) {
+            Ok(true) => {}
+            Ok(false) => {
+                let bound = bound.clone();
+                return Keyless::new(plan, client, Then::Browser { bound, probe });
+            }
+            Err(error) => return fail(error),
+        }
         let own_uri = self.settings.redirect.uri(bound.port);
         let ask = Ask {
             server: &plan.server,
@@ -438,6 +470,7 @@ impl Flow {
             scopes: &plan.scopes,
             params: &self.settings.authorize_params,
             lapses_at: now.saturating_add(self.settings.auth_timeout),
+            proof_key: plan.binding.as_ref().map(|binding| &binding.key),
         };
         let pending = plan.task.pending.take();
         if let Some(Open::Browser(attempt)) = pending

@@ -22,7 +22,7 @@ use crate::oauth::challenge::Challenge;
 use crate::oauth::device::{DeviceAttempt, DeviceRequest};
 use crate::oauth::discovery::tests::{reply, unreachable};
 use crate::oauth::discovery::{FetchFault, Fetched};
-use crate::oauth::dpop;
+use crate::oauth::dpop::{self, ProofKey};
 use crate::oauth::known::Known;
 use crate::oauth::registration::AuthMethod;
 use crate::oauth::sign_in::KnownClient;
@@ -89,6 +89,7 @@ struct World {
     lock_fails: bool,
     turn_fails: bool,
     writes_fail: bool,
+    no_randomness: bool,
 
     log: Vec<String>,
     requests: Vec<TokenRequest>,
@@ -134,6 +135,7 @@ impl World {
             lock_fails: false,
             turn_fails: false,
             writes_fail: false,
+            no_randomness: false,
             log: Vec::new(),
             requests: Vec::new(),
             attempts: Vec::new(),
@@ -297,6 +299,10 @@ impl World {
                 let page = self.pages.get(url.as_str()).cloned();
                 Event::Fetched(page.unwrap_or_else(missing))
             }
+            Action::MakeKey => Event::KeyMade(match self.no_randomness {
+                true => Err(cause("no randomness")),
+                false => Ok(ProofKey::generate().unwrap()),
+            }),
             Action::Bind { port, strict } => self.bind(port, strict),
             Action::Register { url, body, after } => {
                 self.now += after;
@@ -496,6 +502,7 @@ fn describe(action: &Action) -> String {
         },
         Action::AwaitTurn { .. } => "turn".to_owned(),
         Action::Fetch { url, .. } => format!("fetch {url}"),
+        Action::MakeKey => "key".to_owned(),
         Action::Bind { port, strict } => match (port, strict) {
             (None, _) => "bind".to_owned(),
             (Some(port), false) => format!("bind {port}"),

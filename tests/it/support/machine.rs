@@ -210,7 +210,7 @@ impl Machine {
 }
 
 /// The example program beside this test: `target/debug/deps/it-…` → `target/debug/examples/fake-browser`.
-fn fake_browser() -> PathBuf {
+pub fn fake_browser() -> PathBuf {
     let test = std::env::current_exe().expect("the path of this test");
     let built = test
         .parent()

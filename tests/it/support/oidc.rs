@@ -49,14 +49,20 @@ counts! {
         code_exchanges,
         refreshes,
         device_exchanges,
+        client_credentials,
+        pushed,
         code_exchanges_refused,
         refreshes_refused,
         device_exchanges_refused,
+        client_credentials_refused,
         reuses,
         grants_revoked,
         faults,
         tokens_refused,
         tokens_missing,
+        proofs,
+        proofs_refused,
+        nonces_asked,
         server_errors,
     }
 }
@@ -98,10 +104,92 @@ pub enum Person {
     Hesitates,
 }
 
+/// Whether tokens are bound to a key (RFC 9449).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(dead_code)]
+pub enum Dpop {
+    /// Nobody speaks of it.
+    #[default]
+    Unknown,
+    /// It is offered; tokens without a key are good as well.
+    Optional,
+    /// The MCP server takes no other tokens.
+    Required,
+}
+
+/// Who may register a client (RFC 7591).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(dead_code)]
+pub enum Registration {
+    #[default]
+    Open,
+    /// Whoever has this initial access token.
+    Token(&'static str),
+    /// Nobody; clients are those of [`Switches::clients`].
+    Off,
+}
+
+/// How a provider differs from the one of [`OidcProvider::start`].
+#[derive(Clone, Debug, Default)]
+pub struct Switches {
+    /// Authorization requests must be pushed (RFC 9126).
+    pub pushed: bool,
+    pub dpop: Dpop,
+    /// Proofs need a nonce, of the provider's and of the MCP server's.
+    pub nonces: bool,
+    /// The issuer's path, such as `/tenant/acme`.
+    pub path: &'static str,
+    /// `resource` (RFC 8707) is not known; tokens have no audience.
+    pub no_resource_indicators: bool,
+    pub registration: Registration,
+    /// Metadata (RFC 7591 §2) of clients that are known from the start.
+    pub clients: Vec<Value>,
+    /// There is no metadata of RFC 8414.
+    pub openid_discovery_only: bool,
+}
+
+impl Switches {
+    fn arguments(&self) -> Vec<String> {
+        let mut arguments = Vec::new();
+        let mut add = |wanted: bool, words: &[&str]| {
+            if wanted {
+                arguments.extend(words.iter().map(|word| (*word).to_owned()));
+            }
+        };
+        add(self.pushed, &["--par"]);
+        match self.dpop {
+            Dpop::Unknown => {}
+            Dpop::Optional => add(true, &["--dpop", "optional"]),
+            Dpop::Required => add(true, &["--dpop", "required"]),
+        }
+        add(self.nonces, &["--nonces"]);
+        add(!self.path.is_empty(), &["--path", self.path]);
+        add(self.no_resource_indicators, &["--no-resource-indicators"]);
+        match self.registration {
+            Registration::Open => {}
+            Registration::Token(token) => add(true, &["--initial-access-token", token]),
+            Registration::Off => add(true, &["--no-registration"]),
+        }
+        for client in &self.clients {
+            add(true, &["--client", &client.to_string()]);
+        }
+        add(self.openid_discovery_only, &["--openid-discovery-only"]);
+        arguments
+    }
+}
+
 impl OidcProvider {
     /// Starts it on free ports and waits until it listens. Access tokens live for an hour.
     pub fn start() -> Self {
-        Self(Server::start(Kind::OidcProvider))
+        Self::with(&Switches::default())
+    }
+
+    /// The same with these differences.
+    pub fn with(switches: &Switches) -> Self {
+        Self(Server::start_with(
+            Kind::OidcProvider,
+            &switches.arguments(),
+        ))
     }
 
     /// What it has counted so far.
@@ -151,6 +239,11 @@ impl OidcProvider {
     /// Every registered client is unknown. Its grants and tokens are still there, and access tokens still good.
     pub fn forget_clients(&self) {
         self.done("/forget-clients");
+    }
+
+    /// Calls of tools need this scope as well from now on; `mcp:admin` and `mcp:audit` are to be had.
+    pub fn require_scope(&self, scope: &str) {
+        self.done(&format!("/require?scope={scope}"));
     }
 
     /// What people do from now on, those included who hesitate.

@@ -57,6 +57,8 @@ pub struct Server {
     folder: TempDir,
     /// Where its MCP endpoint is.
     pub url: Url,
+    /// The issuer of its tokens, as its authorization server spells it; empty where nobody signs in.
+    pub issuer: String,
     control: Url,
 }
 
@@ -94,6 +96,11 @@ impl Request {
 impl Server {
     /// Starts a server on free ports and waits until it listens.
     pub fn start(kind: Kind) -> Self {
+        Self::start_with(kind, &[])
+    }
+
+    /// The same with more arguments, which the head of the server's source file lists.
+    pub fn start_with(kind: Kind, arguments: &[String]) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let mut command = match kind {
             Kind::OfficialSdk | Kind::OfficialSdkSse => {
@@ -115,7 +122,7 @@ impl Server {
             command.arg("--log").arg(folder.path().join("requests"));
             command.args(["--token", GIVEN_TOKEN]);
         }
-        command.arg("--end-with-stdin");
+        command.arg("--end-with-stdin").args(arguments);
         let errors = File::create(folder.path().join("stderr")).expect("a file for stderr");
         command
             .stdin(Stdio::piped())
@@ -144,6 +151,7 @@ impl Server {
             child,
             folder,
             url: address("url"),
+            issuer: ready["issuer"].as_str().unwrap_or_default().to_owned(),
             control: address("control"),
         }
     }
@@ -304,23 +312,37 @@ fn node_folder() -> &'static Path {
             numbers[..] >= [20, 19][..],
             "tests against real peers need another Node.js than {version}: {NEEDED}"
         );
-        let sources = sources().join("node");
-        let manifest = sources.join("package.json");
-        install("node", &manifest, &version, |folder| {
-            fs::copy(&manifest, folder.join("package.json")).expect("a writable folder");
-            let mut npm = Command::new("npm");
-            npm.args([
-                "install",
-                "--no-package-lock",
-                "--no-audit",
-                "--no-fund",
-                "--ignore-scripts",
-                "--loglevel=error",
-            ]);
-            run(npm.current_dir(folder), NEEDED);
-        })
-        .with_scripts(&sources)
+        from_npm("node", &version, NEEDED)
     })
+}
+
+/// The folder with the official conformance suite and the host that it drives.
+pub fn conformance_folder() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        const NEEDED: &str = "install npm (Debian: apt-get install npm)";
+        from_npm("conformance", &version("npm", NEEDED), NEEDED)
+    })
+}
+
+/// Installs what the `package.json` of a folder of `tests/peers` asks for, and puts the folder's scripts beside it.
+fn from_npm(name: &str, tool: &str, needed: &str) -> PathBuf {
+    let sources = sources().join(name);
+    let manifest = sources.join("package.json");
+    install(name, &manifest, tool, |folder| {
+        fs::copy(&manifest, folder.join("package.json")).expect("a writable folder");
+        let mut npm = Command::new("npm");
+        npm.args([
+            "install",
+            "--no-package-lock",
+            "--no-audit",
+            "--no-fund",
+            "--ignore-scripts",
+            "--loglevel=error",
+        ]);
+        run(npm.current_dir(folder), needed);
+    })
+    .with_scripts(&sources)
 }
 
 /// The folder with `venv`, which has what the Python peers need.

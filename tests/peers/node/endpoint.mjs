@@ -63,19 +63,24 @@ export async function mcpEndpoint({ port, event, watch, sse = false }) {
   const sessions = new Map();
   return {
     url,
-    /** `metadata` serves the metadata of the protected resource; `verifier` and `requiredScopes` are those of requireBearerAuth. */
-    protect({ metadata, verifier, requiredScopes }) {
+    /**
+     * `metadata` serves the metadata of the protected resource; `verifier` and `requiredScopes` are those of requireBearerAuth.
+     * `before` and `after` are middlewares around it, for what it does not know.
+     */
+    protect({ metadata, verifier, requiredScopes, before = pass, after = pass }) {
       app = createMcpExpressApp();
       app.use(watch);
       app.use(metadata);
       app.use(
         sse ? [url.pathname, MESSAGES] : url.pathname,
+        before,
         requireBearerAuth({
           verifier,
           requiredScopes,
           resourceMetadataUrl: getOAuthProtectedResourceMetadataUrl(url),
           expectedResource: url,
         }),
+        after,
       );
       if (sse) serveSse({ app, path: url.pathname, sessions, event });
       else app.all(url.pathname, (req, res) => serve({ req, res, sessions, event }));
@@ -92,6 +97,9 @@ export async function mcpEndpoint({ port, event, watch, sse = false }) {
     },
   };
 }
+
+/** A middleware that does nothing. */
+const pass = (_req, _res, next) => next();
 
 /** Where messages go over HTTP+SSE. */
 const MESSAGES = '/messages';

@@ -12,10 +12,14 @@ export function newCounts() {
     code_exchanges: 0,
     refreshes: 0,
     device_exchanges: 0,
+    client_credentials: 0,
+    /** Authorization requests that were pushed (RFC 9126). */
+    pushed: 0,
     /** Token requests that the provider refused. A device that has to wait is not counted. */
     code_exchanges_refused: 0,
     refreshes_refused: 0,
     device_exchanges_refused: 0,
+    client_credentials_refused: 0,
     /** Refused refreshes whose token had been rotated away. */
     reuses: 0,
     /** Grants that the provider ended, because of a reuse or because a client revoked a token. */
@@ -25,6 +29,11 @@ export function newCounts() {
     /** Requests to the MCP server that were answered 401: with a token, and without. */
     tokens_refused: 0,
     tokens_missing: 0,
+    /** Requests to the MCP server with a token that is bound to a key: with a good proof of it (RFC 9449), and with a bad one. */
+    proofs: 0,
+    proofs_refused: 0,
+    /** Token requests and requests to the MCP server that were told to come again with a nonce. */
+    nonces_asked: 0,
     /** Errors within the provider. */
     server_errors: 0,
   };
@@ -34,6 +43,7 @@ const GRANTS = {
   authorization_code: 'code_exchanges',
   refresh_token: 'refreshes',
   'urn:ietf:params:oauth:grant-type:device_code': 'device_exchanges',
+  client_credentials: 'client_credentials',
 };
 
 /** Counts what the provider says of itself. */
@@ -46,6 +56,7 @@ export function countProvider(provider, counts) {
   count('authorization.success', 'authorizations');
   count('authorization.error', 'authorizations_refused');
   count('grant.revoked', 'grants_revoked');
+  count('pushed_authorization_request.success', 'pushed');
   count('server_error', 'server_errors');
   provider.on('grant.success', ctx => {
     const name = GRANTS[ctx.oidc.params.grant_type];
@@ -53,6 +64,10 @@ export function countProvider(provider, counts) {
   });
   provider.on('grant.error', (ctx, error) => {
     if (error.error === 'authorization_pending' || error.error === 'slow_down') return;
+    if (error.error === 'use_dpop_nonce') {
+      counts.nonces_asked += 1;
+      return;
+    }
     // None if the provider could not even read what is asked for.
     const name = GRANTS[ctx.oidc.params?.grant_type];
     if (name) counts[`${name}_refused`] += 1;

@@ -17,9 +17,9 @@ export async function approveDevice(issuer, userCode) {
     const next = answer.headers.get('location');
     return next ? visit(next) : answer.text();
   };
-  const page = await visit('/device');
+  const page = await visit(`${issuer}/device`);
   const [, xsrf] = /name="xsrf" value="([^"]*)"/.exec(page);
-  await visit('/device', { xsrf, user_code: userCode });
-  const end = await visit('/device', { xsrf, user_code: userCode, confirm: 'yes' });
+  await visit(`${issuer}/device`, { xsrf, user_code: userCode });
+  const end = await visit(`${issuer}/device`, { xsrf, user_code: userCode, confirm: 'yes' });
   if (!end.includes('Sign-in Success')) throw new Error(`not approved: ${/<p[^>]*>(.*?)<\/p>/s.exec(end)?.[1]}`);
 }

@@ -2,7 +2,18 @@
 // own: refresh tokens rotate, and the grant ends when one is used again. For tests; one person signs in and agrees to everything.
 //
 //   node oidc.mjs [--log FILE] [--access-token-seconds N] [--token ACCESS_TOKEN] [--port N] [--auth-port N] [--control-port N]
-//     [--end-with-stdin]
+//     [--end-with-stdin] [--path PATH] [--par] [--dpop optional|required] [--nonces] [--no-resource-indicators]
+//     [--no-registration] [--initial-access-token TOKEN] [--client JSON]... [--openid-discovery-only]
+//
+//   --path                    the issuer has this path, such as /tenant/acme
+//   --par                     authorization requests must be pushed (RFC 9126)
+//   --dpop                    tokens may be, or have to be, bound to a key (RFC 9449); without it nobody speaks of DPoP
+//   --nonces                  proofs need a nonce, of the provider's and of the MCP server's
+//   --no-resource-indicators  `resource` is not known (RFC 8707) and tokens have no audience
+//   --no-registration         no dynamic registration
+//   --initial-access-token    a registration needs this token (RFC 7591 §3)
+//   --client                  metadata of a client that is known from the start (RFC 7591 §2); its grants and methods are as there
+//   --openid-discovery-only   no metadata of RFC 8414
 //
 // Prints one line of JSON when it is ready: { url, issuer, control }. Logs requests as endpoint.mjs says. `control` takes POST on
 //   /counts                        gives the counts that oidc-counts.mjs lists, and what is `now` going on: faults left,
@@ -13,6 +24,7 @@
 //   /forget-refresh-tokens         refresh tokens are unknown
 //   /forget-clients                registered clients are unknown
 //   /revoke-grants                 every grant is gone, and with it its tokens
+//   /require?scope=SCOPE           tools/call needs this scope as well and is answered 403 insufficient_scope without it
 //   /restart                       the MCP server's connections are cut and its sessions forgotten
 //   /interactions?answer=ANSWER    what people do from now on: `approve` (at first), `deny`, or `hold`, which keeps their browsers
 //                                  waiting until another answer is set
@@ -27,10 +39,12 @@ import { parseArgs } from 'node:util';
 import express from 'express';
 import { InvalidTokenError } from '@modelcontextprotocol/sdk/server/auth/errors.js';
 import { metadataHandler } from '@modelcontextprotocol/sdk/server/auth/handlers/metadata.js';
+import { getOAuthProtectedResourceMetadataUrl } from '@modelcontextprotocol/sdk/server/auth/router.js';
 import { mcpEndpoint, requestLog } from './endpoint.mjs';
 import { endWithStdin, listen, serveControl } from './loopback.mjs';
 import { newCounts, countProvider, countRefusals } from './oidc-counts.mjs';
 import { approveDevice } from './oidc-device.mjs';
+import { DpopResource } from './oidc-dpop.mjs';
 import { Faults } from './oidc-faults.mjs';
 import { People } from './oidc-people.mjs';
 import { newProvider, SCOPE } from './oidc-provider.mjs';
@@ -45,6 +59,15 @@ const { values: options } = parseArgs({
     'auth-port': { type: 'string', default: '0' },
     'control-port': { type: 'string', default: '0' },
     'end-with-stdin': { type: 'boolean', default: false },
+    path: { type: 'string', default: '' },
+    par: { type: 'boolean', default: false },
+    dpop: { type: 'string', default: 'none' },
+    nonces: { type: 'boolean', default: false },
+    'no-resource-indicators': { type: 'boolean', default: false },
+    'no-registration': { type: 'boolean', default: false },
+    'initial-access-token': { type: 'string' },
+    client: { type: 'string', multiple: true, default: [] },
+    'openid-discovery-only': { type: 'boolean', default: false },
   },
 });
 
@@ -58,10 +81,19 @@ async function main() {
 
   let authHandler;
   const authListener = await listen((req, res) => authHandler(req, res), options['auth-port']);
-  const issuer = `http://localhost:${authListener.address().port}`;
+  const issuer = `http://localhost:${authListener.address().port}${options.path}`;
   const lifetime = { seconds: wholeSeconds(options['access-token-seconds']) };
   const store = new Store();
-  const provider = newProvider({ issuer, resource, store, lifetime });
+  const switches = {
+    par: options.par,
+    dpop: options.dpop,
+    nonces: options.nonces,
+    resourceIndicators: !options['no-resource-indicators'],
+    registration: !options['no-registration'],
+    initialAccessToken: options['initial-access-token'],
+    clients: options.client.map(text => JSON.parse(text)),
+  };
+  const provider = newProvider({ issuer, resource, store, lifetime, switches });
   const people = new People(provider);
   const faults = new Faults(provider, counts);
   countProvider(provider, counts);
@@ -70,16 +102,24 @@ async function main() {
     // Read here already, for the log and the faults; the provider takes the text.
     .use(express.text({ type: () => true }), logged)
     .get('/interaction/:uid', (req, res) => people.answer(req, res))
-    .use(provider.callback());
+    .use((req, res, next) => {
+      const hidden = options['openid-discovery-only'] && req.path.includes('/.well-known/oauth-authorization-server');
+      return hidden ? res.status(404).end() : next();
+    })
+    .use(options.path || '/', provider.callback());
 
+  const scopes = { supported: ['openid', 'email', 'profile', SCOPE], required: undefined };
+  const dpop = new DpopResource({ counts, mode: options.dpop, nonces: options.nonces });
   endpoint.protect({
     metadata: express.Router().use(
       `/.well-known/oauth-protected-resource${endpoint.url.pathname}`,
-      metadataHandler({ resource, authorization_servers: [issuer], scopes_supported: ['openid', 'email', 'profile', SCOPE] }),
+      metadataHandler({ resource, authorization_servers: [issuer], scopes_supported: scopes.supported, ...dpop.metadata() }),
     ),
     verifier: { verifyAccessToken: token => verify(provider, endpoint.url, token) },
     // Not told in the challenge, so that the scopes of the metadata are asked for and an ID token is given.
     requiredScopes: [],
+    before: dpop.middleware(),
+    after: [dpop.binding(), stepUp(scopes, endpoint.url)],
   });
 
   const actions = {
@@ -95,6 +135,9 @@ async function main() {
     '/forget-refresh-tokens': () => store.forget('RefreshToken'),
     '/forget-clients': () => store.forget('Client'),
     '/revoke-grants': () => store.forget('Grant', 'AccessToken', 'RefreshToken', 'AuthorizationCode', 'DeviceCode'),
+    '/require': query => {
+      scopes.required = query.get('scope');
+    },
     '/restart': () => endpoint.restart(),
     '/interactions': query => people.will(query.get('answer')),
     '/approve-device': query => approveDevice(issuer, query.get('user_code')),
@@ -113,11 +156,30 @@ async function verify(provider, url, token) {
   if (token === options.token) {
     return { token, clientId: 'none', scopes: [SCOPE], expiresAt: Math.floor(Date.now() / 1000) + 3600, resource: url };
   }
-  const known = await provider.AccessToken.find(token);
-  const grant = known && (await provider.Grant.find(known.grantId));
-  if (!grant) throw new InvalidTokenError('unknown token');
-  if (known.aud !== url.href || !known.scopes.has(SCOPE)) throw new InvalidTokenError('a token for something else');
-  return { token, clientId: known.clientId, scopes: [...known.scopes], expiresAt: known.exp, resource: url };
+  const known = (await provider.AccessToken.find(token)) ?? (await provider.ClientCredentials.find(token));
+  const granted = known?.kind === 'ClientCredentials' || (known && (await provider.Grant.find(known.grantId)));
+  if (!granted) throw new InvalidTokenError('unknown token');
+  // Without resource indicators tokens have no audience.
+  const meant = options['no-resource-indicators'] ? true : known.aud === url.href && known.scopes.has(SCOPE);
+  if (!meant) throw new InvalidTokenError('a token for something else');
+  const { clientId, exp: expiresAt, jkt } = known;
+  return { token, clientId, scopes: [...known.scopes], expiresAt, resource: url, extra: { jkt } };
+}
+
+/** A middleware that refuses calls of tools to tokens without the scope that they need (MCP 2025-11-25, Authorization, Step-Up). */
+function stepUp(scopes, url) {
+  return (req, res, next) => {
+    const { required } = scopes;
+    if (!required || req.body?.method !== 'tools/call' || req.auth.scopes.includes(required)) {
+      next();
+      return;
+    }
+    const [scheme] = req.headers.authorization.split(' ');
+    const metadata = getOAuthProtectedResourceMetadataUrl(url);
+    const challenge = `${scheme} error="insufficient_scope", scope="${required}", resource_metadata="${metadata}"`;
+    res.set('WWW-Authenticate', challenge);
+    res.status(403).json({ error: 'insufficient_scope' });
+  };
 }
 
 function wholeSeconds(text) {

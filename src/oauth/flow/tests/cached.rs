@@ -44,8 +44,8 @@ fn a_refresh_names_client_resource_and_nothing_else() {
             grant: GrantRequest::RefreshToken {
                 refresh_token: secret("OLD_REFRESH")
             },
-            params: Vec::new(),
             binding: None,
+            params: Vec::new(),
         }]
     );
     let grant = end.world.cache.grant.unwrap();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::Store;
 use super::super::error::*;
 use super::super::wire::tests::full;
 use super::*;
@@ -88,12 +89,12 @@ async fn members_we_do_not_know_survive_a_rewrite() {
     f.store.write(&lock, &full()).expect("write");
     let text = f
         .text()
-        .replacen('{', "{\n  \"dpop_key\": {\"x\": [1]},", 1)
+        .replacen('{', "{\n  \"vault_key\": {\"x\": [1]},", 1)
         .replacen("\"client_id\"", "\"software_id\": \"S\", \"client_id\"", 1);
     f.put(&text);
     f.store.write(&lock, &full()).expect("rewrite");
     let back: serde_json::Value = serde_json::from_str(&f.text()).expect("json");
-    assert_eq!(back["dpop_key"]["x"][0], 1);
+    assert_eq!(back["vault_key"]["x"][0], 1);
     assert_eq!(back["client"]["https://as.example.com"]["software_id"], "S");
     assert_eq!(f.read(), Cached::Present(Box::new(full())));
 }
@@ -146,7 +147,8 @@ async fn leftovers_of_killed_writers_are_swept_and_nothing_else() {
     for name in kept.iter().chain(&["work.token.json.0123456789abcdef.tmp"]) {
         fs::write(f.store.folder().join(name), "x").expect("write");
     }
-    f.store.sweep(&f.store.token_file(&f.key), false);
+    let files = FileStore::open(f.store.folder().to_owned()).expect("files");
+    files.sweep(&f.store.token_file(&f.key), false);
     assert_eq!(f.files().len(), 4, "a young file may still be written");
     f.store.write(&f.lock().await, &full()).expect("write");
     let files = f.files();
@@ -282,4 +284,28 @@ mod on_unix {
         let error = Store::open(file.join("cache")).expect_err("file in the way");
         assert!(error.to_string().contains("file/cache"), "{error}");
     }
+}
+
+#[test]
+fn folder_that_can_be_written_is_opened_without_a_trace() {
+    let parent = tempfile::tempdir().expect("folder");
+    let (store, unwritable) =
+        Store::open_or_memory(Some(parent.path().join("a").join("b"))).expect("store");
+    assert!(unwritable.is_none());
+    let left = fs::read_dir(store.folder()).expect("folder").count();
+    assert_eq!(left, 0);
+}
+
+#[tokio::test]
+async fn probe_that_a_kill_left_is_swept_when_it_is_old() {
+    let f = Fixture::new();
+    let left = f.store.folder().join("probe.0123456789abcdef.tmp");
+    let young = f.store.folder().join("probe.0123456789abcdee.tmp");
+    fs::write(&young, "x").expect("leftover");
+    let file = File::create(&left).expect("leftover");
+    let long_ago = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_500_000_000);
+    file.set_modified(long_ago).expect("old");
+    f.store.write(&f.lock().await, &full()).expect("write");
+    assert!(!left.exists());
+    assert!(young.exists());
 }
