@@ -136,6 +136,10 @@ impl Login {
             diag,
             machine,
             again: config.again.clone(),
+            assertion: config
+                .unattended
+                .as_ref()
+                .and_then(|way| way.assertion.clone()),
             audience: OnceLock::new(),
             trace: OnceLock::new(),
             standing: standing_published,
@@ -193,6 +197,11 @@ impl Login {
     /// anything is asked for; the first call counts.
     pub fn follow(&self, trace: Arc<dyn Trace>) {
         let _ = self.rim.trace.set(trace);
+    }
+
+    /// Where the sign-in is kept.
+    pub fn store(&self) -> &Store {
+        &self.rim.store
     }
 
     /// How far a sign-in would get, with nobody asked and nothing spent. `challenge` is what the
@@ -342,9 +351,10 @@ fn settings(config: &Config) -> Settings {
         },
         scopes: config.scopes.clone(),
         authorize_params: config.authorize_params.clone(),
-        way: match config.auth {
-            AuthMode::Device => Way::Device,
-            _ => Way::Browser,
+        way: match (&config.unattended, config.auth) {
+            (Some(unattended), _) => Way::Unattended(unattended.way.clone()),
+            (None, AuthMode::Device) => Way::Device,
+            (None, _) => Way::Browser,
         },
         redirect: Redirect {
             host: config.callback.host.clone(),
@@ -360,6 +370,8 @@ fn settings(config: &Config) -> Settings {
         token_params: config.token_params.clone(),
         pkce: config.pkce,
         known: config.known,
+        seed: config.seed.clone(),
+        use_id_token: config.use_id_token,
     }
 }
 

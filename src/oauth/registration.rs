@@ -216,6 +216,16 @@ impl Client {
         }
     }
 
+    /// Nobody: what is handed in says enough of who asks (RFC 7521 §4.1).
+    pub fn nobody() -> Self {
+        Self::default()
+    }
+
+    /// Whether it has no identifier to send.
+    pub fn is_nobody(&self) -> bool {
+        self.client_id.is_empty()
+    }
+
     /// Whether its secret can no longer be used (RFC 7591 §3.2.1).
     pub fn has_lapsed(&self, now: u64) -> bool {
         self.client_secret_expires_at.is_some_and(|end| now >= end)

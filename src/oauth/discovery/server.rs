@@ -48,6 +48,8 @@ pub struct AuthorizationServer {
     pub revocation_endpoint: Option<Url>,
     /// The scopes it lists.
     pub scopes_supported: Vec<String>,
+    /// The grants that it offers; `None` if it does not say.
+    pub grant_types: Option<Vec<String>>,
     /// How clients may authenticate at the token endpoint; `None` if it does not say.
     pub auth_methods: Option<Vec<String>>,
     /// How assertions of clients may be signed there; `None` if it does not say.
@@ -274,6 +276,7 @@ fn default_endpoints(issuer: Issuer, tried: Vec<Try>) -> Step<ServerSearch, Auth
                 registration_endpoint: Some(registration_endpoint),
                 revocation_endpoint: None,
                 scopes_supported: Vec::new(),
+                grant_types: None,
                 auth_methods: None,
                 auth_signing_algorithms: None,
                 client_id_metadata_documents: false,
@@ -372,6 +375,7 @@ fn read(
             .ok()
             .flatten(),
         scopes_supported: object.texts("scopes_supported").unwrap_or_default(),
+        grant_types: object.texts("grant_types_supported"),
         auth_methods: object.texts("token_endpoint_auth_methods_supported"),
         auth_signing_algorithms: object.texts("token_endpoint_auth_signing_alg_values_supported"),
         client_id_metadata_documents: object.flag("client_id_metadata_document_supported"),
