@@ -7,10 +7,14 @@ use url::Url;
 
 use super::*;
 use crate::ids::{Issuer, ResourceId};
+use crate::jwt::Algorithm;
 use crate::oauth::authorize::CallbackError as Brought;
 use crate::oauth::device::DeviceError;
 use crate::oauth::discovery::{AddressFault, DiscoveryError, Try};
 use crate::oauth::dpop::DpopError;
+use crate::oauth::flow::UnattendedError;
+use crate::oauth::mode::AuthMode;
+use crate::oauth::registration::ClientAuthError;
 use crate::oauth::registration::RegistrationError;
 use crate::oauth::sign_in::FailureNote;
 use crate::oauth::token_endpoint::{Effect, Outage, OutageCause, Refusal};
@@ -203,6 +207,21 @@ fn clients() -> Vec<Row> {
             Some("MCP 2026-07-28, Authorization, Client Registration"),
             true,
             "logout",
+        ),
+        (
+            FlowError::ClientAuth(ClientAuthError::Methods(vec![evil()])),
+            Some("RFC 8414 §2"),
+            true,
+            "`token_endpoint_auth_method`",
+        ),
+        (
+            FlowError::ClientAuth(ClientAuthError::Algorithms {
+                key: Algorithm::Es256,
+                listed: vec![evil()],
+            }),
+            Some("RFC 8414 §2"),
+            true,
+            "`--client-assertion-key`",
         ),
     ];
     registered.chain(others).collect()
@@ -426,8 +445,63 @@ fn others() -> Vec<Row> {
     ]
 }
 
+/// Where nobody is asked.
+fn unattended() -> Vec<Row> {
+    let row = |error: UnattendedError, rule, has_values, hint| {
+        (FlowError::Unattended(error), rule, has_values, hint)
+    };
+    let not_offered = UnattendedError::NotOffered {
+        issuer: issuer(),
+        grant: "client_credentials",
+    };
+    let by_client = AuthMode::ClientCredentials;
+    vec![
+        row(
+            UnattendedError::Assertion(io_cause()),
+            None,
+            false,
+            "current one",
+        ),
+        row(not_offered, Some("RFC 8414 §2"), true, "operator"),
+        row(
+            UnattendedError::Exchange(TokenError::GrantDead(refusal())),
+            Some("RFC 8693 §2.2.2"),
+            true,
+            "`--idp-id-token-file`",
+        ),
+        row(
+            UnattendedError::Exchange(outage()),
+            None,
+            false,
+            "try again",
+        ),
+        row(
+            UnattendedError::Grant(by_client, TokenError::ClientDead(refusal())),
+            Some("RFC 6749 §4.4"),
+            true,
+            "client",
+        ),
+        row(
+            UnattendedError::RefusedBefore(AuthMode::Workload, refusal()),
+            Some("RFC 7523 §3.1"),
+            true,
+            "",
+        ),
+        row(UnattendedError::TokenRefused, None, false, ""),
+        row(UnattendedError::Elsewhere(note()), None, false, ""),
+    ]
+}
+
 fn all() -> Vec<Row> {
-    [discovery(), clients(), brought(), tokens(), others()].concat()
+    [
+        discovery(),
+        clients(),
+        brought(),
+        tokens(),
+        unattended(),
+        others(),
+    ]
+    .concat()
 }
 
 /// A number for each variant, so that none is forgotten: whoever adds one adds a row.
@@ -459,7 +533,8 @@ fn number(error: &FlowError) -> usize {
         F::Forbidden(_) => 22,
         F::Dpop(_) => 23,
         F::ProofKey(_) => 24,
-        F::ClientAuth(_) => 25,
+        F::Unattended(_) => 25,
+        F::ClientAuth(_) => 26,
     }
 }
 
@@ -468,7 +543,7 @@ fn every_refusal_has_a_row() {
     let mut seen: Vec<usize> = all().iter().map(|(error, ..)| number(error)).collect();
     seen.sort_unstable();
     seen.dedup();
-    assert_eq!(seen, (0..=24).collect::<Vec<_>>());
+    assert_eq!(seen, (0..=26).collect::<Vec<_>>());
 }
 
 #[test]
