@@ -78,6 +78,7 @@ mod amend;
 mod answer;
 mod binding;
 mod cached;
+mod client;
 mod device;
 mod error;
 mod event;
@@ -95,8 +96,8 @@ use device::{Caller, Shown};
 pub use error::{FlowError, Note, RefreshReason};
 pub use event::{Action, Event, Goal, Show};
 pub use settings::{
-    ConfiguredClient, ConfiguredEndpoints, IdentityProvider, ProviderEndpoint, Redirect,
-    ResourceChoice, Seed, Settings, Unattended, Way,
+    ClientDocument, ConfiguredClient, ConfiguredEndpoints, IdentityProvider, ProviderEndpoint,
+    Redirect, ResourceChoice, Seed, Settings, Unattended, Way,
 };
 use sign_in::{Bound, Choice, Plan, Task};
 pub use trace::{Purpose, Question};
