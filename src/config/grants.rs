@@ -59,12 +59,6 @@ impl Grants {
         })
     }
 
-    /// The user's own addresses among it.
-    pub fn addresses(&self) -> impl Iterator<Item = &str> {
-        let given = [&self.idp_issuer, &self.idp_token_endpoint];
-        given.into_iter().flatten().map(|given| given.text.as_str())
-    }
-
     fn enterprise(&self) -> impl Iterator<Item = (&'static str, &Given)> {
         [
             ("idp-issuer", &self.idp_issuer),
