@@ -346,6 +346,8 @@ fn settings(config: &Config) -> Settings {
     Settings {
         server: config.server.clone(),
         client: config.client.clone(),
+        document: config.document.clone(),
+        initial_access_token: config.initial_access_token.clone(),
         client_metadata: config.client_metadata.clone(),
         resource: match &config.resource {
             Resource::Discovered => ResourceChoice::Discovered,

@@ -5,6 +5,7 @@ mod ahead;
 mod alive;
 mod cache;
 mod cli;
+mod clients;
 mod commands;
 mod concurrency;
 mod config_file;

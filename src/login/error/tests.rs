@@ -517,6 +517,7 @@ fn number(error: &FlowError) -> usize {
         F::Dpop(_) => 23,
         F::ProofKey(_) => 24,
         F::Unattended(_) => 25,
+        F::ClientAuth(_) => 26,
     }
 }
 
@@ -525,7 +526,7 @@ fn every_refusal_has_a_row() {
     let mut seen: Vec<usize> = all().iter().map(|(error, ..)| number(error)).collect();
     seen.sort_unstable();
     seen.dedup();
-    assert_eq!(seen, (0..=25).collect::<Vec<_>>());
+    assert_eq!(seen, (0..=26).collect::<Vec<_>>());
 }
 
 #[test]
