@@ -58,6 +58,7 @@ fn an_identity_provider_is_named_by_its_endpoint_or_its_issuer() {
             client_id: "at-idp".to_owned(),
             client_secret: None,
             auth_method: None,
+            assertion_key: None,
         },
     };
     let file = AssertionSource::File(PathBuf::from("/run/id_token"));

@@ -146,11 +146,9 @@ impl Flow {
         }
         let known = cached.clients.get(&grant.issuer)?.clone();
         let client = match &self.settings.client {
-            Some(configured) if configured.client_id == known.client.client_id => Client {
-                client_secret: configured.client_secret.clone(),
-                auth_method: configured.auth_method.unwrap_or(known.client.auth_method),
-                ..known.client.clone()
-            },
+            Some(configured) if configured.client_id == known.client.client_id => {
+                configured.known(&grant.issuer, &known)
+            }
             None if known.client.is_nobody() => known.client.clone(),
             _ => return None,
         };
