@@ -15,6 +15,7 @@ mod faults;
 mod flow;
 mod foreign;
 mod healing;
+#[cfg(unix)]
 mod hostile;
 mod legacy;
 mod network;
