@@ -4,6 +4,7 @@
 //! [`crate::config`].
 
 mod authorization;
+mod automation;
 mod doctor;
 mod grants;
 mod trust;
@@ -12,6 +13,7 @@ use std::ffi::OsString;
 use std::fmt;
 
 pub use authorization::{ProviderOptions, RuleOptions};
+pub use automation::{BearerOptions, SeedOptions};
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -243,6 +245,10 @@ pub struct ServerArgs {
     #[allow(missing_docs)]
     pub rules: RuleOptions,
 
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub bearer: BearerOptions,
+
     /// Never open a browser; print the address instead
     #[arg(long)]
     pub no_browser: bool,
@@ -343,6 +349,10 @@ pub struct WhichOptions {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub grants: GrantOptions,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub seed: SeedOptions,
 
     /// Allow plain http to servers on other machines
     ///

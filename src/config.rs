@@ -5,6 +5,7 @@
 //! configuration file, its `defaults`, default.
 
 mod again;
+mod automation;
 mod endpoints;
 mod file;
 mod given;
@@ -33,8 +34,10 @@ use crate::ids::{Issuer, ResourceId, ServerKey, ServerUrl};
 use crate::mcp::transport::Preference;
 use crate::net::client::HttpSettings;
 use crate::net::remote::Timeouts;
-use crate::oauth::flow::ConfiguredEndpoints;
+use crate::oauth::flow::{ConfiguredEndpoints, Seed};
 use crate::oauth::known::Known;
+use crate::secret::Secret;
+use crate::secret_command::SecretCommand;
 use grants::Grants;
 use mode::Claim;
 
@@ -145,6 +148,12 @@ pub struct Config {
     /// Headers for every request to the remote server and to no other; at most one of each name.
     /// Their values are marked as sensitive and do not print.
     pub headers: HeaderMap,
+    /// Where the token comes from, if it is neither got by OAuth nor among the headers.
+    pub bearer: Option<BearerSource>,
+    /// The refresh token to begin with.
+    pub seed: Option<Seed>,
+    /// Whether the ID token is sent in place of the access token.
+    pub use_id_token: bool,
     /// Where the browser returns to.
     pub callback: Callback,
     /// How long a person may take for the sign-in.
@@ -181,6 +190,20 @@ pub struct Config {
     pub keep_alive: Option<Duration>,
     /// How a person says the same in a terminal.
     pub again: Again,
+}
+
+/// Where a token comes from that is not got by OAuth.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BearerSource {
+    /// A variable.
+    Variable {
+        /// Its name.
+        name: String,
+        /// The token in it.
+        token: Secret,
+    },
+    /// What a command prints.
+    Command(SecretCommand),
 }
 
 /// The redirect URI without its port.
@@ -327,8 +350,25 @@ impl Config {
             &lookup.lists("header-file", &args.header_file),
             around,
         )?;
-        let auth = mode::choose(&claims(args, &lookup, &headers, &which.grants)?)?;
-        which.check_mode(auth, &mut base.warnings)?;
+        let bearer = automation::bearer(&args.bearer, &lookup, around)?;
+        let seed = automation::seed(&args.which.seed, &lookup, around)?;
+        let claims = claims(
+            args,
+            &lookup,
+            (&headers, bearer.as_ref(), seed.as_ref()),
+            &which.grants,
+        )?;
+        let auth = mode::choose(&claims)?;
+        which.check_mode(&claims, &mut base.warnings)?;
+        if let Some(seed) = &seed
+            && which.client.is_none()
+        {
+            return Err(UsageError::new(format!(
+                "the refresh token in {} is of no use without the client that it was issued to",
+                seed.origin
+            ))
+            .with_hint("give it with `--static-oauth-client-info`"));
+        }
         if disabled && matches!(which.resource, Resource::Given(_)) {
             base.warnings
                 .push("`--resource` has no effect with `--disable-resource-parameter`".to_owned());
@@ -391,6 +431,9 @@ impl Config {
                 &args.which.grants,
                 &lookup,
             )?,
+            bearer: bearer.map(|(source, _)| source),
+            seed,
+            use_id_token: which.use_id_token,
             client: which.client,
             client_metadata: which.client_metadata,
             issuer,
@@ -568,12 +611,26 @@ fn remote_entry<'f>(file: &'f File, text: &str) -> Result<Option<Entry<'f>>, Usa
 fn claims(
     args: &ServerArgs,
     lookup: &Lookup<'_>,
-    headers: &HeaderMap,
+    (headers, bearer, seed): (&HeaderMap, Option<&(BearerSource, String)>, Option<&Seed>),
     grants: &Grants,
 ) -> Result<Vec<Claim>, UsageError> {
     let mut claims = Vec::new();
     if headers.contains_key(AUTHORIZATION) {
-        claims.push(Claim::new(AuthMode::Bearer, "an `Authorization` header"));
+        let origin = "an `Authorization` header";
+        if let Some((_, other)) = bearer {
+            return Err(
+                UsageError::new(format!("{origin} and {other} exclude each other"))
+                    .with_hint("leave out one of them"),
+            );
+        }
+        claims.push(Claim::new(AuthMode::Bearer, origin));
+    }
+    if let Some((_, origin)) = bearer {
+        claims.push(Claim::new(AuthMode::Bearer, origin));
+    }
+    if let Some(seed) = seed {
+        let origin = format!("a refresh token in {}", seed.origin);
+        claims.push(Claim::new(AuthMode::Seeded, origin));
     }
     if let Some(given) = lookup.switched_on("device-code", args.device_code)? {
         claims.push(Claim::new(AuthMode::Device, given));

@@ -199,6 +199,11 @@ impl Login {
         let _ = self.rim.trace.set(trace);
     }
 
+    /// Where the sign-in is kept.
+    pub fn store(&self) -> &Store {
+        &self.rim.store
+    }
+
     /// How far a sign-in would get, with nobody asked and nothing spent. `challenge` is what the
     /// server asks for.
     pub fn survey(&self, challenge: Challenge) -> Survey {
@@ -363,6 +368,8 @@ fn settings(config: &Config) -> Settings {
         token_params: config.token_params.clone(),
         pkce: config.pkce,
         known: config.known,
+        seed: config.seed.clone(),
+        use_id_token: config.use_id_token,
     }
 }
 

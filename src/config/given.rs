@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::automation::REFRESH_TOKEN;
 use super::file::Notes;
 use super::{DIR_VARIABLE, Surroundings};
 use crate::cli::{self, ENV_PREFIX, UsageError};
@@ -14,6 +15,9 @@ use crate::diag;
 use crate::ids;
 use crate::mcp::transport::Preference;
 use crate::secret::Secret;
+
+/// Variables of ours that stand for no option.
+const NO_OPTIONS: [&str; 2] = [DIR_VARIABLE, REFRESH_TOKEN];
 
 /// Longest wait that can be asked for: a day.
 const LONGEST: u64 = 24 * 60 * 60;
@@ -200,7 +204,7 @@ impl<'a> Lookup<'a> {
             .env
             .keys()
             .map(String::as_str)
-            .filter(|name| name.starts_with(ENV_PREFIX) && *name != DIR_VARIABLE)
+            .filter(|name| name.starts_with(ENV_PREFIX) && !NO_OPTIONS.contains(name))
             .collect();
         let known: Vec<String> = match ours.is_empty() {
             true => Vec::new(),

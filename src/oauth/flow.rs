@@ -96,7 +96,7 @@ pub use error::{FlowError, Note, RefreshReason};
 pub use event::{Action, Event, Goal, Show};
 pub use settings::{
     ConfiguredClient, ConfiguredEndpoints, IdentityProvider, ProviderEndpoint, Redirect,
-    ResourceChoice, Settings, Unattended, Way,
+    ResourceChoice, Seed, Settings, Unattended, Way,
 };
 use sign_in::{Bound, Choice, Plan, Task};
 pub use trace::{Purpose, Question};

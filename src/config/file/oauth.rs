@@ -30,7 +30,7 @@ enum Says {
 }
 
 /// What the object may hold, and what that means: a line for each member.
-const MEMBERS: [(&str, Says); 23] = [
+const MEMBERS: [(&str, Says); 25] = [
     ("client_id", Says::Client),
     ("client_secret", Says::Client),
     ("token_endpoint_auth_method", Says::Client),
@@ -57,6 +57,8 @@ const MEMBERS: [(&str, Says); 23] = [
     ("workload_jwt_file", Says::Option("workload-jwt-file")),
     ("workload_jwt_env", Says::Option("workload-jwt-env")),
     ("workload_jwt_command", Says::Option("workload-jwt-command")),
+    ("refresh_token", Says::Secret("refresh-token")),
+    ("use_id_token", Says::Option("use-id-token")),
 ];
 
 impl Section<'_> {

@@ -575,6 +575,8 @@ fn settings() -> Settings {
         token_params: Vec::new(),
         pkce: true,
         known: Known::default(),
+        seed: None,
+        use_id_token: false,
     }
 }
 
