@@ -885,3 +885,33 @@ fn printing_a_configuration_shows_no_secret() {
     let shown = format!("{config:?}");
     assert!(!shown.contains("SECRET"), "{shown}");
 }
+
+#[test]
+fn addresses_that_the_user_names_are_theirs_and_not_judged() {
+    let own = |args: &[&str]| {
+        let policy = config(args).http.policy;
+        assert_eq!(policy.server.map(String::from).as_deref(), Some(SERVER));
+        let own: Vec<String> = policy.own.into_iter().map(String::from).collect();
+        own
+    };
+    assert_eq!(own(&[]), Vec::<String>::new());
+    let issuer = "--issuer=https://login.corp.test/realm";
+    assert_eq!(own(&[issuer]), ["https://login.corp.test/realm"]);
+    let endpoints = [
+        "--authorization-endpoint=https://a.corp.test/authorize",
+        "--token-endpoint=https://t.corp.test/token",
+    ];
+    assert_eq!(
+        own(&endpoints),
+        ["https://a.corp.test/authorize", "https://t.corp.test/token"]
+    );
+    let id = r#"--static-oauth-client-info={"client_id":"c"}"#;
+    for (option, address) in [
+        ("--idp-issuer=", "https://idp.corp.test/"),
+        ("--idp-token-endpoint=", "https://idp.corp.test/token"),
+    ] {
+        let option = format!("{option}{address}");
+        let args = [id, &option, "--idp-client-id=i", "--idp-id-token-file=f"];
+        assert_eq!(own(&args), [address]);
+    }
+}

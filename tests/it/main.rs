@@ -18,6 +18,7 @@ mod flow;
 mod foreign;
 mod grants;
 mod healing;
+#[cfg(unix)]
 mod hostile;
 mod legacy;
 mod network;
