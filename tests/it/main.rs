@@ -16,6 +16,7 @@ mod faults;
 mod flow;
 mod foreign;
 mod healing;
+mod hostile;
 mod legacy;
 mod network;
 mod oidc;
