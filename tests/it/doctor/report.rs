@@ -162,3 +162,24 @@ fn an_interrupt_ends_it_with_130_and_ends_the_session() {
         playground.release_held();
     }
 }
+
+#[test]
+fn a_bridge_that_is_debugged_tells_each_request_of_its_sign_in() {
+    use crate::support::bridge::Bridge;
+
+    let (playground, machine) = (Playground::start(Settings::default()), Machine::new());
+    let bridge = Bridge::open(&machine, &playground.mcp_url(), &["--debug"]);
+    let stderr = bridge.close().stderr;
+    let issuer = playground.issuer();
+    for line in [
+        "for the resource's metadata (RFC 9728 §3.1): status 200".to_owned(),
+        format!("tokens are for `{}`, from `{issuer}`", playground.mcp_url()),
+        "for the authorization server's metadata".to_owned(),
+        format!("asked `{issuer}/register` for a registration (RFC 7591 §3.1): status 201"),
+        format!(
+            "asked `{issuer}/token` for tokens for `authorization_code` (RFC 6749 §3.2): tokens"
+        ),
+    ] {
+        assert!(stderr.contains(&line), "`{line}` is missing:\n{stderr}");
+    }
+}
