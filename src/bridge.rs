@@ -56,6 +56,8 @@ pub struct Wire {
     pub access: Access,
     /// What is known of the server from earlier; `None` if nothing is kept.
     pub memory: Option<Memory>,
+    /// Who else wants to know what the server says of itself, and over which transport.
+    pub observer: Option<mpsc::UnboundedSender<(ServerRecord, Transport)>>,
     /// Which transports may be used.
     pub transport: Preference,
     /// The server's name, for messages.
