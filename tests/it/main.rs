@@ -6,6 +6,7 @@ mod alive;
 mod alone;
 mod cache;
 mod cli;
+mod clients;
 mod commands;
 mod concurrency;
 mod config_file;
@@ -16,7 +17,9 @@ mod elsewhere;
 mod faults;
 mod flow;
 mod foreign;
+mod grants;
 mod healing;
+#[cfg(unix)]
 mod hostile;
 mod legacy;
 mod network;
