@@ -138,7 +138,7 @@ fn discovery() -> Vec<Row> {
         ),
         (
             D::Document {
-                url: url(),
+                url: Box::new(url()),
                 reason: "it has no `issuer`".to_owned(),
                 rule: Some("RFC 8414 §2"),
             },

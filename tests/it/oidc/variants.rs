@@ -175,8 +175,11 @@ fn a_server_that_takes_registrations_with_its_token_alone() {
         registration: Registration::Token(TOKEN),
         ..Switches::default()
     };
-    let mut scene = Scene::new(&switches, &[]);
-    scene.environment = vec![("MCP_DRAWBRIDGE_INITIAL_ACCESS_TOKEN", TOKEN.to_owned())];
+    let mut scene = Scene::new(
+        &switches,
+        &["--initial-access-token-env", "REGISTRAR_TOKEN"],
+    );
+    scene.environment = vec![("REGISTRAR_TOKEN", TOKEN.to_owned())];
     each_day_passes(&scene, REGISTERED, SIGN_IN);
 }
 
