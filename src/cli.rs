@@ -4,6 +4,8 @@
 //! [`crate::config`].
 
 mod authorization;
+mod doctor;
+mod dpop;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -12,6 +14,9 @@ pub use authorization::{ProviderOptions, RuleOptions};
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+pub use dpop::DpopOptions;
+
+pub use doctor::DoctorArgs;
 
 /// Prefix of the environment variables that stand for options.
 pub const ENV_PREFIX: &str = "MCP_DRAWBRIDGE_";
@@ -34,6 +39,8 @@ pub enum Request {
     Logout(LogoutArgs),
     /// List the cached sign-ins.
     Status(StatusArgs),
+    /// Walk the way to a server step by step.
+    Doctor(DoctorArgs),
 }
 
 /// A command line or a setting that cannot be used: one line for the user, and what to do.
@@ -78,7 +85,7 @@ impl std::error::Error for UsageError {}
     version,
     about = "Connects an AI client to a remote MCP server and signs in for it",
     override_usage = "mcp-drawbridge <URL|NAME> [CALLBACK_PORT] [OPTIONS]\n       \
-                      mcp-drawbridge <login|logout|status> [OPTIONS]",
+                      mcp-drawbridge <login|logout|status|doctor> [OPTIONS]",
     after_help = "More options: --help. Every option can also be an environment variable.\n\
                   Example: mcp-drawbridge https://mcp.example.com/mcp --scope \"read write\"",
     after_long_help = AFTER_LONG_HELP,
@@ -108,7 +115,7 @@ Sign-ins are kept in `mcp-drawbridge` in your local data directory; MCP_DRAWBRID
 another folder.
 
 Exit codes: 0 finished, 1 failed, 2 wrong usage or configuration, 3 sign-in needed but not \
-possible here, 4 server unreachable (login), 130 interrupted.
+possible here, 4 server unreachable (login, doctor), 130 interrupted.
 
 Example: mcp-drawbridge https://mcp.example.com/mcp --scope \"read write\"";
 
@@ -132,6 +139,13 @@ enum Commands {
     ///
     /// Reads only what is cached: no server is asked, and no secret is shown.
     Status(StatusArgs),
+    /// Walk the way to a server step by step, and say what is wrong where
+    ///
+    /// Give the same arguments as in the AI client's configuration. Each step says what was asked,
+    /// what came back and the rule it goes by: configuration, network, challenge, metadata, client,
+    /// sign-in, token, session. What goes wrong comes with what to do about it; steps that do not
+    /// depend on it are still taken. Nothing is changed, unless --sign-in is given.
+    Doctor(Box<DoctorArgs>),
 }
 
 /// Arguments of the commands that talk to one remote server.
@@ -226,6 +240,10 @@ pub struct ServerArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub rules: RuleOptions,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub dpop: DpopOptions,
 
     /// Never open a browser; print the address instead
     #[arg(long)]
@@ -443,6 +461,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, UsageEr
             Some(Commands::Login(args)) => Request::Login(*args),
             Some(Commands::Logout(args)) => Request::Logout(*args),
             Some(Commands::Status(args)) => Request::Status(args),
+            Some(Commands::Doctor(args)) => Request::Doctor(*args),
         }))),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
@@ -511,7 +530,7 @@ fn command() -> clap::Command {
 
 /// Adds the environment variable to an option's long help.
 fn show_variable(arg: Arg) -> Arg {
-    let of_one_command = |long: &str| matches!(long, "all" | "json");
+    let of_one_command = |long: &str| matches!(long, "all" | "json" | "sign-in");
     let Some(long) = arg.get_long().filter(|long| !of_one_command(long)) else {
         return arg;
     };

@@ -1,8 +1,10 @@
 //! What each command does, one file each.
 
 mod bridge;
+mod doctor;
 mod login;
 mod logout;
+mod question;
 mod status;
 mod words;
 
@@ -23,6 +25,7 @@ pub async fn run(job: Job, diag: &Diag) -> Result<(), Error> {
         Job::Status(job) => print(&status::answer(&job, now(), diag)?),
         Job::Logout(job) => logout::run(&job, diag).await,
         Job::Login(config) => login::run(&config, diag).await,
+        Job::Doctor(job) => doctor::run(&job, diag).await,
     }
 }
 

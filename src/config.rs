@@ -32,6 +32,7 @@ use crate::ids::{Issuer, ResourceId, ServerKey, ServerUrl};
 use crate::mcp::transport::Preference;
 use crate::net::client::HttpSettings;
 use crate::net::remote::Timeouts;
+use crate::oauth::dpop;
 use crate::oauth::flow::ConfiguredEndpoints;
 use crate::oauth::known::Known;
 use crate::oauth::registration::AuthMethod;
@@ -98,6 +99,8 @@ pub enum Job {
     Logout(Logout),
     /// List the cached sign-ins.
     Status(Status),
+    /// Walk the way to a server step by step.
+    Doctor(Box<Doctor>),
 }
 
 /// What every command needs.
@@ -111,6 +114,8 @@ pub struct Base {
     pub warnings: Vec<String>,
     /// Decisions about the configuration, for who wants to know them all.
     pub remarks: Vec<String>,
+    /// Which options were given, by their long names, and where; known once all are read.
+    pub origins: Vec<(String, String)>,
 }
 
 /// Everything about one remote server. Its `Debug` shows no secret.
@@ -161,6 +166,8 @@ pub struct Config {
     pub token_params: Vec<(String, String)>,
     /// Whether codes are protected by PKCE.
     pub pkce: bool,
+    /// Whether tokens are bound to a key (RFC 9449).
+    pub dpop: dpop::Mode,
     /// What is known about servers beyond what they say.
     pub known: Known,
     /// Whether plain http to other machines is allowed.
@@ -239,6 +246,17 @@ pub enum LogoutTarget {
     One(ServerKey, Option<ServerUrl>),
 }
 
+/// What `doctor` is to do.
+#[derive(Clone, Debug)]
+pub struct Doctor {
+    /// The server.
+    pub config: Config,
+    /// Whether the output is JSON.
+    pub json: bool,
+    /// Whether to sign in if that is needed.
+    pub sign_in: bool,
+}
+
 /// What `status` is to show.
 #[derive(Clone, Debug)]
 pub struct Status {
@@ -271,6 +289,11 @@ impl Job {
             Request::Login(args) => Self::Login(Box::new(Config::new(&args, around)?)),
             Request::Logout(args) => Self::Logout(Logout::new(&args, around)?),
             Request::Status(args) => Self::Status(Status::new(&args, around)?),
+            Request::Doctor(args) => Self::Doctor(Box::new(Doctor {
+                config: Config::new(&args.server, around)?,
+                json: args.json,
+                sign_in: args.sign_in,
+            })),
         })
     }
 
@@ -280,6 +303,7 @@ impl Job {
             Self::Bridge(config) | Self::Login(config) => &config.base,
             Self::Logout(logout) => &logout.base,
             Self::Status(status) => &status.base,
+            Self::Doctor(doctor) => &doctor.config.base,
         }
     }
 }
@@ -343,7 +367,7 @@ impl Config {
                 "`--ipv4` excludes the IPv6 address in `{server}`"
             )));
         }
-        Ok(Self {
+        let mut config = Self {
             http,
             timeouts: network::timeouts(args, &lookup)?,
             cookies: !lookup.switch("disable-cookies", args.disable_cookies)?,
@@ -379,6 +403,10 @@ impl Config {
             audience: which.audience,
             token_params: which.token_params,
             pkce: !lookup.switch("disable-pkce", args.rules.disable_pkce)?,
+            dpop: match lookup.text("dpop", &args.dpop.dpop) {
+                Some(given) => given.dpop()?,
+                None => dpop::Mode::default(),
+            },
             known: match lookup.switch("no-known-servers", args.rules.no_known_servers)? {
                 true => Known::default(),
                 false => Known::BUILT_IN,
@@ -394,7 +422,14 @@ impl Config {
             server,
             auth,
             headers,
-        })
+        };
+        config.base.origins = lookup.origins();
+        let server = entry.as_ref().map_or_else(
+            || "the command line".to_owned(),
+            |entry| entry.place().to_owned(),
+        );
+        config.base.origins.insert(0, ("url".to_owned(), server));
+        Ok(config)
     }
 }
 
@@ -492,6 +527,7 @@ impl Base {
                 .chain(lookup.notes.warnings.iter().cloned())
                 .collect(),
             remarks: lookup.notes.remarks.clone(),
+            origins: Vec::new(),
         })
     }
 }

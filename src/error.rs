@@ -47,6 +47,15 @@ pub enum Error {
         /// The names of other sign-ins for the same server.
         others: Vec<String>,
     },
+    /// `doctor` found something wrong. It has said what.
+    Ailing {
+        /// The server's name.
+        server: String,
+        /// The first step that failed.
+        step: &'static str,
+        /// What that comes to.
+        exit_code: u8,
+    },
     /// The user ended it.
     Interrupted,
 }
@@ -80,7 +89,11 @@ impl Error {
                 "for that server there is `{}`; give the name, or the same arguments as when signing in",
                 others.join("`, `")
             )),
-            Self::Http(_) | Self::Stdout(_) | Self::Runtime(_) | Self::Interrupted => None,
+            Self::Http(_)
+            | Self::Stdout(_)
+            | Self::Runtime(_)
+            | Self::Ailing { .. }
+            | Self::Interrupted => None,
         }
     }
 
@@ -95,6 +108,7 @@ impl Error {
             Self::Login(error) if error.needs_person() => 3,
             Self::Login(_) | Self::Refused { .. } => 1,
             Self::Http(_) | Self::Stdout(_) | Self::Runtime(_) => 1,
+            Self::Ailing { exit_code, .. } => *exit_code,
             Self::Interrupted => 130,
         }
     }
@@ -120,6 +134,9 @@ impl fmt::Display for Error {
                 write!(f, "`{server}` answered {status} and asked for no sign-in")
             }
             Self::NoSignIn { what, .. } => write!(f, "there is no sign-in for `{what}`"),
+            Self::Ailing { server, step, .. } => {
+                write!(f, "`{server}` cannot be used as it is: `{step}` failed")
+            }
             Self::Interrupted => f.write_str("interrupted"),
         }
     }
@@ -138,6 +155,7 @@ impl std::error::Error for Error {
             Self::NoSignIn { .. }
             | Self::Unreachable { .. }
             | Self::Refused { .. }
+            | Self::Ailing { .. }
             | Self::Interrupted => None,
         }
     }

@@ -9,8 +9,11 @@
 mod door;
 mod error;
 mod guide;
+mod held;
 mod owner;
 mod rim;
+mod survey;
+mod trace;
 mod visitor;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize};
@@ -26,7 +29,6 @@ use crate::net::callback::{Listener, Page};
 use crate::net::connections::Connections;
 use crate::oauth::challenge::Challenge;
 use crate::oauth::credential::Credential;
-use crate::oauth::dpop;
 use crate::oauth::flow::{ConfiguredClient, Goal, Redirect, ResourceChoice, Settings, Way};
 use crate::oauth::invitation::{Invitation, Standing, pasted_query};
 use crate::oauth::token::{Freshness, Grant};
@@ -34,9 +36,12 @@ use crate::store::{Store, StoreError};
 
 pub use error::LoginError;
 pub use guide::Audience;
+pub use held::Held;
 use owner::{Command, Owner, Reply};
 pub use rim::OpenBrowser;
 use rim::{Machine, Rim, now};
+pub use survey::{Seen, Survey};
+pub use trace::Trace;
 pub use visitor::BringError;
 use visitor::Pasted;
 
@@ -127,6 +132,7 @@ impl Login {
             machine,
             again: config.again.clone(),
             audience: OnceLock::new(),
+            trace: OnceLock::new(),
             standing: standing_published,
             needed_since: std::sync::Mutex::new(None),
             pastes: Mutex::new(pastes),
@@ -176,6 +182,18 @@ impl Login {
     /// anything is asked for; the first call counts.
     pub fn speak_to(&self, audience: Audience) {
         let _ = self.rim.audience.set(audience);
+    }
+
+    /// Lets `trace` follow the sign-ins, in place of the diagnostic output. To be called before
+    /// anything is asked for; the first call counts.
+    pub fn follow(&self, trace: Arc<dyn Trace>) {
+        let _ = self.rim.trace.set(trace);
+    }
+
+    /// How far a sign-in would get, with nobody asked and nothing spent. `challenge` is what the
+    /// server asks for.
+    pub fn survey(&self, challenge: Challenge) -> Survey {
+        Survey::new(self.rim.clone(), challenge)
     }
 
     /// Finishes the open sign-in with the address that the browser ended on, as a person copied
@@ -333,7 +351,7 @@ fn settings(config: &Config) -> Settings {
         auth_timeout: config.auth_timeout.as_secs().max(1),
         allow_missing_pkce_metadata: config.allow_missing_pkce_metadata,
         issuer: config.issuer.clone(),
-        dpop: dpop::Mode::Auto,
+        dpop: config.dpop,
         endpoints: config.endpoints.clone(),
         audience: config.audience.clone(),
         token_params: config.token_params.clone(),

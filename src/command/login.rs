@@ -1,12 +1,11 @@
 //! `login`: signs in now and says what was granted.
 
-mod paste;
-mod question;
+pub(super) mod paste;
 
 use std::fmt::Write as _;
 
 use super::words::duration;
-use super::{now, print};
+use super::{now, print, question};
 use crate::config::{AuthMode, Config};
 use crate::diag::{Diag, clean, clean_to};
 use crate::error::Error;
@@ -35,7 +34,8 @@ async fn sign_in(config: &Config, diag: &Diag) -> Result<(), Error> {
     super::check_key_file(config, diag);
     let http = Connections::new(config.http.clone())?;
     let remote = super::remote(config, http.clone());
-    let Some(challenge) = question::challenge(&remote, &host, config.transport).await? else {
+    let Some(challenge) = question::challenge(&remote, &host, config.transport, |_, _| {}).await?
+    else {
         return print(&format!("`{host}` needs no sign-in\n"));
     };
     let diag = diag.for_host(&host);

@@ -86,6 +86,13 @@ pub(super) struct Entry<'f> {
     place: String,
 }
 
+impl Entry<'_> {
+    /// How messages call it.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+}
+
 impl File {
     /// Reads the file that flag or variable name, else the one in the usual place.
     pub fn find(flag: &Option<String>, around: &Surroundings<'_>) -> Result<Self, UsageError> {

@@ -1,5 +1,6 @@
 //! Where a value was given, and the shapes that values have.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use crate::cli::{self, ENV_PREFIX, UsageError};
 use crate::diag;
 use crate::ids;
 use crate::mcp::transport::Preference;
+use crate::oauth::dpop;
 
 /// Longest wait that can be asked for: a day.
 const LONGEST: u64 = 24 * 60 * 60;
@@ -37,6 +39,8 @@ pub(super) struct Lookup<'a> {
     layers: Vec<Layer>,
     /// What is odd about the file.
     pub notes: Notes,
+    /// Where what was found stood, by the options' long names.
+    used: RefCell<BTreeMap<String, Vec<String>>>,
 }
 
 impl<'a> Lookup<'a> {
@@ -45,6 +49,7 @@ impl<'a> Lookup<'a> {
             env,
             layers,
             notes: Notes::default(),
+            used: RefCell::default(),
         }
     }
 
@@ -61,7 +66,29 @@ impl<'a> Lookup<'a> {
 
     /// What the configuration file says where no option and no variable can.
     pub fn only_filed(&self, long: &str) -> Option<Given> {
-        self.filed(long)?.first().cloned()
+        let given = self.filed(long)?.first().cloned();
+        self.found(long, given.iter());
+        given
+    }
+
+    /// Notes where an option was found.
+    fn found<'g>(&self, long: &str, given: impl Iterator<Item = &'g Given>) {
+        let mut used = self.used.borrow_mut();
+        for given in given {
+            let origins = used.entry(long.to_owned()).or_default();
+            if !origins.contains(&given.origin) {
+                origins.push(given.origin.clone());
+            }
+        }
+    }
+
+    /// The options that were found so far, by their long names, and where. Not what they say, which
+    /// may be secret.
+    pub fn origins(&self) -> Vec<(String, String)> {
+        let used = self.used.borrow();
+        let each = used.iter();
+        each.map(|(long, origins)| (long.clone(), origins.join(", ")))
+            .collect()
     }
 
     fn variable(&self, long: &str) -> Option<Given> {
@@ -74,20 +101,25 @@ impl<'a> Lookup<'a> {
     }
 
     pub fn text(&self, long: &str, flag: &Option<String>) -> Option<Given> {
-        match flag {
+        let given = match flag {
             Some(text) => Some(Given {
                 text: text.clone(),
                 origin: format!("`--{long}`"),
             }),
             None => self.variable(long).or_else(|| self.only_filed(long)),
-        }
+        };
+        self.found(long, given.iter());
+        given
     }
 
     /// A repeatable option. Its variable holds one value a line.
     pub fn list(&self, long: &str, flags: &[String]) -> Vec<Given> {
-        self.typed_list(long, flags)
+        let list = self
+            .typed_list(long, flags)
             .or_else(|| self.filed(long).map(<[Given]>::to_vec))
-            .unwrap_or_default()
+            .unwrap_or_default();
+        self.found(long, list.iter());
+        list
     }
 
     /// A repeatable option whose values add up instead of replacing each other: one list a place
@@ -96,6 +128,7 @@ impl<'a> Lookup<'a> {
         let filed = |layer: &Layer| layer.get(long).cloned().unwrap_or_default();
         let mut lists: Vec<_> = self.layers.iter().rev().map(filed).collect();
         lists.push(self.typed_list(long, flags).unwrap_or_default());
+        self.found(long, lists.iter().flatten());
         lists
     }
 
@@ -122,12 +155,15 @@ impl<'a> Lookup<'a> {
 
     /// Where a switch was turned on, if it was.
     pub fn switched_on(&self, long: &str, flag: bool) -> Result<Option<String>, UsageError> {
-        if flag {
-            return Ok(Some(format!("`--{long}`")));
-        }
-        let Some(given) = self.variable(long).or_else(|| self.only_filed(long)) else {
+        let flagged = flag.then(|| Given {
+            text: "true".to_owned(),
+            origin: format!("`--{long}`"),
+        });
+        let elsewhere = || self.variable(long).or_else(|| self.only_filed(long));
+        let Some(given) = flagged.or_else(elsewhere) else {
             return Ok(None);
         };
+        self.found(long, std::iter::once(&given));
         match given.text.to_ascii_lowercase().as_str() {
             "1" | "true" | "yes" | "on" => Ok(Some(given.origin)),
             "0" | "false" | "no" | "off" => Ok(None),
@@ -202,6 +238,12 @@ impl Given {
     pub fn transport(&self) -> Result<Preference, UsageError> {
         let parsed = Preference::parse(self.text.trim());
         parsed.ok_or_else(|| self.wrong(Preference::CHOICES))
+    }
+
+    /// Whether tokens are bound to a key.
+    pub fn dpop(&self) -> Result<dpop::Mode, UsageError> {
+        let parsed = dpop::Mode::from_name(self.text.trim());
+        parsed.ok_or_else(|| self.wrong("`auto`, `always` or `never`"))
     }
 
     /// A host for the redirect URI. RFC 8252 §7.3: it is on this machine, so that the

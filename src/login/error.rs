@@ -10,6 +10,11 @@ use crate::net::http::FetchError;
 use crate::oauth::flow::FlowError;
 use crate::oauth::token_endpoint::{Cause, TokenError};
 use crate::store::{LockError, StoreError};
+use crate::untrusted::printable;
+
+/// Longest text that an AI client gets, in characters. What servers say is cut long before; a server
+/// may have many addresses that were asked, though.
+const DETAIL_LIMIT: usize = 2000;
 
 /// Why no token came. Clones are the same failure, told to several that waited.
 #[derive(Clone, Debug)]
@@ -21,6 +26,8 @@ pub enum LoginError {
         /// Why.
         error: Arc<FlowError>,
     },
+    /// The server wants another token, and this is no time to get one.
+    NotAsked,
     /// This program is ending.
     Closing,
 }
@@ -93,13 +100,26 @@ impl LoginError {
     pub fn failure(&self) -> Failure {
         let retryable = match self {
             Self::Flow { error, .. } => error.is_transient(),
-            Self::Closing => false,
+            Self::NotAsked | Self::Closing => false,
         };
-        let detail = match self.hint() {
+        let hint = self.hint();
+        let detail = match &hint {
             Some(hint) => format!("{self}; {hint}"),
             None => self.to_string(),
         };
-        Failure::new(Stage::Auth, retryable, detail)
+        Failure {
+            rule: self.rule(),
+            hint: hint.map(|hint| printable(&hint, DETAIL_LIMIT)),
+            ..Failure::new(Stage::Auth, retryable, printable(&detail, DETAIL_LIMIT))
+        }
+    }
+
+    /// The rule that was broken, if one was.
+    pub fn rule(&self) -> Option<&'static str> {
+        match self {
+            Self::Flow { error, .. } => error.rule(),
+            Self::NotAsked | Self::Closing => None,
+        }
     }
 }
 
@@ -121,6 +141,7 @@ impl fmt::Display for LoginError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flow { server, error } => write!(f, "cannot sign in to `{server}`: {error}"),
+            Self::NotAsked => f.write_str("the server wants a sign-in"),
             Self::Closing => f.write_str("mcp-drawbridge is ending"),
         }
     }
@@ -131,7 +152,7 @@ impl Error for LoginError {
         match self {
             // Its text is in ours, so its cause is the next in the chain.
             Self::Flow { error, .. } => error.as_ref().source(),
-            Self::Closing => None,
+            Self::NotAsked | Self::Closing => None,
         }
     }
 }

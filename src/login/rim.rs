@@ -19,6 +19,7 @@ use url::Url;
 
 use super::door::{self, Door, Listen};
 use super::guide::Audience;
+use super::trace::Trace;
 use super::visitor::{Pasted, Visitor, hand_on};
 use crate::browser::{BrowserError, Place};
 use crate::config::Again;
@@ -77,6 +78,8 @@ pub struct Rim {
     pub again: Again,
     /// Who reads what is said.
     pub audience: OnceLock<Audience>,
+    /// Who follows the flows, if that is not the diagnostic output.
+    pub trace: OnceLock<Arc<dyn Trace>>,
     /// What a person has to do now.
     pub standing: watch::Sender<Standing>,
     /// Since when a person has been needed.
@@ -97,6 +100,28 @@ impl Rim {
         match self.store.read(&self.key) {
             Ok(Cached::Present(sign_in)) => sign_in.grant,
             _ => None,
+        }
+    }
+
+    /// Fetches a metadata document after so many seconds.
+    pub async fn fetch(&self, url: Url, after: u64) -> Fetched {
+        pause(after).await;
+        let server = self.settings.server.url();
+        let mut headers = match same_origin(&url, server) {
+            true => self.headers.clone(),
+            false => HeaderMap::new(),
+        };
+        // MCP 2025-03-26, Authorization, Server Metadata Discovery.
+        let revision = HeaderValue::from_static(INITIALIZE_REVISIONS[0].name);
+        headers.insert("mcp-protocol-version", revision);
+        fetched(net_http::fetch(&self.http, url, headers).await)
+    }
+
+    /// Who follows the flows.
+    fn trace(&self) -> &dyn Trace {
+        match self.trace.get() {
+            Some(trace) => trace.as_ref(),
+            None => &self.diag,
         }
     }
 }
@@ -166,15 +191,19 @@ pub async fn run(rim: Arc<Rim>, goal: Goal, history: History) -> Outcome {
         let event = match action {
             Action::Done(grant) => break Ok(grant.map(|grant| *grant)),
             Action::Fail(error) => break Err(error),
-            action => hands.perform(action).await,
+            action => {
+                let question = flow.question(&action);
+                let event = hands.perform(action).await;
+                if let (Some(question), Some(outcome)) = (question, event.outcome()) {
+                    hands.rim.trace().asked(&question, &outcome);
+                }
+                event
+            }
         };
         let (next, asked) = flow.step(event, now());
         (flow, action) = (next, asked);
         for note in flow.take_notes() {
-            match note.is_warning() {
-                true => hands.rim.diag.warn(note),
-                false => hands.rim.diag.debug(note),
-            }
+            hands.rim.trace().noted(&note);
         }
     };
     hands.let_go(&result);
@@ -207,10 +236,7 @@ impl Hands {
             }
             Action::RequestToken { request, after } => self.request_token(&request, after).await,
             Action::AwaitTurn { until } => self.await_turn(until).await,
-            Action::Fetch { url, after } => {
-                pause(after).await;
-                Event::Fetched(self.fetch(url).await)
-            }
+            Action::Fetch { url, after } => Event::Fetched(self.rim.fetch(url, after).await),
             Action::MakeKey => Event::KeyMade(ProofKey::generate().map_err(cause)),
             Action::Bind { port, strict } => Event::Bound(self.bind(port, strict)),
             Action::Register { url, body } => Event::Fetched(self.register(url, &body).await),
@@ -346,18 +372,6 @@ impl Hands {
                 }
             }
         }
-    }
-
-    async fn fetch(&self, url: Url) -> Fetched {
-        let server = self.rim.settings.server.url();
-        let mut headers = match same_origin(&url, server) {
-            true => self.rim.headers.clone(),
-            false => HeaderMap::new(),
-        };
-        // MCP 2025-03-26, Authorization, Server Metadata Discovery.
-        let revision = HeaderValue::from_static(INITIALIZE_REVISIONS[0].name);
-        headers.insert("mcp-protocol-version", revision);
-        fetched(net_http::fetch(&self.rim.http, url, headers).await)
     }
 
     async fn probe(&self, url: Url) -> Fetched {

@@ -37,6 +37,10 @@ pub struct Failure {
     pub status: Option<u16>,
     /// How long the server asked to wait.
     pub retry_after: Option<Duration>,
+    /// Where the rule is written that was broken; the detail names it as well.
+    pub rule: Option<&'static str>,
+    /// What the user does next, if that can be said; the detail ends with it.
+    pub hint: Option<String>,
 }
 
 impl Failure {
@@ -48,6 +52,8 @@ impl Failure {
             detail: detail.into(),
             status: None,
             retry_after: None,
+            rule: None,
+            hint: None,
         }
     }
 
@@ -55,6 +61,7 @@ impl Failure {
     pub fn hide<'a>(&mut self, secrets: impl Iterator<Item = &'a str>) {
         for secret in secrets.filter(|secret| secret.len() >= SHORTEST_SECRET) {
             self.detail = self.detail.replace(secret, "[redacted]");
+            self.hint = (self.hint.take()).map(|hint| hint.replace(secret, "[redacted]"));
         }
     }
 
@@ -76,6 +83,12 @@ impl Failure {
         }
         if let Some(wait) = self.retry_after {
             data.push_str(&format!(",\"retryAfterMs\":{}", wait.as_millis()));
+        }
+        if let Some(rule) = self.rule {
+            data.push_str(&format!(",\"rule\":{}", jsonrpc::quote(rule)));
+        }
+        if let Some(hint) = &self.hint {
+            data.push_str(&format!(",\"hint\":{}", jsonrpc::quote(hint)));
         }
         data.push_str("}}");
         jsonrpc::error(
@@ -121,6 +134,21 @@ mod tests {
             "{\"jsonrpc\":\"2.0\",\"id\":4,\"error\":{\"code\":-32603,\"message\":\"`x` asks to wait 90 s; try again then\",\
              \"data\":{\"bridge\":{\"stage\":\"http\",\"retryable\":true,\
              \"detail\":\"`x` asks to wait 90 s; try again then\",\"status\":429,\"retryAfterMs\":90000}}}}"
+        );
+    }
+
+    #[test]
+    fn the_error_names_the_rule_that_was_broken_and_what_to_do() {
+        let failure = Failure {
+            rule: Some("RFC 9728 §3.3"),
+            hint: Some("check the address".to_owned()),
+            ..Failure::new(Stage::Auth, false, "no (RFC 9728 §3.3); check the address")
+        };
+        assert_eq!(
+            failure.response(&Id::from_number(4)),
+            "{\"jsonrpc\":\"2.0\",\"id\":4,\"error\":{\"code\":-32603,\"message\":\"no (RFC 9728 §3.3); check the address\",\
+             \"data\":{\"bridge\":{\"stage\":\"auth\",\"retryable\":false,\
+             \"detail\":\"no (RFC 9728 §3.3); check the address\",\"rule\":\"RFC 9728 §3.3\",\"hint\":\"check the address\"}}}}"
         );
     }
 }

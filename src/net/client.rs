@@ -16,7 +16,7 @@ use reqwest::{ClientBuilder, Method, Proxy, Request, Response, redirect};
 use url::Url;
 
 use super::connections::watchful;
-use super::proxy::{Proxies, ProxySettings};
+use super::proxy::{Proxies, ProxySettings, display_proxy};
 use super::tls;
 use super::trouble::{Trouble, Way};
 use crate::pem::{ClientCertificate, Roots};
@@ -145,6 +145,12 @@ impl Client {
             http: self.clone(),
             request: Request::new(method, url),
         }
+    }
+
+    /// The proxy that a request to this address goes through, fit for messages.
+    pub fn proxy_for(&self, url: &Url) -> Option<String> {
+        let proxy = self.proxies.find(url)?;
+        Some(display_proxy(&proxy))
     }
 
     /// Sends a request. What the answer says is for the caller, except a proxy's refusal: that

@@ -283,6 +283,18 @@ pub enum CallbackError {
     NoCode,
 }
 
+impl CallbackError {
+    /// Where the rule is written that was broken, or that the refusal goes by.
+    pub fn rule(&self) -> &'static str {
+        match self {
+            Self::Declined(_) | Self::Refused(_) => "RFC 6749 §4.1.2.1",
+            Self::OtherIssuer { .. } | Self::NoIssuer => "RFC 9207 §2.4",
+            Self::Repeated(_) => "RFC 6749 §3.1",
+            Self::NoCode => "RFC 6749 §4.1.2",
+        }
+    }
+}
+
 impl fmt::Display for CallbackError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

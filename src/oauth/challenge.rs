@@ -37,6 +37,8 @@ pub struct Challenge {
     /// Whether the server would take bearer tokens as well, if this challenge asks for another
     /// scheme.
     pub or_bearer: bool,
+    /// Whether it refused a proof, and not the token that came with it (RFC 9449 §7.1, §9).
+    pub refuses_proof: bool,
 }
 
 /// Something in a challenge that was left out of account.
@@ -105,6 +107,10 @@ pub fn parse_challenges<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Readin
         let (scheme, raw) = found.swap_remove(chosen);
         reading.challenge = Some(Challenge {
             or_bearer: or_bearer && scheme != Scheme::Bearer,
+            refuses_proof: matches!(
+                reading.dpop_error.as_deref(),
+                Some("use_dpop_nonce" | "invalid_dpop_proof")
+            ),
             ..raw.understand(scheme, &mut reading.remarks)
         });
     }
@@ -156,6 +162,7 @@ impl Raw {
                     algs.map(str::to_owned).collect()
                 }),
             or_bearer: false,
+            refuses_proof: false,
         }
     }
 }

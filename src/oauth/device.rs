@@ -99,6 +99,16 @@ pub struct DeviceCode {
 #[derive(Clone, Debug)]
 pub struct DeviceError(pub TokenError);
 
+impl DeviceError {
+    /// Where the rule is written that was broken, or that the refusal goes by.
+    pub fn rule(&self) -> Option<&'static str> {
+        match &self.0 {
+            TokenError::Unusable(_) => Some("RFC 8628 §3.2"),
+            error => error.rule(),
+        }
+    }
+}
+
 impl fmt::Display for DeviceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt_of("device authorization endpoint", f)

@@ -114,8 +114,8 @@ pub enum DiscoveryError {
     },
     /// The resource names no authorization server that could be asked.
     NoAuthorizationServer(String),
-    /// The resource does not take tokens in the `Authorization` header.
-    HeaderNotAccepted,
+    /// The resource does not take tokens in the `Authorization` header, but in these ways.
+    HeaderNotAccepted(Vec<String>),
     /// An address that a document names, or that has to be asked, is not safe to use.
     Address {
         /// What the address is for.
@@ -129,6 +129,8 @@ pub enum DiscoveryError {
         url: Url,
         /// What is wrong with it, to be read after "metadata:".
         reason: String,
+        /// Which rule that breaks.
+        rule: Option<&'static str>,
     },
     /// The authorization server does not say that it checks PKCE with S256 (RFC 7636 §4.2).
     NoS256 {
@@ -143,6 +145,23 @@ impl DiscoveryError {
     /// Whether the same search may succeed later.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unreachable { .. })
+    }
+
+    /// The rule that was broken, if one was: where it is written.
+    pub fn rule(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Unreachable { .. } => return None,
+            Self::NotFound { .. } => "RFC 8414 §3",
+            Self::ResourceMismatch { .. } => "RFC 9728 §3.3",
+            Self::IssuerMismatch { .. } => "RFC 8414 §3.3",
+            Self::NoAuthorizationServer(_) => {
+                "MCP 2025-11-25, Authorization, Authorization Server Location"
+            }
+            Self::HeaderNotAccepted(_) => "MCP 2025-11-25, Authorization, Token Requirements",
+            Self::Address { fault, .. } => fault.rule(),
+            Self::Document { rule, .. } => return *rule,
+            Self::NoS256 { .. } => "MCP 2025-11-25, Authorization, Authorization Code Protection",
+        })
     }
 
     /// What the user does next.
@@ -161,7 +180,7 @@ impl DiscoveryError {
             Self::IssuerMismatch { .. } => {
                 "if you trust the server, name the issuer that it gives with `--issuer`"
             }
-            Self::HeaderNotAccepted
+            Self::HeaderNotAccepted(_)
             | Self::Address { .. }
             | Self::Document { .. }
             | Self::NoS256 { .. } => "report this to the operator of the server",
@@ -203,11 +222,13 @@ impl fmt::Display for DiscoveryError {
                     "the server's metadata names no usable authorization server: {reason}"
                 )
             }
-            Self::HeaderNotAccepted => {
-                f.write_str("the server does not take tokens in the Authorization header")
-            }
+            Self::HeaderNotAccepted(ways) => write!(
+                f,
+                "the server takes tokens by `{}` only, and not by `header`",
+                printable(&ways.join(" "), SHOWN)
+            ),
             Self::Address { what, fault } => write!(f, "the {what} {fault}"),
-            Self::Document { url, reason } => {
+            Self::Document { url, reason, .. } => {
                 write!(
                     f,
                     "the metadata at `{}` cannot be used: {reason}",
@@ -258,6 +279,17 @@ pub enum AddressFault {
     NotSecure(String),
     /// It has a user name, password or fragment.
     Decorated(String),
+}
+
+impl AddressFault {
+    /// Where the rule is written that it breaks.
+    pub fn rule(&self) -> &'static str {
+        match self {
+            Self::NotAnAddress(_) => "RFC 8414 §2",
+            Self::NotSecure(_) => "MCP 2025-11-25, Authorization, Communication Security",
+            Self::Decorated(_) => "RFC 6749 §3.1",
+        }
+    }
 }
 
 impl fmt::Display for AddressFault {
@@ -375,6 +407,7 @@ fn outcome(fetched: Fetched, unique: &[&'static str]) -> Outcome {
             Err(DocumentError::NotAnObject) => Outcome::Missing("no JSON object".to_owned()),
             Err(error) => Outcome::Bad(DiscoveryError::Document {
                 url: reply.url,
+                rule: error.rule(),
                 reason: error.to_string(),
             }),
         },

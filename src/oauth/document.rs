@@ -39,6 +39,17 @@ impl fmt::Display for DocumentError {
 
 impl std::error::Error for DocumentError {}
 
+impl DocumentError {
+    /// Where the rule is written that it breaks; the limit of the depth is ours.
+    pub fn rule(&self) -> Option<&'static str> {
+        match self {
+            Self::NotAnObject => Some("RFC 8259 §4"),
+            Self::TooDeep => None,
+            Self::Duplicate(_) => Some("RFC 8259 §4"),
+        }
+    }
+}
+
 impl Object {
     /// Reads an object. Of a repeated member the last one counts, unless it is in `unique`, in
     /// which case the document is refused (RFC 8259 §4: readers differ on repeated names).

@@ -81,6 +81,7 @@ mod error;
 mod event;
 mod settings;
 mod sign_in;
+mod trace;
 
 use std::sync::Arc;
 
@@ -95,6 +96,7 @@ pub use settings::{
     ResourceChoice, Settings, Unattended, Way,
 };
 use sign_in::{Bound, Choice, Plan, Task};
+pub use trace::{Purpose, Question};
 
 use super::discovery::resource::{ResourceMetadata, ResourceSearch};
 use super::discovery::server::ServerSearch;

@@ -146,6 +146,17 @@ impl RegistrationError {
         matches!(self, Self::Unavailable(_) | Self::Unreachable(_))
     }
 
+    /// Where the rule is written that was broken, or that the refusal goes by.
+    pub fn rule(&self) -> Option<&'static str> {
+        match self {
+            Self::Unavailable(_) | Self::Unreachable(_) => None,
+            Self::Closed(_) => Some("RFC 7591 §3"),
+            Self::Refused(_) => Some("RFC 7591 §3.2.2"),
+            Self::Reply(_) => Some("RFC 7591 §3.2.1"),
+            Self::AuthMethods(_) => Some("RFC 7591 §2"),
+        }
+    }
+
     /// What the user does next.
     pub fn hint(&self) -> &'static str {
         match self {

@@ -52,7 +52,7 @@ impl fmt::Display for UnusableToken {
         match self {
             Self::Type(kind) => write!(f, "it issued a token of the unknown type `{kind}`"),
             Self::NotBound => f.write_str(
-                "it issued a bearer token, where a token bound to a key (RFC 9449) is required",
+                "it issued a bearer token, where one that is bound to a key (DPoP, RFC 9449 §5) is required",
             ),
             Self::Characters => {
                 f.write_str("it issued a token with characters that no header can carry")

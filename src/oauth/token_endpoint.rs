@@ -295,6 +295,21 @@ impl Error for TokenError {
 }
 
 impl TokenError {
+    /// Where the rule is written that was broken, or that the refusal goes by.
+    pub fn rule(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Unavailable(_) => return None,
+            Self::GrantDead(_) | Self::ClientDead(_) | Self::InvalidScope(_) | Self::Refused(_) => {
+                "RFC 6749 §5.2"
+            }
+            Self::InvalidTarget(_) => "RFC 8707 §2",
+            Self::Unusable(_) => "RFC 6749 §5.1",
+            Self::Pending(_) | Self::SlowDown(_) | Self::Declined(_) | Self::Expired(_) => {
+                "RFC 8628 §3.5"
+            }
+        })
+    }
+
     /// The text, for an endpoint of this name.
     pub(super) fn fmt_of(&self, endpoint: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -19,7 +19,7 @@ const MOST_TRIES: usize = 50;
 const TERMINAL_LINE: usize = 4095;
 
 /// Who reads what the sign-in says, as far as stdin tells.
-pub(super) fn audience() -> Audience {
+pub(in crate::command) fn audience() -> Audience {
     match io::stdin().is_terminal() {
         true => Audience::Asked,
         false => Audience::Command,
@@ -28,7 +28,7 @@ pub(super) fn audience() -> Audience {
 
 /// Brings every line of stdin to the sign-in, until one finishes it or there are no more. What
 /// comes before the address is open waits for it.
-pub(super) async fn take_over_stdin(login: &Login, again: &Again, diag: &Diag) {
+pub(in crate::command) async fn take_over_stdin(login: &Login, again: &Again, diag: &Diag) {
     let asked = audience() == Audience::Asked;
     let lines = match asked {
         true => stdio::read_lines_up_to(LINE_LIMIT, Keyboard),

@@ -160,6 +160,7 @@ impl Cache {
                 level: Level::Normal,
                 warnings: vec![],
                 remarks: vec![],
+                origins: vec![],
             },
             http: HttpSettings::default(),
             target,

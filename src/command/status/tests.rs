@@ -88,6 +88,7 @@ fn run_on(target: StatusTarget, json: bool) -> Result<String, Error> {
             level: Level::Normal,
             warnings: vec![],
             remarks: vec![],
+            origins: vec![],
         },
         target,
         json,

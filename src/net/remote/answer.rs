@@ -1,5 +1,6 @@
 //! The head of what the server answers, and its body, whole or as an event stream.
 
+use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -69,6 +70,16 @@ impl Answer {
     /// Where the request went.
     pub fn url(&self) -> &Url {
         &self.url
+    }
+
+    /// The version of HTTP that it came in, such as `HTTP/1.1`.
+    pub fn http_version(&self) -> String {
+        format!("{:?}", self.response.version())
+    }
+
+    /// Who answered: the server, or the proxy on the way to it.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.response.remote_addr()
     }
 
     /// What the server calls the body.

@@ -1,13 +1,16 @@
 //! The protected resource metadata (RFC 9728).
 
+use std::fmt;
+
 use url::Url;
 
 use super::{
     AddressFault, DiscoveryError, Fetched, Outcome, Places, Step, learnt_address, origin, outcome,
     well_known,
 };
-use crate::ids::{Issuer, ResourceId, ServerUrl, same_origin};
+use crate::ids::{Issuer, ResourceId, ServerUrl, display_url, same_origin};
 use crate::oauth::document::Object;
+use crate::untrusted::{SHOWN, printable};
 
 /// The members that decide where tokens come from and what they are for.
 const UNIQUE: [&str; 2] = ["resource", "authorization_servers"];
@@ -42,6 +45,25 @@ pub enum AuthorizationServers {
         /// Where it came from.
         url: Url,
     },
+}
+
+impl fmt::Display for AuthorizationServers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listed(issuers) => {
+                let names = issuers
+                    .iter()
+                    .map(|issuer| printable(issuer.as_str(), SHOWN));
+                write!(f, "`{}`", names.collect::<Vec<_>>().join("`, `"))
+            }
+            Self::Origin => f.write_str("the server's own origin, as nothing else is named"),
+            Self::Embedded { url, .. } => write!(
+                f,
+                "what is described at `{}`",
+                printable(&display_url(url), SHOWN)
+            ),
+        }
+    }
 }
 
 /// The search for a server's metadata.
@@ -179,7 +201,7 @@ fn read(
         && !methods.is_empty()
         && !methods.iter().any(|method| method == "header")
     {
-        return Err(DiscoveryError::HeaderNotAccepted);
+        return Err(DiscoveryError::HeaderNotAccepted(methods));
     }
     let authorization_servers = match object.get("authorization_servers") {
         None => AuthorizationServers::Origin,
@@ -205,8 +227,11 @@ fn read(
 /// its place, which tells us all we need.
 fn without_resource(object: Object, url: Url) -> Result<Option<ResourceMetadata>, DiscoveryError> {
     if object.get("authorization_servers").is_some() {
-        let reason = "it has no `resource`".to_owned();
-        return Err(DiscoveryError::Document { url, reason });
+        return Err(DiscoveryError::Document {
+            url,
+            reason: "it has no `resource`".to_owned(),
+            rule: Some("RFC 9728 §2"),
+        });
     }
     if object.text("issuer").is_none() || object.text("token_endpoint").is_none() {
         return Ok(None);

@@ -290,10 +290,12 @@ fn read(
     guessed: bool,
     rules: Rules<'_>,
 ) -> Result<AuthorizationServer, DiscoveryError> {
-    let bad = |reason: &str| DiscoveryError::Document {
+    let breaks = |rule, reason: &str| DiscoveryError::Document {
         url: url.clone(),
         reason: reason.to_owned(),
+        rule: Some(rule),
     };
+    let bad = |reason: &str| breaks("RFC 8414 §2", reason);
     let issuer = match object.text("issuer") {
         Some(issuer) => believed(issuer, expected, rules)?,
         // Servers of MCP 2025-03-26 knew no such rule.
@@ -316,7 +318,7 @@ fn read(
     let token_endpoint = endpoint("token endpoint", "token_endpoint")?
         .ok_or_else(|| bad("it has no `token_endpoint`"))?;
     if rules.leads == Leads::Browser {
-        check_authorization(object).map_err(bad)?;
+        check_authorization(object).map_err(|(rule, reason)| breaks(rule, reason))?;
         let allow_missing = guessed || rules.allow_missing_pkce_metadata;
         check_pkce(object, &issuer, allow_missing)?;
     }
@@ -356,16 +358,19 @@ fn read(
     })
 }
 
-/// What the way through the authorization endpoint needs.
-fn check_authorization(object: &Object) -> Result<(), &'static str> {
+/// What the way through the authorization endpoint needs; otherwise which rule says so, and what is
+/// wrong.
+fn check_authorization(object: &Object) -> Result<(), (&'static str, &'static str)> {
     if let Some(types) = object.texts("response_types_supported")
         && !types.iter().any(|kind| kind == "code")
     {
-        return Err("it does not offer the response type `code`");
+        return Err(("RFC 8414 §2", "it does not offer the response type `code`"));
     }
-    // RFC 9126 §5.
     match object.flag("require_pushed_authorization_requests") {
-        true => Err("it requires pushed authorization requests, which are not supported"),
+        true => Err((
+            "RFC 9126 §5",
+            "it requires pushed authorization requests, which are not supported",
+        )),
         false => Ok(()),
     }
 }

@@ -3,10 +3,12 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::ids::Issuer;
+use crate::ids::{Issuer, display_url};
 use crate::oauth::authorize::CallbackError;
 use crate::oauth::device::DeviceError;
 use crate::oauth::discovery::DiscoveryError;
+use crate::oauth::discovery::resource::ResourceMetadata;
+use crate::oauth::discovery::server::AuthorizationServer;
 use crate::oauth::dpop::{self, DpopError};
 use crate::oauth::registration::RegistrationError;
 use crate::oauth::sign_in::FailureNote;
@@ -94,6 +96,42 @@ impl FlowError {
         }
     }
 
+    /// The rule that was broken, or that the refusal goes by: the section of an RFC, or the heading
+    /// in a revision of MCP. `None` where it is no matter of rules, such as a network that is down.
+    pub fn rule(&self) -> Option<&'static str> {
+        match self {
+            Self::Discovery(error) => error.rule(),
+            Self::Registration(error) => error.rule(),
+            Self::SignIn(error) => Some(error.rule()),
+            Self::Device(error) => error.rule(),
+            Self::Token(error) | Self::Exchange(error) => error.rule(),
+            Self::NoRegistration(_) => {
+                Some("MCP 2025-11-25, Authorization, Client Registration Approaches")
+            }
+            Self::NoAuthorizationEndpoint(_) => Some("RFC 6749 §3.1"),
+            Self::OtherIssuersClient { .. } => {
+                Some("MCP 2026-07-28, Authorization, Client Registration")
+            }
+            Self::RedirectUri(_) => Some("RFC 6749 §3.1.2"),
+            Self::ScopesNotGranted(_) => {
+                Some("MCP 2025-11-25, Authorization, Step-Up Authorization Flow")
+            }
+            Self::NoDeviceGrant(_) => Some("RFC 8628 §4"),
+            Self::Dpop(error) => Some(error.rule()),
+            // Theirs stand in the reason.
+            Self::RefreshElsewhere(_) | Self::SignInElsewhere(_) => None,
+            Self::Store(_)
+            | Self::Lock(_)
+            | Self::SignInLock(_)
+            | Self::ProofKey(_)
+            | Self::Callback(_)
+            | Self::TimedOut(_)
+            | Self::TooManyAttempts
+            | Self::NotConfirmed(_)
+            | Self::Unexpected { .. } => None,
+        }
+    }
+
     /// What the user does next.
     pub fn hint(&self) -> &'static str {
         match self {
@@ -161,6 +199,9 @@ fn token_hint(error: &TokenError) -> &'static str {
             "the provider does not know the `resource`; try `--resource` with the value it documents, or an empty one"
         }
         TokenError::InvalidScope(_) => "name the scopes to ask for with `--scope`",
+        TokenError::Refused(refusal) if refusal.is_about_proof() => {
+            "check the clock of this machine; `--dpop never` does without such proofs, if the server allows it"
+        }
         TokenError::ClientDead(_) => "check the client with `--static-oauth-client-info`",
         TokenError::Unavailable(_) | TokenError::Unusable(_) => {
             "you are still signed in; try again later"
@@ -175,35 +216,70 @@ fn token_hint(error: &TokenError) -> &'static str {
 }
 
 impl fmt::Display for FlowError {
+    /// What happened, and behind it in brackets the rule that was broken.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.describe(f)?;
+        match self.rule() {
+            Some(rule) => write!(f, " ({rule})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The same without the rule.
+struct What<'a>(&'a FlowError);
+
+impl fmt::Display for What<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.describe(f)
+    }
+}
+
+impl FlowError {
+    /// What happened, without the rule.
+    pub fn what(&self) -> String {
+        What(self).to_string()
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |issuer: &Issuer| printable(issuer.as_str(), SHOWN);
         match self {
             Self::Store(cause)
             | Self::Lock(cause)
             | Self::SignInLock(cause)
-            | Self::Callback(cause) => cause.fmt(f),
-            Self::Discovery(error) => error.fmt(f),
+            | Self::Callback(cause) => write!(f, "{cause}"),
+            Self::Discovery(error) => write!(f, "{error}"),
             Self::NoRegistration(issuer) => write!(
                 f,
-                "the authorization server `{issuer}` does not let clients register themselves"
+                "the authorization server `{}` does not let clients register themselves",
+                shown(issuer)
             ),
-            Self::Registration(error) => error.fmt(f),
+            Self::Registration(error) => write!(f, "{error}"),
             Self::OtherIssuersClient {
                 client_id,
                 bound_to,
                 wanted_at,
             } => write!(
                 f,
-                "the configured client `{client_id}` belongs to `{bound_to}`, but the server now wants tokens from `{wanted_at}`"
+                "the configured client `{}` belongs to `{}`, but the server now wants tokens from `{}`",
+                printable(client_id, SHOWN),
+                shown(bound_to),
+                shown(wanted_at)
             ),
-            Self::Dpop(error) => error.fmt(f),
+            Self::Dpop(error) => write!(f, "{error}"),
             Self::ProofKey(cause) => write!(f, "no key can be made to bind tokens to: {cause}"),
-            Self::RedirectUri(uri) => write!(f, "the redirect URI `{uri}` is not an address"),
-            Self::NoAuthorizationEndpoint(issuer) => write!(
-                f,
-                "no address is known at which to sign in at `{}`",
-                printable(issuer.as_str(), SHOWN)
-            ),
-            Self::SignIn(error) => error.fmt(f),
+            Self::RedirectUri(uri) => {
+                let uri = printable(uri, SHOWN);
+                write!(f, "the redirect URI `{uri}` is not an address")
+            }
+            Self::NoAuthorizationEndpoint(issuer) => {
+                write!(
+                    f,
+                    "no address is known at which to sign in at `{}`",
+                    shown(issuer)
+                )
+            }
+            Self::SignIn(error) => write!(f, "{error}"),
             Self::TimedOut(seconds) => {
                 write!(f, "the sign-in was not finished within {seconds} s")
             }
@@ -213,18 +289,18 @@ impl fmt::Display for FlowError {
             Self::ScopesNotGranted(scopes) => write!(
                 f,
                 "the server wants the scopes `{}`, which were asked for and not granted",
-                scopes.join(" ")
+                printable(&scopes.join(" "), SHOWN)
             ),
             Self::NoDeviceGrant(issuer) => write!(
                 f,
                 "the authorization server `{}` issues no codes for signing in on another device",
-                printable(issuer.as_str(), SHOWN)
+                shown(issuer)
             ),
-            Self::Device(error) => error.fmt(f),
+            Self::Device(error) => write!(f, "{error}"),
             Self::NotConfirmed(seconds) => {
                 write!(f, "the code was not confirmed within {seconds} s")
             }
-            Self::Token(error) | Self::Exchange(error) => error.fmt(f),
+            Self::Token(error) | Self::Exchange(error) => write!(f, "{error}"),
             Self::RefreshElsewhere(note) => {
                 write!(
                     f,
@@ -262,6 +338,10 @@ impl Error for FlowError {
 /// Something worth telling that happened on the way.
 #[derive(Clone, Debug)]
 pub enum Note {
+    /// What the resource's metadata say, believed.
+    ResourceFound(Box<ResourceMetadata>),
+    /// What the authorization server's metadata say, believed.
+    ServerFound(Box<AuthorizationServer>),
     /// The metadata address in the challenge led nowhere.
     HintIgnored(String),
     /// Another process has got a token meanwhile.
@@ -317,7 +397,9 @@ impl Note {
     /// Whether the user should see it without having asked for details.
     pub fn is_warning(&self) -> bool {
         match self {
-            Self::Adopted
+            Self::ResourceFound(_)
+            | Self::ServerFound(_)
+            | Self::Adopted
             | Self::Refreshing(_)
             | Self::StrayVisit(_)
             | Self::PortTaken(_)
@@ -341,7 +423,28 @@ impl Note {
 
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |text: &str| printable(text, SHOWN);
         match self {
+            Self::ResourceFound(found) => {
+                let resource = found
+                    .resource
+                    .as_ref()
+                    .map(|resource| text(resource.as_str()));
+                match resource {
+                    Some(resource) => write!(
+                        f,
+                        "tokens are for `{resource}`, from {}",
+                        found.authorization_servers
+                    ),
+                    None => write!(f, "tokens are from {}", found.authorization_servers),
+                }
+            }
+            Self::ServerFound(server) => write!(
+                f,
+                "the authorization server is `{}`, its token endpoint `{}`",
+                text(server.issuer.as_str()),
+                text(&display_url(&server.token_endpoint))
+            ),
             Self::HintIgnored(why) => {
                 write!(
                     f,

@@ -164,6 +164,7 @@ impl Flow {
                 fetch_resource(task, search, after)
             }
             Step::Found(resource) => {
+                self.note(Note::ResourceFound(Box::new(resource.clone())));
                 let named = self.settings.issuer.as_ref();
                 let preferred = |issuer: &Issuer| {
                     named == Some(issuer) || task.cached.clients.contains_key(issuer)
@@ -218,10 +219,13 @@ impl Flow {
                 };
                 (state, Action::Fetch { url, after })
             }
-            Step::Found(server) => match self.plan(task, resource, server) {
-                Ok(plan) => self.approach(plan, now),
-                Err(error) => fail(error),
-            },
+            Step::Found(server) => {
+                self.note(Note::ServerFound(Box::new(server.clone())));
+                match self.plan(task, resource, server) {
+                    Ok(plan) => self.approach(plan, now),
+                    Err(error) => fail(error),
+                }
+            }
             Step::Failed(error) => fail(FlowError::Discovery(error)),
         }
     }

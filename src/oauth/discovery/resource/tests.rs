@@ -44,7 +44,7 @@ impl Walk {
     }
 
     fn feed(&mut self, fetched: Fetched) {
-        let ended = Step::Failed(DiscoveryError::HeaderNotAccepted);
+        let ended = Step::Failed(DiscoveryError::HeaderNotAccepted(Vec::new()));
         let Step::Fetch(search, _) = std::mem::replace(&mut self.step, ended) else {
             panic!("nothing is asked any more");
         };
@@ -335,7 +335,7 @@ fn a_server_that_takes_no_header_ends_the_search() {
     };
     assert!(matches!(
         with(r#"["body","query"]"#).failed(),
-        DiscoveryError::HeaderNotAccepted
+        DiscoveryError::HeaderNotAccepted(_)
     ));
     with(r#"["body","header"]"#).found();
     with("[]").found();

@@ -21,7 +21,7 @@ impl Walk {
             issuer: None,
             leads: Leads::Browser,
             asked: Vec::new(),
-            step: Step::Failed(DiscoveryError::HeaderNotAccepted),
+            step: Step::Failed(DiscoveryError::HeaderNotAccepted(Vec::new())),
         };
         walk.step = ServerSearch::start(
             servers,
@@ -67,7 +67,7 @@ impl Walk {
     }
 
     fn feed(mut self, fetch: impl FnOnce(&Url) -> Fetched) -> Self {
-        let ended = Step::Failed(DiscoveryError::HeaderNotAccepted);
+        let ended = Step::Failed(DiscoveryError::HeaderNotAccepted(Vec::new()));
         let Step::Fetch(search, _) = std::mem::replace(&mut self.step, ended) else {
             panic!("nothing is asked any more");
         };

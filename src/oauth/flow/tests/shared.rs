@@ -28,7 +28,7 @@ fn a_sign_in_that_fails_is_noted_for_those_that_wait() {
     assert!(matches!(end.result, Err(FlowError::SignIn(_))));
     let note = end.world.cache.failures.sign_in.clone().unwrap();
     assert_eq!((note.count, note.transient), (1, false));
-    assert_eq!(note.reason, "the sign-in was declined");
+    assert_eq!(note.reason, "the sign-in was declined (RFC 6749 §4.1.2.1)");
     // The next one is told from it.
     let again = end.world.visited([denied()]).challenged();
     assert_eq!(again.world.cache.failures.sign_in.unwrap().count, 2);

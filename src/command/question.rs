@@ -1,5 +1,5 @@
-//! What `login` asks the server to learn whether it wants a sign-in: to open a session, over either
-//! transport.
+//! What `login` and `doctor` ask the server to learn whether it wants a sign-in: to open a session,
+//! over either transport.
 
 use bytes::Bytes;
 
@@ -12,16 +12,18 @@ use crate::mcp::transport::{Detection, Next, Preference, Setback, Transport};
 use crate::net::remote::{Answer, Carried, Remote, Way};
 use crate::oauth::challenge::Challenge;
 
-/// What the server asks for; `None` if it lets anybody in.
+/// What the server asks for; `None` if it lets anybody in. `heard` is told every answer, and the
+/// method it is the answer to.
 pub(super) async fn challenge(
     remote: &Remote,
     host: &str,
     preference: Preference,
+    mut heard: impl FnMut(&'static str, &Answer),
 ) -> Result<Option<Challenge>, Error> {
     let mut detection = Detection::new(preference, None);
     let mut transport = detection.begin();
     loop {
-        let answer = ask(remote, host, transport).await?;
+        let answer = ask(remote, host, transport, &mut heard).await?;
         if answer.status == 401 {
             return Ok(Some(answer.challenge().challenge.unwrap_or_default()));
         }
@@ -56,18 +58,27 @@ pub(super) async fn challenge(
 }
 
 /// Asks, and follows the server to where it has moved its endpoint (RFC 9110 §15.4).
-async fn ask(remote: &Remote, host: &str, transport: Transport) -> Result<Answer, Error> {
+async fn ask(
+    remote: &Remote,
+    host: &str,
+    transport: Transport,
+    heard: &mut impl FnMut(&'static str, &Answer),
+) -> Result<Answer, Error> {
     let unreachable = |cause| Error::Unreachable {
         server: host.to_owned(),
         cause,
     };
     let mut way = Way::default();
     for _ in 0..=REDIRECTS {
-        let sent = match transport {
-            Transport::Streamable => remote.post(&way, initialize(), Carried::default()).await,
-            Transport::Sse => remote.open_events(&way, None).await,
+        let (method, sent) = match transport {
+            Transport::Streamable => {
+                let sent = remote.post(&way, initialize(), Carried::default()).await;
+                ("POST", sent)
+            }
+            Transport::Sse => ("GET", remote.open_events(&way, None).await),
         };
         let answer = sent.map_err(|broken| unreachable(broken.cause))?;
+        heard(method, &answer);
         way.to = match (transport, answer.status) {
             (_, 307 | 308) | (Transport::Sse, 301..=303) => remote.follow(&answer),
             _ => None,
@@ -96,7 +107,7 @@ async fn end(remote: &Remote, answer: &Answer) {
 }
 
 /// The request that every server understands and that has no effects.
-fn initialize() -> Bytes {
+pub(super) fn initialize() -> Bytes {
     let (version, program) = (NEWEST.name, env!("CARGO_PKG_VERSION"));
     format!(
         "{{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{{\"protocolVersion\":\"{version}\",\

@@ -1,0 +1,141 @@
+//! Initialize and tools: a session with what there is.
+
+use serde_json::Value;
+
+use super::super::aside;
+use super::super::report::{Kind, Name, Step};
+use super::super::session::{self, Told};
+use super::{Reached, Walk};
+use crate::access::Access;
+use crate::bridge::Wire;
+use crate::command::remote;
+use crate::error::Error;
+use crate::login::{Held, Login};
+use crate::oauth::challenge::Challenge;
+use crate::oauth::token::Grant;
+use crate::untrusted::{SHOWN, printable};
+
+/// The steps that a session takes.
+const TALKED: [Name; 2] = [Name::Initialize, Name::Tools];
+
+impl Walk<'_, '_> {
+    /// Talks to the server as an AI client does, with a token if there is one. `told` is what came
+    /// of doing so without, if that was done.
+    pub(super) async fn talk(
+        &mut self,
+        login: Option<Login>,
+        grant: Option<Grant>,
+        reached: &Reached,
+        told: Option<Told>,
+    ) -> Result<(), Error> {
+        let mut held = Held::default();
+        let told = match (reached, login, grant, told) {
+            (Reached::No, ..) => return self.skip(&TALKED, "the server was not reached"),
+            // In a session of the bridge's own, a token that is refused is mended.
+            (_, Some(login), Some(_), _) if self.may_sign_in => self.session(Some(login)).await?,
+            (_, Some(login), Some(grant), _) => {
+                let (holding, wanted) = login.holding(Some(grant));
+                held = wanted;
+                self.session(Some(holding)).await?
+            }
+            (Reached::Open, _, _, Some(told)) => told,
+            (Reached::Open, None, ..) => self.session(None).await?,
+            _ => return self.skip(&TALKED, "they need a token, and there is none to use"),
+        };
+        let wanted = held.wanted();
+        let step = match &told.initialize {
+            Ok(result) => initialized(result),
+            Err(error) => self.failed(Name::Initialize, error, wanted.as_ref()),
+        };
+        self.page.add(step)?;
+        let step = match &told.tools {
+            _ if told.initialize.is_err() => Step::skip(Name::Tools, "there is no session"),
+            None => Step::skip(Name::Tools, "the server offers no tools"),
+            Some(Ok(count)) => listed(*count),
+            Some(Err(error)) => self.failed(Name::Tools, error, wanted.as_ref()),
+        };
+        self.page.add(step)
+    }
+
+    /// Holds a session, with the tokens of `login` if there are any.
+    pub(super) async fn session(&self, login: Option<Login>) -> Result<Told, Error> {
+        let wire = Wire {
+            remote: remote(self.config, self.http.clone()),
+            access: login.map_or(Access::Header, Access::Login),
+            memory: None,
+            transport: self.config.transport,
+            server: self.config.server.host(),
+            diag: aside(&self.diag),
+            keep_alive: None,
+        };
+        self.in_session.set(true);
+        let told = session::hold(wire).await;
+        self.in_session.set(false);
+        told
+    }
+
+    /// A request of the session that got an error. `wanted` is what the server asked for in place
+    /// of the token.
+    fn failed(&self, name: Name, error: &Value, wanted: Option<&Challenge>) -> Step {
+        let bridge = &error["data"]["bridge"];
+        let Some(wanted) = wanted else {
+            let kind = match bridge["stage"].as_str() {
+                Some("connect") => Kind::Unreachable,
+                _ => Kind::Failed,
+            };
+            let message = error["message"]
+                .as_str()
+                .unwrap_or("an error without a message");
+            return Step::fail(name, kind, message)
+                .found_some("code", error["code"].as_i64().map(|code| code.to_string()))
+                .hint(bridge["hint"].as_str());
+        };
+        let lacks_scope = wanted.error.as_deref() == Some("insufficient_scope");
+        let summary = match lacks_scope {
+            true => "the server says that the token lacks a scope",
+            false => "the server does not accept the token",
+        };
+        let grant = self.cached.grant.as_ref();
+        let can_refresh = grant.is_some_and(|grant| grant.tokens.refresh_token.is_some());
+        let hint = match can_refresh && !lacks_scope {
+            true => "the bridge refreshes it when that happens; to see whether that works, give `--sign-in`".to_owned(),
+            false => format!("run {}", self.config.again.login()),
+        };
+        let quoted = |text: &String| format!("`{}`", printable(text, SHOWN));
+        Step::fail(name, Kind::NeedsSignIn, summary)
+            .found_some("error", wanted.error.as_ref().map(quoted))
+            .found_some(
+                "error_description",
+                wanted.error_description.as_ref().map(quoted),
+            )
+            .found_some(
+                "scope",
+                wanted.scope.as_ref().map(|scope| quoted(&scope.join(" "))),
+            )
+            .rule(Some("RFC 6750 §3.1"))
+            .hint(Some(hint))
+    }
+}
+
+fn listed(count: usize) -> Step {
+    let step = match count {
+        0 => Step::warn(Name::Tools, "the server lists no tools"),
+        1 => Step::ok(Name::Tools, "1 tool"),
+        count => Step::ok(Name::Tools, format!("{count} tools")),
+    };
+    step.rule(Some("MCP 2025-11-25, Tools, Listing Tools"))
+}
+
+fn initialized(result: &Value) -> Step {
+    let text = |value: &Value| {
+        value
+            .as_str()
+            .map(|text| format!("`{}`", printable(text, SHOWN)))
+    };
+    let info = &result["serverInfo"];
+    Step::ok(Name::Initialize, "the server opens a session")
+        .found_some("protocol", text(&result["protocolVersion"]))
+        .found_some("server", text(&info["name"]))
+        .found_some("version", text(&info["version"]))
+        .rule(Some("MCP 2025-11-25, Lifecycle, Initialization"))
+}
