@@ -6,6 +6,7 @@
 mod authorization;
 mod doctor;
 mod dpop;
+mod trust;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -17,6 +18,7 @@ use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcomm
 pub use dpop::DpopOptions;
 
 pub use doctor::DoctorArgs;
+pub use trust::TrustOptions;
 
 /// Prefix of the environment variables that stand for options.
 pub const ENV_PREFIX: &str = "MCP_DRAWBRIDGE_";
@@ -400,6 +402,10 @@ pub struct CommonOptions {
     /// Use IPv4 only
     #[arg(long, hide_short_help = true)]
     pub ipv4: bool,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub trust: TrustOptions,
 
     /// Write decisions and their reasons to stderr
     #[arg(long)]

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use http::header::{AUTHORIZATION, HeaderMap};
 use serde_json::{Map, Value};
-use url::Host;
+use url::{Host, Url};
 
 use crate::cli::{
     CommonOptions, LogoutArgs, Request, ServerArgs, StatusArgs, UsageError, WhichOptions,
@@ -96,7 +96,7 @@ pub enum Job {
     /// Sign in and say what was granted.
     Login(Box<Config>),
     /// Revoke and forget sign-ins.
-    Logout(Logout),
+    Logout(Box<Logout>),
     /// List the cached sign-ins.
     Status(Status),
     /// Walk the way to a server step by step.
@@ -106,8 +106,8 @@ pub enum Job {
 /// What every command needs.
 #[derive(Clone, Debug)]
 pub struct Base {
-    /// The folder of the sign-ins; absolute.
-    pub dir: PathBuf,
+    /// The folder of the sign-ins; absolute. `None` where the system names none.
+    pub dir: Option<PathBuf>,
     /// How much is written to stderr.
     pub level: Level,
     /// What is odd but no reason to stop; to be written once the output exists.
@@ -287,7 +287,7 @@ impl Job {
         Ok(match request {
             Request::Bridge(args) => Self::Bridge(Box::new(Config::new(&args, around)?)),
             Request::Login(args) => Self::Login(Box::new(Config::new(&args, around)?)),
-            Request::Logout(args) => Self::Logout(Logout::new(&args, around)?),
+            Request::Logout(args) => Self::Logout(Box::new(Logout::new(&args, around)?)),
             Request::Status(args) => Self::Status(Status::new(&args, around)?),
             Request::Doctor(args) => Self::Doctor(Box::new(Doctor {
                 config: Config::new(&args.server, around)?,
@@ -361,7 +361,15 @@ impl Config {
             base.warnings.extend(without_effect(args, &lookup));
         }
         let callback = callback(args, &lookup)?;
-        let http = network::http_settings(&args.common, around, &lookup, &mut base.warnings)?;
+        let mut http = network::http_settings(&args.common, around, &lookup, &mut base.warnings)?;
+        let issuer = match lookup.text("issuer", &args.issuer) {
+            Some(given) => Some(oauth::issuer(&given)?),
+            None => None,
+        };
+        http.policy.server = Some(server.url().clone());
+        // What the user names is theirs, as the server is.
+        let own = issuer.iter().map(Issuer::as_str);
+        http.policy.own = own.filter_map(|own| Url::parse(own).ok()).collect();
         if http.ipv4 && matches!(server.url().host(), Some(Host::Ipv6(_))) {
             return Err(UsageError::new(format!(
                 "`--ipv4` excludes the IPv6 address in `{server}`"
@@ -541,7 +549,7 @@ fn keep_alive(args: &ServerArgs, lookup: &Lookup<'_>) -> Result<Option<Duration>
     }
 }
 
-fn dir(around: &Surroundings<'_>, lookup: &Lookup<'_>) -> Result<PathBuf, UsageError> {
+fn dir(around: &Surroundings<'_>, lookup: &Lookup<'_>) -> Result<Option<PathBuf>, UsageError> {
     let hint = format!("name a folder with the variable `{DIR_VARIABLE}`, as an absolute path");
     let variable = around.env.get(DIR_VARIABLE).filter(|text| !text.is_empty());
     let variable = variable.map(|text| Given {
@@ -549,18 +557,15 @@ fn dir(around: &Surroundings<'_>, lookup: &Lookup<'_>) -> Result<PathBuf, UsageE
         origin: format!("`{DIR_VARIABLE}`"),
     });
     match variable.or_else(|| lookup.only_filed("dir")) {
-        Some(Given { text, .. }) if Path::new(&text).is_absolute() => Ok(PathBuf::from(text)),
+        Some(Given { text, .. }) if Path::new(&text).is_absolute() => Ok(Some(PathBuf::from(text))),
         Some(Given { text, origin }) => Err(UsageError::new(format!(
             "the folder `{text}` in {origin} is not an absolute path"
         ))
         .with_hint(hint)),
-        None => around
+        None => Ok(around
             .data_dir
             .as_ref()
-            .map(|dir| dir.join("mcp-drawbridge"))
-            .ok_or_else(|| {
-                UsageError::new("this system names no folder for a user's data").with_hint(hint)
-            }),
+            .map(|dir| dir.join("mcp-drawbridge"))),
     }
 }
 

@@ -217,7 +217,7 @@ impl fmt::Display for Issuer {
 }
 
 /// The name under which one sign-in is cached: a file name that is valid on every platform.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ServerKey(String);
 
 /// Why a name given by the user cannot be used for cache files.

@@ -122,10 +122,14 @@ impl Login {
     ) -> Result<(Self, Task), StoreError> {
         let (standing_published, standing) = watch::channel(Standing::Quiet);
         let (pasted, pastes) = mpsc::channel(PASTES);
+        let (store, unwritable) = Store::open_or_memory(config.base.dir.clone())?;
+        if let Some(unwritable) = unwritable {
+            diag.warn(unwritable);
+        }
         let rim = Arc::new(Rim {
             settings: Arc::new(settings(config)),
             key: config.key.clone(),
-            store: Store::open(config.base.dir.clone())?,
+            store,
             http,
             headers: config.headers.clone(),
             diag,

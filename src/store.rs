@@ -1,4 +1,7 @@
-//! The token cache on disk: one folder, a few files for each name, and the locks beside them.
+//! Where sign-ins are kept: in files, or in memory where none can be written. [`Store`] is the door;
+//! which of them is behind it, only whoever opens it knows.
+//!
+//! Files are in one folder, a few for each name, and the locks beside them:
 //!
 //! | file | what | who may write it |
 //! |---|---|---|
@@ -9,15 +12,170 @@
 //!
 //! Reading takes no lock, because a file is only ever replaced as a whole.
 
-mod attempt;
 mod error;
+mod file;
 mod lock;
+mod memory;
 mod platform;
-mod server;
-mod tokens;
 mod wire;
 
-pub use error::{StoreError, Warning};
+use std::fmt;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+pub use error::{StoreError, Unwritable, Warning};
+pub use file::FileStore;
 pub use lock::{Lock, LockError, SignInLock};
+pub use memory::MemoryStore;
 pub use platform::exposure;
-pub use tokens::{Cached, Store};
+
+use crate::ids::ServerKey;
+use crate::oauth::invitation::Open;
+use crate::oauth::sign_in::SignIn;
+
+/// How long a try for a lock waits for the next, at least; a random part of the same length is
+/// added, so that many waiters do not move in step.
+const POLL: Duration = Duration::from_millis(20);
+
+/// What the cache knows about one name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cached {
+    /// Nothing.
+    Absent,
+    /// A sign-in, or a registration that waits for one.
+    Present(Box<SignIn>),
+    /// A file that cannot be used. Signing in replaces it.
+    Unreadable {
+        /// Why, to be read after "cannot be used:"; quotes nothing from the file.
+        reason: String,
+    },
+    /// A file in a format of a later version of this program. It is never touched.
+    Newer {
+        /// The number of that format.
+        version: u64,
+    },
+}
+
+/// A place for sign-ins. Its calls may touch the disk: reading takes microseconds, writing a
+/// millisecond.
+pub trait TokenStore: fmt::Debug + Send + Sync {
+    /// The folder, for messages; where there is none, the one that cannot be used.
+    fn folder(&self) -> &Path;
+
+    /// Where the tokens of `key` stand, for messages.
+    fn token_file(&self, key: &ServerKey) -> PathBuf;
+
+    /// The warnings that came up since the last call.
+    fn take_warnings(&self) -> Vec<Warning>;
+
+    /// What is known about `key`. Takes no lock; whoever is about to spend something reads again
+    /// under it.
+    fn read(&self, key: &ServerKey) -> Result<Cached, StoreError>;
+
+    /// Replaces what is known about the locked name. When this returns, it is kept as well as it
+    /// can be. What a file held beyond what we know stays; one that could not be read is replaced.
+    fn write(&self, lock: &Lock, sign_in: &SignIn) -> Result<(), StoreError>;
+
+    /// Forgets the locked name: tokens, clients and all.
+    fn remove(&self, lock: &Lock) -> Result<(), StoreError>;
+
+    /// Every name that something is known about, sorted.
+    fn list(&self) -> Result<Vec<ServerKey>, StoreError>;
+
+    /// Takes the right to change the tokens of `key`; `None` if another has it. Where there are no
+    /// locks, it is given all the same and a [`Warning::NoLocks`] is left.
+    fn try_lock(&self, key: &ServerKey) -> Result<Option<Lock>, LockError>;
+
+    /// Takes the right to have a browser open for `key`, or says at once that another has it. A
+    /// waiter asks again until either the tokens have changed or the lock is free.
+    fn try_lock_sign_in(&self, key: &ServerKey) -> Result<Option<SignInLock>, LockError>;
+
+    /// The attempt that a former holder of the lock left open; `None` if there is none or it
+    /// cannot be understood, in which case a new one is begun.
+    fn read_attempt(&self, lock: &SignInLock) -> Result<Option<Open>, StoreError>;
+
+    /// The attempt that another has open now, as far as it can be told without its lock.
+    fn peek_attempt(&self, key: &ServerKey) -> Option<Open>;
+
+    /// Notes the attempt that a person is about to be shown.
+    fn write_attempt(&self, lock: &SignInLock, open: &Open) -> Result<(), StoreError>;
+
+    /// Forgets the attempt, when its outcome is known.
+    fn remove_attempt(&self, lock: &SignInLock) -> Result<(), StoreError>;
+}
+
+/// Where the sign-ins of this process are. Clones share everything.
+#[derive(Clone, Debug)]
+pub struct Store(Arc<dyn TokenStore>);
+
+impl Deref for Store {
+    type Target = dyn TokenStore;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.0
+    }
+}
+
+impl Store {
+    /// The files in `folder`, which is created for the user alone if it is not there, and made
+    /// private if others can look into it. For who wants to know or to end what is kept there.
+    pub fn open(folder: PathBuf) -> Result<Self, StoreError> {
+        Ok(Self(Arc::new(FileStore::open(folder)?)))
+    }
+
+    /// The same for who keeps something: where nothing can be written, it is kept in memory, and why
+    /// is given, for the user to know. `None` for a system that names no folder.
+    pub fn open_or_memory(
+        folder: Option<PathBuf>,
+    ) -> Result<(Self, Option<Unwritable>), StoreError> {
+        let Some(folder) = folder else {
+            let store = MemoryStore::new(PathBuf::new(), None);
+            return Ok((Self(Arc::new(store)), Some(Unwritable::NoFolder)));
+        };
+        let why = match FileStore::open_to_write(folder.clone()) {
+            Ok(store) => return Ok((Self(Arc::new(store)), None)),
+            Err(StoreError::Folder { source, .. }) => source,
+            Err(error) => return Err(error),
+        };
+        let below = FileStore::open_to_read(folder.clone());
+        let unwritable = Unwritable::Folder {
+            path: folder.clone(),
+            source: Arc::new(why),
+            is_read: below.is_some(),
+        };
+        let store = MemoryStore::new(folder, below);
+        Ok((Self(Arc::new(store)), Some(unwritable)))
+    }
+
+    /// Waits up to `limit` for the right to change the tokens of `key`. `waiting` is called once,
+    /// when it turns out that another process has it.
+    pub async fn lock(
+        &self,
+        key: &ServerKey,
+        limit: Duration,
+        waiting: impl FnOnce(),
+    ) -> Result<Lock, LockError> {
+        let deadline = Instant::now() + limit;
+        let mut waiting = Some(waiting);
+        loop {
+            if let Some(lock) = self.try_lock(key)? {
+                return Ok(lock);
+            }
+            if let Some(announce) = waiting.take() {
+                announce();
+            }
+            if Instant::now() >= deadline {
+                return Err(LockError::Busy {
+                    name: key.to_string(),
+                    waited: limit,
+                });
+            }
+            let pause = POLL + POLL.mul_f32(rand::random());
+            tokio::time::sleep_until(deadline.min(Instant::now() + pause)).await;
+        }
+    }
+}

@@ -4,13 +4,13 @@ use crate::diag::Diag;
 use crate::ids::{ServerKey, ServerUrl};
 use crate::mcp::record::ServerRecord;
 use crate::mcp::transport::{Transport, Verdict};
-use crate::store::Store;
+use crate::store::FileStore;
 
 /// The place in the cache for one server.
 #[derive(Clone, Debug)]
 pub struct Memory {
     /// The cache.
-    pub store: Store,
+    pub store: FileStore,
     /// The name in it.
     pub key: ServerKey,
     /// The server.

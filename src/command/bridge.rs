@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::login::Login;
 use crate::net::connections::Connections;
 use crate::stdio::{Output, read_lines};
-use crate::store::Store;
+use crate::store::{FileStore, StoreError};
 
 /// Runs until the AI client goes away.
 pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
@@ -40,10 +40,10 @@ pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
     }
 }
 
-/// Where hints about the server are kept. A sign-in cannot do without the folder, and says so; hints
-/// can.
+/// Where hints about the server are kept. They can be done without.
 fn memory(config: &Config, diag: &Diag) -> Option<Memory> {
-    match Store::open(config.base.dir.clone()) {
+    let folder = config.base.dir.clone().ok_or(StoreError::NoFolder);
+    match folder.and_then(FileStore::open) {
         Ok(store) => Some(Memory {
             store,
             key: config.key.clone(),

@@ -58,7 +58,7 @@ async fn sign_in(config: &Config, diag: &Diag) -> Result<(), Error> {
 /// Whose grant it is. The client that it belongs to stands beside it in the cache; if it could not
 /// be saved, which has been said, that is not known.
 fn account(config: &Config, grant: &Grant) -> Option<Account> {
-    let store = Store::open(config.base.dir.clone()).ok()?;
+    let store = Store::open(config.base.dir.clone()?).ok()?;
     match store.read(&config.key).ok()? {
         Cached::Present(sign_in) if sign_in.grant.as_ref() == Some(grant) => sign_in.account(),
         _ => None,

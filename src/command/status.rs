@@ -13,7 +13,7 @@ use crate::ids::{ServerKey, ServerUrl};
 use crate::oauth::dpop::ProofKey;
 use crate::oauth::id_token::Account;
 use crate::oauth::sign_in::{Failures, SignIn};
-use crate::store::{Cached, Store};
+use crate::store::{Cached, Store, StoreError};
 
 /// Version of the JSON form. New members may come without a new version.
 const FORMAT: u32 = 1;
@@ -103,7 +103,7 @@ impl fmt::Display for Health {
 
 /// The sign-ins that `status` asks for, as the text to print. `now` is in seconds since the epoch.
 pub fn answer(status: &Status, now: u64, diag: &Diag) -> Result<String, Error> {
-    let store = Store::open(status.base.dir.clone())?;
+    let store = Store::open(status.base.dir.clone().ok_or(StoreError::NoFolder)?)?;
     let mut sign_ins = Vec::new();
     for key in store.list()? {
         let cached = store.read(&key)?;

@@ -107,8 +107,8 @@ fn an_address_alone_is_enough() {
     assert_eq!(config.server.as_str(), SERVER);
     assert!(config.key.as_str().starts_with("mcp.example.com_mcp_"));
     assert_eq!(
-        config.base.dir,
-        Path::new("/home/me/.local/share/mcp-drawbridge")
+        config.base.dir.as_deref(),
+        Some(Path::new("/home/me/.local/share/mcp-drawbridge"))
     );
     assert_eq!(config.base.level, Level::Normal);
     assert_eq!(config.http.connect_timeout, Duration::from_secs(10));
@@ -248,6 +248,9 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
             c.http.proxies.direct == "a.test,.b.test"
         }),
         ("ipv4", "", |c| c.http.ipv4),
+        ("allow-internal-addresses", "", |c| {
+            c.http.policy.allow_internal
+        }),
         ("debug", "", |c| c.base.level == Level::Debug),
         ("silent", "", |c| c.base.level == Level::Silent),
     ];
@@ -741,10 +744,8 @@ fn the_folder_can_be_chosen_as_an_absolute_path() {
     } else {
         "/srv/signins"
     };
-    assert_eq!(
-        World::default().var(DIR_VARIABLE, dir).config(&[]).base.dir,
-        Path::new(dir)
-    );
+    let chosen = World::default().var(DIR_VARIABLE, dir).config(&[]).base.dir;
+    assert_eq!(chosen.as_deref(), Some(Path::new(dir)));
     assert!(
         World::default()
             .var(DIR_VARIABLE, "~/x")

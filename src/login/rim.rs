@@ -105,6 +105,10 @@ impl Rim {
 
     /// Fetches a metadata document after so many seconds.
     pub async fn fetch(&self, url: Url, after: u64) -> Fetched {
+        fetched(self.document(url, after).await)
+    }
+
+    async fn document(&self, url: Url, after: u64) -> Result<Document, FetchError> {
         pause(after).await;
         let server = self.settings.server.url();
         let mut headers = match same_origin(&url, server) {
@@ -114,7 +118,7 @@ impl Rim {
         // MCP 2025-03-26, Authorization, Server Metadata Discovery.
         let revision = HeaderValue::from_static(INITIALIZE_REVISIONS[0].name);
         headers.insert("mcp-protocol-version", revision);
-        fetched(net_http::fetch(&self.http, url, headers).await)
+        net_http::fetch(&self.http, url, headers).await
     }
 
     /// Who follows the flows.
@@ -236,12 +240,17 @@ impl Hands {
             }
             Action::RequestToken { request, after } => self.request_token(&request, after).await,
             Action::AwaitTurn { until } => self.await_turn(until).await,
-            Action::Fetch { url, after } => Event::Fetched(self.rim.fetch(url, after).await),
+            Action::Fetch { url, after } => told(self.rim.document(url, after).await),
             Action::MakeKey => Event::KeyMade(ProofKey::generate().map_err(cause)),
             Action::Bind { port, strict } => Event::Bound(self.bind(port, strict)),
-            Action::Register { url, body } => Event::Fetched(self.register(url, &body).await),
-            Action::Probe(attempt) => Event::Fetched(self.probe(attempt.address.0.clone()).await),
-            Action::OpenBrowser { attempt, resumed } => self.open_browser(&attempt, resumed),
+            Action::Register { url, body } => self.register(url, &body).await,
+            Action::Probe(attempt) => self.probe(attempt.address.0.clone()).await,
+            Action::OpenBrowser { attempt, resumed } => {
+                match net_http::may_open(&self.rim.http, &attempt.address.0).await {
+                    Ok(()) => self.open_browser(&attempt, resumed),
+                    Err(error) => Event::Forbidden(cause(error)),
+                }
+            }
             Action::AwaitCallback { until } => self.await_callback(until).await,
             Action::RequestCode { request, after } => self.request_code(&request, after).await,
             Action::ShowCode { attempt, how } => self.show_code(attempt, how),
@@ -253,9 +262,7 @@ impl Hands {
     fn read(&mut self) -> Result<SignIn, Cause> {
         let rim = &self.rim;
         let cached = rim.store.read(&rim.key);
-        for warning in rim.store.take_warnings() {
-            rim.diag.warn(warning);
-        }
+        self.tell_warnings();
         let sign_in = match cached.map_err(cause)? {
             Cached::Present(sign_in) => *sign_in,
             Cached::Absent => SignIn::default(),
@@ -276,6 +283,12 @@ impl Hands {
         };
         self.seen = sign_in.clone();
         Ok(sign_in)
+    }
+
+    fn tell_warnings(&self) {
+        for warning in self.rim.store.take_warnings() {
+            self.rim.diag.warn(warning);
+        }
     }
 
     async fn lock(&mut self) -> Result<(), Cause> {
@@ -303,6 +316,7 @@ impl Hands {
         });
         let (lock, outcome) = writing.await.map_err(cause)?;
         self.lock = Some((lock, here));
+        self.tell_warnings();
         outcome.map_err(cause)
     }
 
@@ -374,14 +388,14 @@ impl Hands {
         }
     }
 
-    async fn probe(&self, url: Url) -> Fetched {
+    async fn probe(&self, url: Url) -> Event {
         let accept = HeaderValue::from_static("text/html,application/xhtml+xml,*/*;q=0.8");
         let headers = HeaderMap::from_iter([(header::ACCEPT, accept)]);
-        fetched(net_http::fetch(&self.rim.http, url, headers).await)
+        told(net_http::fetch(&self.rim.http, url, headers).await)
     }
 
-    async fn register(&self, url: Url, body: &Value) -> Fetched {
-        fetched(net_http::post_json(&self.rim.http, url, None, body.to_string()).await)
+    async fn register(&self, url: Url, body: &Value) -> Event {
+        told(net_http::post_json(&self.rim.http, url, None, body.to_string()).await)
     }
 
     fn bind(&mut self, port: Option<u16>, strict: bool) -> Result<(u16, Randomness), Cause> {
@@ -480,6 +494,15 @@ fn cause(error: impl std::error::Error + Send + Sync + 'static) -> Cause {
     Arc::new(error)
 }
 
+/// What came of a request to an address that a server named.
+/// What the flow is told of an exchange.
+fn told(outcome: Result<Document, FetchError>) -> Event {
+    match outcome {
+        Err(error @ FetchError::Forbidden(_)) => Event::Forbidden(cause(error)),
+        outcome => Event::Fetched(fetched(outcome)),
+    }
+}
+
 fn fetched(outcome: Result<Document, FetchError>) -> Fetched {
     match outcome {
         Ok(document) => Ok(Reply {
@@ -488,9 +511,11 @@ fn fetched(outcome: Result<Document, FetchError>) -> Fetched {
             body: document.body,
             url: document.url,
         }),
-        Err(error @ (FetchError::TooLarge { .. } | FetchError::Redirected { .. })) => {
-            Err(FetchFault::Unusable(cause(error)))
-        }
+        Err(
+            error @ (FetchError::TooLarge { .. }
+            | FetchError::Redirected { .. }
+            | FetchError::Forbidden(_)),
+        ) => Err(FetchFault::Unusable(cause(error))),
         Err(error) => Err(match error.may_have_been_processed() {
             true => FetchFault::NoAnswer(cause(error)),
             false => FetchFault::NotSent(cause(error)),

@@ -258,6 +258,9 @@ fn unavailable(error: FetchError) -> TokenError {
     if let FetchError::TooLarge { .. } | FetchError::Redirected { .. } = error {
         return TokenError::Unusable(error.to_string());
     }
+    if let FetchError::Forbidden(forbidden) = &error {
+        return TokenError::Unusable(format!("{forbidden}; {}", forbidden.hint()));
+    }
     let effect = match error.may_have_been_processed() {
         true => Effect::Unknown,
         false => Effect::None,

@@ -506,4 +506,39 @@ mod tests {
             parse_challenges([line.as_slice()]);
         }
     }
+
+    #[test]
+    fn a_dpop_challenge_names_algorithms_and_what_else_would_do() {
+        let reading = read(&[
+            r#"DPoP algs="ES256  PS256", resource_metadata="https://h.example/m""#,
+            "Bearer",
+        ]);
+        let challenge = reading.challenge.unwrap();
+        assert_eq!(challenge.scheme, Scheme::Dpop);
+        let algs = vec!["ES256".to_owned(), "PS256".to_owned()];
+        assert_eq!(challenge.algs, Some(algs));
+        assert!(challenge.or_bearer && !challenge.refuses_proof);
+        let only = one(r#"DPoP algs="ES256""#);
+        assert!(!only.or_bearer);
+        // To a Bearer challenge `algs` means nothing.
+        assert_eq!(one(r#"Bearer algs="ES256""#).algs, None);
+    }
+
+    #[test]
+    fn a_refused_proof_is_found_behind_another_challenge() {
+        for (error, refused) in [
+            ("use_dpop_nonce", true),
+            ("invalid_dpop_proof", true),
+            ("invalid_token", false),
+        ] {
+            let dpop = format!(r#"DPoP error="{error}""#);
+            let metadata = r#"Bearer resource_metadata="https://h.example/m""#;
+            for lines in [vec![dpop.as_str()], vec![metadata, &dpop]] {
+                let reading = read(&lines);
+                assert_eq!(reading.dpop_error.as_deref(), Some(error));
+                assert_eq!(reading.challenge.unwrap().refuses_proof, refused);
+            }
+        }
+        assert_eq!(read(&[r#"Bearer error="use_dpop_nonce""#]).dpop_error, None);
+    }
 }

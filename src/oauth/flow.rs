@@ -65,6 +65,8 @@
 //! Before `OpeningBrowser`, or the probe before it, and before `RequestingCode` there is
 //! `MakingKey` where tokens are to be bound to a key and there is none yet.
 //!
+//! An address where a server may not send us ends the flow wherever it is.
+//!
 //! What fails with the lock of the sign-in held passes through `NotingFailure`, so that those who
 //! waited for it fail with it; the same holds for a refresh.
 //!
@@ -393,6 +395,9 @@ impl Flow {
             (S::ShowingCode(shown), E::CodeShown) => self.code_shown(shown, now),
             (S::Polling(shown), E::TokenAnswer(answer)) => self.polled(shown, answer, now),
             (S::SavingGrant { grant }, E::Amended(outcome)) => self.saved(*grant, outcome.err()),
+
+            // Nothing that a server says makes up for it.
+            (_, E::Forbidden(cause)) => fail(FlowError::Forbidden(cause)),
 
             (state, event) => fail(FlowError::Unexpected {
                 state: state.name(),

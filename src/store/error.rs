@@ -1,9 +1,11 @@
 //! What can go wrong with the cache, what the user should know, and what to do.
 
+use std::collections::HashSet;
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Something the user should know and that stops nothing. Each is reported once in a process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -26,6 +28,11 @@ pub enum Warning {
     NoLocks {
         /// The folder.
         folder: PathBuf,
+    },
+    /// A refresh token was spent that stands in a file, and the next one could not be written there.
+    Spent {
+        /// The file.
+        path: PathBuf,
     },
     /// The key is lost that the tokens are bound to (RFC 9449), so they are worth nothing.
     KeyLost {
@@ -57,6 +64,80 @@ impl fmt::Display for Warning {
                 "`{}` has lost the key that its tokens are bound to, so they cannot be used; signing in anew replaces them",
                 path.display()
             ),
+            Self::Spent { path } => write!(
+                f,
+                "the refresh token in `{}` has been spent, and the one that follows it cannot be written there: this program goes on with it in memory, but the file is of no more use to others and to the next start",
+                path.display()
+            ),
+        }
+    }
+}
+
+/// Warnings of one store, each given once.
+#[derive(Debug, Default)]
+pub(super) struct Warnings(Mutex<Lists>);
+
+#[derive(Debug, Default)]
+struct Lists {
+    untold: Vec<Warning>,
+    known: HashSet<Warning>,
+}
+
+impl Warnings {
+    pub fn add(&self, warning: Warning) {
+        let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lists.known.insert(warning.clone()) {
+            lists.untold.push(warning);
+        }
+    }
+
+    pub fn take(&self) -> Vec<Warning> {
+        let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut lists.untold)
+    }
+}
+
+/// Why sign-ins are kept in memory.
+#[derive(Clone, Debug)]
+pub enum Unwritable {
+    /// The system names no folder for a user's data, as where there is no home.
+    NoFolder,
+    /// Nothing can be written to the folder.
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: Arc<io::Error>,
+        /// Whether what stands there can be read.
+        is_read: bool,
+    },
+}
+
+impl fmt::Display for Unwritable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoFolder => write!(
+                f,
+                "this system names no folder for a user's data, so sign-ins are kept in memory and end with this program; set MCP_DRAWBRIDGE_DIR to a folder to keep them"
+            ),
+            Self::Folder {
+                path,
+                source,
+                is_read,
+            } => {
+                let what = match is_read {
+                    true => {
+                        "what is there is used, but new tokens are kept in memory and end with this program"
+                    }
+                    false => "sign-ins are kept in memory and end with this program",
+                };
+                write!(
+                    f,
+                    "nothing can be written to `{}` ({source}), so {what}; to keep them, {}",
+                    path.display(),
+                    hint_for(source)
+                )
+            }
         }
     }
 }
@@ -64,6 +145,8 @@ impl fmt::Display for Warning {
 /// Why the cache cannot be used.
 #[derive(Debug)]
 pub enum StoreError {
+    /// The system names no folder for a user's data, as where there is no home.
+    NoFolder,
     /// The folder cannot be made or looked at.
     Folder {
         /// The folder.
@@ -110,6 +193,7 @@ impl StoreError {
             Self::Folder { source, .. }
             | Self::Read { source, .. }
             | Self::Write { source, .. } => hint_for(source),
+            Self::NoFolder => "set MCP_DRAWBRIDGE_DIR to a folder, as an absolute path".to_owned(),
             Self::Exposed { .. } => {
                 "set MCP_DRAWBRIDGE_DIR to a folder that belongs to you alone".to_owned()
             }
@@ -137,6 +221,9 @@ pub(super) fn hint_for(error: &io::Error) -> String {
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NoFolder => f.write_str(
+                "this system names no folder for a user's data, so no sign-ins are kept",
+            ),
             Self::Folder { path, source } => {
                 write!(f, "cannot use the folder `{}`: {source}", path.display())
             }
@@ -167,7 +254,7 @@ impl Error for StoreError {
             | Self::Exposed { source, .. }
             | Self::Read { source, .. }
             | Self::Write { source, .. } => Some(source),
-            Self::Newer { .. } => None,
+            Self::NoFolder | Self::Newer { .. } => None,
         }
     }
 }

@@ -10,6 +10,7 @@ mod concurrency;
 mod config_file;
 mod conformance;
 mod device;
+mod dpop;
 mod elsewhere;
 mod faults;
 mod flow;

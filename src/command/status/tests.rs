@@ -84,7 +84,7 @@ fn run_on(target: StatusTarget, json: bool) -> Result<String, Error> {
         .unwrap();
     let status = Status {
         base: Base {
-            dir: store.folder().to_owned(),
+            dir: Some(store.folder().to_owned()),
             level: Level::Normal,
             warnings: vec![],
             remarks: vec![],

@@ -30,6 +30,8 @@ pub enum FlowError {
     NoRegistration(Issuer),
     /// The registration failed.
     Registration(RegistrationError),
+    /// A server named an address where it may not send us (RFC 9728 §7.7).
+    Forbidden(Cause),
     /// The configured client belongs to another authorization server.
     OtherIssuersClient {
         /// The client.
@@ -113,6 +115,8 @@ impl FlowError {
                 Some("MCP 2026-07-28, Authorization, Client Registration")
             }
             Self::RedirectUri(_) => Some("RFC 6749 §3.1.2"),
+            Self::Dpop(_) => Some("RFC 9449 §5"),
+            Self::Forbidden(_) => Some("RFC 9728 §7.7"),
             Self::ScopesNotGranted(_) => {
                 Some("MCP 2025-11-25, Authorization, Step-Up Authorization Flow")
             }
@@ -145,6 +149,7 @@ impl FlowError {
                 "create a client in the provider's console and pass it with `--static-oauth-client-info`"
             }
             Self::Registration(error) => error.hint(),
+            Self::Forbidden(_) => "report this to the operator of the server",
             Self::OtherIssuersClient { .. } => {
                 "if the client is right, sign out with `mcp-drawbridge logout` and try again"
             }
@@ -247,6 +252,7 @@ impl FlowError {
             Self::Store(cause)
             | Self::Lock(cause)
             | Self::SignInLock(cause)
+            | Self::Forbidden(cause)
             | Self::Callback(cause) => write!(f, "{cause}"),
             Self::Discovery(error) => write!(f, "{error}"),
             Self::NoRegistration(issuer) => write!(
@@ -325,6 +331,7 @@ impl Error for FlowError {
             Self::Store(cause)
             | Self::Lock(cause)
             | Self::SignInLock(cause)
+            | Self::Forbidden(cause)
             | Self::Callback(cause) => cause.source(),
             Self::Discovery(error) => error.source(),
             Self::Registration(error) => error.source(),

@@ -171,6 +171,9 @@ pub enum Event {
     Fetched(Fetched),
     /// A new key.
     KeyMade(Result<ProofKey, Cause>),
+    /// A server named an address where it may not send us, or the browser. Comes in place of what
+    /// else would answer the action.
+    Forbidden(Cause),
     /// The port that is listened on, and randomness for one attempt.
     Bound(Result<(u16, Randomness), Cause>),
     /// A browser was opened, or the address at least printed.
@@ -196,6 +199,7 @@ impl Event {
             Self::CacheChanged(_) => "another's change of the cache",
             Self::Fetched(_) => "a document",
             Self::KeyMade(_) => "a key",
+            Self::Forbidden(_) => "a forbidden address",
             Self::Bound(_) => "a listener",
             Self::BrowserOpened => "an open browser",
             Self::CodeShown => "a code that was shown",

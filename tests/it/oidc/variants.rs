@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{NOTHING, SIGN_IN, add, added, ask_to_add, at_the_provider, expire};
 use crate::support::bridge::Bridge;
 use crate::support::machine::Machine;
-use crate::support::oidc::{Counts, OidcProvider, Registration, Switches};
+use crate::support::oidc::{Counts, Dpop, OidcProvider, Registration, Switches};
 
 const REGISTERED: Counts = Counts {
     registrations: 1,
@@ -71,6 +71,41 @@ fn a_server_without_registration_and_a_configured_client_with_a_secret() {
         let scene = Scene::new(&switches, &["--static-oauth-client-info", &known]);
         each_day_passes(&scene, SIGN_IN, SIGN_IN);
     }
+}
+
+#[test]
+fn a_server_that_binds_tokens_to_a_key() {
+    for (dpop, nonces) in [
+        (Dpop::Required, false),
+        (Dpop::Required, true),
+        (Dpop::Optional, true),
+    ] {
+        let switches = Switches {
+            dpop,
+            nonces,
+            ..Switches::default()
+        };
+        // Where it is optional, only the user says that it is to be done.
+        let scene = Scene::new(&switches, &["--dpop", "always"]);
+        each_day_passes(&scene, REGISTERED, SIGN_IN);
+        let counts = scene.provider.counts();
+        assert_eq!(counts.proofs_refused, 0);
+        assert!(counts.proofs > 0 && (counts.nonces_asked > 0) == nonces);
+        assert_eq!(super::cached(&scene.machine)["token_type"], "DPoP");
+    }
+}
+
+#[test]
+fn a_server_that_demands_bound_tokens_gets_them_unasked() {
+    let switches = Switches {
+        dpop: Dpop::Required,
+        nonces: true,
+        ..Switches::default()
+    };
+    let scene = Scene::new(&switches, &[]);
+    scene.costs("cold", REGISTERED, || scene.call());
+    scene.costs("warm", NOTHING, || scene.call());
+    assert_eq!(scene.provider.counts().proofs_refused, 0);
 }
 
 #[test]

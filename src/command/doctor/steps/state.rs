@@ -65,8 +65,9 @@ impl Walk<'_, '_> {
     /// The file, what is in it, and whether that is odd.
     fn read_cache(&mut self) -> (String, String, bool) {
         let config = self.config;
-        let store = match Store::open(config.base.dir.clone()) {
-            Ok(store) => store,
+        let store = match Store::open_or_memory(config.base.dir.clone()) {
+            Ok((store, None)) => store,
+            Ok((_, Some(unwritable))) => return ("none".to_owned(), unwritable.to_string(), true),
             Err(error) => return ("none".to_owned(), error.to_string(), true),
         };
         let file = format!("`{}`", store.token_file(&config.key).display());

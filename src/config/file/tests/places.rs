@@ -73,7 +73,8 @@ fn the_folder_of_the_sign_ins_can_be_chosen_for_all_servers_only() {
     let file = |dir: &str| world(format!(r#"{{"defaults":{{"dir":"{dir}"}}}}"#));
     let dir = |world: &World, args: &[&str]| {
         let job = world.job(args).expect("a job");
-        job.base().dir.to_string_lossy().into_owned()
+        let dir = job.base().dir.as_ref().expect("a folder");
+        dir.to_string_lossy().into_owned()
     };
     assert_eq!(dir(&file("/srv/x"), &["status"]), "/srv/x");
     // What is relative lies beside the file.

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::error::StoreError;
-use super::lock::SignInLock;
-use super::tokens::{Content, Store};
+use super::super::error::StoreError;
+use super::super::lock::SignInLock;
+use super::{Content, FileStore};
 use crate::ids::{Issuer, ResourceId, ServerKey};
 use crate::oauth::authorize::{Attempt, AuthorizationUrl};
 use crate::oauth::device::DeviceAttempt;
@@ -67,10 +67,10 @@ const VERSION: u64 = 1;
 /// The `kind` of a [`DeviceWire`].
 const DEVICE: &str = "device";
 
-impl Store {
+impl FileStore {
     /// The attempt that a former holder of the lock left open; `None` if there is none or it
     /// cannot be understood, in which case a new one is begun.
-    pub fn read_attempt(&self, lock: &SignInLock) -> Result<Option<Open>, StoreError> {
+    pub(super) fn read_attempt_file(&self, lock: &SignInLock) -> Result<Option<Open>, StoreError> {
         match self.content(&self.path(lock.key(), "signin.json"))? {
             Content::Bytes(bytes) => Ok(parse(&bytes)),
             Content::Absent | Content::Unusable(_) => Ok(None),
@@ -78,7 +78,7 @@ impl Store {
     }
 
     /// The attempt that another process has open now, as far as it can be told without its lock.
-    pub fn peek_attempt(&self, key: &ServerKey) -> Option<Open> {
+    pub(super) fn peek_attempt_file(&self, key: &ServerKey) -> Option<Open> {
         match self.content(&self.path(key, "signin.json")) {
             Ok(Content::Bytes(bytes)) => parse(&bytes),
             _ => None,
@@ -86,7 +86,11 @@ impl Store {
     }
 
     /// Notes the attempt that a person is about to be shown.
-    pub fn write_attempt(&self, lock: &SignInLock, open: &Open) -> Result<(), StoreError> {
+    pub(super) fn write_attempt_file(
+        &self,
+        lock: &SignInLock,
+        open: &Open,
+    ) -> Result<(), StoreError> {
         let path = self.path(lock.key(), "signin.json");
         self.sweep(&path, lock.is_exclusive());
         self.replace(
@@ -99,7 +103,7 @@ impl Store {
     }
 
     /// Forgets the attempt, when its outcome is known.
-    pub fn remove_attempt(&self, lock: &SignInLock) -> Result<(), StoreError> {
+    pub(super) fn remove_attempt_file(&self, lock: &SignInLock) -> Result<(), StoreError> {
         let path = self.path(lock.key(), "signin.json");
         self.sweep(&path, lock.is_exclusive());
         self.delete(&path)
@@ -220,6 +224,7 @@ impl From<&DeviceAttempt> for DeviceWire {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::Store;
     use super::*;
 
     fn browser() -> Open {

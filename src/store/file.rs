@@ -1,19 +1,23 @@
-//! [`Store`]: reads and replaces the files of the cache, privately and as a whole.
+//! [`FileStore`]: reads and replaces the files of the cache, privately and as a whole.
 
-use std::collections::HashSet;
+mod attempt;
+mod lock;
+mod server;
+
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::error::{StoreError, Warning};
-use super::lock::Lock;
-use super::platform;
+use super::error::{StoreError, Warning, Warnings};
+use super::lock::{Lock, LockError, SignInLock};
 use super::wire::{Fault, Wire};
+use super::{Cached, TokenStore, platform};
 use crate::ids::ServerKey;
+use crate::oauth::invitation::Open;
 use crate::oauth::sign_in::SignIn;
 
 /// Largest file that is taken for one of ours, in bytes.
@@ -22,157 +26,100 @@ const SIZE_LIMIT: u64 = 1 << 20;
 /// Age from which a temporary file is a leftover even where no lock proves it.
 const LEFTOVER_AGE: Duration = Duration::from_secs(60 * 60);
 
+/// Name of what is written to see whether it can be.
+const PROBE: &str = "probe";
+
+/// Its length in bytes: what a sign-in takes, roughly.
+const PROBE_LENGTH: usize = 4096;
+
 /// The folder of the cache. Clones share what was warned of.
 ///
 /// Its calls touch the disk and take microseconds to read and about a millisecond to write.
 #[derive(Clone, Debug)]
-pub struct Store {
+pub struct FileStore {
     folder: PathBuf,
-    warnings: Arc<Mutex<Warnings>>,
-}
-
-#[derive(Debug, Default)]
-struct Warnings {
-    untold: Vec<Warning>,
-    known: HashSet<Warning>,
-}
-
-/// What the cache knows about one name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cached {
-    /// Nothing.
-    Absent,
-    /// A sign-in, or a registration that waits for one.
-    Present(Box<SignIn>),
-    /// A file that cannot be used. Signing in replaces it.
-    Unreadable {
-        /// Why, to be read after "cannot be used:"; quotes nothing from the file.
-        reason: String,
-    },
-    /// A file in a format of a later version of this program. It is never touched.
-    Newer {
-        /// The number of that format.
-        version: u64,
-    },
+    /// Nothing is changed, not even who may read it.
+    only_read: bool,
+    warnings: Arc<Warnings>,
 }
 
 /// What stands in a file.
-pub(super) enum Content {
+enum Content {
     Absent,
     /// There is something, but not a file of ours.
     Unusable(&'static str),
     Bytes(Zeroizing<Vec<u8>>),
 }
 
-impl Store {
+impl FileStore {
     /// Opens the cache in `folder`, which is created for the user alone if it is not there, and
     /// made private if others can look into it.
     pub fn open(folder: PathBuf) -> Result<Self, StoreError> {
-        let store = Self {
-            folder,
-            warnings: Arc::default(),
-        };
-        let failed = |source| StoreError::Folder {
-            path: store.folder.clone(),
-            source,
-        };
-        platform::create_folder(&store.folder).map_err(failed)?;
-        let found = fs::metadata(&store.folder).map_err(failed)?;
+        let store = Self::at(folder, false);
+        let found = store.create()?;
         store.ensure_private(&store.folder, &found)?;
         Ok(store)
     }
 
-    /// The folder.
-    pub fn folder(&self) -> &Path {
-        &self.folder
+    /// The same, and makes sure that something can be written there.
+    pub(super) fn open_to_write(folder: PathBuf) -> Result<Self, StoreError> {
+        let store = Self::at(folder, false);
+        let found = store.create()?;
+        store.try_writing()?;
+        store.ensure_private(&store.folder, &found)?;
+        Ok(store)
     }
 
-    /// Where the tokens of `key` stand, for messages.
-    pub fn token_file(&self, key: &ServerKey) -> PathBuf {
-        self.path(key, "token.json")
+    /// Opens a cache in which nothing can be written; `None` if nothing can be read either. Links
+    /// are followed there, as volumes of secrets consist of them.
+    pub(super) fn open_to_read(folder: PathBuf) -> Option<Self> {
+        let store = Self::at(folder, true);
+        store.list().ok().map(|_| store)
     }
 
-    /// The warnings that came up since the last call.
-    pub fn take_warnings(&self) -> Vec<Warning> {
-        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut warnings.untold)
-    }
-
-    /// What is known about `key`. Takes no lock; whoever is about to spend something reads again
-    /// under it.
-    pub fn read(&self, key: &ServerKey) -> Result<Cached, StoreError> {
-        let unreadable = |reason| Cached::Unreadable { reason };
-        let bytes = match self.content(&self.token_file(key))? {
-            Content::Absent => return Ok(Cached::Absent),
-            Content::Unusable(reason) => return Ok(unreadable(reason.to_owned())),
-            Content::Bytes(bytes) => bytes,
-        };
-        let parsed = Wire::parse(&bytes).and_then(|wire| {
-            let had_tokens = wire.has_tokens();
-            let sign_in = SignIn::try_from(wire)?;
-            if had_tokens && sign_in.grant.is_none() {
-                self.warn(Warning::KeyLost {
-                    path: self.token_file(key),
-                });
-            }
-            Ok(sign_in)
-        });
-        Ok(match parsed {
-            Ok(sign_in) => Cached::Present(Box::new(sign_in)),
-            Err(Fault::Newer(version)) => Cached::Newer { version },
-            Err(fault) => unreadable(fault.to_string()),
-        })
-    }
-
-    /// Replaces what is known about the locked name. When this returns, it is on the disk. What the
-    /// file held beyond what we know is kept; a file that could not be read is replaced.
-    pub fn write(&self, lock: &Lock, sign_in: &SignIn) -> Result<(), StoreError> {
-        let path = self.token_file(lock.key());
-        let mut wire = Wire::from(sign_in);
-        if let Some(older) = self.replaceable(&path)? {
-            wire.keep_unknown(older);
+    fn at(folder: PathBuf, only_read: bool) -> Self {
+        Self {
+            folder,
+            only_read,
+            warnings: Arc::default(),
         }
-        self.sweep(&path, lock.is_exclusive());
-        self.replace(&path, &wire.to_bytes())
     }
 
-    /// Forgets the locked name: tokens, clients and all.
-    pub fn remove(&self, lock: &Lock) -> Result<(), StoreError> {
-        let path = self.token_file(lock.key());
-        self.replaceable(&path)?;
-        self.remove_server(lock.key())?;
-        self.sweep(&path, lock.is_exclusive());
-        self.delete(&path)
+    fn create(&self) -> Result<fs::Metadata, StoreError> {
+        let created = platform::create_folder(&self.folder);
+        created
+            .and_then(|()| fs::metadata(&self.folder))
+            .map_err(|source| self.unusable(source))
     }
 
-    /// Every name that something is known about, sorted.
-    pub fn list(&self) -> Result<Vec<ServerKey>, StoreError> {
-        let failed = |source| StoreError::Folder {
-            path: self.folder.clone(),
-            source,
-        };
-        let mut keys = Vec::new();
-        for entry in fs::read_dir(&self.folder).map_err(failed)? {
-            let name = entry.map_err(failed)?.file_name();
-            let key = name
-                .to_str()
-                .and_then(|name| name.strip_suffix(".token.json"))
-                .and_then(|name| ServerKey::from_cached(name).ok());
-            keys.extend(key);
-        }
-        keys.sort_by(|a, b| a.as_str().cmp(b.as_str()));
-        Ok(keys)
+    /// Writes as much as a sign-in takes: a full disk still takes empty files.
+    fn try_writing(&self) -> Result<(), StoreError> {
+        let path = self.temporary(&self.folder.join(PROBE));
+        let written = platform::create_private(&path)
+            .and_then(|mut file| file.write_all(&[b' '; PROBE_LENGTH]));
+        // What a kill leaves is swept later.
+        let _ = fs::remove_file(&path);
+        written.map_err(|source| self.unusable(source))
     }
 
-    pub(super) fn path(&self, key: &ServerKey, kind: &str) -> PathBuf {
+    fn unusable(&self, source: io::Error) -> StoreError {
+        let path = self.folder.clone();
+        StoreError::Folder { path, source }
+    }
+
+    /// A name for what is to replace `path`.
+    fn temporary(&self, path: &Path) -> PathBuf {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".{:016x}.tmp", rand::random::<u64>()));
+        PathBuf::from(name)
+    }
+
+    fn path(&self, key: &ServerKey, kind: &str) -> PathBuf {
         self.folder.join(format!("{key}.{kind}"))
     }
 
-    pub(super) fn warn(&self, warning: Warning) {
-        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
-        if warnings.known.insert(warning.clone()) {
-            warnings.untold.push(warning);
-        }
+    fn warn(&self, warning: Warning) {
+        self.warnings.add(warning);
     }
 
     /// The file that is about to be replaced, as far as it can be understood; an error if a later
@@ -193,12 +140,16 @@ impl Store {
 
     /// Reads a file of ours. Links are not followed: we never make one, and repairing the mode
     /// would reach somebody else's file.
-    pub(super) fn content(&self, path: &Path) -> Result<Content, StoreError> {
+    fn content(&self, path: &Path) -> Result<Content, StoreError> {
         let failed = |source| StoreError::Read {
             path: path.to_owned(),
             source,
         };
-        let found = match fs::symlink_metadata(path) {
+        let found = match self.only_read {
+            true => fs::metadata(path),
+            false => fs::symlink_metadata(path),
+        };
+        let found = match found {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Content::Absent),
             other => other.map_err(failed)?,
         };
@@ -228,6 +179,10 @@ impl Store {
             return Ok(());
         };
         let path = path.to_owned();
+        if self.only_read {
+            self.warn(Warning::Exposed { path, mode });
+            return Ok(());
+        }
         if platform::is_shared(found) {
             // Root could, and would take it from everybody.
             let source = io::Error::other("it is a folder for all users");
@@ -245,14 +200,12 @@ impl Store {
     }
 
     /// Puts `bytes` in the place of the file at `path`: whoever reads sees the old or the new.
-    pub(super) fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         let failed = |source| StoreError::Write {
             path: path.to_owned(),
             source,
         };
-        let mut name = path.as_os_str().to_owned();
-        name.push(format!(".{:016x}.tmp", rand::random::<u64>()));
-        let temporary = PathBuf::from(name);
+        let temporary = self.temporary(path);
         let written = write_synced(&temporary, bytes)
             .and_then(|()| platform::replace(&temporary, path))
             .map_err(failed);
@@ -264,7 +217,7 @@ impl Store {
         platform::sync_folder(&self.folder).map_err(failed)
     }
 
-    pub(super) fn delete(&self, path: &Path) -> Result<(), StoreError> {
+    fn delete(&self, path: &Path) -> Result<(), StoreError> {
         let failed = |source| StoreError::Write {
             path: path.to_owned(),
             source,
@@ -278,7 +231,7 @@ impl Store {
 
     /// Deletes what killed writers of `path` left. Under the lock every temporary file is one of
     /// those; without it only an old one is. Failing is no harm: the next write tries again.
-    pub(super) fn sweep(&self, path: &Path, exclusive: bool) {
+    fn sweep(&self, path: &Path, exclusive: bool) {
         let Some(target) = path.file_name().and_then(|name| name.to_str()) else {
             return;
         };
@@ -290,6 +243,102 @@ impl Store {
                 let _ = fs::remove_file(entry.path());
             }
         }
+    }
+}
+
+impl TokenStore for FileStore {
+    fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn token_file(&self, key: &ServerKey) -> PathBuf {
+        self.path(key, "token.json")
+    }
+
+    fn take_warnings(&self) -> Vec<Warning> {
+        self.warnings.take()
+    }
+
+    fn read(&self, key: &ServerKey) -> Result<Cached, StoreError> {
+        let unreadable = |reason| Cached::Unreadable { reason };
+        let bytes = match self.content(&self.token_file(key))? {
+            Content::Absent => return Ok(Cached::Absent),
+            Content::Unusable(reason) => return Ok(unreadable(reason.to_owned())),
+            Content::Bytes(bytes) => bytes,
+        };
+        let parsed = Wire::parse(&bytes).and_then(|wire| {
+            let had_tokens = wire.has_tokens();
+            let sign_in = SignIn::try_from(wire)?;
+            if had_tokens && sign_in.grant.is_none() {
+                self.warnings.add(Warning::KeyLost {
+                    path: self.token_file(key),
+                });
+            }
+            Ok(sign_in)
+        });
+        Ok(match parsed {
+            Ok(sign_in) => Cached::Present(Box::new(sign_in)),
+            Err(Fault::Newer(version)) => Cached::Newer { version },
+            Err(fault) => unreadable(fault.to_string()),
+        })
+    }
+
+    fn write(&self, lock: &Lock, sign_in: &SignIn) -> Result<(), StoreError> {
+        let path = self.token_file(lock.key());
+        let mut wire = Wire::from(sign_in);
+        if let Some(older) = self.replaceable(&path)? {
+            wire.keep_unknown(older);
+        }
+        self.sweep(&path, lock.is_exclusive());
+        self.sweep(&self.folder.join(PROBE), false);
+        self.replace(&path, &wire.to_bytes())
+    }
+
+    fn remove(&self, lock: &Lock) -> Result<(), StoreError> {
+        let path = self.token_file(lock.key());
+        self.replaceable(&path)?;
+        self.remove_server(lock.key())?;
+        self.sweep(&path, lock.is_exclusive());
+        self.delete(&path)
+    }
+
+    fn list(&self) -> Result<Vec<ServerKey>, StoreError> {
+        let failed = |source| self.unusable(source);
+        let mut keys = Vec::new();
+        for entry in fs::read_dir(&self.folder).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name();
+            let key = name
+                .to_str()
+                .and_then(|name| name.strip_suffix(".token.json"))
+                .and_then(|name| ServerKey::from_cached(name).ok());
+            keys.extend(key);
+        }
+        keys.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+        Ok(keys)
+    }
+
+    fn try_lock(&self, key: &ServerKey) -> Result<Option<Lock>, LockError> {
+        self.try_lock_file(key)
+    }
+
+    fn try_lock_sign_in(&self, key: &ServerKey) -> Result<Option<SignInLock>, LockError> {
+        self.try_lock_sign_in_file(key)
+    }
+
+    fn read_attempt(&self, lock: &SignInLock) -> Result<Option<Open>, StoreError> {
+        self.read_attempt_file(lock)
+    }
+
+    fn peek_attempt(&self, key: &ServerKey) -> Option<Open> {
+        self.peek_attempt_file(key)
+    }
+
+    fn write_attempt(&self, lock: &SignInLock, open: &Open) -> Result<(), StoreError> {
+        self.write_attempt_file(lock, open)
+    }
+
+    fn remove_attempt(&self, lock: &SignInLock) -> Result<(), StoreError> {
+        self.remove_attempt_file(lock)
     }
 }
 

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::error::StoreError;
-use super::tokens::{Content, Store};
+use super::super::error::StoreError;
+use super::{Content, FileStore};
 use crate::ids::{ServerKey, ServerUrl};
 use crate::mcp::record::ServerRecord;
 use crate::mcp::transport::{Transport, Verdict};
@@ -59,7 +59,7 @@ impl From<Verdict> for WireVerdict {
     }
 }
 
-impl Store {
+impl FileStore {
     /// What is known about the server behind `key`, if it is still this one.
     pub fn read_server(&self, key: &ServerKey, server: &ServerUrl) -> Option<ServerRecord> {
         let wire = self.server_wire(key)?;
@@ -132,7 +132,7 @@ mod tests {
 
     struct Scene {
         _folder: TempDir,
-        store: Store,
+        store: FileStore,
         key: ServerKey,
         server: ServerUrl,
     }
@@ -141,7 +141,7 @@ mod tests {
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
             Self {
-                store: Store::open(folder.path().join("cache")).unwrap(),
+                store: FileStore::open(folder.path().join("cache")).unwrap(),
                 _folder: folder,
                 key: ServerKey::from_name("work").unwrap(),
                 server: ServerUrl::parse("https://mcp.example.com/mcp", false).unwrap(),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::Store;
 use super::super::error::*;
 use super::super::wire::tests::full;
 use super::*;
@@ -82,6 +83,22 @@ async fn sign_in_is_found_by_the_next_process_and_gone_after_removal() {
 }
 
 #[tokio::test]
+async fn a_lost_key_is_told_of_once() {
+    let f = Fixture::new();
+    let lock = f.lock().await;
+    f.store.write(&lock, &full()).expect("write");
+    f.put(&f.text().replacen("\"bearer\"", "\"DPoP\"", 1));
+    for told in [1, 0] {
+        let Cached::Present(sign_in) = f.read() else {
+            panic!("nothing was read");
+        };
+        assert!(sign_in.grant.is_none() && !sign_in.clients.is_empty());
+        let warnings = f.store.take_warnings();
+        assert_eq!(warnings.len(), told, "{warnings:?}");
+    }
+}
+
+#[tokio::test]
 async fn members_we_do_not_know_survive_a_rewrite() {
     let f = Fixture::new();
     let lock = f.lock().await;
@@ -146,7 +163,8 @@ async fn leftovers_of_killed_writers_are_swept_and_nothing_else() {
     for name in kept.iter().chain(&["work.token.json.0123456789abcdef.tmp"]) {
         fs::write(f.store.folder().join(name), "x").expect("write");
     }
-    f.store.sweep(&f.store.token_file(&f.key), false);
+    let files = FileStore::open(f.store.folder().to_owned()).expect("files");
+    files.sweep(&f.store.token_file(&f.key), false);
     assert_eq!(f.files().len(), 4, "a young file may still be written");
     f.store.write(&f.lock().await, &full()).expect("write");
     let files = f.files();
@@ -282,4 +300,28 @@ mod on_unix {
         let error = Store::open(file.join("cache")).expect_err("file in the way");
         assert!(error.to_string().contains("file/cache"), "{error}");
     }
+}
+
+#[test]
+fn folder_that_can_be_written_is_opened_without_a_trace() {
+    let parent = tempfile::tempdir().expect("folder");
+    let (store, unwritable) =
+        Store::open_or_memory(Some(parent.path().join("a").join("b"))).expect("store");
+    assert!(unwritable.is_none());
+    let left = fs::read_dir(store.folder()).expect("folder").count();
+    assert_eq!(left, 0);
+}
+
+#[tokio::test]
+async fn probe_that_a_kill_left_is_swept_when_it_is_old() {
+    let f = Fixture::new();
+    let left = f.store.folder().join("probe.0123456789abcdef.tmp");
+    let young = f.store.folder().join("probe.0123456789abcdee.tmp");
+    fs::write(&young, "x").expect("leftover");
+    let file = File::create(&left).expect("leftover");
+    let long_ago = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_500_000_000);
+    file.set_modified(long_ago).expect("old");
+    f.store.write(&f.lock().await, &full()).expect("write");
+    assert!(!left.exists());
+    assert!(young.exists());
 }
