@@ -115,7 +115,6 @@ impl FlowError {
                 Some("MCP 2026-07-28, Authorization, Client Registration")
             }
             Self::RedirectUri(_) => Some("RFC 6749 §3.1.2"),
-            Self::Dpop(_) => Some("RFC 9449 §5"),
             Self::Forbidden(_) => Some("RFC 9728 §7.7"),
             Self::ScopesNotGranted(_) => {
                 Some("MCP 2025-11-25, Authorization, Step-Up Authorization Flow")

@@ -29,8 +29,9 @@ fn in_mode(world: World, mode: Mode) -> World {
 
 /// The server answers 401 with the scheme `DPoP`.
 fn asks(world: World) -> End {
-    let rejected = world.cache.grant.as_ref();
-    world.run_challenged(rejected.map(|grant| grant.tokens.access_token.clone()))
+    let cached = world.cache.grant.as_ref();
+    let rejected = cached.map(|grant| grant.tokens.access_token.clone());
+    world.run_challenged(rejected)
 }
 
 impl World {
@@ -170,9 +171,12 @@ fn a_bearer_token_in_answer_to_a_proof_is_used_with_a_warning() {
     let credential = end.world.cache.grant.as_ref().unwrap().credential();
     assert!(!credential.is_bound());
     // The refresh token may be bound all the same, and nobody is warned twice.
-    let mut world = end.world;
-    world.now += 10_000;
-    let end = world.answering([Ok(answer)]).silent();
+    let cache = end.world.cache;
+    let later = World::new().with(|world| {
+        world.cache = cache;
+        world.now += 10_000;
+    });
+    let end = later.answering([Ok(answer)]).silent();
     assert_eq!(key_of(end.world.requests.last().unwrap()), Some(&key));
     assert!(end.notes.iter().all(|note| !matches!(note, Note::NotBound)));
 }
