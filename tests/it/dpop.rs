@@ -4,11 +4,15 @@
 mod refused;
 mod streams;
 
-use playground::{AuthorizationServerAt, Dpop, Nonces, Playground, Request, Server, Settings};
+use playground::{
+    AuthorizationServerAt, Dpop, Manner, Nonces, Playground, Request, Server, Settings, browse,
+};
 use serde_json::{Value, json};
 
 use crate::support::bridge::Bridge;
+use crate::support::device::Login;
 use crate::support::machine::Machine;
+use crate::support::scene::is_get;
 
 /// A server that offers it and asks for it in its challenge.
 fn offered() -> Settings {
@@ -86,7 +90,7 @@ fn cold_warm_expired_and_revoked_all_pass_with_proofs() {
     ] {
         let (playground, machine) = signed_in(settings);
         let key = cached(&machine)["dpop_key"].clone();
-        assert_eq!(cached(&machine)["token_type"], "DPoP");
+        assert_eq!(cached(&machine)["token_type"], "dpop");
         call(&machine, &playground, &[]);
         assert_eq!((playground.refreshes(), machine.opened().len()), (0, 1));
         expire(&playground, &machine);
@@ -164,6 +168,14 @@ fn both_servers_nonces_are_kept_apart_also_at_one_origin() {
 fn a_nonce_that_changes_costs_one_request_and_nothing_else() {
     let (playground, machine) = signed_in(with_nonces(Nonces::Lasting));
     let mut bridge = Bridge::open(&machine, &playground.mcp_url(), &[]);
+    let before = playground.requests().len();
+    bridge.tool("echo", json!({}));
+    playground.wait_for(|requests| {
+        requests[before..]
+            .iter()
+            .find(|request| is_get(request))?
+            .status
+    });
     for _ in 0..3 {
         playground.forget_nonces();
         let (asked, before) = (playground.nonce_demands(), playground.requests().len());
@@ -249,24 +261,12 @@ fn a_code_for_another_device_leads_to_a_bound_token() {
     settings.device_interval = 1;
     let (playground, machine) = (Playground::start(settings), Machine::new());
     let device = ["--device-code"];
-    let mut bridge = Bridge::start(&machine, &playground.mcp_url(), &device);
-    let id = bridge.request(
-        "initialize",
-        json!({
-            "protocolVersion": "2025-11-25",
-            "capabilities": {},
-            "clientInfo": { "name": "tests", "version": "1" },
-        }),
-    );
-    let address = bridge.stderr_address();
-    machine.browse(&address).wait().unwrap();
-    assert!(bridge.answer(id)["result"].is_object());
-    bridge.send(json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
-    let list = bridge.request("tools/list", json!({}));
-    assert!(bridge.tools_listed(list).contains(&"echo".to_owned()));
-    bridge.close();
+    let login = Login::start(&machine, &playground.mcp_url(), &[]);
+    browse(&login.shown(1).complete, Manner::Approve).expect("the page answers");
+    assert_eq!(login.ended().0, Some(0));
+    call(&machine, &playground, &device);
     all_is_proven(&playground);
-    assert_eq!(cached(&machine)["token_type"], "DPoP");
+    assert_eq!(cached(&machine)["token_type"], "dpop");
 }
 
 #[test]

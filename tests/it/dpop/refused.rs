@@ -97,11 +97,11 @@ fn never_replaces_tokens_that_are_bound_and_always_those_that_are_not() {
     settings.dpop.challenge = false;
     let (playground, machine) = (Playground::start(settings), Machine::new());
     for (mode, kind, opened) in [
-        ("always", "DPoP", 1),
-        ("auto", "DPoP", 1),
-        ("never", "Bearer", 2),
-        ("auto", "Bearer", 2),
-        ("always", "DPoP", 3),
+        ("always", "dpop", 1),
+        ("auto", "dpop", 1),
+        ("never", "bearer", 2),
+        ("auto", "bearer", 2),
+        ("always", "dpop", 3),
     ] {
         call(&machine, &playground, &["--dpop", mode]);
         assert_eq!(cached(&machine)["token_type"], kind, "{mode}");

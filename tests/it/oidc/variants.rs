@@ -91,7 +91,7 @@ fn a_server_that_binds_tokens_to_a_key() {
         let counts = scene.provider.counts();
         assert_eq!(counts.proofs_refused, 0);
         assert!(counts.proofs > 0 && (counts.nonces_asked > 0) == nonces);
-        assert_eq!(super::cached(&scene.machine)["token_type"], "DPoP");
+        assert_eq!(super::cached(&scene.machine)["token_type"], "dpop");
     }
 }
 
