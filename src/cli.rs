@@ -4,18 +4,22 @@
 //! [`crate::config`].
 
 mod authorization;
+mod automation;
 mod doctor;
 mod dpop;
+mod grants;
 mod trust;
 
 use std::ffi::OsString;
 use std::fmt;
 
 pub use authorization::{ProviderOptions, RuleOptions};
+pub use automation::{BearerOptions, SeedOptions};
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 pub use dpop::DpopOptions;
+pub use grants::GrantOptions;
 
 pub use doctor::DoctorArgs;
 pub use trust::TrustOptions;
@@ -247,6 +251,10 @@ pub struct ServerArgs {
     #[allow(missing_docs)]
     pub dpop: DpopOptions,
 
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub bearer: BearerOptions,
+
     /// Never open a browser; print the address instead
     #[arg(long)]
     pub no_browser: bool,
@@ -344,6 +352,14 @@ pub struct WhichOptions {
     #[allow(missing_docs)]
     pub provider: ProviderOptions,
 
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub grants: GrantOptions,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub seed: SeedOptions,
+
     /// Allow plain http to servers on other machines
     ///
     /// Tokens can then be read by anyone on the way.
@@ -414,7 +430,7 @@ pub struct CommonOptions {
     /// Write only what you must act on to stderr
     ///
     /// --debug wins where both are given.
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub silent: bool,
 }
 

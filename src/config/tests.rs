@@ -1,3 +1,4 @@
+mod automation;
 mod network;
 
 use super::*;
@@ -186,7 +187,18 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
         ("token-param", "tenant=t", |c| {
             c.token_params == [("tenant".to_owned(), "t".to_owned())]
         }),
+        ("use-id-token", "", |c| c.use_id_token),
         ("no-known-servers", "", |c| c.known == Known::default()),
+        ("bearer-env", "MY_TOKEN", |c| {
+            matches!(&c.bearer, Some(BearerSource::Variable { name, token })
+                if name == "MY_TOKEN" && token.expose() == "TOKEN_1")
+        }),
+        ("bearer-command", "print 'a b'", |c| {
+            c.bearer
+                == SecretCommand::parse("print 'a b'")
+                    .ok()
+                    .map(BearerSource::Command)
+        }),
         ("disable-pkce", "", |c| !c.pkce),
         ("allow-http", "", |c| c.allow_http),
         ("header", "X-Key: 1", |c| {
@@ -256,6 +268,7 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
     ];
     let world = || {
         World::default()
+            .var("MY_TOKEN", "TOKEN_1")
             .file("h.txt", "X-File: 2\n")
             .file("ca.pem", &ca)
             .file("own.pem", format!("{own}{key}"))
@@ -264,8 +277,23 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
     let mut seen: Vec<_> = cases.iter().map(|(long, ..)| (*long).to_owned()).collect();
     // It is nothing without --client-cert; the tests of `network` have a case.
     seen.push("client-key".to_owned());
+    // It is nothing without a client; the tests of `automation` have cases.
+    seen.push("refresh-token-env".to_owned());
     // It is nothing without --token-endpoint; the tests of `endpoints` have a case.
     seen.push("authorization-endpoint".to_owned());
+    // They decide the mode together; the tests of `grants` have cases.
+    let grants = [
+        "client-credentials",
+        "idp-client-id",
+        "idp-client-secret-env",
+        "idp-id-token-file",
+        "idp-issuer",
+        "idp-token-endpoint",
+        "workload-jwt-command",
+        "workload-jwt-env",
+        "workload-jwt-file",
+    ];
+    seen.extend(grants.map(str::to_owned));
     let mut known = cli::option_names();
     seen.sort();
     known.sort();
@@ -647,7 +675,10 @@ fn a_configured_client_comes_from_json_or_a_file_with_placeholders() {
             .expect("a client");
         assert_eq!(client.client_id, "c1");
         assert!(client.client_secret.expect("a secret").matches(secret));
-        assert_eq!(client.auth_method, Some(AuthMethod::ClientSecretPost));
+        assert_eq!(
+            client.auth_method,
+            Some(crate::oauth::registration::AuthMethod::ClientSecretPost)
+        );
     }
     let client = config(&[
         "--static-oauth-client-info",

@@ -21,6 +21,7 @@ use super::door::{self, Door, Listen};
 use super::guide::Audience;
 use super::trace::Trace;
 use super::visitor::{Pasted, Visitor, hand_on};
+use crate::assertion_source::AssertionSource;
 use crate::browser::{BrowserError, Place};
 use crate::config::Again;
 use crate::diag::Diag;
@@ -76,6 +77,8 @@ pub struct Rim {
     pub machine: Machine,
     /// How the user repeats the sign-in in a terminal.
     pub again: Again,
+    /// Where that is which is handed in for tokens without a person.
+    pub assertion: Option<AssertionSource>,
     /// Who reads what is said.
     pub audience: OnceLock<Audience>,
     /// Who follows the flows, if that is not the diagnostic output.
@@ -246,17 +249,39 @@ impl Hands {
             Action::Register { url, body } => self.register(url, &body).await,
             Action::Probe(attempt) => self.probe(attempt.address.0.clone()).await,
             Action::OpenBrowser { attempt, resumed } => {
-                match net_http::may_open(&self.rim.http, &attempt.address.0).await {
+                // Nobody signs in for a code that must not be handed in.
+                match self
+                    .may_ask([&attempt.address.0, &attempt.token_endpoint])
+                    .await
+                {
                     Ok(()) => self.open_browser(&attempt, resumed),
-                    Err(error) => Event::Forbidden(cause(error)),
+                    Err(forbidden) => forbidden,
                 }
             }
             Action::AwaitCallback { until } => self.await_callback(until).await,
             Action::RequestCode { request, after } => self.request_code(&request, after).await,
-            Action::ShowCode { attempt, how } => self.show_code(attempt, how),
+            Action::ShowCode { attempt, how } => {
+                match self.may_ask([&attempt.token_endpoint]).await {
+                    Ok(()) => self.show_code(attempt, how),
+                    Err(forbidden) => forbidden,
+                }
+            }
+            Action::ReadAssertion { after } => {
+                pause(after).await;
+                Event::Assertion(self.read_assertion().await)
+            }
             // The loop around this ends with them.
             Action::Done(_) | Action::Fail(_) => Event::Unlocked,
         }
+    }
+
+    /// Whether the server may send us, or a browser, to these addresses.
+    async fn may_ask<const N: usize>(&self, addresses: [&Url; N]) -> Result<(), Event> {
+        for url in addresses {
+            let judged = net_http::may_ask(&self.rim.http, url).await;
+            judged.map_err(|error| Event::Forbidden(cause(error)))?;
+        }
+        Ok(())
     }
 
     fn read(&mut self) -> Result<SignIn, Cause> {
@@ -340,11 +365,25 @@ impl Hands {
         }
         // Until the answer is saved: a refresh token is spent, or a code.
         self.busy = Some(Busy::new(&self.rim));
+        if let GrantRequest::TokenExchange(_) = request.grant {
+            let answer = token_endpoint::exchange_token(&self.rim.http, request).await;
+            self.busy = None;
+            return Event::Issued(answer);
+        }
         let answer = token_endpoint::request(&self.rim.http, request, now()).await;
         if answer.is_err() {
             self.busy = None;
         }
         Event::TokenAnswer(answer)
+    }
+
+    async fn read_assertion(&self) -> Result<Secret, Cause> {
+        match &self.rim.assertion {
+            Some(source) => source.read().await,
+            None => Err(cause(std::io::Error::other(
+                "there is nothing to hand in for a token",
+            ))),
+        }
     }
 
     async fn await_turn(&mut self, until: u64) -> Event {

@@ -433,6 +433,7 @@ fn proved<'a>(
             form.append_pair("client_id", &client.client_id)
                 .append_pair("client_secret", secret.expose());
         }
+        _ if client.is_nobody() => {}
         _ => {
             form.append_pair("client_id", &client.client_id);
         }

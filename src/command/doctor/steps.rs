@@ -89,8 +89,8 @@ enum Reached {
     Wants(Challenge),
     /// It lets anybody in.
     Open,
-    /// It is out of reach, or no MCP server: nothing more can be asked of it.
-    No,
+    /// It is out of reach, or no MCP server: nothing more can be asked of it, and why.
+    No(&'static str),
 }
 
 impl Walk<'_, '_> {
@@ -113,7 +113,7 @@ impl Walk<'_, '_> {
             (Some(login), Reached::Wants(challenge)) => self.survey(login, challenge).await?,
             (None, _) => self.skip(&SURVEYED, "no sign-in is configured that would need it")?,
             (_, Reached::Open) => self.skip(&SURVEYED, "the server asks for no sign-in")?,
-            (_, Reached::No) => self.skip(&SURVEYED, "the server was not reached")?,
+            (_, Reached::No(why)) => self.skip(&SURVEYED, why)?,
         }
         let grant = self.sign_in(login.as_ref(), &reached).await?;
         self.token(grant.as_ref())?;

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use super::UnattendedError;
 use crate::ids::{Issuer, display_url};
 use crate::oauth::authorize::CallbackError;
 use crate::oauth::device::DeviceError;
@@ -70,6 +71,8 @@ pub enum FlowError {
     /// The token endpoint gave no tokens for a code, of the browser's way or a device's, which is
     /// spent: a person has to sign in again.
     Exchange(TokenError),
+    /// There is no token where no person is needed for one.
+    Unattended(UnattendedError),
     /// The process that refreshed the token could not.
     RefreshElsewhere(FailureNote),
     /// The process that asked a person to sign in had no success.
@@ -92,6 +95,7 @@ impl FlowError {
             Self::Token(error) | Self::Device(DeviceError(error)) => {
                 matches!(error, TokenError::Unavailable(_) | TokenError::Unusable(_))
             }
+            Self::Unattended(error) => error.is_transient(),
             Self::Lock(_) | Self::SignInLock(_) => true,
             Self::RefreshElsewhere(note) | Self::SignInElsewhere(note) => note.transient,
             _ => false,
@@ -107,6 +111,7 @@ impl FlowError {
             Self::SignIn(error) => Some(error.rule()),
             Self::Device(error) => error.rule(),
             Self::Token(error) | Self::Exchange(error) => error.rule(),
+            Self::Unattended(error) => error.rule(),
             Self::NoRegistration(_) => {
                 Some("MCP 2025-11-25, Authorization, Client Registration Approaches")
             }
@@ -159,8 +164,7 @@ impl FlowError {
             Self::NoAuthorizationEndpoint(_) => {
                 "name it with `--authorization-endpoint`, or choose a way that needs nobody"
             }
-            Self::SignIn(CallbackError::Declined(_)) => "try again to sign in after all",
-            Self::SignIn(_) => "try again; if it stays so, report it to the operator of the server",
+            Self::SignIn(error) => callback_hint(error),
             Self::TimedOut(_) => {
                 "begin it again, and open its newest address in a browser; `--auth-timeout` gives more time"
             }
@@ -182,12 +186,32 @@ impl FlowError {
             }
             Self::Token(error) => token_hint(error),
             Self::Exchange(error) => exchange_hint(error),
+            Self::Unattended(error) => error.hint(),
             Self::RefreshElsewhere(_) => "you are still signed in; try again later",
             Self::SignInElsewhere(_) => "try again to sign in",
             Self::Unexpected { .. } => "this is a fault of mcp-drawbridge; please report it",
         }
     }
 }
+
+fn callback_hint(error: &CallbackError) -> &'static str {
+    let code = match error {
+        CallbackError::Declined(_) => return "try again to sign in after all",
+        CallbackError::Refused(refusal) => refusal.error.as_deref().unwrap_or_default(),
+        _ => "",
+    };
+    match code {
+        "invalid_target" => TARGET_HINT,
+        "invalid_scope" => SCOPE_HINT,
+        "unauthorized_client" | "invalid_client" | "unsupported_response_type" => {
+            "allow the client the authorization code grant at the provider, or name another with `--static-oauth-client-info`"
+        }
+        _ => "try again; if it stays so, report it to the operator of the server",
+    }
+}
+
+const TARGET_HINT: &str = "the provider does not know the `resource`; try `--resource` with the value it documents, or an empty one";
+const SCOPE_HINT: &str = "name the scopes to ask for with `--scope`";
 
 /// A code is spent once, or was never had, so the person has to come again in any case.
 fn exchange_hint(error: &TokenError) -> &'static str {
@@ -199,10 +223,8 @@ fn exchange_hint(error: &TokenError) -> &'static str {
 
 fn token_hint(error: &TokenError) -> &'static str {
     match error {
-        TokenError::InvalidTarget(_) => {
-            "the provider does not know the `resource`; try `--resource` with the value it documents, or an empty one"
-        }
-        TokenError::InvalidScope(_) => "name the scopes to ask for with `--scope`",
+        TokenError::InvalidTarget(_) => TARGET_HINT,
+        TokenError::InvalidScope(_) => SCOPE_HINT,
         TokenError::Refused(refusal) if refusal.is_about_proof() => {
             "check the clock of this machine; `--dpop never` does without such proofs, if the server allows it"
         }
@@ -306,6 +328,7 @@ impl FlowError {
                 write!(f, "the code was not confirmed within {seconds} s")
             }
             Self::Token(error) | Self::Exchange(error) => write!(f, "{error}"),
+            Self::Unattended(error) => write!(f, "{error}"),
             Self::RefreshElsewhere(note) => {
                 write!(
                     f,
@@ -336,6 +359,7 @@ impl Error for FlowError {
             Self::Registration(error) => error.source(),
             Self::Token(error) | Self::Exchange(error) => error.source(),
             Self::Device(error) => error.source(),
+            Self::Unattended(error) => error.source(),
             _ => None,
         }
     }

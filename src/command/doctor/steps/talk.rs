@@ -30,7 +30,7 @@ impl Walk<'_, '_> {
     ) -> Result<(), Error> {
         let mut held = Held::default();
         let told = match (reached, login, grant, told) {
-            (Reached::No, ..) => return self.skip(&TALKED, "the server was not reached"),
+            (Reached::No(why), ..) => return self.skip(&TALKED, why),
             // In a session of the bridge's own, a token that is refused is mended.
             (_, Some(login), Some(_), _) if self.may_sign_in => self.session(Some(login)).await?,
             (_, Some(login), Some(grant), _) => {
@@ -88,7 +88,11 @@ impl Walk<'_, '_> {
                 .unwrap_or("an error without a message");
             return Step::fail(name, kind, message)
                 .found_some("code", error["code"].as_i64().map(|code| code.to_string()))
-                .hint(bridge["hint"].as_str());
+                .hint(Some(match (bridge["hint"].as_str(), bridge.is_object()) {
+                    (Some(hint), _) => hint,
+                    (None, true) => "`--debug` tells more",
+                    (None, false) => "it is the server's own answer; its operator can tell more",
+                }));
         };
         let lacks_scope = wanted.error.as_deref() == Some("insufficient_scope");
         let summary = match lacks_scope {
