@@ -11,6 +11,8 @@ use crate::oauth::authorize::CallbackError as Brought;
 use crate::oauth::device::DeviceError;
 use crate::oauth::discovery::{AddressFault, DiscoveryError, Try};
 use crate::oauth::dpop::DpopError;
+use crate::oauth::flow::UnattendedError;
+use crate::oauth::mode::AuthMode;
 use crate::oauth::registration::RegistrationError;
 use crate::oauth::sign_in::FailureNote;
 use crate::oauth::token_endpoint::{Effect, Outage, OutageCause, Refusal};
@@ -426,8 +428,63 @@ fn others() -> Vec<Row> {
     ]
 }
 
+/// Where nobody is asked.
+fn unattended() -> Vec<Row> {
+    let row = |error: UnattendedError, rule, has_values, hint| {
+        (FlowError::Unattended(error), rule, has_values, hint)
+    };
+    let not_offered = UnattendedError::NotOffered {
+        issuer: issuer(),
+        grant: "client_credentials",
+    };
+    let by_client = AuthMode::ClientCredentials;
+    vec![
+        row(
+            UnattendedError::Assertion(io_cause()),
+            None,
+            false,
+            "current one",
+        ),
+        row(not_offered, Some("RFC 8414 §2"), true, "operator"),
+        row(
+            UnattendedError::Exchange(TokenError::GrantDead(refusal())),
+            Some("RFC 8693 §2.2.2"),
+            true,
+            "`--idp-id-token-file`",
+        ),
+        row(
+            UnattendedError::Exchange(outage()),
+            None,
+            false,
+            "try again",
+        ),
+        row(
+            UnattendedError::Grant(by_client, TokenError::ClientDead(refusal())),
+            Some("RFC 6749 §4.4"),
+            true,
+            "client",
+        ),
+        row(
+            UnattendedError::RefusedBefore(AuthMode::Workload, refusal()),
+            Some("RFC 7523 §3.1"),
+            true,
+            "",
+        ),
+        row(UnattendedError::TokenRefused, None, false, ""),
+        row(UnattendedError::Elsewhere(note()), None, false, ""),
+    ]
+}
+
 fn all() -> Vec<Row> {
-    [discovery(), clients(), brought(), tokens(), others()].concat()
+    [
+        discovery(),
+        clients(),
+        brought(),
+        tokens(),
+        unattended(),
+        others(),
+    ]
+    .concat()
 }
 
 /// A number for each variant, so that none is forgotten: whoever adds one adds a row.
@@ -459,6 +516,7 @@ fn number(error: &FlowError) -> usize {
         F::Forbidden(_) => 22,
         F::Dpop(_) => 23,
         F::ProofKey(_) => 24,
+        F::Unattended(_) => 25,
     }
 }
 
@@ -467,7 +525,7 @@ fn every_refusal_has_a_row() {
     let mut seen: Vec<usize> = all().iter().map(|(error, ..)| number(error)).collect();
     seen.sort_unstable();
     seen.dedup();
-    assert_eq!(seen, (0..=24).collect::<Vec<_>>());
+    assert_eq!(seen, (0..=25).collect::<Vec<_>>());
 }
 
 #[test]

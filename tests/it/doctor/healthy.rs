@@ -1,6 +1,6 @@
 //! Servers that are as they should be.
 
-use playground::{Fault, Playground, Request, Settings, Then, Transports};
+use playground::{Fault, Playground, Request, Server, Settings, Then, Transports};
 
 use super::{Found, STEPS, examine, nothing_was_done, signed_in};
 use crate::support::machine::Machine;
@@ -218,4 +218,63 @@ fn a_client_that_is_configured_is_named() {
     assert!(!found.text.contains("SECRET_OF_MINE"));
     nothing_was_done(&playground, &machine);
     assert_eq!(found.statuses().len(), STEPS.len());
+}
+
+#[test]
+fn a_token_of_the_users_own_is_sent_with_the_session_and_not_shown() {
+    for (settings, code) in [(Settings::open(), 0), (Settings::default(), 1)] {
+        let (playground, machine) = (Playground::start(settings), Machine::new());
+        let mut command = machine.command();
+        command.env("MY_TOKEN", "SECRET_TOKEN_1");
+        command.args(["doctor", &playground.mcp_url(), "--bearer-env", "MY_TOKEN"]);
+        let output = command.output().expect("the bridge starts");
+        let text = String::from_utf8(output.stdout).unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{text}\n{stderr}");
+        assert!(text.contains("mode bearer"), "{text}");
+        assert!(
+            !text.contains("SECRET") && !stderr.contains("SECRET"),
+            "{text}\n{stderr}"
+        );
+        let sent = |request: &Request| request.bearer() == Some("SECRET_TOKEN_1");
+        assert!(
+            playground.requests().iter().any(sent),
+            "{}",
+            playground.printed_log()
+        );
+        nothing_was_done(&playground, &machine);
+    }
+}
+
+#[test]
+fn a_way_that_needs_nobody_is_not_taken_without_leave() {
+    let (playground, machine) = (Playground::start(Settings::default()), Machine::new());
+    let client = r#"{"client_id":"robot","client_secret":"SECRET_OF_MINE"}"#;
+    let arguments = ["--client-credentials", "--static-oauth-client-info", client];
+    // The server does not offer the grant, and says so.
+    let found = examine(&machine, &playground.mcp_url(), &arguments);
+    assert_eq!(
+        (found.code, found.status("client")),
+        (1, "fail"),
+        "{}",
+        found.text
+    );
+    assert_eq!(found.status("sign-in"), "skip", "{}", found.text);
+    let offers = Then::edit(|document| {
+        document["grant_types_supported"] = serde_json::json!(["client_credentials"]);
+    });
+    let metadata = Fault::of(Server::Authorization).method("GET").always();
+    playground.fault(metadata.then(offers));
+    let found = examine(&machine, &playground.mcp_url(), &arguments);
+    assert_eq!(found.code, 0, "{}", found.text);
+    assert_eq!(found.value("client", "grant"), Some("`client_credentials`"));
+    assert_eq!(found.status("sign-in"), "skip", "{}", found.text);
+    assert!(
+        found.step("sign-in")["hint"]
+            .as_str()
+            .unwrap()
+            .contains("--sign-in")
+    );
+    assert!(!found.text.contains("SECRET_OF_MINE"));
+    nothing_was_done(&playground, &machine);
 }

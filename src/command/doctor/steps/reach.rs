@@ -125,9 +125,10 @@ impl Walk<'_, '_> {
             true => "HTTP+SSE (MCP 2024-11-05)",
             false => "streamable HTTP",
         };
-        let bearer = matches!(self.config.auth, AuthMode::Bearer);
+        // A token of the user's own goes with the session; a header of theirs has gone already.
+        let by_header = self.config.auth == AuthMode::Bearer && self.config.bearer.is_none();
         let (reached, step) = match outcome {
-            Ok(Some(_)) if bearer => {
+            Ok(Some(_)) if by_header => {
                 let step = Step::fail(
                     Name::Challenge,
                     Kind::Failed,
@@ -144,7 +145,7 @@ impl Walk<'_, '_> {
                 (Reached::Wants(challenge), step)
             }
             Ok(None) => {
-                let how = match bearer {
+                let how = match by_header {
                     true => "the server accepts the configured `Authorization` header",
                     false => "the server opens a session without a token",
                 };
@@ -158,7 +159,7 @@ impl Walk<'_, '_> {
                     true => "there is no MCP endpoint at this address; check the path",
                     false => "check the address and the headers you configured",
                 };
-                let reached = match is_none || bearer {
+                let reached = match is_none || by_header {
                     true => Reached::No("the server answers no MCP message here"),
                     false => Reached::Wants(Challenge::default()),
                 };

@@ -100,7 +100,7 @@ impl Walk<'_, '_> {
     ) -> Result<Option<Grant>, Error> {
         let name = Name::SignIn;
         let Some(login) = login else {
-            let why = "no sign-in is configured";
+            let why = "something else is configured in place of a sign-in";
             self.page.add(Step::skip(name, why))?;
             return Ok(None);
         };
@@ -146,7 +146,7 @@ impl Walk<'_, '_> {
     fn absent(&self, reached: &Reached) -> Step {
         let name = Name::SignIn;
         match reached {
-            Reached::Wants(_) if self.needs_nobody => {
+            Reached::Wants(_) if self.needs_nobody || self.config.auth.is_unattended() => {
                 let why = "no token is cached; it is obtained without a person when it is needed";
                 Step::skip(name, why).hint(Some("to see whether that works, give `--sign-in`"))
             }
