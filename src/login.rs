@@ -162,6 +162,11 @@ impl Login {
         Ok((login, task))
     }
 
+    /// Whether a person may be asked for something.
+    pub fn asks(&self) -> bool {
+        !matches!(self.rim.settings.way, Way::Unattended(_))
+    }
+
     /// What a person has to do now, and every change of it.
     pub fn standing(&self) -> watch::Receiver<Standing> {
         self.standing.clone()
@@ -340,6 +345,8 @@ fn settings(config: &Config) -> Settings {
     Settings {
         server: config.server.clone(),
         client: config.client.clone(),
+        document: config.document.clone(),
+        initial_access_token: config.initial_access_token.clone(),
         client_metadata: config.client_metadata.clone(),
         resource: match &config.resource {
             Resource::Discovered => ResourceChoice::Discovered,

@@ -67,6 +67,34 @@
 //!
 //! An address where a server may not send us ends the flow wherever it is.
 //!
+//! Where no person is needed for a token, a new one takes the place of a refresh, all of it with the
+//! lock of the tokens held:
+//!
+//! ```text
+//! ReadingCache ──usable token, or none and nobody asked for one yet──► Done
+//!   │ due, expired, refused, or asked for by the server
+//!   ▼
+//! Locking ─► Rereading ──a sibling was faster──► Done
+//!              │    └─due or expired: what is known of the server will do ────────────┐
+//!              ▼                                                                      │
+//!            FindingResource ─► FindingServer ─► MakingKey, if it is to be bound ─────┤
+//!              ▲                                                                      │
+//!              └──the endpoint is gone──┐     FindingProvider ◄─ by what an identity  │
+//!                                       │        │               provider says ◄──────┤
+//!                                       │        ▼                                    │
+//!                                       │     ReadingAssertion ◄─ by what a platform ─┤
+//!                                       │        │      │         says               │
+//!                                       │        │      ▼                             │
+//!                                       │        │  ExchangingAssertion               │
+//!                                       │        ▼      ▼                             │
+//!                                       └───── Granting ◄─ by the client's own word ──┘
+//!                                                ▼
+//!                                              SavingGrant ─► Done
+//! ```
+//!
+//! The network is given one more chance, from the first step that fetches something. What fails
+//! passes through `NotingFailure`, too, and a token that still works is used while it lasts.
+//!
 //! What fails with the lock of the sign-in held passes through `NotingFailure`, so that those who
 //! waited for it fail with it; the same holds for a refresh.
 //!
@@ -78,6 +106,7 @@ mod amend;
 mod answer;
 mod binding;
 mod cached;
+mod client;
 mod device;
 mod error;
 mod event;
@@ -95,8 +124,8 @@ use device::{Caller, Shown};
 pub use error::{FlowError, Note, RefreshReason};
 pub use event::{Action, Event, Goal, Show};
 pub use settings::{
-    ConfiguredClient, ConfiguredEndpoints, IdentityProvider, ProviderEndpoint, Redirect,
-    ResourceChoice, Seed, Settings, Unattended, Way,
+    ClientDocument, ConfiguredClient, ConfiguredEndpoints, IdentityProvider, ProviderEndpoint,
+    Redirect, ResourceChoice, Seed, Settings, Unattended, Way,
 };
 use sign_in::{Bound, Choice, Plan, Task};
 pub use trace::{Purpose, Question};

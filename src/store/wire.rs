@@ -105,6 +105,11 @@ struct WireClient {
     revocation_endpoint: Option<String>,
     /// Whether we registered it; a configured client is not registered anew. Absent means yes.
     registered: Option<bool>,
+    /// Whether the identifier is the address of a metadata document.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    document: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused_document: Option<String>,
     /// RFC 9449 §5.2. Absent means no.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     dpop_bound_access_tokens: bool,
@@ -288,10 +293,10 @@ impl TryFrom<WireClient> for KnownClient {
             return Err(Fault::Member("client_id"));
         }
         let auth_method = match wire.token_endpoint_auth_method.as_deref() {
-            Some("none") | None => AuthMethod::None,
-            Some("client_secret_basic") => AuthMethod::ClientSecretBasic,
-            Some("client_secret_post") => AuthMethod::ClientSecretPost,
-            Some(_) => return Err(Fault::Member("token_endpoint_auth_method")),
+            None => AuthMethod::None,
+            Some(name) => {
+                AuthMethod::from_name(name).ok_or(Fault::Member("token_endpoint_auth_method"))?
+            }
         };
         let management = match (wire.registration_client_uri, wire.registration_access_token) {
             (Some(uri), Some(token)) => Some(Management {
@@ -316,6 +321,10 @@ impl TryFrom<WireClient> for KnownClient {
                 redirect_uri: wire.redirect_uri,
                 management,
                 registered: wire.registered.unwrap_or(true),
+                // The key is the user's.
+                assertion: None,
+                document: wire.document,
+                refused_document: wire.refused_document,
                 dpop_bound: wire.dpop_bound_access_tokens,
             },
         })
@@ -361,22 +370,19 @@ impl From<&SignIn> for Wire {
 impl From<&KnownClient> for WireClient {
     fn from(known: &KnownClient) -> Self {
         let client = &known.client;
-        let method = match client.auth_method {
-            AuthMethod::None => "none",
-            AuthMethod::ClientSecretBasic => "client_secret_basic",
-            AuthMethod::ClientSecretPost => "client_secret_post",
-        };
         Self {
             client_id: client.client_id.clone(),
             client_secret: exposed(client.client_secret.as_ref()),
             client_secret_expires_at: client.client_secret_expires_at,
-            token_endpoint_auth_method: Some(method.to_owned()),
+            token_endpoint_auth_method: Some(client.auth_method.name().to_owned()),
             redirect_uri: client.redirect_uri.clone(),
             registration_client_uri: client.management.as_ref().map(|m| m.uri.to_string()),
             registration_access_token: exposed(client.management.as_ref().map(|m| &m.token)),
             token_endpoint: known.token_endpoint.to_string(),
             revocation_endpoint: known.revocation_endpoint.as_ref().map(Url::to_string),
             registered: Some(client.registered),
+            document: client.document,
+            refused_document: client.refused_document.clone(),
             dpop_bound_access_tokens: client.dpop_bound,
             unknown: Map::new(),
         }
@@ -434,6 +440,9 @@ pub mod tests {
                         }),
                         registered: false,
                         dpop_bound: false,
+                        assertion: None,
+                        document: true,
+                        refused_document: Some("https://client.example.com/refused".to_owned()),
                     },
                     token_endpoint: url("https://as.example.com/token"),
                     revocation_endpoint: Some(url("https://as.example.com/revoke")),

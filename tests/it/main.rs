@@ -5,6 +5,7 @@ mod ahead;
 mod alive;
 mod cache;
 mod cli;
+mod clients;
 mod commands;
 mod concurrency;
 mod config_file;
@@ -16,7 +17,9 @@ mod elsewhere;
 mod faults;
 mod flow;
 mod foreign;
+mod grants;
 mod healing;
+#[cfg(unix)]
 mod hostile;
 mod legacy;
 mod network;

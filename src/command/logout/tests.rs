@@ -87,6 +87,7 @@ impl Remote {
             }),
             registered: true,
             dpop_bound: false,
+            ..Client::default()
         };
         SignIn {
             failures: Default::default(),
@@ -166,6 +167,8 @@ impl Cache {
             http: HttpSettings::default(),
             target,
             allow_http: false,
+            client: None,
+            document: None,
         };
         let outcome = run(&logout, &self.diag).await;
         assert!(!self.said.text().contains("SECRET"), "{}", self.said.text());

@@ -27,6 +27,7 @@ fn sign_in(expires_at: Option<u64>, refresh_token: Option<&str>) -> SignIn {
         management: None,
         registered: true,
         dpop_bound: false,
+        ..Client::default()
     };
     SignIn {
         failures: Default::default(),

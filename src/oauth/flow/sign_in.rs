@@ -44,6 +44,10 @@ pub(super) struct Plan {
     pub scopes: Vec<String>,
     /// Whether a dead client was replaced already.
     pub registered_anew: bool,
+    /// Whether the server does not let clients ask for what they did not register for.
+    pub scopes_refused: bool,
+    /// The metadata document that the server did not take.
+    pub refused_document: Option<String>,
     /// What the resource's metadata says about binding tokens.
     pub resource_wants: ResourceWants,
     /// What tokens are to be bound to.
@@ -55,19 +59,6 @@ pub(super) struct Plan {
 pub(super) struct ResourceWants {
     pub dpop_required: bool,
     pub dpop_algorithms: Option<Vec<String>>,
-}
-
-impl Plan {
-    /// The client that was registered here before, if it stays one until then.
-    pub fn known_client(&self, until: u64) -> Option<&Client> {
-        let known = self.task.cached.clients.get(&self.server.issuer)?;
-        Some(&known.client).filter(|client| client.registered && !client.has_lapsed(until))
-    }
-
-    /// Whether this client, which the server does not take, may be replaced by a new one.
-    pub fn can_replace(&self, client: &Client) -> bool {
-        client.registered && !self.registered_anew && self.server.registration_endpoint.is_some()
-    }
 }
 
 /// Who asks.
@@ -253,6 +244,8 @@ impl Flow {
             resource_scopes: metadata.scopes_supported,
             scopes: Vec::new(),
             registered_anew: false,
+            scopes_refused: false,
+            refused_document: None,
             resource_wants: ResourceWants {
                 dpop_required: metadata.dpop_required,
                 dpop_algorithms: metadata.dpop_algorithms,
@@ -324,24 +317,6 @@ impl Flow {
         now.saturating_add(self.settings.auth_timeout)
     }
 
-    /// Configured, else registered before, else to be registered (MCP 2025-11-25, Client
-    /// Registration Approaches). What one issuer gave is never shown to another.
-    fn choose(&self, plan: &Plan, now: u64) -> Result<Choice, FlowError> {
-        if let Some(configured) = self.configured(plan) {
-            return configured.map(Choice::Configured);
-        }
-        if let Some(client) = plan.known_client(self.person_done_by(now))
-            && let Some(uri) = &client.redirect_uri
-            && let Some(port) = self.settings.redirect.port_of(uri)
-        {
-            return Ok(Choice::Known(client.clone(), port));
-        }
-        match &plan.server.registration_endpoint {
-            Some(endpoint) => Ok(Choice::New(endpoint.clone())),
-            None => Err(FlowError::NoRegistration(plan.server.issuer.clone())),
-        }
-    }
-
     /// The client that the user configured, unless it belongs to another issuer; `None` if they
     /// configured none.
     pub(super) fn configured(&self, plan: &Plan) -> Option<Result<Client, FlowError>> {
@@ -362,13 +337,16 @@ impl Flow {
                     wanted_at: issuer.clone(),
                 })
             }
-            _ => Ok(configured.client(plan.server.auth_methods.as_deref())),
+            _ => configured.client(&plan.server.takes()),
         })
     }
 
     pub(super) fn bound(&mut self, plan: Plan, choice: Choice, bound: Bound, now: u64) -> Move {
         match choice {
-            Choice::Configured(client) => self.ask(plan, client, &bound, false, now),
+            Choice::Configured(client) => {
+                let probe = plan.can_replace(&client) && !self.is_proven(&plan, now);
+                self.ask(plan, client, &bound, probe, now)
+            }
             Choice::Known(client, port) if port == bound.port => {
                 let probe = !self.is_proven(&plan, now);
                 self.ask(plan, client, &bound, probe, now)
@@ -406,12 +384,14 @@ impl Flow {
         let redirect_uri = redirect.uri(port.unwrap_or_else(|| self.settings.unbound_port()));
         let extra = &self.settings.client_metadata;
         match Registration::new(&plan.server, endpoint, redirect_uri, extra) {
-            Ok(registration) => {
-                let registration = match bound {
-                    Some(_) => registration,
-                    None => registration.for_devices(),
-                };
-                post_registration(plan, registration, bound)
+            Ok(mut registration) => {
+                if bound.is_none() {
+                    registration = registration.for_devices();
+                }
+                if plan.scopes_refused {
+                    registration = registration.with_scopes(&plan.scopes);
+                }
+                post_registration(plan, registration, bound, 0)
             }
             Err(error) => fail(FlowError::Registration(error)),
         }
@@ -426,7 +406,10 @@ impl Flow {
         now: u64,
     ) -> Move {
         match registration.judge(fetched, &self.settings.server) {
-            registration::Step::Registered(client) => {
+            registration::Step::Registered(mut client) => {
+                client.refused_document = plan.refused_document().map(str::to_owned);
+                // A secret that ended before it was issued is a time that is not what it seems.
+                client.client_secret_expires_at.take_if(|end| *end <= now);
                 let issuer = plan.server.issuer.clone();
                 let in_use = self.can_refresh(&plan.task.cached, &issuer, now);
                 let amendment = Amendment::PutClient(issuer, known(&plan.server, &client));
@@ -442,7 +425,9 @@ impl Flow {
                 };
                 (state, Action::Amend(Box::new(amendment)))
             }
-            registration::Step::Again(registration) => post_registration(plan, registration, bound),
+            registration::Step::Again(registration, after) => {
+                post_registration(plan, registration, bound, after)
+            }
             registration::Step::Failed(error) => fail(FlowError::Registration(error)),
         }
     }
@@ -538,10 +523,16 @@ fn fetch_resource(task: Task, search: ResourceSearch, after: u64) -> Move {
     (state, Action::Fetch { url, after })
 }
 
-fn post_registration(plan: Plan, registration: Registration, bound: Option<Bound>) -> Move {
+fn post_registration(
+    plan: Plan,
+    registration: Registration,
+    bound: Option<Bound>,
+    after: u64,
+) -> Move {
     let action = Action::Register {
         url: registration.endpoint().clone(),
         body: registration.body(),
+        after,
     };
     let state = State::Registering {
         plan,

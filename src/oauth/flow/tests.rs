@@ -4,6 +4,7 @@
 mod binding;
 mod cached;
 mod chaos;
+mod clients;
 mod device;
 mod lapsed;
 mod shared;
@@ -326,7 +327,8 @@ impl World {
                 false => Ok(ProofKey::generate().unwrap()),
             }),
             Action::Bind { port, strict } => self.bind(port, strict),
-            Action::Register { url, body } => {
+            Action::Register { url, body, after } => {
+                self.now += after;
                 self.bodies.push(body);
                 let count = self.bodies.len();
                 let registered = format!(r#"{{"client_id":"CLIENT_{count}"}}"#);
@@ -536,7 +538,8 @@ fn describe(action: &Action) -> String {
             (Some(port), false) => format!("bind {port}"),
             (Some(port), true) => format!("bind {port} or fail"),
         },
-        Action::Register { .. } => "register".to_owned(),
+        Action::Register { after: 0, .. } => "register".to_owned(),
+        Action::Register { after, .. } => format!("register after {after}"),
         Action::Probe(_) => "probe".to_owned(),
         Action::OpenBrowser { resumed: true, .. } => "resume".to_owned(),
         Action::OpenBrowser { .. } => "browser".to_owned(),
@@ -557,6 +560,8 @@ fn settings() -> Settings {
     Settings {
         server: ServerUrl::parse("https://m.example/mcp", false).unwrap(),
         client: None,
+        document: None,
+        initial_access_token: None,
         client_metadata: serde_json::Map::new(),
         resource: ResourceChoice::Discovered,
         scopes: None,
@@ -633,6 +638,7 @@ fn client(id: &str) -> Client {
         management: None,
         registered: true,
         dpop_bound: false,
+        ..Client::default()
     }
 }
 

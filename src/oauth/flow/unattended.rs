@@ -26,6 +26,7 @@ use crate::oauth::grant::token_exchange::{Issued, TokenExchange};
 use crate::oauth::grant::{client_credentials, jwt_bearer};
 use crate::oauth::mode::AuthMode;
 use crate::oauth::registration::Client;
+use crate::oauth::registration::Takes;
 use crate::oauth::scope;
 use crate::oauth::sign_in::{KnownClient, SignIn};
 use crate::oauth::token::{Freshness, Grant, TokenSet};
@@ -145,11 +146,9 @@ impl Flow {
         }
         let known = cached.clients.get(&grant.issuer)?.clone();
         let client = match &self.settings.client {
-            Some(configured) if configured.client_id == known.client.client_id => Client {
-                client_secret: configured.client_secret.clone(),
-                auth_method: configured.auth_method.unwrap_or(known.client.auth_method),
-                ..known.client.clone()
-            },
+            Some(configured) if configured.client_id == known.client.client_id => {
+                configured.known(&grant.issuer, &known)
+            }
             None if known.client.is_nobody() => known.client.clone(),
             _ => return None,
         };
@@ -291,9 +290,20 @@ impl Flow {
             audience: errand.issuer.as_str().to_owned(),
             scopes: errand.scopes.clone(),
         };
+        // The client has no key there, so that no assertion names the issuer.
+        let takes = Takes {
+            issuer: &Issuer::new(to.token_endpoint.as_str()),
+            token_endpoint: &to.token_endpoint,
+            methods: to.auth_methods.as_deref(),
+            algorithms: None,
+        };
+        let client = match at.client.client(&takes) {
+            Ok(client) => client,
+            Err(error) => return fail(error),
+        };
         let request = Box::new(TokenRequest {
             endpoint: to.token_endpoint.clone(),
-            client: at.client.client(to.auth_methods.as_deref()),
+            client,
             resource: errand.resource.clone(),
             grant: GrantRequest::TokenExchange(exchange),
             params: Vec::new(),
