@@ -33,7 +33,7 @@ use crate::mcp::transport::Preference;
 use crate::net::client::HttpSettings;
 use crate::net::remote::Timeouts;
 use crate::oauth::flow::ConfiguredEndpoints;
-use crate::oauth::known::Known;
+use crate::oauth::known::{Known, Row};
 use crate::oauth::registration::AuthMethod;
 use crate::secret::Secret;
 use mode::Claim;
@@ -357,7 +357,19 @@ impl Config {
         if auth == AuthMode::Device {
             base.warnings.extend(without_effect(args, &lookup));
         }
-        let callback = callback(args, &lookup)?;
+        let known = match lookup.switch("no-known-servers", args.rules.no_known_servers)? {
+            true => Known::default(),
+            false => Known::BUILT_IN,
+        };
+        let callback = callback(args, &lookup, known.server(&server))?;
+        let pkce = !lookup.switch("disable-pkce", args.rules.disable_pkce)?;
+        if !pkce && auth == AuthMode::OAuth {
+            base.warnings.push(
+                "PKCE is off (`--disable-pkce`): whoever gets hold of the code that the browser brings can sign in as you"
+                    .to_owned(),
+            );
+        }
+        endpoints::check(which.endpoints.as_ref(), auth, which.client.is_some())?;
         let http = network::http_settings(&args.common, around, &lookup, &mut base.warnings)?;
         if http.ipv4 && matches!(server.url().host(), Some(Host::Ipv6(_))) {
             return Err(UsageError::new(format!(
@@ -399,11 +411,8 @@ impl Config {
             endpoints: which.endpoints,
             audience: which.audience,
             token_params: which.token_params,
-            pkce: !lookup.switch("disable-pkce", args.rules.disable_pkce)?,
-            known: match lookup.switch("no-known-servers", args.rules.no_known_servers)? {
-                true => Known::default(),
-                false => Known::BUILT_IN,
-            },
+            pkce,
+            known,
             allow_http: which.allow_http,
             allow_missing_pkce_metadata: lookup.switch(
                 "allow-missing-pkce-metadata",
@@ -604,10 +613,15 @@ fn without_effect(args: &ServerArgs, lookup: &Lookup<'_>) -> Vec<String> {
     given.into_iter().map(useless).collect()
 }
 
-fn callback(args: &ServerArgs, lookup: &Lookup<'_>) -> Result<Callback, UsageError> {
-    let default_host = match cfg!(windows) {
-        true => "127.0.0.1",
-        false => "localhost",
+fn callback(
+    args: &ServerArgs,
+    lookup: &Lookup<'_>,
+    known: Option<&Row>,
+) -> Result<Callback, UsageError> {
+    let default_host = match (known.and_then(|row| row.loopback), cfg!(windows)) {
+        (Some(host), _) => host,
+        (None, true) => "127.0.0.1",
+        (None, false) => "localhost",
     };
     Ok(Callback {
         host: match lookup.text("host", &args.host) {

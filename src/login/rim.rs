@@ -241,6 +241,11 @@ impl Hands {
             Action::Bind { port, strict } => Event::Bound(self.bind(port, strict)),
             Action::Register { url, body } => Event::Fetched(self.register(url, &body).await),
             Action::Probe(attempt) => Event::Fetched(self.probe(attempt.address.0.clone()).await),
+            Action::Push { request, after } => {
+                pause(after).await;
+                let answer = token_endpoint::push(&self.rim.http, &request).await;
+                Event::Fetched(fetched(answer))
+            }
             Action::OpenBrowser { attempt, resumed } => self.open_browser(&attempt, resumed),
             Action::AwaitCallback { until } => self.await_callback(until).await,
             Action::RequestCode { request, after } => self.request_code(&request, after).await,

@@ -33,6 +33,7 @@ use super::http::{Document, FORM, FetchError, LIMITS, Limits, post};
 use crate::oauth::device::DeviceRequest;
 use crate::oauth::grant;
 use crate::oauth::grant::token_exchange::Issued;
+use crate::oauth::pushed::PushRequest;
 use crate::oauth::registration::{AuthMethod, Client};
 use crate::oauth::token::{
     Effect, GrantRequest, Outage, OutageCause, Refusal, TokenError, TokenRequest, TokenSet,
@@ -154,8 +155,11 @@ async fn respond_to(
                 .map_err(|_| TokenError::Unusable("the redirect URI is no address".to_owned()))?;
             let mut asked = oauth2
                 .exchange_code(AuthorizationCode::new(code.expose().to_owned()))
-                .set_pkce_verifier(PkceCodeVerifier::new(code_verifier.expose().to_owned()))
                 .set_redirect_uri(std::borrow::Cow::Owned(redirect));
+            if let Some(verifier) = code_verifier {
+                let verifier = PkceCodeVerifier::new(verifier.expose().to_owned());
+                asked = asked.set_pkce_verifier(verifier);
+            }
             for (name, value) in extra {
                 asked = asked.add_extra_param(name, value);
             }
@@ -397,6 +401,33 @@ pub async fn request_code(
         true => request_code_with(http, request, AuthMethod::ClientSecretPost).await,
         false => Ok(document),
     }
+}
+
+/// Leaves an authorization request at the authorization server, whatever comes of it (RFC 9126 §2). A
+/// secret that is refused in the header is tried in the body, as at the token endpoint.
+pub async fn push(http: &Connections, request: &PushRequest) -> Result<Document, FetchError> {
+    let method = request.client.auth_method;
+    let document = push_with(http, request, method).await?;
+    let refusal = Refusal::read(document.status, &document.body);
+    match may_try_post(&request.client, &refusal) {
+        true => push_with(http, request, AuthMethod::ClientSecretPost).await,
+        false => Ok(document),
+    }
+}
+
+async fn push_with(
+    http: &Connections,
+    request: &PushRequest,
+    method: AuthMethod,
+) -> Result<Document, FetchError> {
+    let form = request.form.iter();
+    let mut form: Vec<(&str, &str)> = form.map(|(name, value)| (&**name, &**value)).collect();
+    // RFC 9126 §2.1 wants it in the body however the client proves itself.
+    if method == AuthMethod::ClientSecretBasic {
+        form.push(("client_id", &request.client.client_id));
+    }
+    let (headers, body) = proved(&request.client, method, form);
+    super::http::post_form(http, request.endpoint.clone(), headers, body).await
 }
 
 async fn request_code_with(

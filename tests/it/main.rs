@@ -21,6 +21,7 @@ mod paste;
 mod peers;
 mod refresh;
 mod relay;
+mod rules;
 mod sign_in;
 mod soak;
 mod streams;

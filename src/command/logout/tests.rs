@@ -113,6 +113,7 @@ impl Remote {
                 KnownClient {
                     client,
                     token_endpoint: at("token"),
+                    resource_refused: false,
                     revocation_endpoint: Some(at("revoke")),
                 },
             )]

@@ -10,6 +10,7 @@ use crate::oauth::discovery::DiscoveryError;
 use crate::oauth::discovery::resource::ResourceMetadata;
 use crate::oauth::discovery::server::AuthorizationServer;
 use crate::oauth::dpop::{self, DpopError};
+use crate::oauth::pushed::PushError;
 use crate::oauth::registration::RegistrationError;
 use crate::oauth::sign_in::FailureNote;
 use crate::oauth::token_endpoint::{Cause, Refusal, TokenError};
@@ -27,7 +28,12 @@ pub enum FlowError {
     /// The authorization server was not found, or cannot be believed.
     Discovery(DiscoveryError),
     /// There is no way to become a client of this authorization server.
-    NoRegistration(Issuer),
+    NoRegistration {
+        /// The authorization server.
+        issuer: Issuer,
+        /// Where a user creates a client there, if that is known.
+        console: Option<&'static str>,
+    },
     /// The registration failed.
     Registration(RegistrationError),
     /// The configured client belongs to another authorization server.
@@ -49,6 +55,8 @@ pub enum FlowError {
     RedirectUri(String),
     /// There is nowhere to send a person to sign in.
     NoAuthorizationEndpoint(Issuer),
+    /// The authorization server did not take the request that was to be left there.
+    Pushed(PushError),
     /// The browser brought something else than a code.
     SignIn(CallbackError),
     /// Nobody finished the sign-in. Holds the time that was given, in seconds.
@@ -87,7 +95,9 @@ impl FlowError {
         match self {
             Self::Discovery(error) => error.is_transient(),
             Self::Registration(error) => error.is_transient(),
-            Self::Token(error) | Self::Device(DeviceError(error)) => {
+            Self::Token(error)
+            | Self::Device(DeviceError(error))
+            | Self::Pushed(PushError(error)) => {
                 matches!(error, TokenError::Unavailable(_) | TokenError::Unusable(_))
             }
             Self::Lock(_) | Self::SignInLock(_) => true,
@@ -105,10 +115,14 @@ impl FlowError {
             Self::SignIn(error) => Some(error.rule()),
             Self::Device(error) => error.rule(),
             Self::Token(error) | Self::Exchange(error) => error.rule(),
-            Self::NoRegistration(_) => {
+            Self::NoRegistration { .. } => {
                 Some("MCP 2025-11-25, Authorization, Client Registration Approaches")
             }
             Self::NoAuthorizationEndpoint(_) => Some("RFC 6749 §3.1"),
+            Self::Pushed(PushError(error)) => match error.rule() {
+                None => None,
+                Some(_) => Some("RFC 9126 §2.3"),
+            },
             Self::OtherIssuersClient { .. } => {
                 Some("MCP 2026-07-28, Authorization, Client Registration")
             }
@@ -141,7 +155,7 @@ impl FlowError {
                 "finish the sign-in in the open browser tab, or end that process and try again"
             }
             Self::Discovery(error) => error.hint(),
-            Self::NoRegistration(_) => {
+            Self::NoRegistration { .. } => {
                 "create a client in the provider's console and pass it with `--static-oauth-client-info`"
             }
             Self::Registration(error) => error.hint(),
@@ -176,6 +190,7 @@ impl FlowError {
             Self::NotConfirmed(_) => {
                 "begin again to get a new code: run `mcp-drawbridge login` with `--device-code`, or restart the AI client"
             }
+            Self::Pushed(PushError(error)) => exchange_hint(error),
             Self::Token(error) => token_hint(error),
             Self::Exchange(error) => exchange_hint(error),
             Self::RefreshElsewhere(_) => "you are still signed in; try again later",
@@ -246,11 +261,17 @@ impl FlowError {
             | Self::SignInLock(cause)
             | Self::Callback(cause) => write!(f, "{cause}"),
             Self::Discovery(error) => write!(f, "{error}"),
-            Self::NoRegistration(issuer) => write!(
-                f,
-                "the authorization server `{}` does not let clients register themselves",
-                shown(issuer)
-            ),
+            Self::NoRegistration { issuer, console } => {
+                write!(
+                    f,
+                    "the authorization server `{}` does not let clients register themselves",
+                    shown(issuer)
+                )?;
+                match console {
+                    Some(console) => write!(f, "; one is created by hand at {console}"),
+                    None => Ok(()),
+                }
+            }
             Self::Registration(error) => write!(f, "{error}"),
             Self::OtherIssuersClient {
                 client_id,
@@ -276,6 +297,7 @@ impl FlowError {
                     shown(issuer)
                 )
             }
+            Self::Pushed(error) => write!(f, "{error}"),
             Self::SignIn(error) => write!(f, "{error}"),
             Self::TimedOut(seconds) => {
                 write!(f, "the sign-in was not finished within {seconds} s")
@@ -327,6 +349,7 @@ impl Error for FlowError {
             Self::Registration(error) => error.source(),
             Self::Token(error) | Self::Exchange(error) => error.source(),
             Self::Device(error) => error.source(),
+            Self::Pushed(error) => error.source(),
             _ => None,
         }
     }
@@ -357,6 +380,10 @@ pub enum Note {
     PortTaken(u16),
     /// A scope was refused; fewer are asked for.
     ScopesNarrowed(Vec<String>),
+    /// The authorization server refused `resource`; it is left out there from now on.
+    ResourceRefused(Refusal),
+    /// The address at which to sign in ends, and another was not to be had.
+    AddressNotRenewed(String),
     /// The server asks for tokens that are bound to a key, and the authorization server does not
     /// offer them.
     BindingNotOffered,
@@ -408,6 +435,8 @@ impl Note {
             | Self::RefreshRefused(_)
             | Self::ClientForgotten(_)
             | Self::ScopesNarrowed(_)
+            | Self::ResourceRefused(_)
+            | Self::AddressNotRenewed(_)
             | Self::BindingNotOffered
             | Self::NotBound
             | Self::BindingUnwanted(_)
@@ -490,6 +519,14 @@ impl fmt::Display for Note {
                     scopes.join(" ")
                 )
             }
+            Self::ResourceRefused(refusal) => write!(
+                f,
+                "the authorization server refused the `resource` parameter ({refusal}); leaving it out there from now on"
+            ),
+            Self::AddressNotRenewed(why) => write!(
+                f,
+                "the address to sign in at has ended, and no other is to be had: {why}"
+            ),
             Self::BindingNotOffered => f.write_str(
                 "the server asks for tokens that are bound to a key, but its authorization server does not say that it issues such; trying bearer tokens",
             ),

@@ -44,6 +44,8 @@ pub(super) struct Plan {
     pub scopes: Vec<String>,
     /// Whether a dead client was replaced already.
     pub registered_anew: bool,
+    /// Whether the server refuses `resource`, so that it is left out.
+    pub resource_refused: bool,
     /// What the resource's metadata says about binding tokens.
     pub resource_wants: ResourceWants,
     /// What tokens are to be bound to.
@@ -122,6 +124,15 @@ impl Flow {
             return fail(error);
         }
         self.has_turn = true;
+        if let Some(endpoints) = &self.settings.endpoints {
+            let server = endpoints.server();
+            return self.planned(
+                Task { cached, pending },
+                ResourceMetadata::none(),
+                server,
+                now,
+            );
+        }
         let hint = self
             .challenge()
             .and_then(|c| c.resource_metadata.as_deref());
@@ -165,15 +176,24 @@ impl Flow {
             }
             Step::Found(resource) => {
                 self.note(Note::ResourceFound(Box::new(resource.clone())));
-                let named = self.settings.issuer.as_ref();
-                let preferred = |issuer: &Issuer| {
-                    named == Some(issuer) || task.cached.clients.contains_key(issuer)
-                };
+                let rank = |issuer: &Issuer| self.rank(issuer, &task.cached);
                 let servers = resource.authorization_servers.clone();
-                let step = ServerSearch::start(servers, preferred, self.rules());
+                let step = ServerSearch::start(servers, rank, self.rules());
                 self.server_step(task, resource, step, now)
             }
             Step::Failed(error) => fail(FlowError::Discovery(error)),
+        }
+    }
+
+    /// Which of several authorization servers comes first: the one that the user named, the one
+    /// whose tokens we have, one that knows us, any other.
+    fn rank(&self, issuer: &Issuer, cached: &SignIn) -> u8 {
+        let has_grant = |grant: &Grant| grant.issuer == *issuer;
+        match () {
+            () if self.settings.issuer.as_ref() == Some(issuer) => 0,
+            () if cached.grant.as_ref().is_some_and(has_grant) => 1,
+            () if cached.clients.contains_key(issuer) => 2,
+            () => 3,
         }
     }
 
@@ -182,6 +202,8 @@ impl Flow {
             server: &self.settings.server,
             allow_missing_pkce_metadata: self.settings.allow_missing_pkce_metadata,
             issuer: self.settings.issuer.as_ref(),
+            known: self.settings.known.server(&self.settings.server),
+            pkce: self.settings.pkce,
             leads: match &self.settings.way {
                 Way::Browser => Leads::Browser,
                 Way::Device => Leads::Device,
@@ -221,12 +243,23 @@ impl Flow {
             }
             Step::Found(server) => {
                 self.note(Note::ServerFound(Box::new(server.clone())));
-                match self.plan(task, resource, server) {
-                    Ok(plan) => self.approach(plan, now),
-                    Err(error) => fail(error),
-                }
+                self.planned(task, resource, server, now)
             }
             Step::Failed(error) => fail(FlowError::Discovery(error)),
+        }
+    }
+
+    /// The authorization server is known.
+    fn planned(
+        &mut self,
+        task: Task,
+        resource: ResourceMetadata,
+        server: AuthorizationServer,
+        now: u64,
+    ) -> Move {
+        match self.plan(task, resource, server) {
+            Ok(plan) => self.approach(plan, now),
+            Err(error) => fail(error),
         }
     }
 
@@ -236,8 +269,11 @@ impl Flow {
         metadata: ResourceMetadata,
         server: AuthorizationServer,
     ) -> Result<Plan, FlowError> {
+        let known = task.cached.clients.get(&server.issuer);
+        let resource_refused = known.is_some_and(|known| known.resource_refused)
+            || self.settings.refuses_resource(&server.issuer);
         let resource = match &self.settings.resource {
-            ResourceChoice::Discovered => metadata.resource,
+            ResourceChoice::Discovered => metadata.resource.filter(|_| !resource_refused),
             ResourceChoice::Given(resource) => Some(resource.clone()),
             ResourceChoice::Omitted => None,
         };
@@ -248,6 +284,7 @@ impl Flow {
             resource_scopes: metadata.scopes_supported,
             scopes: Vec::new(),
             registered_anew: false,
+            resource_refused,
             resource_wants: ResourceWants {
                 dpop_required: metadata.dpop_required,
                 dpop_algorithms: metadata.dpop_algorithms,
@@ -255,7 +292,17 @@ impl Flow {
             binding: None,
         };
         let sources = self.sources(&plan);
-        plan.scopes = match (&self.goal, &plan.task.cached.grant) {
+        // What was asked for elsewhere says nothing about what there is to ask for here.
+        let grant = plan.task.cached.grant.as_ref();
+        let grant = grant.filter(|grant| grant.issuer == plan.server.issuer);
+        plan.scopes = match (&self.goal, grant) {
+            // Some say it with 401. The scopes so far are needed there as well, so that the requests
+            // of two tools do not take each other's away.
+            (Goal::Challenged { challenge, .. }, Some(grant))
+                if challenge.error.as_deref() == Some("insufficient_scope") =>
+            {
+                sources.step_up(&grant.requested_scopes, &grant.tokens.scopes)
+            }
             (Goal::StepUp { challenge, .. }, Some(grant)) => {
                 let wanted = sources.step_up(&grant.requested_scopes, &grant.tokens.scopes);
                 let asked = challenge.scope.as_deref().or(sources.resource);
@@ -327,8 +374,14 @@ impl Flow {
         }
         match &plan.server.registration_endpoint {
             Some(endpoint) => Ok(Choice::New(endpoint.clone())),
-            None => Err(FlowError::NoRegistration(plan.server.issuer.clone())),
+            None => Err(self.no_registration(plan)),
         }
+    }
+
+    pub(super) fn no_registration(&self, plan: &Plan) -> FlowError {
+        let issuer = plan.server.issuer.clone();
+        let console = self.settings.console(&issuer);
+        FlowError::NoRegistration { issuer, console }
     }
 
     /// The client that the user configured, unless it belongs to another issuer; `None` if they
@@ -368,7 +421,7 @@ impl Flow {
                     self.note(Note::PortTaken(port));
                     self.register(plan, endpoint, Some(bound))
                 }
-                None => fail(FlowError::NoRegistration(plan.server.issuer)),
+                None => fail(self.no_registration(&plan)),
             },
             Choice::New(endpoint) => self.register(plan, endpoint, Some(bound)),
         }
@@ -418,7 +471,7 @@ impl Flow {
             registration::Step::Registered(client) => {
                 let issuer = plan.server.issuer.clone();
                 let in_use = self.can_refresh(&plan.task.cached, &issuer, now);
-                let amendment = Amendment::PutClient(issuer, known(&plan.server, &client));
+                let amendment = Amendment::PutClient(issuer, known(&plan, &client));
                 // Until the person has signed in, the client whose tokens are in use is worth more.
                 if in_use {
                     amendment.apply(&mut plan.task.cached);
@@ -459,6 +512,12 @@ impl Flow {
         }
     }
 
+    /// Where the browser returns to: what the client was registered with, character by character.
+    fn redirect_uri(&self, client: &Client, port: u16) -> String {
+        let registered = client.redirect_uri.clone();
+        registered.unwrap_or_else(|| self.settings.redirect.uri(port))
+    }
+
     /// Makes the authorization request.
     pub(super) fn ask(
         &mut self,
@@ -476,14 +535,16 @@ impl Flow {
             }
             Err(error) => return fail(error),
         }
-        let own_uri = self.settings.redirect.uri(bound.port);
+        let own_uri = self.redirect_uri(&client, bound.port);
+        let params = self.settings.authorize_params(&plan.server.issuer);
         let ask = Ask {
             server: &plan.server,
             client_id: &client.client_id,
-            redirect_uri: client.redirect_uri.as_deref().unwrap_or(&own_uri),
+            redirect_uri: &own_uri,
             resource: plan.resource.as_ref(),
             scopes: &plan.scopes,
-            params: &self.settings.authorize_params,
+            params: &params,
+            pkce: self.settings.pkce,
             lapses_at: now.saturating_add(self.settings.auth_timeout),
             proof_key: plan.binding.as_ref().map(|binding| &binding.key),
         };
@@ -491,33 +552,43 @@ impl Flow {
         if let Some(Open::Browser(attempt)) = pending
             && attempt.is_continued_by(&ask, now)
         {
-            let asked = Asked {
-                plan,
-                client,
-                attempt,
+            let pushes = plan.server.require_pushed_authorization_requests;
+            // What the address refers to ends soon, and may have ended.
+            let whole = pushes.then(|| attempt.spelled_out(&ask));
+            let asked = Asked::new(plan, client, attempt);
+            return match whole {
+                Some(Ok(whole)) => self.push(asked.with(whole), true),
+                Some(Err(error)) => fail(unaskable(error, &asked.plan)),
+                None => asked.open(true),
             };
-            return asked.open(true);
         }
         if !self.history.allows(now) {
             return fail(FlowError::TooManyAttempts);
         }
         let attempt = match Attempt::new(&ask, &bound.randomness) {
             Ok(attempt) => Box::new(attempt),
-            Err(AskError::RedirectUri(uri)) => return fail(FlowError::RedirectUri(uri)),
-            Err(AskError::NoAuthorizationEndpoint) => {
-                return fail(FlowError::NoAuthorizationEndpoint(plan.server.issuer));
-            }
+            Err(error) => return fail(unaskable(error, &plan)),
         };
-        let asked = Asked {
-            plan,
-            client,
-            attempt,
-        };
+        let pushes = plan.server.require_pushed_authorization_requests;
+        let asked = Asked::new(plan, client, attempt);
+        // Leaving the request says as much about the client as a probe.
+        if pushes {
+            return self.push(asked, false);
+        }
         if probe {
             return asked.probe();
         }
         self.history.opened(now);
         asked.open(false)
+    }
+}
+
+fn unaskable(error: AskError, plan: &Plan) -> FlowError {
+    match error {
+        AskError::RedirectUri(uri) => FlowError::RedirectUri(uri),
+        AskError::NoAuthorizationEndpoint => {
+            FlowError::NoAuthorizationEndpoint(plan.server.issuer.clone())
+        }
     }
 }
 
@@ -541,7 +612,8 @@ fn post_registration(plan: Plan, registration: Registration, bound: Option<Bound
 }
 
 /// What is remembered of a client. A secret that the user configured stays where they keep it.
-pub(super) fn known(server: &AuthorizationServer, client: &Client) -> KnownClient {
+pub(super) fn known(plan: &Plan, client: &Client) -> KnownClient {
+    let server = &plan.server;
     let mut client = client.clone();
     if !client.registered {
         client.client_secret = None;
@@ -550,5 +622,6 @@ pub(super) fn known(server: &AuthorizationServer, client: &Client) -> KnownClien
         client,
         token_endpoint: server.token_endpoint.clone(),
         revocation_endpoint: server.revocation_endpoint.clone(),
+        resource_refused: plan.resource_refused,
     }
 }

@@ -82,6 +82,58 @@ fn a_server_that_does_not_know_resource_indicators() {
     each_day_passes(&Scene::new(&switches, &[]), REGISTERED, SIGN_IN);
 }
 
+/// RFC 9126: each authorization request is left at the provider, and the browser only refers to it.
+#[test]
+fn a_server_that_takes_pushed_requests_only() {
+    let switches = Switches {
+        pushed: true,
+        ..Switches::default()
+    };
+    let scene = Scene::new(&switches, &[]);
+    let pushed = |counts: Counts| Counts {
+        pushed: 1,
+        ..counts
+    };
+    each_day_passes(&scene, pushed(REGISTERED), pushed(SIGN_IN));
+    for address in scene.machine.opened() {
+        let url = url::Url::parse(&address).expect("an address");
+        let names: Vec<_> = url
+            .query_pairs()
+            .map(|(name, _)| name.into_owned())
+            .collect();
+        assert_eq!(names, ["client_id", "request_uri"], "{address}");
+    }
+}
+
+#[test]
+fn a_server_that_takes_pushed_requests_only_and_a_configured_client_with_a_secret() {
+    for method in ["client_secret_basic", "client_secret_post"] {
+        let mut client = public_client();
+        client["client_secret"] = json!("se:cr%et +/&");
+        client["token_endpoint_auth_method"] = json!(method);
+        let switches = Switches {
+            pushed: true,
+            registration: Registration::Off,
+            clients: vec![client.clone()],
+            ..Switches::default()
+        };
+        let known = json!({
+            "client_id": "by-hand",
+            "client_secret": "se:cr%et +/&",
+            "token_endpoint_auth_method": method,
+        });
+        let scene = Scene::new(
+            &switches,
+            &["--static-oauth-client-info", &known.to_string()],
+        );
+        let once = Counts {
+            pushed: 1,
+            ..SIGN_IN
+        };
+        scene.costs("cold", once, || scene.call());
+    }
+}
+
 /// What a person who registered a client by hand gives the bridge.
 const PUBLIC: &str = r#"{ "client_id": "by-hand" }"#;
 
