@@ -5,7 +5,7 @@ mod bearer;
 
 use std::fmt;
 
-pub use bearer::{Bearer, BearerSource};
+pub use bearer::Bearer;
 
 use crate::login::{Login, LoginError};
 use crate::mcp::failure::{Failure, Stage};

@@ -4,17 +4,23 @@
 //! [`crate::config`].
 
 mod authorization;
+mod automation;
 mod doctor;
+mod grants;
+mod trust;
 
 use std::ffi::OsString;
 use std::fmt;
 
 pub use authorization::{ProviderOptions, RuleOptions};
+pub use automation::{BearerOptions, SeedOptions};
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+pub use grants::GrantOptions;
 
 pub use doctor::DoctorArgs;
+pub use trust::TrustOptions;
 
 /// Prefix of the environment variables that stand for options.
 pub const ENV_PREFIX: &str = "MCP_DRAWBRIDGE_";
@@ -239,6 +245,10 @@ pub struct ServerArgs {
     #[allow(missing_docs)]
     pub rules: RuleOptions,
 
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub bearer: BearerOptions,
+
     /// Never open a browser; print the address instead
     #[arg(long)]
     pub no_browser: bool,
@@ -336,6 +346,14 @@ pub struct WhichOptions {
     #[allow(missing_docs)]
     pub provider: ProviderOptions,
 
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub grants: GrantOptions,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub seed: SeedOptions,
+
     /// Allow plain http to servers on other machines
     ///
     /// Tokens can then be read by anyone on the way.
@@ -395,6 +413,10 @@ pub struct CommonOptions {
     #[arg(long, hide_short_help = true)]
     pub ipv4: bool,
 
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub trust: TrustOptions,
+
     /// Write decisions and their reasons to stderr
     #[arg(long)]
     pub debug: bool,
@@ -402,7 +424,7 @@ pub struct CommonOptions {
     /// Write only what you must act on to stderr
     ///
     /// --debug wins where both are given.
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub silent: bool,
 }
 

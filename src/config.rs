@@ -5,9 +5,11 @@
 //! configuration file, its `defaults`, default.
 
 mod again;
+mod automation;
 mod endpoints;
 mod file;
 mod given;
+mod grants;
 mod headers;
 mod mode;
 mod network;
@@ -22,7 +24,7 @@ use std::time::Duration;
 
 use http::header::{AUTHORIZATION, HeaderMap};
 use serde_json::{Map, Value};
-use url::Host;
+use url::{Host, Url};
 
 use crate::cli::{
     CommonOptions, LogoutArgs, Request, ServerArgs, StatusArgs, UsageError, WhichOptions,
@@ -32,17 +34,20 @@ use crate::ids::{Issuer, ResourceId, ServerKey, ServerUrl};
 use crate::mcp::transport::Preference;
 use crate::net::client::HttpSettings;
 use crate::net::remote::Timeouts;
-use crate::oauth::flow::ConfiguredEndpoints;
+use crate::oauth::flow::{ConfiguredEndpoints, Seed};
 use crate::oauth::known::{Known, Row};
-use crate::oauth::registration::AuthMethod;
 use crate::secret::Secret;
+use crate::secret_command::SecretCommand;
+use grants::Grants;
 use mode::Claim;
 
+pub use crate::oauth::flow::ConfiguredClient;
 pub use crate::oauth::mode::AuthMode;
 pub use again::Again;
 use file::{Entry, File, Need, Target};
 pub use file::{OpenError, Opened, open};
 use given::{Given, Lookup};
+pub use grants::UnattendedGrant;
 use which::{Which, cached_name, is_address, server};
 
 /// The variable that names the folder of the sign-ins.
@@ -95,7 +100,7 @@ pub enum Job {
     /// Sign in and say what was granted.
     Login(Box<Config>),
     /// Revoke and forget sign-ins.
-    Logout(Logout),
+    Logout(Box<Logout>),
     /// List the cached sign-ins.
     Status(Status),
     /// Walk the way to a server step by step.
@@ -136,11 +141,19 @@ pub struct Config {
     pub key: ServerKey,
     /// How requests to the server are authorized.
     pub auth: AuthMode,
+    /// What stands in for a person; `None` where one signs in, or a token is configured.
+    pub unattended: Option<UnattendedGrant>,
     /// Which transports may be used, and which is tried first.
     pub transport: Preference,
     /// Headers for every request to the remote server and to no other; at most one of each name.
     /// Their values are marked as sensitive and do not print.
     pub headers: HeaderMap,
+    /// Where the token comes from, if it is neither got by OAuth nor among the headers.
+    pub bearer: Option<BearerSource>,
+    /// The refresh token to begin with.
+    pub seed: Option<Seed>,
+    /// Whether the ID token is sent in place of the access token.
+    pub use_id_token: bool,
     /// Where the browser returns to.
     pub callback: Callback,
     /// How long a person may take for the sign-in.
@@ -179,6 +192,20 @@ pub struct Config {
     pub again: Again,
 }
 
+/// Where a token comes from that is not got by OAuth.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BearerSource {
+    /// A variable.
+    Variable {
+        /// Its name.
+        name: String,
+        /// The token in it.
+        token: Secret,
+    },
+    /// What a command prints.
+    Command(SecretCommand),
+}
+
 /// The redirect URI without its port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Callback {
@@ -197,17 +224,6 @@ impl Callback {
     pub fn redirect_uri(&self, port: u16) -> String {
         format!("http://{}:{port}{}", self.host, self.path)
     }
-}
-
-/// A client that the user obtained from the authorization server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfiguredClient {
-    /// The identifier.
-    pub client_id: String,
-    /// The secret of a confidential client.
-    pub client_secret: Option<Secret>,
-    /// How it authenticates; `None` leaves it to what the authorization server supports.
-    pub auth_method: Option<AuthMethod>,
 }
 
 /// Which `resource` (RFC 8707) OAuth requests name.
@@ -284,7 +300,7 @@ impl Job {
         Ok(match request {
             Request::Bridge(args) => Self::Bridge(Box::new(Config::new(&args, around)?)),
             Request::Login(args) => Self::Login(Box::new(Config::new(&args, around)?)),
-            Request::Logout(args) => Self::Logout(Logout::new(&args, around)?),
+            Request::Logout(args) => Self::Logout(Box::new(Logout::new(&args, around)?)),
             Request::Status(args) => Self::Status(Status::new(&args, around)?),
             Request::Doctor(args) => Self::Doctor(Box::new(Doctor {
                 config: Config::new(&args.server, around)?,
@@ -334,8 +350,25 @@ impl Config {
             &lookup.lists("header-file", &args.header_file),
             around,
         )?;
-        let auth = mode::choose(&claims(args, &lookup, &headers)?)?;
-        which.check_mode(auth, &mut base.warnings)?;
+        let bearer = automation::bearer(&args.bearer, &lookup, around)?;
+        let seed = automation::seed(&args.which.seed, &lookup, around)?;
+        let claims = claims(
+            args,
+            &lookup,
+            (&headers, bearer.as_ref(), seed.as_ref()),
+            &which.grants,
+        )?;
+        let auth = mode::choose(&claims)?;
+        which.check_mode(&claims, &mut base.warnings)?;
+        if let Some(seed) = &seed
+            && which.client.is_none()
+        {
+            return Err(UsageError::new(format!(
+                "the refresh token in {} is of no use without the client that it was issued to",
+                seed.origin
+            ))
+            .with_hint("give it with `--static-oauth-client-info`"));
+        }
         if disabled && matches!(which.resource, Resource::Given(_)) {
             base.warnings
                 .push("`--resource` has no effect with `--disable-resource-parameter`".to_owned());
@@ -370,7 +403,17 @@ impl Config {
             );
         }
         endpoints::check(which.endpoints.as_ref(), auth, which.client.is_some())?;
-        let http = network::http_settings(&args.common, around, &lookup, &mut base.warnings)?;
+        let mut http = network::http_settings(&args.common, around, &lookup, &mut base.warnings)?;
+        http.policy.server = Some(server.url().clone());
+        // What the user names is theirs, as the server is.
+        let own = issuer.iter().map(Issuer::as_str);
+        http.policy.own = own.filter_map(|own| Url::parse(own).ok()).collect();
+        if let Some(endpoints) = &which.endpoints {
+            http.policy
+                .own
+                .extend(endpoints.authorization_endpoint.clone());
+            http.policy.own.push(endpoints.token_endpoint.clone());
+        }
         if http.ipv4 && matches!(server.url().host(), Some(Host::Ipv6(_))) {
             return Err(UsageError::new(format!(
                 "`--ipv4` excludes the IPv6 address in `{server}`"
@@ -403,6 +446,15 @@ impl Config {
                 true => Resource::Omitted,
                 false => which.resource,
             },
+            unattended: which.grants.way(
+                auth,
+                which.client.as_ref(),
+                &args.which.grants,
+                &lookup,
+            )?,
+            bearer: bearer.map(|(source, _)| source),
+            seed,
+            use_id_token: which.use_id_token,
             client: which.client,
             client_metadata: which.client_metadata,
             issuer,
@@ -576,15 +628,31 @@ fn remote_entry<'f>(file: &'f File, text: &str) -> Result<Option<Entry<'f>>, Usa
 fn claims(
     args: &ServerArgs,
     lookup: &Lookup<'_>,
-    headers: &HeaderMap,
+    (headers, bearer, seed): (&HeaderMap, Option<&(BearerSource, String)>, Option<&Seed>),
+    grants: &Grants,
 ) -> Result<Vec<Claim>, UsageError> {
     let mut claims = Vec::new();
     if headers.contains_key(AUTHORIZATION) {
-        claims.push(Claim::new(AuthMode::Bearer, "an `Authorization` header"));
+        let origin = "an `Authorization` header";
+        if let Some((_, other)) = bearer {
+            return Err(
+                UsageError::new(format!("{origin} and {other} exclude each other"))
+                    .with_hint("leave out one of them"),
+            );
+        }
+        claims.push(Claim::new(AuthMode::Bearer, origin));
+    }
+    if let Some((_, origin)) = bearer {
+        claims.push(Claim::new(AuthMode::Bearer, origin));
+    }
+    if let Some(seed) = seed {
+        let origin = format!("a refresh token in {}", seed.origin);
+        claims.push(Claim::new(AuthMode::Seeded, origin));
     }
     if let Some(given) = lookup.switched_on("device-code", args.device_code)? {
         claims.push(Claim::new(AuthMode::Device, given));
     }
+    claims.extend(grants.claims()?);
     Ok(claims)
 }
 

@@ -40,6 +40,7 @@ pub mod mcp;
 pub mod oauth;
 
 // The rim.
+pub mod assertion_source;
 pub mod browser;
 pub mod net;
 pub mod secret_command;

@@ -30,7 +30,7 @@ use crate::net::connections::Connections;
 use crate::oauth::challenge::Challenge;
 use crate::oauth::credential::Credential;
 use crate::oauth::dpop;
-use crate::oauth::flow::{ConfiguredClient, Goal, Redirect, ResourceChoice, Settings, Way};
+use crate::oauth::flow::{Goal, Redirect, ResourceChoice, Settings, Way};
 use crate::oauth::invitation::{Invitation, Standing, pasted_query};
 use crate::oauth::token::{Freshness, Grant};
 use crate::store::{Store, StoreError};
@@ -136,6 +136,10 @@ impl Login {
             diag,
             machine,
             again: config.again.clone(),
+            assertion: config
+                .unattended
+                .as_ref()
+                .and_then(|way| way.assertion.clone()),
             audience: OnceLock::new(),
             trace: OnceLock::new(),
             standing: standing_published,
@@ -331,11 +335,7 @@ fn machine(config: &Config, browser: Option<OpenBrowser>) -> Machine {
 fn settings(config: &Config) -> Settings {
     Settings {
         server: config.server.clone(),
-        client: config.client.as_ref().map(|client| ConfiguredClient {
-            client_id: client.client_id.clone(),
-            client_secret: client.client_secret.clone(),
-            auth_method: client.auth_method,
-        }),
+        client: config.client.clone(),
         client_metadata: config.client_metadata.clone(),
         resource: match &config.resource {
             Resource::Discovered => ResourceChoice::Discovered,
@@ -344,9 +344,10 @@ fn settings(config: &Config) -> Settings {
         },
         scopes: config.scopes.clone(),
         authorize_params: config.authorize_params.clone(),
-        way: match config.auth {
-            AuthMode::Device => Way::Device,
-            _ => Way::Browser,
+        way: match (&config.unattended, config.auth) {
+            (Some(unattended), _) => Way::Unattended(unattended.way.clone()),
+            (None, AuthMode::Device) => Way::Device,
+            (None, _) => Way::Browser,
         },
         redirect: Redirect {
             host: config.callback.host.clone(),
@@ -362,6 +363,8 @@ fn settings(config: &Config) -> Settings {
         token_params: config.token_params.clone(),
         pkce: config.pkce,
         known: config.known,
+        seed: config.seed.clone(),
+        use_id_token: config.use_id_token,
     }
 }
 

@@ -4,6 +4,7 @@ pub mod callback;
 pub mod client;
 pub mod connections;
 pub mod dpop;
+pub mod guard;
 pub mod http;
 mod intake;
 pub mod proxy;

@@ -7,23 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Mutex;
 
 use super::AccessError;
+use crate::config::BearerSource;
 use crate::oauth::credential::Credential;
 use crate::secret::Secret;
 use crate::secret_command::{SecretCommand, SecretCommandError};
-
-/// Where a token comes from that is not got by OAuth.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BearerSource {
-    /// A variable.
-    Variable {
-        /// Its name.
-        name: String,
-        /// The token in it.
-        token: Secret,
-    },
-    /// What a command prints.
-    Command(SecretCommand),
-}
 
 /// A token that is not got by OAuth. Clones share everything.
 #[derive(Clone)]

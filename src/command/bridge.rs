@@ -1,6 +1,6 @@
 //! The default command: joins stdin and stdout to the remote server.
 
-use crate::access::Access;
+use crate::access::{Access, Bearer};
 use crate::bridge::{self, Ending, Memory, Signal, Wire};
 use crate::config::{AuthMode, Config};
 use crate::diag::Diag;
@@ -18,7 +18,7 @@ pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
     super::check_key_file(config, &diag);
     let http = Connections::new(config.http.clone()).map_err(Error::Http)?;
     let (access, task) = match config.auth {
-        AuthMode::Bearer => (Access::Header, None),
+        AuthMode::Bearer => (bearer(config), None),
         _ => {
             let (login, task) = Login::start(config, http.clone(), diag.clone())?;
             (Access::Login(login), Some(task))
@@ -37,6 +37,13 @@ pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
     match bridge::run(wire, task, lines, output).await {
         Ending::Signal(Signal::Interrupt) => Err(Error::Interrupted),
         Ending::Signal(Signal::End) | Ending::ClientGone | Ending::ParentGone => Ok(()),
+    }
+}
+
+fn bearer(config: &Config) -> Access {
+    match &config.bearer {
+        Some(source) => Access::Bearer(Bearer::new(source.clone())),
+        None => Access::Header,
     }
 }
 

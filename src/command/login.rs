@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::words::duration;
 use super::{now, print, question};
-use crate::config::{AuthMode, Config};
+use crate::config::{AuthMode, BearerSource, Config};
 use crate::diag::{Diag, clean, clean_to};
 use crate::error::Error;
 use crate::login::Login;
@@ -27,8 +27,15 @@ pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
 async fn sign_in(config: &Config, diag: &Diag) -> Result<(), Error> {
     let host = config.server.host();
     if config.auth == AuthMode::Bearer {
+        let what = match &config.bearer {
+            None => "the configured `Authorization` header".to_owned(),
+            Some(BearerSource::Variable { name, .. }) => format!("the token in `{name}`"),
+            Some(BearerSource::Command(command)) => {
+                format!("the token that `{}` prints", command.program())
+            }
+        };
         return print(&format!(
-            "`{host}` is used with the configured `Authorization` header; there is nothing to sign in to\n"
+            "`{host}` is used with {what}; there is nothing to sign in to\n"
         ));
     }
     super::check_key_file(config, diag);

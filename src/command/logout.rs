@@ -7,6 +7,7 @@ use crate::config::{Logout, LogoutTarget};
 use crate::diag::{Diag, clean};
 use crate::error::Error;
 use crate::ids::{ServerKey, ServerUrl};
+use crate::net::client::{HttpError, HttpSettings};
 use crate::net::connections::Connections;
 use crate::net::http;
 use crate::net::token_endpoint::{self, RevokeError, TokenTypeHint};
@@ -19,14 +20,14 @@ const LOCK_LIMIT: Duration = Duration::from_secs(30);
 /// Signs out of what the command names.
 pub async fn run(logout: &Logout, diag: &Diag) -> Result<(), Error> {
     let store = Store::open(logout.base.dir.clone().ok_or(StoreError::NoFolder)?)?;
-    let http = Connections::new(logout.http.clone())?;
+    let http = &logout.http;
     let outcome = match &logout.target {
-        LogoutTarget::One(key, server) => match end(&store, &http, key, diag).await {
+        LogoutTarget::One(key, server) => match end(&store, http, key, diag).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(not_found(&store, key, server.as_ref())),
             Err(error) => Err(error),
         },
-        LogoutTarget::All => all(&store, &http, diag).await,
+        LogoutTarget::All => all(&store, http, diag).await,
     };
     for warning in store.take_warnings() {
         diag.warn(warning);
@@ -35,7 +36,7 @@ pub async fn run(logout: &Logout, diag: &Diag) -> Result<(), Error> {
 }
 
 /// Ends every sign-in. One that fails does not keep the others; the last failure is given back.
-async fn all(store: &Store, http: &Connections, diag: &Diag) -> Result<(), Error> {
+async fn all(store: &Store, http: &HttpSettings, diag: &Diag) -> Result<(), Error> {
     let keys = store.list()?;
     if keys.is_empty() {
         diag.note("there are no sign-ins");
@@ -55,7 +56,7 @@ async fn all(store: &Store, http: &Connections, diag: &Diag) -> Result<(), Error
 /// Ends one sign-in. Gives `false` if there is none.
 async fn end(
     store: &Store,
-    http: &Connections,
+    http: &HttpSettings,
     key: &ServerKey,
     diag: &Diag,
 ) -> Result<bool, Error> {
@@ -71,8 +72,9 @@ async fn end(
     // Read again under the lock: a refresh may just have replaced the tokens.
     match store.read(key)? {
         Cached::Present(sign_in) => {
-            revoke(http, &sign_in, diag).await;
-            deregister(http, &sign_in, diag).await;
+            let http = connections(http, &sign_in)?;
+            revoke(&http, &sign_in, diag).await;
+            deregister(&http, &sign_in, diag).await;
         }
         Cached::Unreadable { reason } => diag.warn(format_args!(
             "the file of `{key}` cannot be used, so nothing was revoked: {reason}"
@@ -89,6 +91,14 @@ async fn end(
     }
     diag.note(format_args!("signed out of `{key}`"));
     Ok(true)
+}
+
+/// What asks the addresses that this sign-in's server named.
+fn connections(settings: &HttpSettings, sign_in: &SignIn) -> Result<Connections, HttpError> {
+    let mut settings = settings.clone();
+    let server = ServerUrl::parse(&sign_in.server, true);
+    settings.policy.server = server.ok().map(|server| server.url().clone());
+    Connections::new(settings)
 }
 
 /// RFC 7009 §2.1: a client that signs out revokes what it holds, the refresh token first, as most

@@ -60,6 +60,7 @@ impl Again {
             ),
             ("token-endpoint", &which.provider.token_endpoint),
             ("audience", &which.provider.audience),
+            ("refresh-token-env", &which.seed.refresh_token_env),
             ("client-cert", &args.common.client_cert),
             ("client-key", &args.common.client_key),
             ("no-proxy", &args.common.no_proxy),
@@ -81,6 +82,7 @@ impl Again {
             ),
             ("no-known-servers", args.rules.no_known_servers),
             ("disable-pkce", args.rules.disable_pkce),
+            ("use-id-token", which.seed.use_id_token),
             ("ipv4", args.common.ipv4),
         ] {
             if lookup.switch(long, flag)? {

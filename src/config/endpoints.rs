@@ -65,7 +65,7 @@ pub(super) fn check(
 }
 
 /// An https address, http on this machine, without what no endpoint has (RFC 6749 §3.1, §3.2).
-fn endpoint(given: &Given) -> Result<Url, UsageError> {
+pub(super) fn endpoint(given: &Given) -> Result<Url, UsageError> {
     let url = Url::parse(given.text.trim()).ok();
     let usable = |url: &Url| {
         let bare = url.username().is_empty() && url.password().is_none();

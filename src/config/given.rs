@@ -7,12 +7,17 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::automation::REFRESH_TOKEN;
 use super::file::Notes;
 use super::{DIR_VARIABLE, Surroundings};
 use crate::cli::{self, ENV_PREFIX, UsageError};
 use crate::diag;
 use crate::ids;
 use crate::mcp::transport::Preference;
+use crate::secret::Secret;
+
+/// Variables of ours that stand for no option.
+const NO_OPTIONS: [&str; 2] = [DIR_VARIABLE, REFRESH_TOKEN];
 
 /// Longest wait that can be asked for: a day.
 const LONGEST: u64 = 24 * 60 * 60;
@@ -25,6 +30,10 @@ pub(super) struct Given {
     /// The flag or variable, in backticks, or the member of the configuration file.
     pub origin: String,
 }
+
+/// Secrets that no option takes, since a command line shows its values to everybody. Each has a
+/// variable, as an option of this name would have.
+const SECRETS: [&str; 1] = ["idp-client-secret"];
 
 /// What one part of the configuration file says, by the options' long names. An option that may
 /// not be repeated has one value; a switch has `true` or `false`.
@@ -111,6 +120,25 @@ impl<'a> Lookup<'a> {
         given
     }
 
+    /// A secret that no option takes: what the variable holds that was named by `--NAME-env`, else
+    /// its own variable, else what the configuration file says. An empty one counts as absent.
+    pub fn secret(&self, name: &str, named: &Option<String>) -> Result<Option<Secret>, UsageError> {
+        let Some(named) = self.text(&format!("{name}-env"), named) else {
+            let given = self.variable(name).or_else(|| self.only_filed(name));
+            let given = given.filter(|given| !given.text.is_empty());
+            return Ok(given.map(|given| Secret::new(given.text)));
+        };
+        let variable = named.text.trim();
+        match self.env.get(variable).filter(|text| !text.is_empty()) {
+            Some(secret) => Ok(Some(Secret::new(secret))),
+            None => Err(UsageError::new(format!(
+                "{} names the environment variable `{}`, which is not set",
+                named.origin,
+                diag::clean_to(variable, 60)
+            ))),
+        }
+    }
+
     /// A repeatable option. Its variable holds one value a line.
     pub fn list(&self, long: &str, flags: &[String]) -> Vec<Given> {
         let list = self
@@ -176,13 +204,15 @@ impl<'a> Lookup<'a> {
             .env
             .keys()
             .map(String::as_str)
-            .filter(|name| name.starts_with(ENV_PREFIX) && *name != DIR_VARIABLE)
+            .filter(|name| name.starts_with(ENV_PREFIX) && !NO_OPTIONS.contains(name))
             .collect();
         let known: Vec<String> = match ours.is_empty() {
             true => Vec::new(),
             false => cli::option_names()
                 .iter()
-                .map(|long| cli::variable(long))
+                .map(String::as_str)
+                .chain(SECRETS)
+                .map(cli::variable)
                 .collect(),
         };
         ours.into_iter()

@@ -8,6 +8,7 @@ use super::given::{Given, Lookup};
 use crate::cli::{CommonOptions, ServerArgs, UsageError};
 use crate::diag;
 use crate::net::client::HttpSettings;
+use crate::net::guard::Policy;
 use crate::net::proxy::{ProxyChoice, ProxySettings, ProxyUrl};
 use crate::net::remote::Timeouts;
 use crate::pem::{self, ClientCertificate, PemError, Roots};
@@ -45,6 +46,13 @@ pub(super) fn http_settings(
         client_certificate: client_certificate(options, around, lookup)?,
         proxies: proxies(options, around, lookup, warnings)?,
         ipv4: lookup.switch("ipv4", options.ipv4)?,
+        policy: Policy {
+            allow_internal: lookup.switch(
+                "allow-internal-addresses",
+                options.trust.allow_internal_addresses,
+            )?,
+            ..Policy::default()
+        },
     })
 }
 

@@ -1,3 +1,4 @@
+mod automation;
 mod network;
 mod provider;
 
@@ -182,7 +183,18 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
         ("token-param", "tenant=t", |c| {
             c.token_params == [("tenant".to_owned(), "t".to_owned())]
         }),
+        ("use-id-token", "", |c| c.use_id_token),
         ("no-known-servers", "", |c| c.known == Known::default()),
+        ("bearer-env", "MY_TOKEN", |c| {
+            matches!(&c.bearer, Some(BearerSource::Variable { name, token })
+                if name == "MY_TOKEN" && token.expose() == "TOKEN_1")
+        }),
+        ("bearer-command", "print 'a b'", |c| {
+            c.bearer
+                == SecretCommand::parse("print 'a b'")
+                    .ok()
+                    .map(BearerSource::Command)
+        }),
         ("disable-pkce", "", |c| !c.pkce),
         ("allow-http", "", |c| c.allow_http),
         ("header", "X-Key: 1", |c| {
@@ -244,11 +256,15 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
             c.http.proxies.direct == "a.test,.b.test"
         }),
         ("ipv4", "", |c| c.http.ipv4),
+        ("allow-internal-addresses", "", |c| {
+            c.http.policy.allow_internal
+        }),
         ("debug", "", |c| c.base.level == Level::Debug),
         ("silent", "", |c| c.base.level == Level::Silent),
     ];
     let world = || {
         World::default()
+            .var("MY_TOKEN", "TOKEN_1")
             .file("h.txt", "X-File: 2\n")
             .file("ca.pem", &ca)
             .file("own.pem", format!("{own}{key}"))
@@ -259,6 +275,8 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
     seen.push("client-key".to_owned());
     // These are nothing without each other and a client; a test of their own has the cases.
     seen.extend(["authorization-endpoint", "token-endpoint"].map(str::to_owned));
+    // It is nothing without a client; the tests of `automation` have cases.
+    seen.push("refresh-token-env".to_owned());
     let mut known = cli::option_names();
     seen.sort();
     known.sort();
@@ -642,7 +660,10 @@ fn a_configured_client_comes_from_json_or_a_file_with_placeholders() {
             .expect("a client");
         assert_eq!(client.client_id, "c1");
         assert!(client.client_secret.expect("a secret").matches(secret));
-        assert_eq!(client.auth_method, Some(AuthMethod::ClientSecretPost));
+        assert_eq!(
+            client.auth_method,
+            Some(crate::oauth::registration::AuthMethod::ClientSecretPost)
+        );
     }
     let client = config(&[
         "--static-oauth-client-info",

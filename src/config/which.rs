@@ -4,6 +4,8 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::given::Lookup;
+use super::grants::Grants;
+use super::mode::Claim;
 use super::{AuthMode, ConfiguredClient, Resource, Surroundings, endpoints, oauth};
 use crate::cli::{UsageError, WhichOptions};
 use crate::diag;
@@ -21,6 +23,8 @@ pub(super) struct Which {
     pub endpoints: Option<ConfiguredEndpoints>,
     pub audience: Option<String>,
     pub token_params: Vec<(String, String)>,
+    pub grants: Grants,
+    pub use_id_token: bool,
     pub allow_http: bool,
 }
 
@@ -70,6 +74,8 @@ impl Which {
             token_params: oauth::token_params(
                 &lookup.list("token-param", &options.provider.token_param),
             )?,
+            grants: Grants::new(&options.grants, lookup)?,
+            use_id_token: lookup.switch("use-id-token", options.seed.use_id_token)?,
             allow_http: lookup.switch("allow-http", options.allow_http)?,
         })
     }
@@ -95,13 +101,13 @@ impl Which {
                 client_id: self.client.as_ref().map(|client| client.client_id.as_str()),
                 scope: scope.as_deref(),
                 authorize_params: &self.authorize_params,
-                more: &self.more(),
+                more: &self.more()?,
             },
         ))
     }
 
     /// Other options that make another sign-in of it: a line for each.
-    fn more(&self) -> Vec<(&'static str, String)> {
+    fn more(&self) -> Result<Vec<(&'static str, String)>, UsageError> {
         let endpoints = self.endpoints.as_ref();
         let more = [
             (
@@ -114,31 +120,40 @@ impl Which {
                 endpoints.map(|given| given.token_endpoint.to_string()),
             ),
             ("audience", self.audience.clone()),
+            ("use-id-token", self.use_id_token.then(String::new)),
         ];
         let given = more.into_iter();
-        given
+        let mut more: Vec<_> = given
             .filter_map(|(option, value)| Some((option, value?)))
-            .collect()
+            .collect();
+        more.extend(self.grants.parts()?);
+        Ok(more)
     }
 
-    /// An `Authorization` header leaves nothing for OAuth to do.
-    pub fn check_mode(&self, auth: AuthMode, warnings: &mut Vec<String>) -> Result<(), UsageError> {
-        if auth != AuthMode::Bearer {
+    /// A token of the user's own leaves nothing for OAuth to do.
+    pub fn check_mode(
+        &self,
+        claims: &[Claim],
+        warnings: &mut Vec<String>,
+    ) -> Result<(), UsageError> {
+        let bearer = claims.iter().find(|claim| claim.mode == AuthMode::Bearer);
+        let Some(Claim { origin, .. }) = bearer else {
             return Ok(());
-        }
+        };
         if self.client.is_some() {
-            return Err(UsageError::new(
-                "an `Authorization` header and an OAuth client (`--static-oauth-client-info`) exclude each other",
-            )
-            .with_hint("leave out the header to sign in with that client"));
+            return Err(UsageError::new(format!(
+                "{origin} and an OAuth client (`--static-oauth-client-info`) exclude each other"
+            ))
+            .with_hint("leave out the first to sign in with that client"));
         }
         if self.scopes.is_some()
             || !self.client_metadata.is_empty()
             || !self.authorize_params.is_empty()
+            || self.use_id_token
         {
-            warnings.push(
-                "OAuth options have no effect, since an `Authorization` header is given".to_owned(),
-            );
+            warnings.push(format!(
+                "OAuth options have no effect, since {origin} is given"
+            ));
         }
         Ok(())
     }

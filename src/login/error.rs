@@ -131,6 +131,7 @@ fn rim_cause(error: &FlowError) -> Option<&Cause> {
         | FlowError::Lock(cause)
         | FlowError::SignInLock(cause)
         | FlowError::Callback(cause)
+        | FlowError::Forbidden(cause)
         | FlowError::Registration(RegistrationError::Unreachable(cause)) => Some(cause),
         FlowError::Discovery(DiscoveryError::Unreachable { cause, .. }) => cause.as_ref(),
         _ => None,

@@ -21,6 +21,7 @@ use super::door::{self, Door, Listen};
 use super::guide::Audience;
 use super::trace::Trace;
 use super::visitor::{Pasted, Visitor, hand_on};
+use crate::assertion_source::AssertionSource;
 use crate::browser::{BrowserError, Place};
 use crate::config::Again;
 use crate::diag::Diag;
@@ -76,6 +77,8 @@ pub struct Rim {
     pub machine: Machine,
     /// How the user repeats the sign-in in a terminal.
     pub again: Again,
+    /// Where that is which is handed in for tokens without a person.
+    pub assertion: Option<AssertionSource>,
     /// Who reads what is said.
     pub audience: OnceLock<Audience>,
     /// Who follows the flows, if that is not the diagnostic output.
@@ -105,6 +108,10 @@ impl Rim {
 
     /// Fetches a metadata document after so many seconds.
     pub async fn fetch(&self, url: Url, after: u64) -> Fetched {
+        fetched(self.document(url, after).await)
+    }
+
+    async fn document(&self, url: Url, after: u64) -> Result<Document, FetchError> {
         pause(after).await;
         let server = self.settings.server.url();
         let mut headers = match same_origin(&url, server) {
@@ -114,7 +121,7 @@ impl Rim {
         // MCP 2025-03-26, Authorization, Server Metadata Discovery.
         let revision = HeaderValue::from_static(INITIALIZE_REVISIONS[0].name);
         headers.insert("mcp-protocol-version", revision);
-        fetched(net_http::fetch(&self.http, url, headers).await)
+        net_http::fetch(&self.http, url, headers).await
     }
 
     /// Who follows the flows.
@@ -236,20 +243,28 @@ impl Hands {
             }
             Action::RequestToken { request, after } => self.request_token(&request, after).await,
             Action::AwaitTurn { until } => self.await_turn(until).await,
-            Action::Fetch { url, after } => Event::Fetched(self.rim.fetch(url, after).await),
+            Action::Fetch { url, after } => told(self.rim.document(url, after).await),
             Action::MakeKey => Event::KeyMade(ProofKey::generate().map_err(cause)),
             Action::Bind { port, strict } => Event::Bound(self.bind(port, strict)),
-            Action::Register { url, body } => Event::Fetched(self.register(url, &body).await),
-            Action::Probe(attempt) => Event::Fetched(self.probe(attempt.address.0.clone()).await),
+            Action::Register { url, body } => self.register(url, &body).await,
+            Action::Probe(attempt) => self.probe(attempt.address.0.clone()).await,
             Action::Push { request, after } => {
                 pause(after).await;
-                let answer = token_endpoint::push(&self.rim.http, &request).await;
-                Event::Fetched(fetched(answer))
+                told(token_endpoint::push(&self.rim.http, &request).await)
             }
-            Action::OpenBrowser { attempt, resumed } => self.open_browser(&attempt, resumed),
+            Action::OpenBrowser { attempt, resumed } => {
+                match net_http::may_open(&self.rim.http, &attempt.address.0).await {
+                    Ok(()) => self.open_browser(&attempt, resumed),
+                    Err(error) => Event::Forbidden(cause(error)),
+                }
+            }
             Action::AwaitCallback { until } => self.await_callback(until).await,
             Action::RequestCode { request, after } => self.request_code(&request, after).await,
             Action::ShowCode { attempt, how } => self.show_code(attempt, how),
+            Action::ReadAssertion { after } => {
+                pause(after).await;
+                Event::Assertion(self.read_assertion().await)
+            }
             // The loop around this ends with them.
             Action::Done(_) | Action::Fail(_) => Event::Unlocked,
         }
@@ -336,11 +351,25 @@ impl Hands {
         }
         // Until the answer is saved: a refresh token is spent, or a code.
         self.busy = Some(Busy::new(&self.rim));
+        if let GrantRequest::TokenExchange(_) = request.grant {
+            let answer = token_endpoint::exchange_token(&self.rim.http, request).await;
+            self.busy = None;
+            return Event::Issued(answer);
+        }
         let answer = token_endpoint::request(&self.rim.http, request, now()).await;
         if answer.is_err() {
             self.busy = None;
         }
         Event::TokenAnswer(answer)
+    }
+
+    async fn read_assertion(&self) -> Result<Secret, Cause> {
+        match &self.rim.assertion {
+            Some(source) => source.read().await,
+            None => Err(cause(std::io::Error::other(
+                "there is nothing to hand in for a token",
+            ))),
+        }
     }
 
     async fn await_turn(&mut self, until: u64) -> Event {
@@ -384,14 +413,14 @@ impl Hands {
         }
     }
 
-    async fn probe(&self, url: Url) -> Fetched {
+    async fn probe(&self, url: Url) -> Event {
         let accept = HeaderValue::from_static("text/html,application/xhtml+xml,*/*;q=0.8");
         let headers = HeaderMap::from_iter([(header::ACCEPT, accept)]);
-        fetched(net_http::fetch(&self.rim.http, url, headers).await)
+        told(net_http::fetch(&self.rim.http, url, headers).await)
     }
 
-    async fn register(&self, url: Url, body: &Value) -> Fetched {
-        fetched(net_http::post_json(&self.rim.http, url, None, body.to_string()).await)
+    async fn register(&self, url: Url, body: &Value) -> Event {
+        told(net_http::post_json(&self.rim.http, url, None, body.to_string()).await)
     }
 
     fn bind(&mut self, port: Option<u16>, strict: bool) -> Result<(u16, Randomness), Cause> {
@@ -490,6 +519,15 @@ fn cause(error: impl std::error::Error + Send + Sync + 'static) -> Cause {
     Arc::new(error)
 }
 
+/// What came of a request to an address that a server named.
+/// What the flow is told of an exchange.
+fn told(outcome: Result<Document, FetchError>) -> Event {
+    match outcome {
+        Err(error @ FetchError::Forbidden(_)) => Event::Forbidden(cause(error)),
+        outcome => Event::Fetched(fetched(outcome)),
+    }
+}
+
 fn fetched(outcome: Result<Document, FetchError>) -> Fetched {
     match outcome {
         Ok(document) => Ok(Reply {
@@ -498,9 +536,11 @@ fn fetched(outcome: Result<Document, FetchError>) -> Fetched {
             body: document.body,
             url: document.url,
         }),
-        Err(error @ (FetchError::TooLarge { .. } | FetchError::Redirected { .. })) => {
-            Err(FetchFault::Unusable(cause(error)))
-        }
+        Err(
+            error @ (FetchError::TooLarge { .. }
+            | FetchError::Redirected { .. }
+            | FetchError::Forbidden(_)),
+        ) => Err(FetchFault::Unusable(cause(error))),
         Err(error) => Err(match error.may_have_been_processed() {
             true => FetchFault::NoAnswer(cause(error)),
             false => FetchFault::NotSent(cause(error)),

@@ -63,7 +63,7 @@ async fn handed_on(http: &Connections, mut url: Url, query: &Secret) -> Page {
         server: server.clone(),
         reason: reason.to_owned(),
     };
-    match net_http::fetch(http, url, HeaderMap::new()).await {
+    match net_http::fetch_own(http, url, HeaderMap::new()).await {
         Ok(answer) if answer.status == 200 => Page::Connected { server },
         Ok(_) => failed("the process that began it made nothing of this answer"),
         Err(_) => failed("the process that began it cannot be reached"),

@@ -2,9 +2,8 @@
 
 use std::error::Error;
 use std::fmt;
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,10 +11,12 @@ use http::HeaderMap;
 use http::header::{ACCEPT_ENCODING, HeaderValue};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{ClientBuilder, Method, Proxy, Request, Response, redirect};
+use rustls::ClientConfig;
 
 use url::Url;
 
 use super::connections::watchful;
+use super::guard::{Guard, Policy, lookup};
 use super::proxy::{Proxies, ProxySettings, display_proxy};
 use super::tls;
 use super::trouble::{Trouble, Way};
@@ -34,9 +35,12 @@ pub struct HttpSettings {
     pub proxies: ProxySettings,
     /// Whether only IPv4 is used.
     pub ipv4: bool,
+    /// Where a server may send us.
+    pub policy: Policy,
 }
 
 impl Default for HttpSettings {
+    /// For a server on this machine.
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(10),
@@ -44,6 +48,7 @@ impl Default for HttpSettings {
             client_certificate: None,
             proxies: ProxySettings::default(),
             ipv4: false,
+            policy: Policy::default(),
         }
     }
 }
@@ -74,6 +79,31 @@ pub struct Client {
     proxies: Proxies,
     connect_timeout: Duration,
     has_certificate: bool,
+    guarded: Arc<Guarded>,
+}
+
+/// What asks addresses that a server named, with connections of its own: those of the other may
+/// lead where these may not. Built when the first such address is asked.
+#[derive(Debug)]
+struct Guarded {
+    guard: Guard,
+    settings: HttpSettings,
+    tls: ClientConfig,
+    http: OnceLock<reqwest::Client>,
+}
+
+impl Guarded {
+    fn http(&self) -> Result<&reqwest::Client, HttpError> {
+        if let Some(http) = self.http.get() {
+            return Ok(http);
+        }
+        let http = common(&self.settings, self.tls.clone())
+            .no_proxy()
+            .dns_resolver(Arc::new(self.guard.clone()))
+            .build()
+            .map_err(|error| HttpError(Box::new(error)))?;
+        Ok(self.http.get_or_init(|| http))
+    }
 }
 
 /// Builds the client. Reads no file and opens nothing; the first https connection reads the
@@ -82,8 +112,15 @@ pub struct Client {
 /// It follows no redirects (they would carry headers to other servers), and has no limit on the
 /// time of an answer (a stream may stay open for hours).
 pub fn build(settings: &HttpSettings) -> Result<Client, HttpError> {
+    build_with(settings, Guard::new(settings.policy.clone(), settings.ipv4))
+}
+
+/// The same with a guard that knows more already.
+pub(super) fn build_with(settings: &HttpSettings, guard: Guard) -> Result<Client, HttpError> {
+    let tls = tls::client_config(settings.roots.clone(), settings.client_certificate.as_ref())
+        .map_err(|error| HttpError(Box::new(error)))?;
     let proxies = Proxies::new(&settings.proxies);
-    let http = builder(settings, proxies.clone())?
+    let http = builder(settings, proxies.clone(), tls.clone())
         .build()
         .map_err(|error| HttpError(Box::new(error)))?;
     Ok(Client {
@@ -91,12 +128,25 @@ pub fn build(settings: &HttpSettings) -> Result<Client, HttpError> {
         proxies,
         connect_timeout: settings.connect_timeout,
         has_certificate: settings.client_certificate.is_some(),
+        guarded: Arc::new(Guarded {
+            guard,
+            settings: settings.clone(),
+            tls,
+            http: OnceLock::new(),
+        }),
     })
 }
 
-fn builder(settings: &HttpSettings, proxies: Proxies) -> Result<ClientBuilder, HttpError> {
-    let tls = tls::client_config(settings.roots.clone(), settings.client_certificate.as_ref())
-        .map_err(|error| HttpError(Box::new(error)))?;
+/// What asks the user's own addresses.
+fn builder(settings: &HttpSettings, proxies: Proxies, tls: ClientConfig) -> ClientBuilder {
+    let builder = common(settings, tls).proxy(Proxy::custom(move |url| proxies.find(url)));
+    match settings.ipv4 {
+        true => builder.dns_resolver(Arc::new(Ipv4Only)),
+        false => builder,
+    }
+}
+
+fn common(settings: &HttpSettings, tls: ClientConfig) -> ClientBuilder {
     // A server, or what stands before it, that compresses an event stream may keep events back until
     // its buffer is full. RFC 9110 §12.5.3: without this header it may compress as it likes.
     let plain = (ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -108,20 +158,17 @@ fn builder(settings: &HttpSettings, proxies: Proxies) -> Result<ClientBuilder, H
         .user_agent(USER_AGENT)
         .default_headers(HeaderMap::from_iter([plain]))
         .redirect(redirect::Policy::none())
-        .proxy(Proxy::custom(move |url| proxies.find(url)))
         .connect_timeout(settings.connect_timeout)
         .tcp_nodelay(true)
         // A laptop that slept finds out that its connection is dead; without this every call on it
         // hangs. Idle connections cost no wake-ups.
         .http2_keep_alive_interval(Duration::from_secs(30))
         .http2_keep_alive_timeout(Duration::from_secs(15));
-    Ok(match settings.ipv4 {
+    match settings.ipv4 {
         // Binding to an IPv4 address keeps the library from addresses in URLs that are not.
-        true => builder
-            .local_address(Some(Ipv4Addr::UNSPECIFIED.into()))
-            .dns_resolver(Arc::new(Ipv4Only)),
+        true => builder.local_address(Some(Ipv4Addr::UNSPECIFIED.into())),
         false => builder,
-    })
+    }
 }
 
 /// A request in the making.
@@ -156,7 +203,78 @@ impl Client {
     /// Sends a request. What the answer says is for the caller, except a proxy's refusal: that
     /// comes from no server.
     pub async fn execute(&self, request: Request) -> Result<Response, Trouble> {
-        match self.http.execute(request).await {
+        self.execute_with(&self.http, request).await
+    }
+
+    /// Sends a request to an address that a server named, if it may send us there: if it is the
+    /// user's own, or leads to an address that is good enough, which is connected to then.
+    pub async fn execute_learnt(&self, request: Request) -> Result<Response, Trouble> {
+        let url = request.url();
+        if self.guarded.guard.is_own(url) {
+            return self.execute(request).await;
+        }
+        self.check(url).await?;
+        if self.proxies.find(url).is_some() {
+            return self.execute(request).await;
+        }
+        let http = self
+            .guarded
+            .http()
+            .map_err(|error| Trouble::unbuilt(&error))?;
+        self.execute_with(http, request).await
+    }
+
+    /// Whether a server may send us to this address, as far as that can be told without asking it.
+    /// What says so for a name may say otherwise the next moment, so this is for addresses that
+    /// others than this program will ask.
+    pub async fn may_ask(&self, url: &Url) -> Result<(), Trouble> {
+        if self.guarded.guard.is_own(url) {
+            return Ok(());
+        }
+        self.check(url).await?;
+        match (url.domain(), self.proxies.find(url)) {
+            (Some(name), None) => self
+                .guarded
+                .guard
+                .judge_name(name)
+                .await
+                .map_err(Trouble::forbidden),
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes where an answer of the server itself came from.
+    pub(super) fn reached(&self, address: IpAddr) {
+        let guard = &self.guarded.guard;
+        // What answers through a proxy is at the proxy's address.
+        let through = guard.server().and_then(|server| self.proxies.find(server));
+        if through.is_none() {
+            guard.reached(address);
+        }
+    }
+
+    /// Judges what can be judged before a connection is made. A proxy that is told addresses in
+    /// place of names has them looked up here, but by the library, so that what is judged may not be
+    /// what it is told; it reaches what it can reach, as with names.
+    async fn check(&self, url: &Url) -> Result<(), Trouble> {
+        let guard = &self.guarded.guard;
+        guard.check(url).await.map_err(Trouble::forbidden)?;
+        let told_addresses = |proxy: Url| matches!(proxy.scheme(), "socks4" | "socks5");
+        match (
+            url.domain(),
+            self.proxies.find(url).is_some_and(told_addresses),
+        ) {
+            (Some(name), true) => guard.judge_name(name).await.map_err(Trouble::forbidden),
+            _ => Ok(()),
+        }
+    }
+
+    async fn execute_with(
+        &self,
+        http: &reqwest::Client,
+        request: Request,
+    ) -> Result<Response, Trouble> {
+        match http.execute(request).await {
             Ok(response) if response.status().as_u16() == 407 => {
                 match self.proxies.find(response.url()) {
                     Some(proxy) => Err(Trouble::proxy_password(&proxy)),
@@ -183,16 +301,8 @@ struct Ipv4Only;
 impl Resolve for Ipv4Only {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let found: Vec<SocketAddr> = found.filter(SocketAddr::is_ipv4).collect();
-            match found.is_empty() {
-                true => Err(io::Error::other(format!(
-                    "`{}` has no IPv4 address, and `--ipv4` allows no other",
-                    name.as_str()
-                ))
-                .into()),
-                false => Ok(Box::new(found.into_iter()) as Addrs),
-            }
+            let found = lookup(name.as_str(), true).await?;
+            Ok(Box::new(found.into_iter()) as Addrs)
         })
     }
 }

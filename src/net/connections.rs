@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use reqwest::ClientBuilder;
 use tokio::sync::watch;
 
-use super::client::{Client, HttpError, HttpSettings, build};
+use super::client::{Client, HttpError, HttpSettings, build_with};
 use super::dpop::Prover;
+use super::guard::Guard;
 use super::pulse::{self, Disturbance, Pulse, Reading};
 
 /// How long a connection may be silent before the system asks whether the other side is still there.
@@ -55,6 +56,7 @@ pub struct Connections(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     settings: HttpSettings,
+    guard: Guard,
     start: Instant,
     state: Mutex<State>,
     renewed: watch::Sender<Option<Disturbance>>,
@@ -75,14 +77,16 @@ impl Connections {
     /// Builds the client. Opens no connection yet.
     pub fn new(settings: HttpSettings) -> Result<Self, HttpError> {
         let start = Instant::now();
+        let guard = Guard::new(settings.policy.clone(), settings.ipv4);
         let state = State {
-            client: build(&settings)?,
+            client: build_with(&settings, guard.clone())?,
             pulse: Pulse::new(Reading::now(start)),
             peer: None,
             way_seen: start,
         };
         Ok(Self(Arc::new(Shared {
             settings,
+            guard,
             start,
             state: Mutex::new(state),
             renewed: watch::Sender::new(None),
@@ -101,7 +105,7 @@ impl Connections {
 
     /// A client without connections, for a message that was told that it came over the wrong one.
     pub fn alone(&self) -> Client {
-        build(&self.0.settings).unwrap_or_else(|_| self.client())
+        build_with(&self.0.settings, self.0.guard.clone()).unwrap_or_else(|_| self.client())
     }
 
     /// Notes where the server answered from. If that is news, it also notes the way there: a later
@@ -109,7 +113,12 @@ impl Connections {
     pub fn reached(&self, peer: Option<SocketAddr>) {
         let news = |state: &State| peer.is_some() && peer != state.peer;
         if news(&self.lock()) {
-            self.lock().peer = peer;
+            let mut state = self.lock();
+            state.peer = peer;
+            if let Some(peer) = peer {
+                state.client.reached(peer.ip());
+            }
+            drop(state);
             self.glance(Duration::ZERO);
         }
     }
@@ -176,7 +185,7 @@ impl Connections {
     fn replace(&self) {
         // It was built from the same settings before. Should a file have become unreadable since,
         // the old client still connects.
-        if let Ok(client) = build(&self.0.settings) {
+        if let Ok(client) = build_with(&self.0.settings, self.0.guard.clone()) {
             self.lock().client = client;
         }
     }

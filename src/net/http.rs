@@ -11,6 +11,7 @@ use url::Url;
 
 use super::connections::Connections;
 use super::dpop::Told;
+use super::guard::Forbidden;
 use super::trouble::{Trouble, cause_of};
 use crate::ids::{display_url, same_origin};
 use crate::mcp::answer::Delivery;
@@ -83,18 +84,24 @@ pub enum FetchError {
         /// Where to, fit for messages.
         location: String,
     },
+    /// A server must not send us there. The request never left, and none will.
+    Forbidden(Box<Forbidden>),
 }
 
 impl FetchError {
     /// Whether the server may have acted on the request. If not, sending it again is safe.
     pub fn may_have_been_processed(&self) -> bool {
-        !matches!(self, Self::NotSent { .. } | Self::Untrusted { .. })
+        !matches!(
+            self,
+            Self::NotSent { .. } | Self::Untrusted { .. } | Self::Forbidden(_)
+        )
     }
 
     /// What the user does next.
     pub fn hint(&self) -> String {
         match self {
             Self::Untrusted { hint, .. } => hint,
+            Self::Forbidden(forbidden) => forbidden.hint(),
             Self::NotSent { .. } => "check the address, the network and the proxy settings",
             Self::NoAnswer { .. } => "try again; if it stays so, the server has a fault",
             Self::TooLarge { .. } | Self::Redirected { .. } => {
@@ -120,6 +127,7 @@ impl fmt::Display for FetchError {
             Self::Redirected { to, location } => {
                 write!(f, "`{to}` redirects to `{location}`, which is not followed")
             }
+            Self::Forbidden(forbidden) => forbidden.fmt(f),
         }
     }
 }
@@ -149,6 +157,13 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// The content type of a form.
 pub(super) const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 
+/// Whether a server may send a browser to this address: what it stands for is judged as if we were
+/// to ask it.
+pub async fn may_open(http: &Connections, url: &Url) -> Result<(), FetchError> {
+    let judged = http.client().may_ask(url).await;
+    judged.map_err(|trouble| fetch_error(display_url(url), trouble))
+}
+
 /// Fetches a metadata document. Follows up to three redirects within the origin; sends no cookies
 /// and no `Authorization`. Takes at most 10 s and 256 KiB.
 pub async fn fetch(
@@ -156,13 +171,32 @@ pub async fn fetch(
     url: Url,
     headers: HeaderMap,
 ) -> Result<Document, FetchError> {
-    fetch_within(http, url, headers, LIMITS).await
+    fetch_within(http, url, headers, Whose::Learnt, LIMITS).await
+}
+
+/// The same from an address that no server named.
+pub async fn fetch_own(
+    http: &Connections,
+    url: Url,
+    headers: HeaderMap,
+) -> Result<Document, FetchError> {
+    fetch_within(http, url, headers, Whose::Own, LIMITS).await
+}
+
+/// Who named an address.
+#[derive(Clone, Copy)]
+enum Whose {
+    /// A server.
+    Learnt,
+    /// Nobody but ourselves.
+    Own,
 }
 
 async fn fetch_within(
     http: &Connections,
     url: Url,
     mut headers: HeaderMap,
+    whose: Whose,
     limits: Limits,
 ) -> Result<Document, FetchError> {
     headers.entry(header::ACCEPT).or_insert(JSON);
@@ -171,7 +205,7 @@ async fn fetch_within(
         for _ in 0..=limits.redirects {
             let mut request = Request::new(Method::GET, next.clone());
             *request.headers_mut() = headers.clone();
-            let response = send(http, request).await?;
+            let response = send(http, request, whose).await?;
             let Some(location) = redirect_target(&response) else {
                 return read(response, next, limits.size).await;
             };
@@ -208,7 +242,14 @@ pub async fn delete(http: &Connections, url: Url, bearer: &Secret) -> Result<Doc
     let headers = request.headers_mut();
     headers.insert(header::AUTHORIZATION, authorization(&url, bearer)?);
     headers.insert(header::ACCEPT, JSON);
-    let exchange = async { read(send(http, request).await?, url.clone(), LIMITS.size).await };
+    let exchange = async {
+        read(
+            send(http, request, Whose::Learnt).await?,
+            url.clone(),
+            LIMITS.size,
+        )
+        .await
+    };
     within(LIMITS.time, &url, exchange).await
 }
 
@@ -245,7 +286,14 @@ pub(super) async fn post(
     let mut request = Request::new(Method::POST, url.clone());
     *request.headers_mut() = headers;
     *request.body_mut() = Some(body.into());
-    let exchange = async { read(send(http, request).await?, url.clone(), limits.size).await };
+    let exchange = async {
+        read(
+            send(http, request, Whose::Learnt).await?,
+            url.clone(),
+            limits.size,
+        )
+        .await
+    };
     within(limits.time, &url, exchange).await
 }
 
@@ -263,12 +311,14 @@ async fn within<T>(
     }
 }
 
-async fn send(http: &Connections, request: Request) -> Result<Response, FetchError> {
+async fn send(http: &Connections, request: Request, whose: Whose) -> Result<Response, FetchError> {
     let to = display_url(request.url());
-    http.client()
-        .execute(request)
-        .await
-        .map_err(|trouble| fetch_error(to, trouble))
+    let client = http.client();
+    let sent = match whose {
+        Whose::Learnt => client.execute_learnt(request).await,
+        Whose::Own => client.execute(request).await,
+    };
+    sent.map_err(|trouble| fetch_error(to, trouble))
 }
 
 async fn read(mut response: Response, url: Url, limit: usize) -> Result<Document, FetchError> {
@@ -338,6 +388,9 @@ fn redirected(from: &Url, location: String) -> FetchError {
 }
 
 fn fetch_error(to: String, trouble: Trouble) -> FetchError {
+    if let Some(forbidden) = trouble.forbidden {
+        return FetchError::Forbidden(forbidden);
+    }
     let Trouble { cause, hint, .. } = trouble;
     match (trouble.delivery, hint) {
         (Delivery::Distrusted, Some(hint)) => FetchError::Untrusted { to, cause, hint },

@@ -262,6 +262,9 @@ fn unavailable(error: FetchError) -> TokenError {
     if let FetchError::TooLarge { .. } | FetchError::Redirected { .. } = error {
         return TokenError::Unusable(error.to_string());
     }
+    if let FetchError::Forbidden(forbidden) = &error {
+        return TokenError::Unusable(format!("{forbidden}; {}", forbidden.hint()));
+    }
     let effect = match error.may_have_been_processed() {
         true => Effect::Unknown,
         false => Effect::None,
@@ -461,6 +464,7 @@ fn proved<'a>(
             form.append_pair("client_id", &client.client_id)
                 .append_pair("client_secret", secret.expose());
         }
+        _ if client.is_nobody() => {}
         _ => {
             form.append_pair("client_id", &client.client_id);
         }

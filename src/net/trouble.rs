@@ -10,6 +10,7 @@ use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError, Error as TlsError};
 use url::Url;
 
+use super::guard::Forbidden;
 use super::proxy::display_proxy;
 use super::tls::UnknownAuthority;
 use crate::mcp::answer::Delivery;
@@ -24,6 +25,8 @@ pub struct Trouble {
     pub cause: String,
     /// What the user does next, where that follows from the cause.
     pub hint: Option<&'static str>,
+    /// That a server must not send us there, where that is the cause.
+    pub forbidden: Option<Box<Forbidden>>,
 }
 
 /// How a request was sent, as far as it matters for what went wrong.
@@ -48,7 +51,25 @@ impl Trouble {
             delivery,
             cause: cause.into(),
             hint: None,
+            forbidden: None,
         }
+    }
+
+    /// A server must not send us there.
+    pub(super) fn forbidden(forbidden: Forbidden) -> Self {
+        Self {
+            forbidden: Some(Box::new(forbidden.clone())),
+            ..Self::lasting(forbidden.to_string(), forbidden.hint())
+        }
+    }
+
+    /// There is nothing to send requests with.
+    pub(super) fn unbuilt(error: &super::client::HttpError) -> Self {
+        let cause = error.source().map(ToString::to_string);
+        Self::new(
+            Delivery::NotSent,
+            format!("{error}: {}", cause.unwrap_or_default()),
+        )
     }
 
     /// What cannot go well before somebody changes something.
@@ -79,6 +100,9 @@ impl Trouble {
 
     /// What a failed request comes to.
     pub(super) fn of(error: &HttpError, way: &Way<'_>) -> Self {
+        if let Some(forbidden) = find::<Forbidden>(error) {
+            return Self::forbidden(forbidden.clone());
+        }
         if let Some(tls) = find::<TlsError>(error)
             && let Some(trouble) = tls_trouble(tls, error, way)
         {

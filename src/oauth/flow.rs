@@ -71,6 +71,8 @@
 //! Before `OpeningBrowser`, or the probe before it, and before `RequestingCode` there is
 //! `MakingKey` where tokens are to be bound to a key and there is none yet.
 //!
+//! An address where a server may not send us ends the flow wherever it is.
+//!
 //! What fails with the lock of the sign-in held passes through `NotingFailure`, so that those who
 //! waited for it fail with it; the same holds for a refresh.
 //!
@@ -89,6 +91,7 @@ mod pushed;
 mod settings;
 mod sign_in;
 mod trace;
+mod unattended;
 
 use std::sync::Arc;
 
@@ -101,10 +104,12 @@ pub use event::{Action, Event, Goal, Show};
 use pushed::Pushing;
 pub use settings::{
     ConfiguredClient, ConfiguredEndpoints, IdentityProvider, ProviderEndpoint, Redirect,
-    ResourceChoice, Settings, Unattended, Way,
+    ResourceChoice, Seed, Settings, Unattended, Way,
 };
 use sign_in::{Bound, Choice, Plan, Task};
 pub use trace::{Purpose, Question};
+use unattended::Errand;
+pub use unattended::UnattendedError;
 
 use super::discovery::resource::{ResourceMetadata, ResourceSearch};
 use super::discovery::server::ServerSearch;
@@ -121,7 +126,7 @@ enum State {
     ReadingCache,
     Locking {
         /// What to fall back on while it lasts.
-        grant: Grant,
+        grant: Option<Grant>,
     },
     Rereading,
     Refreshing {
@@ -191,6 +196,21 @@ enum State {
     },
     ShowingCode(Shown),
     Polling(Shown),
+    FindingProvider {
+        errand: Box<Errand>,
+        search: Box<ServerSearch>,
+    },
+    ReadingAssertion {
+        errand: Box<Errand>,
+    },
+    ExchangingAssertion {
+        errand: Box<Errand>,
+        request: Box<TokenRequest>,
+    },
+    Granting {
+        errand: Box<Errand>,
+        request: Box<TokenRequest>,
+    },
     SavingGrant {
         grant: Box<Grant>,
     },
@@ -228,6 +248,10 @@ impl State {
             Self::RequestingCode { .. } => "asking for a code",
             Self::ShowingCode(_) => "showing a code",
             Self::Polling(_) => "waiting for the code to be confirmed",
+            Self::FindingProvider { .. } => "looking for identity provider metadata",
+            Self::ReadingAssertion { .. } => "reading an assertion",
+            Self::ExchangingAssertion { .. } => "exchanging an assertion",
+            Self::Granting { .. } => "asking for a token",
             Self::SavingGrant { .. } => "saving a sign-in",
             Self::NotingFailure { .. } => "noting a failed sign-in",
             Self::Ended => "nothing was awaited",
@@ -250,6 +274,8 @@ pub struct Flow {
     has_turn: bool,
     /// When the grant was given that the cache held at first.
     granted_before: Option<u64>,
+    /// What to fall back on, while it lasts, if no token is to be had without a person.
+    fallback: Option<Grant>,
     /// Whether it was noted that the cached tokens are not as the user wants them.
     told_unwanted: bool,
     state: State,
@@ -269,6 +295,7 @@ impl Flow {
             known_failures: Failures::default(),
             has_turn: false,
             granted_before: None,
+            fallback: None,
             told_unwanted: false,
             state: State::ReadingCache,
         };
@@ -283,6 +310,10 @@ impl Flow {
         self.check_bound(&state, &event);
         let (state, action) = match self.next(state, event, now) {
             (_, Action::Fail(error)) if self.concerns_others(&error) => self.note_failure(error),
+            (_, Action::Fail(error)) => match self.fallback.take() {
+                Some(grant) => self.put_off(grant, error, now),
+                None => fail(error),
+            },
             next => next,
         };
         self.state = state;
@@ -307,9 +338,10 @@ impl Flow {
             (S::ReadingCache, E::CacheRead(Err(cause))) => fail(FlowError::Store(cause)),
 
             (S::Locking { .. }, E::Locked(Ok(()))) => (S::Rereading, Action::ReadCache),
-            (S::Locking { grant }, E::Locked(Err(cause))) => {
+            (S::Locking { grant: Some(grant) }, E::Locked(Err(cause))) => {
                 self.put_off(grant, FlowError::Lock(cause), now)
             }
+            (S::Locking { grant: None }, E::Locked(Err(cause))) => fail(FlowError::Lock(cause)),
             (S::Rereading, E::CacheRead(Ok(cached))) => self.reread(cached, now),
             (S::Rereading, E::CacheRead(Err(cause))) => fail(FlowError::Store(cause)),
             (
@@ -401,7 +433,22 @@ impl Flow {
             }
             (S::ShowingCode(shown), E::CodeShown) => self.code_shown(shown, now),
             (S::Polling(shown), E::TokenAnswer(answer)) => self.polled(shown, answer, now),
+            (S::FindingProvider { errand, search }, E::Fetched(fetched)) => {
+                self.provider_answered(errand, *search, fetched)
+            }
+            (S::ReadingAssertion { errand }, E::Assertion(assertion)) => {
+                self.assertion_read(errand, assertion, now)
+            }
+            (S::ExchangingAssertion { errand, request }, E::Issued(answer)) => {
+                self.assertion_exchanged(errand, &request, answer, now)
+            }
+            (S::Granting { errand, request }, E::TokenAnswer(answer)) => {
+                self.granted(errand, &request, answer, now)
+            }
             (S::SavingGrant { grant }, E::Amended(outcome)) => self.saved(*grant, outcome.err()),
+
+            // Nothing that a server says makes up for it.
+            (_, E::Forbidden(cause)) => fail(FlowError::Forbidden(cause)),
 
             (state, event) => fail(FlowError::Unexpected {
                 state: state.name(),

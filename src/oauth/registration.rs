@@ -80,6 +80,25 @@ pub struct Client {
 }
 
 impl Client {
+    /// Nobody: what is handed in says enough of who asks (RFC 7521 §4.1).
+    pub fn nobody() -> Self {
+        Self {
+            client_id: String::new(),
+            client_secret: None,
+            client_secret_expires_at: None,
+            auth_method: AuthMethod::None,
+            redirect_uri: None,
+            management: None,
+            registered: false,
+            dpop_bound: false,
+        }
+    }
+
+    /// Whether it has no identifier to send.
+    pub fn is_nobody(&self) -> bool {
+        self.client_id.is_empty()
+    }
+
     /// Whether its secret can no longer be used (RFC 7591 §3.2.1).
     pub fn has_lapsed(&self, now: u64) -> bool {
         self.client_secret_expires_at.is_some_and(|end| now >= end)

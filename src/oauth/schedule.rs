@@ -104,7 +104,9 @@ impl Schedule {
 
 impl Watched {
     fn new(grant: &Grant, at: Moment, random: f64) -> Option<Self> {
-        grant.tokens.refresh_token.as_ref()?;
+        if grant.tokens.refresh_token.is_none() && !grant.mode.is_unattended() {
+            return None;
+        }
         let left = grant.remaining(at.now)?;
         let mut watched = Self {
             grant: grant.clone(),

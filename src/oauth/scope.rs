@@ -1,6 +1,7 @@
 //! Which scopes to ask for, and when asking again is pointless (RFC 6749 §3.3; MCP 2025-11-25,
 //! Authorization, Scope Selection Strategy and Step-Up Authorization Flow).
 
+use super::token_endpoint::Refusal;
 use crate::secret::Secret;
 
 /// RFC 6749 §3.3: a scope token consists of visible ASCII without `"` and `\`.
@@ -123,6 +124,8 @@ pub struct History {
     declined: Vec<Vec<String>>,
     /// The token that came in place of a refused one, and when.
     replacement: Option<(Secret, u64)>,
+    /// What was handed in for a token and refused, why, and when.
+    refused: Option<(Secret, Refusal, u64)>,
 }
 
 impl History {
@@ -167,6 +170,18 @@ impl History {
         let recent =
             |replacement: &(Secret, u64)| age(replacement).is_some_and(|age| age < JUST_REFRESHED);
         self.replacement.as_ref().filter(same).is_some_and(recent)
+    }
+
+    /// Notes that this was handed in for a token at `now`, and why it was refused.
+    pub fn assertion_refused(&mut self, assertion: Secret, refusal: Refusal, now: u64) {
+        self.refused = Some((assertion, refusal, now));
+    }
+
+    /// Why this was refused when it was handed in for a token, if that was lately: what it says is
+    /// the same the next time. After a while what the server makes of it may have changed.
+    pub fn refused(&self, assertion: &Secret, now: u64) -> Option<&Refusal> {
+        let (refused, refusal, at) = self.refused.as_ref()?;
+        (refused == assertion && is_recent(*at, now)).then_some(refusal)
     }
 
     fn recent(&self, now: u64) -> usize {

@@ -286,7 +286,8 @@ impl TryFrom<WireClient> for KnownClient {
 
     fn try_from(wire: WireClient) -> Result<Self, Fault> {
         let url = |text: &str, name| Url::parse(text).map_err(|_| Fault::Member(name));
-        if wire.client_id.is_empty() {
+        // One without an identifier was not registered, so nothing is lost that could be.
+        if wire.client_id.is_empty() && wire.registered != Some(false) {
             return Err(Fault::Member("client_id"));
         }
         let auth_method = match wire.token_endpoint_auth_method.as_deref() {

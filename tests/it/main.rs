@@ -13,6 +13,7 @@ mod device;
 mod elsewhere;
 mod faults;
 mod flow;
+mod foreign;
 mod healing;
 mod legacy;
 mod network;

@@ -254,7 +254,11 @@ fn signed_in(kind: Kind) -> (Server, Machine) {
 fn refuse_access_tokens(kind: Kind) -> &'static str {
     match kind {
         Kind::OfficialSdk | Kind::OfficialSdkSse => "/expire",
-        Kind::FastMcp | Kind::FastMcpSse | Kind::OidcProvider => "/forget-access-tokens",
+        Kind::FastMcp
+        | Kind::FastMcpSse
+        | Kind::OidcProvider
+        | Kind::BetterAuth
+        | Kind::Workers => "/forget-access-tokens",
         Kind::Everything | Kind::EverythingSse => unreachable!("it gives no tokens"),
     }
 }

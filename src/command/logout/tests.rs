@@ -90,7 +90,8 @@ impl Remote {
         };
         SignIn {
             failures: Default::default(),
-            server: "https://mcp.example.com/mcp".to_owned(),
+            // The addresses that it named are on this machine, too.
+            server: "http://127.0.0.1:1/mcp".to_owned(),
             grant: Some(Grant {
                 issuer: issuer.clone(),
                 resource: None,
@@ -304,7 +305,7 @@ async fn what_is_not_there_is_an_error_that_names_what_is() {
     let cache = Cache::new().with("work", &remote.sign_in(true)).await;
     let error = cache.logout(one("other")).await.expect_err("not there");
     assert_eq!(error.to_string(), "there is no sign-in for `other`");
-    let server = ServerUrl::parse("https://mcp.example.com/mcp", false).expect("an address");
+    let server = ServerUrl::parse("http://127.0.0.1:1/mcp", false).expect("an address");
     let target = LogoutTarget::One(key("other"), Some(server));
     let error = cache.logout(target).await.expect_err("not there");
     assert_eq!(error.exit_code(), 1);

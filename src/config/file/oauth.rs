@@ -20,8 +20,9 @@ enum Says {
     Not(&'static str),
     /// A text that no option takes, since a command line shows its values to everybody. It is found
     /// under this name where the file is asked, and only there.
-    #[allow(dead_code)]
     Secret(&'static str),
+    /// Which way tokens are obtained. Each has an option of its own; they are told apart by who asks.
+    Grant,
     /// A part of the client, which is one option.
     Client,
     /// The parts of the address that the browser returns to, which have an option each.
@@ -29,7 +30,7 @@ enum Says {
 }
 
 /// What the object may hold, and what that means: a line for each member.
-const MEMBERS: [(&str, Says); 13] = [
+const MEMBERS: [(&str, Says); 25] = [
     ("client_id", Says::Client),
     ("client_secret", Says::Client),
     ("token_endpoint_auth_method", Says::Client),
@@ -43,6 +44,21 @@ const MEMBERS: [(&str, Says); 13] = [
     ("use_pkce", Says::Not("disable-pkce")),
     ("extra_auth_params", Says::Option("authorize-param")),
     ("extra_token_params", Says::Option("token-param")),
+    ("grant", Says::Grant),
+    ("idp_issuer", Says::Option("idp-issuer")),
+    ("idp_token_url", Says::Option("idp-token-endpoint")),
+    ("idp_client_id", Says::Option("idp-client-id")),
+    ("idp_client_secret", Says::Secret("idp-client-secret")),
+    (
+        "idp_client_secret_env",
+        Says::Option("idp-client-secret-env"),
+    ),
+    ("idp_id_token_file", Says::Option("idp-id-token-file")),
+    ("workload_jwt_file", Says::Option("workload-jwt-file")),
+    ("workload_jwt_env", Says::Option("workload-jwt-env")),
+    ("workload_jwt_command", Says::Option("workload-jwt-command")),
+    ("refresh_token", Says::Secret("refresh-token")),
+    ("use_id_token", Says::Option("use-id-token")),
 ];
 
 impl Section<'_> {
@@ -67,6 +83,10 @@ impl Section<'_> {
                 Says::Option(long) => self.as_option(&place, long, node)?,
                 Says::Not(long) => self.not(&place, long, node)?,
                 Says::Secret(long) => self.secret(&place, long, node)?,
+                Says::Grant => {
+                    let text = self.expanded(&self.origin(&place), self.text(&place, node)?)?;
+                    self.put("grant", &place, Some(text))?;
+                }
                 Says::RedirectUri if self.need() == Need::Find => {}
                 Says::RedirectUri => self.redirect_uri(&place, node)?,
                 Says::Client => {

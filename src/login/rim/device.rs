@@ -1,6 +1,6 @@
 //! Asks for codes and shows them (RFC 8628), and leaves what is open to others.
 
-use super::{Hands, fetched, pause, remaining};
+use super::{Hands, pause, remaining, told};
 use crate::net::token_endpoint;
 use crate::oauth::device::{DeviceAttempt, DeviceRequest};
 use crate::oauth::flow::{Event, Show};
@@ -9,9 +9,7 @@ use crate::oauth::invitation::{Invitation, Open, Standing};
 impl Hands {
     pub(super) async fn request_code(&self, request: &DeviceRequest, after: u64) -> Event {
         pause(after).await;
-        Event::Fetched(fetched(
-            token_endpoint::request_code(&self.rim.http, request).await,
-        ))
+        told(token_endpoint::request_code(&self.rim.http, request).await)
     }
 
     pub(super) fn show_code(&mut self, attempt: Box<DeviceAttempt>, how: Show) -> Event {

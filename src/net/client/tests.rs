@@ -1,4 +1,4 @@
-use std::net::{Ipv6Addr, TcpListener as StdListener};
+use std::net::{Ipv6Addr, SocketAddr, TcpListener as StdListener};
 use std::time::Instant;
 
 use http::Method;
@@ -51,8 +51,8 @@ async fn a_host_whose_ipv6_address_is_silent_is_reached_over_ipv4() {
     let ipv4: SocketAddr = remote.url.socket_addrs(|| None).expect("an address")[0];
     let (port, _queue, _listener) = black_hole().await;
     let settings = HttpSettings::default();
-    let http = builder(&settings, Proxies::new(&settings.proxies))
-        .expect("settings")
+    let tls = tls::client_config(settings.roots.clone(), None).expect("settings");
+    let http = builder(&settings, Proxies::new(&settings.proxies), tls)
         .resolve_to_addrs(
             "two.test",
             &[SocketAddr::from((Ipv6Addr::LOCALHOST, port)), ipv4],

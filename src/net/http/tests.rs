@@ -268,9 +268,15 @@ async fn silent_server_is_given_up_after_the_limit() {
         time: Duration::from_millis(1),
         ..LIMITS
     };
-    let error = fetch_within(&client(), remote.url.clone(), HeaderMap::new(), limits)
-        .await
-        .expect_err("silent");
+    let error = fetch_within(
+        &client(),
+        remote.url.clone(),
+        HeaderMap::new(),
+        Whose::Learnt,
+        limits,
+    )
+    .await
+    .expect_err("silent");
     assert!(error.may_have_been_processed());
 }
 

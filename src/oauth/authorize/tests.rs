@@ -17,6 +17,7 @@ fn server() -> AuthorizationServer {
         device_authorization_endpoint: None,
         registration_endpoint: None,
         revocation_endpoint: None,
+        grant_types: None,
         scopes_supported: Vec::new(),
         auth_methods: None,
         iss_supported: false,

@@ -50,6 +50,8 @@ pub struct AuthorizationServer {
     pub revocation_endpoint: Option<Url>,
     /// The scopes it lists.
     pub scopes_supported: Vec<String>,
+    /// The grants that it offers; `None` if it does not say.
+    pub grant_types: Option<Vec<String>>,
     /// How clients may authenticate at the token endpoint; `None` if it does not say.
     pub auth_methods: Option<Vec<String>>,
     /// Whether its answers carry `iss` (RFC 9207 §3).
@@ -71,6 +73,7 @@ impl AuthorizationServer {
             registration_endpoint: None,
             revocation_endpoint: None,
             scopes_supported: Vec::new(),
+            grant_types: None,
             auth_methods: None,
             iss_supported: false,
             dpop_algorithms: None,
@@ -414,6 +417,7 @@ fn read(
             .ok()
             .flatten(),
         scopes_supported: object.texts("scopes_supported").unwrap_or_default(),
+        grant_types: object.texts("grant_types_supported"),
         auth_methods: object.texts("token_endpoint_auth_methods_supported"),
         iss_supported: object.flag("authorization_response_iss_parameter_supported"),
         dpop_algorithms: object.texts("dpop_signing_alg_values_supported"),

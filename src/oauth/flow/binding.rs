@@ -28,6 +28,8 @@ pub(super) enum Then {
     },
     /// With the request for a code.
     Code,
+    /// With the request for a token, for which nobody is needed.
+    Unattended,
 }
 
 impl Keyless {
@@ -90,6 +92,7 @@ impl Flow {
         match then {
             Then::Browser { bound, probe } => self.ask(plan, client, &bound, probe, now),
             Then::Code => self.ask_for_code(plan, client, now),
+            Then::Unattended => self.send_client(plan, client),
         }
     }
 

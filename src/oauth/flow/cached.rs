@@ -2,7 +2,7 @@
 
 use super::{
     Action, Amendment, Flow, FlowError, Goal, Move, Note, RefreshReason, ResourceChoice, State,
-    done, fail,
+    UnattendedError, done, fail,
 };
 use crate::ids::Issuer;
 use crate::oauth::registration::Client;
@@ -20,13 +20,18 @@ enum Decision {
     Use(Grant),
     /// Spend the refresh token.
     Refresh(Grant, RefreshReason),
+    /// Ask for another token, for which nobody is needed.
+    Renew,
     /// Only a person can help.
     Ask,
 }
 
 impl Flow {
     fn decide(&self, cached: &SignIn, now: u64) -> Decision {
-        let Some(grant) = &cached.grant else {
+        if self.unattended().is_some() {
+            return self.decide_unattended(cached, now);
+        }
+        let Some(grant) = self.own_grant(cached) else {
             return Decision::Ask;
         };
         let reason = refresh_reason(grant, now);
@@ -74,6 +79,16 @@ impl Flow {
         }
     }
 
+    /// Without a person, a token is asked for anew in place of a refresh. As long as no server has
+    /// asked for one, there is none.
+    fn decide_unattended(&self, cached: &SignIn, now: u64) -> Decision {
+        match (self.own_grant(cached), &self.goal) {
+            (Some(grant), _) if self.lasting(grant, now) => Decision::Use(grant.clone()),
+            (None, Goal::Silent | Goal::Renew { .. }) => Decision::Ask,
+            _ => Decision::Renew,
+        }
+    }
+
     /// Whether a refresh has not mended that tokens are refused. Only what this process did about a
     /// refusal tells: a token that is new for another reason may be refused because a sibling is
     /// replacing it at this moment, at a server that ends the old ones.
@@ -84,7 +99,7 @@ impl Flow {
 
     /// Whether somebody signed in after this flow was wanted. Seconds are coarse: within the first
     /// one, a grant that was there already is told by the moment it has.
-    fn is_newer(&self, grant: &Grant, since: u64) -> bool {
+    pub(super) fn is_newer(&self, grant: &Grant, since: u64) -> bool {
         let there_before = self.granted_before == Some(grant.granted_at);
         grant.granted_at > since || grant.granted_at == since && !there_before
     }
@@ -99,7 +114,11 @@ impl Flow {
                 }
                 done(Some(grant))
             }
-            Decision::Refresh(grant, _) => (State::Locking { grant }, Action::Lock),
+            Decision::Refresh(grant, _) => lock(Some(grant)),
+            Decision::Renew if self.goes_in_circles(now) => {
+                fail(UnattendedError::TokenRefused.into())
+            }
+            Decision::Renew => lock(self.own_grant(&cached).cloned()),
             Decision::Ask => self.without_token(&cached, now),
         }
     }
@@ -123,6 +142,7 @@ impl Flow {
                     None => self.refresh(cached, grant, reason, now),
                 }
             }
+            Decision::Renew => self.set_out(cached, now),
             Decision::Ask => (State::Unlocking { cached }, Action::Unlock),
         }
     }
@@ -276,7 +296,8 @@ impl Flow {
                 self.note(Note::Adopted);
                 done(Some(grant))
             }
-            Decision::Refresh(grant, _) => (State::Locking { grant }, Action::Lock),
+            Decision::Refresh(grant, _) => lock(Some(grant)),
+            Decision::Renew => lock(self.own_grant(&cached).cloned()),
             Decision::Ask => self.without_token(&cached, now),
         }
     }
@@ -328,11 +349,13 @@ impl Flow {
                 self.note(Note::Adopted);
                 done(Some(grant))
             }
-            Decision::Refresh(..) | Decision::Ask => match self.failed_elsewhere(cached) {
-                Some(error) => fail(error),
-                // It may have been its registration.
-                None => (State::AwaitingTurn { until }, Action::AwaitTurn { until }),
-            },
+            Decision::Refresh(..) | Decision::Renew | Decision::Ask => {
+                match self.failed_elsewhere(cached) {
+                    Some(error) => fail(error),
+                    // It may have been its registration.
+                    None => (State::AwaitingTurn { until }, Action::AwaitTurn { until }),
+                }
+            }
         }
     }
 
@@ -343,7 +366,11 @@ impl Flow {
             return None;
         }
         let known = &self.known_failures.sign_in;
-        new_failure(known, &cached.failures.sign_in).map(FlowError::SignInElsewhere)
+        let note = new_failure(known, &cached.failures.sign_in)?;
+        Some(match self.unattended() {
+            Some(_) => UnattendedError::Elsewhere(note).into(),
+            None => FlowError::SignInElsewhere(note),
+        })
     }
 
     /// Whether those that wait for this sign-in are to learn of its failure. What only this process
@@ -354,6 +381,13 @@ impl Flow {
             FlowError::Store(_)
                 | FlowError::SignInElsewhere(_)
                 | FlowError::TooManyAttempts
+                // Others find the same by themselves, and nothing is sent for it.
+                | FlowError::Unattended(
+                    UnattendedError::Assertion(_)
+                        | UnattendedError::RefusedBefore(..)
+                        | UnattendedError::TokenRefused
+                        | UnattendedError::Elsewhere(_)
+                )
                 // Who asks by a browser may have success.
                 | FlowError::NoDeviceGrant(_)
                 | FlowError::Unexpected { .. }
@@ -377,7 +411,7 @@ impl Flow {
     pub(super) fn usable(&self, cached: &SignIn, now: u64) -> Option<Grant> {
         match self.decide(cached, now) {
             Decision::Use(grant) => Some(grant),
-            Decision::Refresh(..) | Decision::Ask => None,
+            Decision::Refresh(..) | Decision::Renew | Decision::Ask => None,
         }
     }
 
@@ -425,6 +459,10 @@ fn forget(mut cached: SignIn, request: &TokenRequest, client: Option<(Issuer, St
     amendment.apply(&mut cached);
     let action = Action::Amend(Box::new(amendment));
     (State::Forgetting { cached }, action)
+}
+
+fn lock(grant: Option<Grant>) -> Move {
+    (State::Locking { grant }, Action::Lock)
 }
 
 fn ends_in(grant: &Grant, now: u64) -> u64 {

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use super::UnattendedError;
 use crate::ids::{Issuer, display_url};
 use crate::oauth::authorize::CallbackError;
 use crate::oauth::device::DeviceError;
@@ -36,6 +37,8 @@ pub enum FlowError {
     },
     /// The registration failed.
     Registration(RegistrationError),
+    /// A server named an address where it may not send us (RFC 9728 §7.7).
+    Forbidden(Cause),
     /// The configured client belongs to another authorization server.
     OtherIssuersClient {
         /// The client.
@@ -76,6 +79,8 @@ pub enum FlowError {
     /// The token endpoint gave no tokens for a code, of the browser's way or a device's, which is
     /// spent: a person has to sign in again.
     Exchange(TokenError),
+    /// There is no token where no person is needed for one.
+    Unattended(UnattendedError),
     /// The process that refreshed the token could not.
     RefreshElsewhere(FailureNote),
     /// The process that asked a person to sign in had no success.
@@ -100,6 +105,7 @@ impl FlowError {
             | Self::Pushed(PushError(error)) => {
                 matches!(error, TokenError::Unavailable(_) | TokenError::Unusable(_))
             }
+            Self::Unattended(error) => error.is_transient(),
             Self::Lock(_) | Self::SignInLock(_) => true,
             Self::RefreshElsewhere(note) | Self::SignInElsewhere(note) => note.transient,
             _ => false,
@@ -115,6 +121,7 @@ impl FlowError {
             Self::SignIn(error) => Some(error.rule()),
             Self::Device(error) => error.rule(),
             Self::Token(error) | Self::Exchange(error) => error.rule(),
+            Self::Unattended(error) => error.rule(),
             Self::NoRegistration { .. } => {
                 Some("MCP 2025-11-25, Authorization, Client Registration Approaches")
             }
@@ -128,6 +135,7 @@ impl FlowError {
             }
             Self::RedirectUri(_) => Some("RFC 6749 §3.1.2"),
             Self::Dpop(_) => Some("RFC 9449 §5"),
+            Self::Forbidden(_) => Some("RFC 9728 §7.7"),
             Self::ScopesNotGranted(_) => {
                 Some("MCP 2025-11-25, Authorization, Step-Up Authorization Flow")
             }
@@ -159,6 +167,7 @@ impl FlowError {
                 "create a client in the provider's console and pass it with `--static-oauth-client-info`"
             }
             Self::Registration(error) => error.hint(),
+            Self::Forbidden(_) => "report this to the operator of the server",
             Self::OtherIssuersClient { .. } => {
                 "if the client is right, sign out with `mcp-drawbridge logout` and try again"
             }
@@ -193,6 +202,7 @@ impl FlowError {
             Self::Pushed(PushError(error)) => exchange_hint(error),
             Self::Token(error) => token_hint(error),
             Self::Exchange(error) => exchange_hint(error),
+            Self::Unattended(error) => error.hint(),
             Self::RefreshElsewhere(_) => "you are still signed in; try again later",
             Self::SignInElsewhere(_) => "try again to sign in",
             Self::Unexpected { .. } => "this is a fault of mcp-drawbridge; please report it",
@@ -259,6 +269,7 @@ impl FlowError {
             Self::Store(cause)
             | Self::Lock(cause)
             | Self::SignInLock(cause)
+            | Self::Forbidden(cause)
             | Self::Callback(cause) => write!(f, "{cause}"),
             Self::Discovery(error) => write!(f, "{error}"),
             Self::NoRegistration { issuer, console } => {
@@ -320,6 +331,7 @@ impl FlowError {
                 write!(f, "the code was not confirmed within {seconds} s")
             }
             Self::Token(error) | Self::Exchange(error) => write!(f, "{error}"),
+            Self::Unattended(error) => write!(f, "{error}"),
             Self::RefreshElsewhere(note) => {
                 write!(
                     f,
@@ -344,12 +356,14 @@ impl Error for FlowError {
             Self::Store(cause)
             | Self::Lock(cause)
             | Self::SignInLock(cause)
+            | Self::Forbidden(cause)
             | Self::Callback(cause) => cause.source(),
             Self::Discovery(error) => error.source(),
             Self::Registration(error) => error.source(),
             Self::Token(error) | Self::Exchange(error) => error.source(),
             Self::Device(error) => error.source(),
             Self::Pushed(error) => error.source(),
+            Self::Unattended(error) => error.source(),
             _ => None,
         }
     }

@@ -10,6 +10,7 @@ use crate::oauth::challenge::Challenge;
 use crate::oauth::device::{DeviceAttempt, DeviceRequest};
 use crate::oauth::discovery::Fetched;
 use crate::oauth::dpop::ProofKey;
+use crate::oauth::grant::token_exchange::Issued;
 use crate::oauth::invitation::Open;
 use crate::oauth::pushed::PushRequest;
 use crate::oauth::sign_in::SignIn;
@@ -64,7 +65,7 @@ pub enum Action {
     Unlock,
     /// Lock the tokens unless they are, read them, apply this, write them, let go. \[`Amended`\]
     Amend(Box<Amendment>),
-    /// Ask the token endpoint. \[`TokenAnswer`\]
+    /// Ask the token endpoint. \[`TokenAnswer`, `Issued` for a token exchange\]
     RequestToken {
         /// What to ask.
         request: Box<TokenRequest>,
@@ -131,6 +132,12 @@ pub enum Action {
         /// What is new about it.
         how: Show,
     },
+    /// Read what is to be handed in where no person is asked: the JWT of the workload, or the ID
+    /// token of the user. \[`Assertion`\]
+    ReadAssertion {
+        /// How long to wait first, in seconds.
+        after: u64,
+    },
     /// Wait for the browser; one that waits for its page already was not meant and may go.
     /// \[`Visited` or `CallbackTimedOut`\]
     AwaitCallback {
@@ -169,6 +176,10 @@ pub enum Event {
     Amended(Result<SignIn, Cause>),
     /// The token endpoint's answer.
     TokenAnswer(Result<TokenSet, TokenError>),
+    /// The identity provider's answer.
+    Issued(Result<Issued, TokenError>),
+    /// What is to be handed in.
+    Assertion(Result<Secret, Cause>),
     /// The sign-in is ours. Holds what a process that died left open.
     Turn(Option<Open>),
     /// Another process has the sign-in, and has changed the cache to this.
@@ -179,6 +190,9 @@ pub enum Event {
     Fetched(Fetched),
     /// A new key.
     KeyMade(Result<ProofKey, Cause>),
+    /// A server named an address where it may not send us, or the browser. Comes in place of what
+    /// else would answer the action.
+    Forbidden(Cause),
     /// The port that is listened on, and randomness for one attempt.
     Bound(Result<(u16, Randomness), Cause>),
     /// A browser was opened, or the address at least printed.
@@ -200,10 +214,13 @@ impl Event {
             Self::Unlocked => "an unlocked cache",
             Self::Amended(_) => "a changed cache",
             Self::TokenAnswer(_) => "a token answer",
+            Self::Issued(_) => "an identity provider's answer",
+            Self::Assertion(_) => "an assertion",
             Self::Turn(_) | Self::NoTurn(_) => "the sign-in lock",
             Self::CacheChanged(_) => "another's change of the cache",
             Self::Fetched(_) => "a document",
             Self::KeyMade(_) => "a key",
+            Self::Forbidden(_) => "a forbidden address",
             Self::Bound(_) => "a listener",
             Self::BrowserOpened => "an open browser",
             Self::CodeShown => "a code that was shown",

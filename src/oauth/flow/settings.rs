@@ -49,6 +49,19 @@ pub struct Settings {
     pub pkce: bool,
     /// What is known about servers beyond what they say.
     pub known: Known,
+    /// The refresh token to begin with; no person is asked then.
+    pub seed: Option<Seed>,
+    /// Whether the ID token is sent in place of the access token.
+    pub use_id_token: bool,
+}
+
+/// A refresh token that the user configured (RFC 6749 §6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seed {
+    /// The token.
+    pub refresh_token: Secret,
+    /// Where it stands, as in "the refresh token in …".
+    pub origin: String,
 }
 
 impl Settings {

@@ -124,14 +124,14 @@ impl Flow {
             return fail(error);
         }
         self.has_turn = true;
+        self.search(Task { cached, pending }, now)
+    }
+
+    /// Looks for who issues tokens for the server.
+    pub(super) fn search(&mut self, task: Task, now: u64) -> Move {
         if let Some(endpoints) = &self.settings.endpoints {
             let server = endpoints.server();
-            return self.planned(
-                Task { cached, pending },
-                ResourceMetadata::none(),
-                server,
-                now,
-            );
+            return self.planned(task, ResourceMetadata::none(), server, now);
         }
         let hint = self
             .challenge()
@@ -140,7 +140,7 @@ impl Flow {
         if let Some(why) = search.ignored_hint() {
             self.notes.push(Note::HintIgnored(why.to_owned()));
         }
-        fetch_resource(Task { cached, pending }, search, 0)
+        fetch_resource(task, search, 0)
     }
 
     pub(super) fn challenge(&self) -> Option<&Challenge> {
@@ -319,15 +319,21 @@ impl Flow {
             configured: self.settings.scopes.as_deref(),
             challenge: self.challenge().and_then(|c| c.scope.as_deref()),
             resource: plan.resource_scopes.as_deref(),
-            authorization_server: Some(&plan.server.scopes_supported),
+            // It is only asked for what makes refresh tokens, which are of no use without a person.
+            authorization_server: match self.unattended() {
+                Some(_) => None,
+                None => Some(&plan.server.scopes_supported),
+            },
         }
     }
 
     /// Takes the way that the user wants.
     pub(super) fn approach(&mut self, plan: Plan, now: u64) -> Move {
-        match &self.settings.way {
-            Way::Browser | Way::Unattended(_) => self.bind(plan, now),
+        let settings = self.settings.clone();
+        match &settings.way {
+            Way::Browser => self.bind(plan, now),
             Way::Device => self.approach_by_device(plan, now),
+            Way::Unattended(unattended) => self.approach_unattended(plan, unattended),
         }
     }
 

@@ -10,6 +10,7 @@ mod rules;
 mod shared;
 mod sign_in;
 mod step_up;
+mod unattended;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -24,6 +25,7 @@ use crate::oauth::device::{DeviceAttempt, DeviceRequest};
 use crate::oauth::discovery::tests::{reply, unreachable};
 use crate::oauth::discovery::{FetchFault, Fetched};
 use crate::oauth::dpop::{self, ProofKey};
+use crate::oauth::grant::token_exchange::{ID_JAG, Issued};
 use crate::oauth::known::Known;
 use crate::oauth::pushed::PushRequest;
 use crate::oauth::registration::AuthMethod;
@@ -86,6 +88,10 @@ struct World {
     siblings_sign_in: VecDeque<SignIn>,
     /// What a process that died left open.
     pending: Option<Open>,
+    /// What is handed in without a person, in order; then it is `ASSERTION_1` for good.
+    assertions: VecDeque<Result<Secret, Cause>>,
+    /// What the identity provider says, in order; then it issues ID-JAGs.
+    exchanges: VecDeque<Result<Issued, TokenError>>,
     /// What the device authorization endpoint says, in order; then it issues codes.
     codes: VecDeque<Fetched>,
     /// What the pushed authorization request endpoint says, in order; then it takes requests.
@@ -136,6 +142,8 @@ impl World {
             intruder_writes: None,
             siblings_sign_in: VecDeque::new(),
             pending: None,
+            assertions: VecDeque::new(),
+            exchanges: VecDeque::new(),
             codes: VecDeque::new(),
             pushes: VecDeque::new(),
             lock_fails: false,
@@ -296,9 +304,23 @@ impl World {
             }
             Action::RequestToken { request, after } => {
                 self.now += after;
+                let exchanges = matches!(request.grant, GrantRequest::TokenExchange(_));
                 self.requests.push(*request);
+                if exchanges {
+                    let issued = || Issued {
+                        token: secret("ID_JAG_1"),
+                        issued_token_type: Some(ID_JAG.to_owned()),
+                    };
+                    let answer = self.exchanges.pop_front();
+                    return Event::Issued(answer.unwrap_or_else(|| Ok(issued())));
+                }
                 let answer = self.answers.pop_front();
                 Event::TokenAnswer(answer.unwrap_or_else(|| Ok(self.issue())))
+            }
+            Action::ReadAssertion { after } => {
+                self.now += after;
+                let read = self.assertions.pop_front();
+                Event::Assertion(read.unwrap_or_else(|| Ok(secret("ASSERTION_1"))))
             }
             Action::AwaitTurn { until } => self.await_turn(until),
             Action::Fetch { url, .. } => {
@@ -378,6 +400,12 @@ impl World {
             Action::Push { .. } | Action::OpenBrowser { .. } | Action::AwaitCallback { .. } => {
                 let ready = self.turn && self.bound.is_some() && !self.locked;
                 assert!(ready, "{:?}", self.log);
+            }
+            // Nobody is waited for, so this takes no longer than a few requests.
+            Action::Fetch { .. } | Action::ReadAssertion { .. }
+                if matches!(self.settings.way, Way::Unattended(_)) =>
+            {
+                assert!(self.locked, "{:?}", self.log)
             }
             _ => assert!(!self.locked, "{:?}", self.log),
         }
@@ -515,6 +543,7 @@ fn describe(action: &Action) -> String {
             GrantRequest::DeviceCode { .. } => format!("poll after {after}"),
             _ => request.grant.grant_type().to_owned(),
         },
+        Action::ReadAssertion { .. } => "assertion".to_owned(),
         Action::AwaitTurn { .. } => "turn".to_owned(),
         Action::Fetch { url, .. } => format!("fetch {url}"),
         Action::MakeKey => "key".to_owned(),
@@ -565,6 +594,8 @@ fn settings() -> Settings {
         token_params: Vec::new(),
         pkce: true,
         known: Known::default(),
+        seed: None,
+        use_id_token: false,
     }
 }
 

@@ -110,7 +110,8 @@ impl Event {
             Self::Fetched(Ok(reply)) => format!("status {}", reply.status),
             Self::Fetched(Err(fault)) => fault.to_string(),
             Self::TokenAnswer(Ok(_)) => "tokens".to_owned(),
-            Self::TokenAnswer(Err(error)) => error.to_string(),
+            Self::TokenAnswer(Err(error)) | Self::Issued(Err(error)) => error.to_string(),
+            Self::Issued(Ok(_)) => "a statement about the user".to_owned(),
             _ => return None,
         })
     }

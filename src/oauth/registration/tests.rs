@@ -16,6 +16,7 @@ fn authorization_server(methods: Option<&[&str]>) -> AuthorizationServer {
         device_authorization_endpoint: None,
         registration_endpoint: Some(url("register")),
         revocation_endpoint: None,
+        grant_types: None,
         scopes_supported: Vec::new(),
         auth_methods: methods.map(|list| list.iter().map(|&m| m.to_owned()).collect()),
         iss_supported: false,

@@ -1,5 +1,5 @@
-//! Peers that other people wrote: an MCP server and a host made of the official TypeScript SDK, an authorization server made of
-//! oidc-provider, and an MCP server made of FastMCP. Installs them once, starts and stops them, and reads what the servers were
+//! Peers that other people wrote: an MCP server and a host made of the official TypeScript SDK, authorization servers made of
+//! oidc-provider, better-auth and workers-oauth-provider, and an MCP server made of FastMCP. Installs them once, starts and stops them, and reads what the servers were
 //! asked.
 
 use std::collections::HashMap;
@@ -36,6 +36,10 @@ pub enum Kind {
     OfficialSdkSse,
     /// FastMCP over the HTTP+SSE of 2024.
     FastMcpSse,
+    /// The official TypeScript SDK behind better-auth and its MCP plugin; see `tests/it/foreign.rs`.
+    BetterAuth,
+    /// Cloudflare's workers-oauth-provider under workerd; only the tool `add`.
+    Workers,
 }
 
 impl Kind {
@@ -44,6 +48,14 @@ impl Kind {
         matches!(
             self,
             Self::EverythingSse | Self::OfficialSdkSse | Self::FastMcpSse
+        )
+    }
+
+    /// Whether it keeps a log of its requests and takes [`GIVEN_TOKEN`].
+    fn logs(self) -> bool {
+        !matches!(
+            self,
+            Self::Everything | Self::EverythingSse | Self::BetterAuth | Self::Workers
         )
     }
 }
@@ -114,11 +126,13 @@ impl Server {
             Kind::Everything | Kind::EverythingSse => {
                 program("node", node_folder().join("everything.mjs"))
             }
+            Kind::BetterAuth => program("node", node_folder().join("better-auth.mjs")),
+            Kind::Workers => program("node", node_folder().join("workers.mjs")),
         };
         if kind.is_sse() {
             command.arg("--sse");
         }
-        if !matches!(kind, Kind::Everything | Kind::EverythingSse) {
+        if kind.logs() {
             command.arg("--log").arg(folder.path().join("requests"));
             command.args(["--token", GIVEN_TOKEN]);
         }

@@ -70,9 +70,9 @@ class Watched extends StdioClientTransport {
   }
 }
 
-/** Arguments that fit the schema of a tool. */
-function argumentsFor({ properties = {} }) {
-  const value = { number: 2, integer: 2, boolean: true, array: [], object: {} };
+/** Arguments that fit the schema of a tool. An object is `sample`. */
+function argumentsFor({ properties = {} }, sample) {
+  const value = { number: 2, integer: 2, boolean: true, array: [], object: sample };
   return Object.fromEntries(Object.entries(properties).map(([name, { type }]) => [name, value[type] ?? 'text']));
 }
 
@@ -81,7 +81,8 @@ async function converse(client, transport, told) {
   if (!(await told('initialize', () => client.connect(transport, { timeout: TIMEOUT })))) return;
   const listed = await told('tools/list', () => client.listTools({}, { timeout: TIMEOUT }));
   for (const { name, inputSchema } of listed?.tools ?? []) {
-    const call = { name, arguments: argumentsFor(inputSchema) };
+    // One scenario wants to see what the host knows of the first tool's schema.
+    const call = { name, arguments: argumentsFor(inputSchema, listed.tools[0].inputSchema) };
     await told(`tools/call ${name}`, () => client.callTool(call, undefined, { timeout: TIMEOUT }));
   }
 }

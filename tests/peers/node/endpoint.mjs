@@ -68,20 +68,20 @@ export async function mcpEndpoint({ port, event, watch, sse = false }) {
      * `before` and `after` are middlewares around it, for what it does not know.
      */
     protect({ metadata, verifier, requiredScopes, before = pass, after = pass }) {
+      const bearer = requireBearerAuth({
+        verifier,
+        requiredScopes,
+        resourceMetadataUrl: getOAuthProtectedResourceMetadataUrl(url),
+        expectedResource: url,
+      });
+      this.guard({ metadata, guard: [before, bearer, after] });
+    },
+    /** The same with middlewares of somebody else's as `guard`. */
+    guard({ metadata, guard }) {
       app = createMcpExpressApp();
       app.use(watch);
       app.use(metadata);
-      app.use(
-        sse ? [url.pathname, MESSAGES] : url.pathname,
-        before,
-        requireBearerAuth({
-          verifier,
-          requiredScopes,
-          resourceMetadataUrl: getOAuthProtectedResourceMetadataUrl(url),
-          expectedResource: url,
-        }),
-        after,
-      );
+      app.use(sse ? [url.pathname, MESSAGES] : url.pathname, guard);
       if (sse) serveSse({ app, path: url.pathname, sessions, event });
       else app.all(url.pathname, (req, res) => serve({ req, res, sessions, event }));
     },

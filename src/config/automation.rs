@@ -1,0 +1,107 @@
+//! What stands in for a person: tokens and refresh tokens from variables and commands.
+
+use super::given::{Given, Lookup};
+use super::{BearerSource, Surroundings};
+use crate::cli::{BearerOptions, SeedOptions, UsageError};
+use crate::oauth::flow::Seed;
+use crate::secret::Secret;
+use crate::secret_command::{SecretCommand, is_token};
+
+/// The variable that holds a refresh token, unless an option names another.
+pub(super) const REFRESH_TOKEN: &str = "MCP_DRAWBRIDGE_REFRESH_TOKEN";
+
+/// `--bearer-env` and `--bearer-command`: the source, and how messages call what was configured.
+pub(super) fn bearer(
+    options: &BearerOptions,
+    lookup: &Lookup<'_>,
+    around: &Surroundings<'_>,
+) -> Result<Option<(BearerSource, String)>, UsageError> {
+    let variable = lookup.text("bearer-env", &options.bearer_env);
+    let command = lookup.text("bearer-command", &options.bearer_command);
+    match (variable, command) {
+        (None, None) => Ok(None),
+        (Some(variable), Some(command)) => Err(UsageError::new(format!(
+            "{} and {} exclude each other",
+            variable.origin, command.origin
+        ))
+        .with_hint("leave out one of them")),
+        (Some(given), None) => {
+            let (name, token) = variable_of(&given, around)?;
+            Ok(Some((BearerSource::Variable { name, token }, given.origin)))
+        }
+        (None, Some(given)) => {
+            let command = SecretCommand::parse(&given.text)
+                .map_err(|error| UsageError::new(format!("{} {error}", given.origin)))?;
+            Ok(Some((BearerSource::Command(command), given.origin)))
+        }
+    }
+}
+
+/// `--refresh-token-env`, the variable that stands for it, or the member of the configuration file.
+pub(super) fn seed(
+    options: &SeedOptions,
+    lookup: &Lookup<'_>,
+    around: &Surroundings<'_>,
+) -> Result<Option<Seed>, UsageError> {
+    if let Some(given) = lookup.text("refresh-token-env", &options.refresh_token_env) {
+        let (name, refresh_token) = variable_of(&given, around)?;
+        let origin = format!("the variable `{name}`");
+        return Ok(Some(Seed {
+            refresh_token,
+            origin,
+        }));
+    }
+    let (text, origin) = match around.env.get(REFRESH_TOKEN) {
+        Some(text) if !text.trim().is_empty() => {
+            (text.clone(), format!("the variable `{REFRESH_TOKEN}`"))
+        }
+        _ => match lookup.only_filed("refresh-token") {
+            Some(given) => (given.text, given.origin),
+            None => return Ok(None),
+        },
+    };
+    let refresh_token = token(&text, &origin)?;
+    Ok(Some(Seed {
+        refresh_token,
+        origin,
+    }))
+}
+
+/// The variable that an option names, and the token in it.
+fn variable_of(given: &Given, around: &Surroundings<'_>) -> Result<(String, Secret), UsageError> {
+    let name = given.text.trim();
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if name.is_empty() || !name.chars().all(plain) {
+        // It may be the token itself, which is not repeated.
+        return Err(
+            UsageError::new(format!("{} is not the name of a variable", given.origin))
+                .with_hint("put the token into an environment variable, and give its name"),
+        );
+    }
+    let text = around.env.get(name).map(String::as_str).unwrap_or_default();
+    if text.trim().is_empty() {
+        // A token may be plain letters, too.
+        let shown = match name.len() {
+            0..=60 => format!("the variable `{name}`, which"),
+            _ => "a variable that".to_owned(),
+        };
+        return Err(
+            UsageError::new(format!("{} names {shown} is not set", given.origin)).with_hint(
+                "set it in the environment, such as by the `env` of the AI client's configuration",
+            ),
+        );
+    }
+    let token = token(text, &format!("the variable `{name}`"))?;
+    Ok((name.to_owned(), token))
+}
+
+fn token(text: &str, origin: &str) -> Result<Secret, UsageError> {
+    let text = text.trim();
+    match is_token(text) {
+        true => Ok(Secret::new(text)),
+        false => Err(UsageError::new(format!(
+            "{origin} holds no token: it has blanks or characters that no token has"
+        ))
+        .with_hint("it must be the token alone, without `Bearer`")),
+    }
+}
