@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use http::header::{AUTHORIZATION, HeaderMap};
 use serde_json::{Map, Value};
-use url::{Host, Url};
+use url::Host;
 
 use crate::cli::{
     CommonOptions, LogoutArgs, Request, ServerArgs, StatusArgs, UsageError, WhichOptions,
@@ -102,7 +102,7 @@ pub enum Job {
     /// Revoke and forget sign-ins.
     Logout(Box<Logout>),
     /// List the cached sign-ins.
-    Status(Status),
+    Status(Box<Status>),
     /// Walk the way to a server step by step.
     Doctor(Box<Doctor>),
 }
@@ -301,7 +301,7 @@ impl Job {
             Request::Bridge(args) => Self::Bridge(Box::new(Config::new(&args, around)?)),
             Request::Login(args) => Self::Login(Box::new(Config::new(&args, around)?)),
             Request::Logout(args) => Self::Logout(Box::new(Logout::new(&args, around)?)),
-            Request::Status(args) => Self::Status(Status::new(&args, around)?),
+            Request::Status(args) => Self::Status(Box::new(Status::new(&args, around)?)),
             Request::Doctor(args) => Self::Doctor(Box::new(Doctor {
                 config: Config::new(&args.server, around)?,
                 json: args.json,
@@ -405,15 +405,6 @@ impl Config {
         endpoints::check(which.endpoints.as_ref(), auth, which.client.is_some())?;
         let mut http = network::http_settings(&args.common, around, &lookup, &mut base.warnings)?;
         http.policy.server = Some(server.url().clone());
-        // What the user names is theirs, as the server is.
-        let own = issuer.iter().map(Issuer::as_str);
-        http.policy.own = own.filter_map(|own| Url::parse(own).ok()).collect();
-        if let Some(endpoints) = &which.endpoints {
-            http.policy
-                .own
-                .extend(endpoints.authorization_endpoint.clone());
-            http.policy.own.push(endpoints.token_endpoint.clone());
-        }
         if http.ipv4 && matches!(server.url().host(), Some(Host::Ipv6(_))) {
             return Err(UsageError::new(format!(
                 "`--ipv4` excludes the IPv6 address in `{server}`"
@@ -477,6 +468,7 @@ impl Config {
             auth,
             headers,
         };
+        config.http.policy.own = network::own_addresses(&config);
         config.base.origins = lookup.origins();
         let server = entry.as_ref().map_or_else(
             || "the command line".to_owned(),

@@ -199,6 +199,11 @@ impl Login {
         let _ = self.rim.trace.set(trace);
     }
 
+    /// Where the sign-in is kept.
+    pub fn store(&self) -> &Store {
+        &self.rim.store
+    }
+
     /// How far a sign-in would get, with nobody asked and nothing spent. `challenge` is what the
     /// server asks for.
     pub fn survey(&self, challenge: Challenge) -> Survey {

@@ -40,7 +40,8 @@ pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
     }
 }
 
-fn bearer(config: &Config) -> Access {
+/// What the user gave in place of a sign-in.
+pub(super) fn bearer(config: &Config) -> Access {
     match &config.bearer {
         Some(source) => Access::Bearer(Bearer::new(source.clone())),
         None => Access::Header,

@@ -3,14 +3,17 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Surroundings;
+use url::Url;
+
 use super::given::{Given, Lookup};
+use super::{Config, Surroundings};
 use crate::cli::{CommonOptions, ServerArgs, UsageError};
 use crate::diag;
 use crate::net::client::HttpSettings;
 use crate::net::guard::Policy;
 use crate::net::proxy::{ProxyChoice, ProxySettings, ProxyUrl};
 use crate::net::remote::Timeouts;
+use crate::oauth::flow::{ProviderEndpoint, Unattended};
 use crate::pem::{self, ClientCertificate, PemError, Roots};
 
 /// How long a connection may take, unless `--connect-timeout` says otherwise.
@@ -54,6 +57,28 @@ pub(super) fn http_settings(
             ..Policy::default()
         },
     })
+}
+
+/// The addresses that the user named: theirs, as the server is, and not to be judged as those that
+/// a server names.
+pub(super) fn own_addresses(config: &Config) -> Vec<Url> {
+    let issuer = config.issuer.iter();
+    let issuer = issuer.filter_map(|issuer| Url::parse(issuer.as_str()).ok());
+    let given = config.endpoints.iter().flat_map(|given| {
+        let authorization = given.authorization_endpoint.clone();
+        authorization
+            .into_iter()
+            .chain([given.token_endpoint.clone()])
+    });
+    let grant = config.unattended.as_ref().map(|grant| &grant.way);
+    let provider = match grant {
+        Some(Unattended::Enterprise(provider)) => Some(match &provider.endpoint {
+            ProviderEndpoint::Given(url) => url.clone(),
+            ProviderEndpoint::OfIssuer(address) => address.url().clone(),
+        }),
+        _ => None,
+    };
+    issuer.chain(given).chain(provider).collect()
 }
 
 /// How long the server may be silent.

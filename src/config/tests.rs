@@ -277,6 +277,19 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
     seen.extend(["authorization-endpoint", "token-endpoint"].map(str::to_owned));
     // It is nothing without a client; the tests of `automation` have cases.
     seen.push("refresh-token-env".to_owned());
+    // They decide the mode together; the tests of `grants` have cases.
+    let grants = [
+        "client-credentials",
+        "idp-client-id",
+        "idp-client-secret-env",
+        "idp-id-token-file",
+        "idp-issuer",
+        "idp-token-endpoint",
+        "workload-jwt-command",
+        "workload-jwt-env",
+        "workload-jwt-file",
+    ];
+    seen.extend(grants.map(str::to_owned));
     let mut known = cli::option_names();
     seen.sort();
     known.sort();

@@ -157,3 +157,6 @@ impl Error for LoginError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -253,14 +253,23 @@ impl Hands {
                 told(token_endpoint::push(&self.rim.http, &request).await)
             }
             Action::OpenBrowser { attempt, resumed } => {
-                match net_http::may_open(&self.rim.http, &attempt.address.0).await {
+                // Nobody signs in for a code that must not be handed in.
+                match self
+                    .may_ask([&attempt.address.0, &attempt.token_endpoint])
+                    .await
+                {
                     Ok(()) => self.open_browser(&attempt, resumed),
-                    Err(error) => Event::Forbidden(cause(error)),
+                    Err(forbidden) => forbidden,
                 }
             }
             Action::AwaitCallback { until } => self.await_callback(until).await,
             Action::RequestCode { request, after } => self.request_code(&request, after).await,
-            Action::ShowCode { attempt, how } => self.show_code(attempt, how),
+            Action::ShowCode { attempt, how } => {
+                match self.may_ask([&attempt.token_endpoint]).await {
+                    Ok(()) => self.show_code(attempt, how),
+                    Err(forbidden) => forbidden,
+                }
+            }
             Action::ReadAssertion { after } => {
                 pause(after).await;
                 Event::Assertion(self.read_assertion().await)
@@ -268,6 +277,15 @@ impl Hands {
             // The loop around this ends with them.
             Action::Done(_) | Action::Fail(_) => Event::Unlocked,
         }
+    }
+
+    /// Whether the server may send us, or a browser, to these addresses.
+    async fn may_ask<const N: usize>(&self, addresses: [&Url; N]) -> Result<(), Event> {
+        for url in addresses {
+            let judged = net_http::may_ask(&self.rim.http, url).await;
+            judged.map_err(|error| Event::Forbidden(cause(error)))?;
+        }
+        Ok(())
     }
 
     fn read(&mut self) -> Result<SignIn, Cause> {

@@ -320,6 +320,12 @@ impl Expected {
         if method != Method::GET {
             return Err(StatusCode::METHOD_NOT_ALLOWED);
         }
+        // Fetch Metadata: a browser that is sent here navigates. What a page of another site has it
+        // load, as an image or by a script, comes in another mode.
+        let mode = headers.get("sec-fetch-mode");
+        if mode.is_some_and(|mode| mode != "navigate") {
+            return Err(StatusCode::FORBIDDEN);
+        }
         Ok(uri.query().unwrap_or_default().to_owned())
     }
 }

@@ -104,7 +104,7 @@ impl fmt::Display for Forbidden {
         let host = &self.host;
         match &self.why {
             // A number names itself.
-            Why::Internal(address, kind) if address.to_string() == *host => write!(
+            Why::Internal(address, kind) if is_it(host, address) => write!(
                 f,
                 "the server names `{host}`, {kind}, where it may not send us (RFC 9728 §7.7)"
             ),
@@ -125,6 +125,14 @@ impl fmt::Display for Forbidden {
 }
 
 impl Error for Forbidden {}
+
+/// Whether a host is this address, written as one.
+fn is_it(host: &str, address: &IpAddr) -> bool {
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    bare.unwrap_or(host).parse() == Ok(*address)
+}
 
 /// Judges addresses, and resolves the names of those that a client connects to. Clones share what
 /// is known of the server.

@@ -157,9 +157,9 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// The content type of a form.
 pub(super) const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 
-/// Whether a server may send a browser to this address: what it stands for is judged as if we were
-/// to ask it.
-pub async fn may_open(http: &Connections, url: &Url) -> Result<(), FetchError> {
+/// Whether a server may send us, or a browser, to this address, as far as that can be told without
+/// asking it.
+pub async fn may_ask(http: &Connections, url: &Url) -> Result<(), FetchError> {
     let judged = http.client().may_ask(url).await;
     judged.map_err(|trouble| fetch_error(display_url(url), trouble))
 }

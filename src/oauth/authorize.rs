@@ -274,7 +274,9 @@ impl Attempt {
                     found: Issuer::new(printable(iss, SHOWN)),
                 });
             }
-            None if self.iss_required => return Err(CallbackError::NoIssuer),
+            None if self.iss_required => {
+                return Err(CallbackError::NoIssuer(self.issuer.clone()));
+            }
             None => {}
         }
         if let Some(error) = get("error")? {
@@ -323,7 +325,7 @@ pub enum CallbackError {
         found: Issuer,
     },
     /// The answer does not say whom it comes from, although its server always does.
-    NoIssuer,
+    NoIssuer(Issuer),
     /// A parameter stands twice (RFC 6749 §3.1).
     Repeated(String),
     /// There is neither a code nor an error.
@@ -334,8 +336,11 @@ impl CallbackError {
     /// Where the rule is written that was broken, or that the refusal goes by.
     pub fn rule(&self) -> &'static str {
         match self {
+            Self::Refused(refusal) if refusal.error.as_deref() == Some("invalid_target") => {
+                "RFC 8707 §2"
+            }
             Self::Declined(_) | Self::Refused(_) => "RFC 6749 §4.1.2.1",
-            Self::OtherIssuer { .. } | Self::NoIssuer => "RFC 9207 §2.4",
+            Self::OtherIssuer { .. } | Self::NoIssuer(_) => "RFC 9207 §2.4",
             Self::Repeated(_) => "RFC 6749 §3.1",
             Self::NoCode => "RFC 6749 §4.1.2",
         }
@@ -356,18 +361,20 @@ impl fmt::Display for CallbackError {
                 f,
                 "the sign-in began at `{}`, but `{}` answered",
                 printable(expected.as_str(), SHOWN),
-                found
+                printable(found.as_str(), SHOWN)
             ),
-            Self::NoIssuer => {
-                f.write_str("the answer of the authorization server does not name its sender")
-            }
+            Self::NoIssuer(expected) => write!(
+                f,
+                "the answer of the authorization server `{}` has no `iss`, which it promises to send",
+                printable(expected.as_str(), SHOWN)
+            ),
             Self::Repeated(name) => {
                 write!(
                     f,
                     "the answer of the authorization server has more than one `{name}`"
                 )
             }
-            Self::NoCode => f.write_str("the answer of the authorization server has no code"),
+            Self::NoCode => f.write_str("the answer of the authorization server has no `code`"),
         }
     }
 }

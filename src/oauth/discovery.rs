@@ -232,7 +232,7 @@ impl fmt::Display for DiscoveryError {
                 write!(
                     f,
                     "the metadata at `{}` cannot be used: {reason}",
-                    display_url(url)
+                    printable(&display_url(url), SHOWN)
                 )
             }
             Self::NoS256 { issuer, listed } => {
@@ -265,7 +265,8 @@ impl Error for DiscoveryError {
 fn list(f: &mut fmt::Formatter<'_>, tried: &[Try]) -> fmt::Result {
     for (at, one) in tried.iter().enumerate() {
         let comma = if at > 0 { "; " } else { "" };
-        write!(f, "{comma}`{}`: {}", display_url(&one.url), one.outcome)?;
+        let url = printable(&display_url(&one.url), SHOWN);
+        write!(f, "{comma}`{url}`: {}", printable(&one.outcome, SHOWN))?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Deepest nesting of a document that is read at all.
 const DEPTH: usize = 32;
@@ -72,6 +72,11 @@ impl Object {
         Ok(Self {
             members: members.into_iter().collect(),
         })
+    }
+
+    /// The members.
+    pub fn into_members(self) -> Map<String, Value> {
+        self.members.into_iter().collect()
     }
 
     /// A member that is there and not `null`.

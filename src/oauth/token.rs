@@ -50,7 +50,7 @@ pub enum UnusableToken {
 impl fmt::Display for UnusableToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Type(kind) => write!(f, "it issued a token of the unknown type `{kind}`"),
+            Self::Type(kind) => write!(f, "it issued a token of the type `{kind}`, not `Bearer`"),
             Self::NotBound => f.write_str(
                 "it issued a bearer token, where a token bound to a key (RFC 9449) is required",
             ),

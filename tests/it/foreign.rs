@@ -86,10 +86,26 @@ fn many_that_meet_an_expired_token_refresh_it_once(kind: Kind) {
     assert_eq!(scene.machine.opened().len(), 1);
 }
 
+#[test]
+fn better_auth_takes_the_proofs_of_a_bridge_that_is_told_to_give_them() {
+    let mut scene = Scene::new(Kind::BetterAuth);
+    scene.arguments = &["--dpop", "always"];
+    scene.costs("cold", FIRST, || scene.call());
+    assert_eq!(scene.machine.sign_in()["token_type"], "DPoP");
+    scene.costs("warm", NOTHING, || scene.call());
+    scene.costs("expired", REFRESH, || {
+        scene.machine.expire_cached();
+        scene.call();
+    });
+    assert_eq!(scene.machine.opened().len(), 1);
+    assert_eq!(scene.counts()["tokens_refused"], 0);
+}
+
 /// A server and a machine.
 struct Scene {
     server: Server,
     machine: Machine,
+    arguments: &'static [&'static str],
 }
 
 impl Scene {
@@ -97,11 +113,12 @@ impl Scene {
         Self {
             server: Server::start(kind),
             machine: Machine::new(),
+            arguments: &[],
         }
     }
 
     fn open(&self) -> Bridge {
-        Bridge::open(&self.machine, self.server.url.as_str(), &[])
+        Bridge::open(&self.machine, self.server.url.as_str(), self.arguments)
     }
 
     /// Opens a session, calls a tool, and closes.
@@ -116,7 +133,7 @@ impl Scene {
     fn work_together(&self, count: usize) {
         let url = self.server.url.as_str();
         let mut bridges: Vec<Bridge> = (0..count)
-            .map(|_| Bridge::start(&self.machine, url, &[]))
+            .map(|_| Bridge::start(&self.machine, url, self.arguments))
             .collect();
         for bridge in &mut bridges {
             bridge.initialize("2025-11-25", json!({}));

@@ -2,7 +2,7 @@
 //! HTTP/2, load balancers with cookies, and servers that are too slow. The proxies and TLS servers
 //! are those of a distribution.
 
-mod authority;
+pub mod authority;
 mod before;
 mod client_certificate;
 mod cookies;

@@ -28,6 +28,8 @@ fn at_the_provider(happened: Counts) -> Counts {
     Counts {
         tokens_refused: 0,
         tokens_missing: 0,
+        proofs: 0,
+        nonces_asked: 0,
         ..happened
     }
 }

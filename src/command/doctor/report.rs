@@ -71,21 +71,6 @@ pub enum Name {
 }
 
 impl Name {
-    /// All of them, in the order in which they are taken.
-    pub const ALL: [Self; 11] = [
-        Self::Configuration,
-        Self::Network,
-        Self::Challenge,
-        Self::ResourceMetadata,
-        Self::AuthorizationServer,
-        Self::Pkce,
-        Self::Client,
-        Self::SignIn,
-        Self::Token,
-        Self::Initialize,
-        Self::Tools,
-    ];
-
     /// What it is called.
     pub fn text(self) -> &'static str {
         match self {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::report::{Name, Step};
 use super::{Page, aside};
+use crate::access::Access;
 use crate::config::{AuthMode, Config, Doctor};
 use crate::diag::Diag;
 use crate::error::Error;
@@ -89,8 +90,8 @@ enum Reached {
     Wants(Challenge),
     /// It lets anybody in.
     Open,
-    /// It is out of reach, or no MCP server: nothing more can be asked of it.
-    No,
+    /// It is out of reach, or no MCP server: nothing more can be asked of it, and why.
+    No(&'static str),
 }
 
 impl Walk<'_, '_> {
@@ -102,7 +103,7 @@ impl Walk<'_, '_> {
         let mut told = None;
         if let (Reached::Open, Some(login)) = (&reached, &login) {
             let (held, wanted) = login.holding(None);
-            told = Some(self.session(Some(held)).await?);
+            told = Some(self.session(Access::Login(held)).await?);
             if let Some(wanted) = wanted.wanted() {
                 challenge = reach::asked_later(challenge, &wanted);
                 reached = Reached::Wants(wanted);
@@ -111,9 +112,9 @@ impl Walk<'_, '_> {
         self.page.add(challenge)?;
         match (&login, &reached) {
             (Some(login), Reached::Wants(challenge)) => self.survey(login, challenge).await?,
-            (None, _) => self.skip(&SURVEYED, "no sign-in is configured that would need it")?,
+            (None, _) => self.skip(&SURVEYED, "something is configured in place of a sign-in")?,
             (_, Reached::Open) => self.skip(&SURVEYED, "the server asks for no sign-in")?,
-            (_, Reached::No) => self.skip(&SURVEYED, "the server was not reached")?,
+            (_, Reached::No(why)) => self.skip(&SURVEYED, why)?,
         }
         let grant = self.sign_in(login.as_ref(), &reached).await?;
         self.token(grant.as_ref())?;

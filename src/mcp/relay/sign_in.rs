@@ -370,7 +370,7 @@ impl Relay {
         let detail = match (&self.sign_in.failure, self.invitation_text()) {
             (_, Some(text)) => text,
             (Some(failure), None) if !self.sign_in.standing.needs_person() => {
-                format!("{}; call the tool `sign_in` to begin again", failure.detail)
+                return begin_again(failure);
             }
             _ if self.is_delayed() => format!(
                 "the token for `{server}` is being refreshed, which takes unusually long; try again in a moment"
@@ -406,6 +406,20 @@ impl Relay {
             patience_until: self.sign_in.patience_until,
             ..SignIn::default()
         };
+    }
+}
+
+/// What is said of a sign-in that failed before, and which the user can begin again.
+fn begin_again(failure: &Failure) -> Failure {
+    let tool = "call the tool `sign_in` to begin again";
+    let hint = match &failure.hint {
+        Some(hint) => format!("{hint}; {tool}"),
+        None => tool.to_owned(),
+    };
+    Failure {
+        rule: failure.rule,
+        hint: Some(hint),
+        ..Failure::new(Stage::Auth, true, format!("{}; {tool}", failure.detail))
     }
 }
 

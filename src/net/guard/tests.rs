@@ -206,5 +206,13 @@ fn a_refusal_names_host_address_and_rule_and_its_hint_the_option() {
         refused("10.0.0.1").to_string(),
         "the server names `10.0.0.1`, an address of a private network, where it may not send us (RFC 9728 §7.7)"
     );
+    let mapped = Forbidden {
+        host: "[::ffff:a00:1]".to_owned(),
+        why: Why::Internal(
+            "::ffff:10.0.0.1".parse().expect("an address"),
+            Kind::Private,
+        ),
+    };
+    assert!(!mapped.to_string().contains("which is at"), "{mapped}");
     assert!(refused("as.example").hint().contains(OPTION));
 }

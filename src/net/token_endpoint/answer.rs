@@ -7,7 +7,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
+use crate::oauth::document::{DocumentError, Object};
 use crate::oauth::token::Refusal;
+
+/// The members that decide what is sent as a token, and where that is done.
+const UNIQUE: [&str; 6] = [
+    "access_token",
+    "refresh_token",
+    "id_token",
+    "token_type",
+    "issued_token_type",
+    "error",
+];
 
 /// An answer, sorted.
 pub enum Answer {
@@ -53,7 +64,10 @@ pub fn read(status: u16, content_type: Option<&str>, body: &[u8]) -> Answer {
             "it redirects (status {status}), which is not followed"
         ));
     }
-    let object = object(content_type, body);
+    let object = match object(content_type, body) {
+        Ok(object) => object,
+        Err(fault) => return Answer::Unusable(format!("status {status}, but {fault}")),
+    };
     if !(200..300).contains(&status) {
         return Answer::Refused(match object {
             // A form as well may be a refusal.
@@ -81,10 +95,17 @@ fn refusal(status: u16, object: Map<String, Value>) -> Refusal {
 
 /// The members of an answer, from JSON whatever it is called, or from a form that is called one or
 /// plain text.
-fn object(content_type: Option<&str>, body: &[u8]) -> Option<Map<String, Value>> {
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    if let Ok(Value::Object(object)) = serde_json::from_slice(body) {
-        return Some(object);
+///
+/// An error is an object that two readers may read differently, or that nests deeper than any
+/// honest one.
+fn object(
+    content_type: Option<&str>,
+    body: &[u8],
+) -> Result<Option<Map<String, Value>>, DocumentError> {
+    match Object::parse(body, &UNIQUE) {
+        Ok(object) => return Ok(Some(object.into_members())),
+        Err(DocumentError::NotAnObject) => {}
+        Err(fault) => return Err(fault),
     }
     let kind = content_type.unwrap_or_default().to_ascii_lowercase();
     let may_be_form = ["application/x-www-form-urlencoded", "text/plain"]
@@ -96,7 +117,7 @@ fn object(content_type: Option<&str>, body: &[u8]) -> Option<Map<String, Value>>
     let is_ours = ["access_token", "error"]
         .iter()
         .any(|name| members.contains_key(*name));
-    (may_be_form && is_ours).then_some(members)
+    Ok((may_be_form && is_ours).then_some(members))
 }
 
 /// The members that are used, each in its proper type.

@@ -178,8 +178,7 @@ impl FlowError {
             Self::NoAuthorizationEndpoint(_) => {
                 "name it with `--authorization-endpoint`, or choose a way that needs nobody"
             }
-            Self::SignIn(CallbackError::Declined(_)) => "try again to sign in after all",
-            Self::SignIn(_) => "try again; if it stays so, report it to the operator of the server",
+            Self::SignIn(error) => callback_hint(error),
             Self::TimedOut(_) => {
                 "begin it again, and open its newest address in a browser; `--auth-timeout` gives more time"
             }
@@ -210,6 +209,25 @@ impl FlowError {
     }
 }
 
+fn callback_hint(error: &CallbackError) -> &'static str {
+    let code = match error {
+        CallbackError::Declined(_) => return "try again to sign in after all",
+        CallbackError::Refused(refusal) => refusal.error.as_deref().unwrap_or_default(),
+        _ => "",
+    };
+    match code {
+        "invalid_target" => TARGET_HINT,
+        "invalid_scope" => SCOPE_HINT,
+        "unauthorized_client" | "invalid_client" | "unsupported_response_type" => {
+            "allow the client the authorization code grant at the provider, or name another with `--static-oauth-client-info`"
+        }
+        _ => "try again; if it stays so, report it to the operator of the server",
+    }
+}
+
+const TARGET_HINT: &str = "the provider does not know the `resource`; try `--resource` with the value it documents, or an empty one";
+const SCOPE_HINT: &str = "name the scopes to ask for with `--scope`";
+
 /// A code is spent once, or was never had, so the person has to come again in any case.
 fn exchange_hint(error: &TokenError) -> &'static str {
     match error {
@@ -220,10 +238,8 @@ fn exchange_hint(error: &TokenError) -> &'static str {
 
 fn token_hint(error: &TokenError) -> &'static str {
     match error {
-        TokenError::InvalidTarget(_) => {
-            "the provider does not know the `resource`; try `--resource` with the value it documents, or an empty one"
-        }
-        TokenError::InvalidScope(_) => "name the scopes to ask for with `--scope`",
+        TokenError::InvalidTarget(_) => TARGET_HINT,
+        TokenError::InvalidScope(_) => SCOPE_HINT,
         TokenError::ClientDead(_) => "check the client with `--static-oauth-client-info`",
         TokenError::Unavailable(_) | TokenError::Unusable(_) => {
             "you are still signed in; try again later"

@@ -65,3 +65,60 @@ fn a_client_of_the_browsers_way_is_registered_anew_for_codes_and_then_serves_bot
     };
     assert_eq!(super::at_the_provider(refused), expected);
 }
+
+#[test]
+fn each_day_passes_where_codes_are_confirmed_elsewhere() {
+    let (provider, machine) = (OidcProvider::start(), Machine::new());
+    let start = || Bridge::start(&machine, provider.url.as_str(), &["--device-code"]);
+    let costs = |what: &str, expected: Counts, act: &dyn Fn(&mut Bridge)| {
+        let before = provider.counts();
+        let mut bridge = start();
+        act(&mut bridge);
+        bridge.close();
+        let cost = super::at_the_provider(provider.counts() - before);
+        assert_eq!(cost, expected, "{what}");
+    };
+    let work = |bridge: &mut Bridge| {
+        let id = begin(bridge);
+        began(bridge, id);
+        add(bridge);
+    };
+    let confirm =
+        |bridge: &Bridge| provider.approve_device(&Shown::wait(1, || bridge.stderr()).code);
+    let confirm_and_work = |bridge: &mut Bridge| {
+        let id = begin(bridge);
+        confirm(bridge);
+        began(bridge, id);
+        add(bridge);
+    };
+    let refresh = Counts {
+        refreshes: 1,
+        ..NOTHING
+    };
+    let first = Counts {
+        registrations: 1,
+        ..BY_CODE
+    };
+    costs("cold", first, &confirm_and_work);
+    costs("warm", NOTHING, &work);
+    expire(&provider, &machine);
+    costs("expired", refresh, &work);
+    provider.revoke_access_tokens();
+    costs("refused", refresh, &work);
+    provider.revoke_grants();
+    let revoked = Counts {
+        refreshes_refused: 1,
+        ..BY_CODE
+    };
+    costs("revoked", revoked, &confirm_and_work);
+    costs("step-up", BY_CODE, &|bridge| {
+        let id = begin(bridge);
+        began(bridge, id);
+        provider.require_scope("mcp:admin");
+        let id = super::ask_to_add(bridge);
+        confirm(bridge);
+        super::added(bridge, id);
+    });
+    costs("warm after step-up", NOTHING, &work);
+    assert!(machine.opened().is_empty());
+}

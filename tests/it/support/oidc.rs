@@ -44,6 +44,7 @@ counts! {
     #[serde(deny_unknown_fields)]
     pub struct Counts {
         registrations,
+        deletions,
         authorizations,
         authorizations_refused,
         code_exchanges,
@@ -106,7 +107,6 @@ pub enum Person {
 
 /// Whether tokens are bound to a key (RFC 9449).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(dead_code)]
 pub enum Dpop {
     /// Nobody speaks of it.
     #[default]
@@ -119,7 +119,6 @@ pub enum Dpop {
 
 /// Who may register a client (RFC 7591).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(dead_code)]
 pub enum Registration {
     #[default]
     Open,

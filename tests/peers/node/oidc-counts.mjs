@@ -4,6 +4,8 @@ export function newCounts() {
   return {
     /** Clients that were registered. */
     registrations: 0,
+    /** Clients that were deleted by themselves (RFC 7592). */
+    deletions: 0,
     /** Authorization requests that were answered with a code, or with tokens to a device. */
     authorizations: 0,
     /** Authorization requests that were answered with an error. */
@@ -53,6 +55,7 @@ export function countProvider(provider, counts) {
       counts[name] += 1;
     });
   count('registration_create.success', 'registrations');
+  count('registration_delete.success', 'deletions');
   count('authorization.success', 'authorizations');
   count('authorization.error', 'authorizations_refused');
   count('grant.revoked', 'grants_revoked');

@@ -50,6 +50,9 @@ import { People } from './oidc-people.mjs';
 import { newProvider, SCOPE } from './oidc-provider.mjs';
 import { Store } from './oidc-store.mjs';
 
+/** The library's models of access tokens: of a person's, and of a client's own. */
+const ACCESS_TOKENS = ['AccessToken', 'ClientCredentials'];
+
 const { values: options } = parseArgs({
   options: {
     log: { type: 'string' },
@@ -130,11 +133,11 @@ async function main() {
     '/access-token-seconds': query => {
       lifetime.seconds = wholeSeconds(query.get('n'));
     },
-    '/expire': () => store.expire('AccessToken'),
-    '/forget-access-tokens': () => store.forget('AccessToken'),
+    '/expire': () => ACCESS_TOKENS.forEach(model => store.expire(model)),
+    '/forget-access-tokens': () => store.forget(...ACCESS_TOKENS),
     '/forget-refresh-tokens': () => store.forget('RefreshToken'),
     '/forget-clients': () => store.forget('Client'),
-    '/revoke-grants': () => store.forget('Grant', 'AccessToken', 'RefreshToken', 'AuthorizationCode', 'DeviceCode'),
+    '/revoke-grants': () => store.forget('Grant', ...ACCESS_TOKENS, 'RefreshToken', 'AuthorizationCode', 'DeviceCode'),
     '/require': query => {
       scopes.required = query.get('scope');
     },

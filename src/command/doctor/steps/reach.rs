@@ -15,6 +15,9 @@ use crate::untrusted::{SHOWN, printable};
 /// Most addresses of a host that are shown.
 const ADDRESSES: usize = 4;
 
+/// Why later steps are left out.
+const UNREACHED: &str = "the server was not reached";
+
 /// What an answer says besides its body.
 #[derive(Default)]
 struct Heard {
@@ -85,8 +88,8 @@ impl Walk<'_, '_> {
             .found_some("answered by", heard.peer.map(|peer| peer.to_string()));
         self.page.add(step)?;
         if unreached.is_some() {
-            let step = Step::skip(Name::Challenge, "the server was not reached");
-            return Ok((Reached::No, step));
+            let step = Step::skip(Name::Challenge, UNREACHED);
+            return Ok((Reached::No(UNREACHED), step));
         }
         Ok(self.judge(outcome, heard))
     }
@@ -122,23 +125,27 @@ impl Walk<'_, '_> {
             true => "HTTP+SSE (MCP 2024-11-05)",
             false => "streamable HTTP",
         };
-        let bearer = matches!(self.config.auth, AuthMode::Bearer);
+        // A token of the user's own goes with the session; a header of theirs has gone already.
+        let by_header = self.config.auth == AuthMode::Bearer && self.config.bearer.is_none();
         let (reached, step) = match outcome {
-            Ok(Some(_)) if bearer => {
+            Ok(Some(_)) if by_header => {
                 let step = Step::fail(
                     Name::Challenge,
                     Kind::Failed,
                     "the server does not accept the configured `Authorization` header",
                 );
                 let hint = Some("check the value of the header, which is not shown here");
-                (Reached::No, step.rule(Some("RFC 6750 §3.1")).hint(hint))
+                (
+                    Reached::No("the server lets nobody in that way"),
+                    step.rule(Some("RFC 6750 §3.1")).hint(hint),
+                )
             }
             Ok(Some(challenge)) => {
                 let step = challenged(&challenge, &heard.reading);
                 (Reached::Wants(challenge), step)
             }
             Ok(None) => {
-                let how = match bearer {
+                let how = match by_header {
                     true => "the server accepts the configured `Authorization` header",
                     false => "the server opens a session without a token",
                 };
@@ -152,8 +159,8 @@ impl Walk<'_, '_> {
                     true => "there is no MCP endpoint at this address; check the path",
                     false => "check the address and the headers you configured",
                 };
-                let reached = match is_none || bearer {
-                    true => Reached::No,
+                let reached = match is_none || by_header {
+                    true => Reached::No("the server answers no MCP message here"),
                     false => Reached::Wants(Challenge::default()),
                 };
                 let step = Step::fail(Name::Challenge, Kind::Failed, summary).hint(Some(hint));
@@ -164,7 +171,7 @@ impl Walk<'_, '_> {
             }
             Err(error) => {
                 let step = Step::fail(Name::Challenge, Kind::Unreachable, error.to_string());
-                (Reached::No, step.hint(error.hint()))
+                (Reached::No(UNREACHED), step.hint(error.hint()))
             }
         };
         let remarks = heard.reading.remarks.iter();

@@ -1,6 +1,6 @@
 //! What is on this machine: configuration, sign-in and token.
 
-use super::super::report::{Kind, Name, Step};
+use super::super::report::{Kind, Name, Status, Step};
 use super::{Reached, Walk};
 use crate::command::login::paste;
 use crate::command::now;
@@ -23,19 +23,13 @@ impl Walk<'_, '_> {
         let config = self.config;
         let name = Name::Configuration;
         let mode = match config.auth {
-            AuthMode::Bearer => "requests carry the configured credential",
+            AuthMode::Bearer => "requests carry what is configured in place of a sign-in",
             AuthMode::OAuth => "signs in through a browser, where that is asked for",
+            AuthMode::Seeded => "signs in with the configured refresh token",
             AuthMode::Device => "signs in by a code for another device, where that is asked for",
-            AuthMode::Seeded => "uses the configured refresh token, where that is asked for",
-            AuthMode::ClientCredentials => {
-                "uses the client's own credentials, where that is asked for"
-            }
-            AuthMode::Enterprise => {
-                "uses what the identity provider says of you, where that is asked for"
-            }
-            AuthMode::Workload => {
-                "uses what the platform says of the workload, where that is asked for"
-            }
+            AuthMode::ClientCredentials => "signs in with the client's own credentials",
+            AuthMode::Enterprise => "signs in with what the organisation says of you",
+            AuthMode::Workload => "signs in with what the platform says of this workload",
         };
         let mut step = match login {
             Some(Err(error)) => {
@@ -45,12 +39,14 @@ impl Walk<'_, '_> {
         };
         step = step
             .found("server", format!("`{}`", config.server))
-            .found("name", format!("`{}`", config.key));
-        if matches!(login, Some(Ok(_))) {
-            let (cache, state, is_odd) = self.read_cache();
-            step = step.found("cache file", cache).found("cached", state);
-            if is_odd {
-                step.status = super::super::report::Status::Warn;
+            .found("name", format!("`{}`", config.key))
+            .found("mode", config.auth.name());
+        if let Some(Ok(login)) = login {
+            let (state, is_odd) = self.read_cache(login);
+            let (kept, is_kept) = self.kept(login);
+            step = step.found("cache", kept).found("cached", state);
+            if is_odd || !is_kept {
+                step.status = Status::Warn;
             }
         }
         for (option, origin) in &config.base.origins {
@@ -62,16 +58,21 @@ impl Walk<'_, '_> {
         self.page.add(step)
     }
 
-    /// The file, what is in it, and whether that is odd.
-    fn read_cache(&mut self) -> (String, String, bool) {
-        let config = self.config;
-        let store = match Store::open_or_memory(config.base.dir.clone()) {
-            Ok((store, None)) => store,
-            Ok((_, Some(unwritable))) => return ("none".to_owned(), unwritable.to_string(), true),
-            Err(error) => return ("none".to_owned(), error.to_string(), true),
-        };
-        let file = format!("`{}`", store.token_file(&config.key).display());
-        let (state, is_odd) = match store.read(&config.key) {
+    /// Where the sign-in is kept, and whether that outlasts this process.
+    fn kept(&self, login: &Login) -> (String, bool) {
+        match Store::open_or_memory(self.config.base.dir.clone()) {
+            Ok((_, None)) => {
+                let file = login.store().token_file(&self.config.key);
+                (format!("`{}`", file.display()), true)
+            }
+            Ok((_, Some(why))) => (format!("in memory only: {why}"), false),
+            Err(error) => (error.to_string(), false),
+        }
+    }
+
+    /// What is in it, and whether that is odd.
+    fn read_cache(&mut self, login: &Login) -> (String, bool) {
+        match login.store().read(&self.config.key) {
             Ok(Cached::Absent) => ("nothing".to_owned(), false),
             Ok(Cached::Present(sign_in)) => {
                 self.cached = *sign_in;
@@ -87,8 +88,7 @@ impl Walk<'_, '_> {
                 (of, true)
             }
             Err(error) => (error.to_string(), true),
-        };
-        (file, state, is_odd)
+        }
     }
 
     /// Whether somebody is signed in. With the user's leave, signs in if not. Gives what there is
@@ -100,7 +100,7 @@ impl Walk<'_, '_> {
     ) -> Result<Option<Grant>, Error> {
         let name = Name::SignIn;
         let Some(login) = login else {
-            let why = "no sign-in is configured";
+            let why = "something else is configured in place of a sign-in";
             self.page.add(Step::skip(name, why))?;
             return Ok(None);
         };
@@ -146,7 +146,7 @@ impl Walk<'_, '_> {
     fn absent(&self, reached: &Reached) -> Step {
         let name = Name::SignIn;
         match reached {
-            Reached::Wants(_) if self.needs_nobody => {
+            Reached::Wants(_) if self.needs_nobody || self.config.auth.is_unattended() => {
                 let why = "no token is cached; it is obtained without a person when it is needed";
                 Step::skip(name, why).hint(Some("to see whether that works, give `--sign-in`"))
             }
@@ -157,7 +157,7 @@ impl Walk<'_, '_> {
                 );
                 Step::fail(name, Kind::NeedsSignIn, "nobody is signed in").hint(Some(hint))
             }
-            Reached::Open | Reached::No => Step::skip(name, "nobody is signed in"),
+            Reached::Open | Reached::No(_) => Step::skip(name, "nobody is signed in"),
         }
     }
 
@@ -177,7 +177,7 @@ impl Walk<'_, '_> {
             } => never,
         };
         // The cache holds it, and the client that it belongs to.
-        self.read_cache();
+        self.read_cache(login);
         match outcome {
             Ok(_) => {
                 let step = Step::ok(Name::SignIn, "signed in just now");

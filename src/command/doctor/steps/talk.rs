@@ -8,6 +8,7 @@ use super::super::session::{self, Told};
 use super::{Reached, Walk};
 use crate::access::Access;
 use crate::bridge::Wire;
+use crate::command::bridge::bearer;
 use crate::command::remote;
 use crate::error::Error;
 use crate::login::{Held, Login};
@@ -30,16 +31,19 @@ impl Walk<'_, '_> {
     ) -> Result<(), Error> {
         let mut held = Held::default();
         let told = match (reached, login, grant, told) {
-            (Reached::No, ..) => return self.skip(&TALKED, "the server was not reached"),
+            (Reached::No(why), ..) => return self.skip(&TALKED, why),
+            // What was configured in place of a sign-in.
+            (_, None, ..) => self.session(bearer(self.config)).await?,
             // In a session of the bridge's own, a token that is refused is mended.
-            (_, Some(login), Some(_), _) if self.may_sign_in => self.session(Some(login)).await?,
+            (_, Some(login), Some(_), _) if self.may_sign_in => {
+                self.session(Access::Login(login)).await?
+            }
             (_, Some(login), Some(grant), _) => {
                 let (holding, wanted) = login.holding(Some(grant));
                 held = wanted;
-                self.session(Some(holding)).await?
+                self.session(Access::Login(holding)).await?
             }
             (Reached::Open, _, _, Some(told)) => told,
-            (Reached::Open, None, ..) => self.session(None).await?,
             _ => return self.skip(&TALKED, "they need a token, and there is none to use"),
         };
         let wanted = held.wanted();
@@ -57,11 +61,11 @@ impl Walk<'_, '_> {
         self.page.add(step)
     }
 
-    /// Holds a session, with the tokens of `login` if there are any.
-    pub(super) async fn session(&self, login: Option<Login>) -> Result<Told, Error> {
+    /// Holds a session, with what grants access.
+    pub(super) async fn session(&self, access: Access) -> Result<Told, Error> {
         let wire = Wire {
             remote: remote(self.config, self.http.clone()),
-            access: login.map_or(Access::Header, Access::Login),
+            access,
             memory: None,
             transport: self.config.transport,
             server: self.config.server.host(),
@@ -88,7 +92,11 @@ impl Walk<'_, '_> {
                 .unwrap_or("an error without a message");
             return Step::fail(name, kind, message)
                 .found_some("code", error["code"].as_i64().map(|code| code.to_string()))
-                .hint(bridge["hint"].as_str());
+                .hint(Some(match (bridge["hint"].as_str(), bridge.is_object()) {
+                    (Some(hint), _) => hint,
+                    (None, true) => "`--debug` tells more",
+                    (None, false) => "it is the server's own answer; its operator can tell more",
+                }));
         };
         let lacks_scope = wanted.error.as_deref() == Some("insufficient_scope");
         let summary = match lacks_scope {

@@ -174,7 +174,10 @@ fn a_full_document_is_read() {
             device_authorization_endpoint: Some(url("https://as.example/t1/device")),
             registration_endpoint: Some(url("https://as.example/t1/register")),
             revocation_endpoint: Some(url("https://as.example/t1/revoke")),
-            grant_types: None,
+            grant_types: Some(vec![
+                "authorization_code".to_owned(),
+                "refresh_token".to_owned()
+            ]),
             scopes_supported: vec!["openid".to_owned(), "offline_access".to_owned()],
             auth_methods: Some(vec!["none".to_owned(), "client_secret_basic".to_owned()]),
             iss_supported: true,

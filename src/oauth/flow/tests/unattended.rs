@@ -252,7 +252,7 @@ fn a_grant_that_is_not_listed_is_not_tried() {
         assert_eq!(
             end.error().to_string(),
             format!(
-                "the authorization server `https://as.example` does not list the grant `{grant}` among those it offers (`grant_types_supported`)"
+                "the authorization server `https://as.example` does not list the grant `{grant}` among those it offers (`grant_types_supported`) (RFC 8414 §2)"
             )
         );
         let end = world(way)
