@@ -11,6 +11,8 @@ use crate::support::bridge::Bridge;
 use crate::support::machine::Machine;
 
 const CLIENT: &str = "by-hand";
+/// Without a port: any will do (RFC 8252 §7.3).
+const REDIRECT_URI: &str = "http://127.0.0.1/oauth/callback";
 
 /// A server with a client that a person has registered at it, and nothing else to become one.
 fn with_client() -> Settings {
@@ -20,7 +22,7 @@ fn with_client() -> Settings {
             id: CLIENT.to_owned(),
             secret: None,
             auth_method: AuthMethod::None,
-            redirect_uris: vec!["http://localhost/oauth/callback".to_owned()],
+            redirect_uris: vec![REDIRECT_URI.to_owned()],
         }],
         ..Settings::default()
     }
@@ -98,6 +100,7 @@ fn given_endpoints_ask_for_no_metadata_at_all() {
         "authorization_url": format!("{issuer}/authorize"),
         "token_url": format!("{issuer}/token"),
         "client_id": CLIENT,
+        "redirect_uri": REDIRECT_URI,
         "scopes": ["tools"],
         "audience": "https://api.example",
         "extra_auth_params": { "team": "T1" },
@@ -156,6 +159,7 @@ fn an_answer_from_another_issuer_than_the_given_one_is_refused() {
         "token_url": format!("{issuer}/token"),
         "issuer": "https://as.example",
         "client_id": CLIENT,
+        "redirect_uri": REDIRECT_URI,
         "resource": playground.mcp_url(),
     });
     let config = configure(&machine, &playground, &oauth);
@@ -183,7 +187,7 @@ fn without_pkce_nothing_of_it_is_sent_and_the_user_is_told() {
     let config = configure(
         &machine,
         &playground,
-        &json!({ "client_id": CLIENT, "use_pkce": false }),
+        &json!({ "client_id": CLIENT, "redirect_uri": REDIRECT_URI, "use_pkce": false }),
     );
     let arguments: Vec<&str> = config.iter().map(String::as_str).collect();
     let mut bridge = Bridge::open(&machine, "it", &arguments);
@@ -246,6 +250,7 @@ fn a_server_that_refuses_resource_is_used_without_it_from_then_on() {
         let before = playground.requests().len();
         expire(&playground, &machine);
         visit(&machine, &playground, &[]);
+        expire(&playground, &machine);
         playground.revoke_grants();
         visit(&machine, &playground, &[]);
         for request in playground.requests().split_off(before) {
@@ -283,6 +288,7 @@ fn a_server_that_moves_to_another_authorization_server_gets_a_client_and_a_grant
     let old = cached(&machine);
     // Another issuer, at other endpoints; what the first one issued is worth nothing any more.
     playground.change(|settings| settings.issuer_path = "/moved".into());
+    expire(&playground, &machine);
     playground.revoke_grants();
     let before = playground.requests().len();
     visit(&machine, &playground, &[]);
@@ -308,10 +314,12 @@ fn a_server_that_moves_to_another_authorization_server_gets_a_client_and_a_grant
 #[test]
 fn a_configured_client_is_not_shown_to_the_authorization_server_that_a_server_moved_to() {
     let (playground, machine) = (Playground::start(with_client()), Machine::new());
-    let client = ["--static-oauth-client-info", r#"{"client_id":"by-hand"}"#];
+    let info = r#"{"client_id":"by-hand"}"#;
+    let client = ["--static-oauth-client-info", info, "--host", "127.0.0.1"];
     visit(&machine, &playground, &client);
     let old = playground.issuer();
     playground.change(|settings| settings.issuer_path = "/moved".into());
+    expire(&playground, &machine);
     playground.revoke_grants();
     let told = refused(&machine, &playground.mcp_url(), &client);
     assert!(
