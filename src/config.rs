@@ -37,7 +37,7 @@ use crate::net::client::HttpSettings;
 use crate::net::remote::Timeouts;
 use crate::oauth::dpop;
 use crate::oauth::flow::{ConfiguredEndpoints, Seed};
-use crate::oauth::known::Known;
+use crate::oauth::known::{Known, Row};
 use crate::secret::Secret;
 use crate::secret_command::SecretCommand;
 use grants::Grants;
@@ -415,7 +415,23 @@ impl Config {
         if auth == AuthMode::Device {
             base.warnings.extend(without_effect(args, &lookup));
         }
-        let callback = callback(args, &lookup)?;
+        let known = match lookup.switch("no-known-servers", args.rules.no_known_servers)? {
+            true => Known::default(),
+            false => Known::BUILT_IN,
+        };
+        let callback = callback(args, &lookup, known.server(&server))?;
+        let pkce = !lookup.switch("disable-pkce", args.rules.disable_pkce)?;
+        if !pkce && auth == AuthMode::OAuth {
+            base.warnings.push(
+                "PKCE is off (`--disable-pkce`): whoever gets hold of the code that the browser brings can sign in as you"
+                    .to_owned(),
+            );
+        }
+        endpoints::check(
+            which.endpoints.as_ref(),
+            auth,
+            which.clients.client.is_some(),
+        )?;
         let mut http = network::http_settings(&args.common, around, &lookup, &mut base.warnings)?;
         http.policy.server = Some(server.url().clone());
         if http.ipv4 && matches!(server.url().host(), Some(Host::Ipv6(_))) {
@@ -470,15 +486,12 @@ impl Config {
             endpoints: which.endpoints,
             audience: which.audience,
             token_params: which.token_params,
-            pkce: !lookup.switch("disable-pkce", args.rules.disable_pkce)?,
+            pkce,
             dpop: match lookup.text("dpop", &args.dpop.dpop) {
                 Some(given) => given.dpop()?,
                 None => dpop::Mode::default(),
             },
-            known: match lookup.switch("no-known-servers", args.rules.no_known_servers)? {
-                true => Known::default(),
-                false => Known::BUILT_IN,
-            },
+            known,
             allow_http: which.allow_http,
             allow_missing_pkce_metadata: lookup.switch(
                 "allow-missing-pkce-metadata",
@@ -698,10 +711,15 @@ fn without_effect(args: &ServerArgs, lookup: &Lookup<'_>) -> Vec<String> {
     given.into_iter().map(useless).collect()
 }
 
-fn callback(args: &ServerArgs, lookup: &Lookup<'_>) -> Result<Callback, UsageError> {
-    let default_host = match cfg!(windows) {
-        true => "127.0.0.1",
-        false => "localhost",
+fn callback(
+    args: &ServerArgs,
+    lookup: &Lookup<'_>,
+    known: Option<&Row>,
+) -> Result<Callback, UsageError> {
+    let default_host = match (known.and_then(|row| row.loopback), cfg!(windows)) {
+        (Some(host), _) => host,
+        (None, true) => "127.0.0.1",
+        (None, false) => "localhost",
     };
     Ok(Callback {
         host: match lookup.text("host", &args.host) {

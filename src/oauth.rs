@@ -14,6 +14,7 @@ pub mod id_token;
 pub mod invitation;
 pub mod known;
 pub mod mode;
+pub mod pushed;
 pub mod registration;
 pub mod schedule;
 pub mod scope;

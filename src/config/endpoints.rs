@@ -2,6 +2,7 @@
 
 use url::Url;
 
+use super::AuthMode;
 use super::given::{Given, Lookup};
 use crate::cli::{ProviderOptions, UsageError};
 use crate::ids::{Issuer, is_loopback};
@@ -32,6 +33,35 @@ pub(super) fn endpoints(
         authorization_endpoint,
         token_endpoint,
     }))
+}
+
+/// What given endpoints need besides, for the ways that ask a person: nobody says where a client
+/// could be registered, and a code is asked for at one endpoint and handed in at the other.
+pub(super) fn check(
+    endpoints: Option<&ConfiguredEndpoints>,
+    auth: AuthMode,
+    has_client: bool,
+) -> Result<(), UsageError> {
+    let Some(endpoints) = endpoints else {
+        return Ok(());
+    };
+    match auth {
+        AuthMode::OAuth if !has_client => Err(UsageError::new(
+            "`--token-endpoint` leaves nowhere to register a client, and no client is given",
+        )
+        .with_hint(
+            "pass the client that the provider gave you with `--static-oauth-client-info`, or `client_id` in the configuration file",
+        )),
+        AuthMode::OAuth if endpoints.authorization_endpoint.is_none() => Err(UsageError::new(
+            "`--token-endpoint` is given without the place where a person signs in",
+        )
+        .with_hint("add `--authorization-endpoint`, or leave both to the server's metadata")),
+        AuthMode::Device => Err(UsageError::new(
+            "`--token-endpoint` and `--device-code` exclude each other: only metadata says where codes for devices are asked for",
+        )
+        .with_hint("leave out one of them")),
+        _ => Ok(()),
+    }
 }
 
 /// An https address, http on this machine, without what no endpoint has (RFC 6749 §3.1, §3.2).

@@ -165,7 +165,13 @@ pub(super) fn resource(given: &Given) -> Result<Resource, UsageError> {
 /// `--authorize-param key=value`; of two with one key the later counts.
 pub(super) fn authorize_params(list: &[Given]) -> Result<Vec<(String, String)>, UsageError> {
     let example = "write for example `--authorize-param prompt=consent`";
-    params(list, example, |key, origin| {
+    params(list, example, |key, value, origin| {
+        // What comes back in another form than a query is not understood here.
+        if key == "response_mode" && value != "query" {
+            return Some(UsageError::new(format!(
+                "{origin} sets `response_mode` to something else than `query`, in which the answer would not arrive"
+            )));
+        }
         // RFC 6749 §4.1.1, RFC 7636 §4.3: these bind the answer to this attempt.
         RESERVED.contains(&key).then(|| {
             UsageError::new(format!(
@@ -178,7 +184,7 @@ pub(super) fn authorize_params(list: &[Given]) -> Result<Vec<(String, String)>, 
 /// `--token-param key=value`; of two with one key the later counts.
 pub(super) fn token_params(list: &[Given]) -> Result<Vec<(String, String)>, UsageError> {
     let example = "write for example `--token-param tenant=example`";
-    params(list, example, |key, origin| {
+    params(list, example, |key, _, origin| {
         let taken = RESERVED_TOKEN_PARAMS.contains(&key);
         let option = ["scope", "resource", "audience"].contains(&key);
         let error = || {
@@ -196,7 +202,7 @@ pub(super) fn token_params(list: &[Given]) -> Result<Vec<(String, String)>, Usag
 fn params(
     list: &[Given],
     example: &str,
-    refused: impl Fn(&str, &str) -> Option<UsageError>,
+    refused: impl Fn(&str, &str, &str) -> Option<UsageError>,
 ) -> Result<Vec<(String, String)>, UsageError> {
     let mut params: Vec<(String, String)> = Vec::new();
     for given in list {
@@ -208,7 +214,7 @@ fn params(
                 UsageError::new(format!("{} is not of the form `key=value`", given.origin))
                     .with_hint(example)
             })?;
-        if let Some(error) = refused(key, &given.origin) {
+        if let Some(error) = refused(key, value, &given.origin) {
             return Err(error);
         }
         params.retain(|(known, _)| known != key);

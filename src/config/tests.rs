@@ -1,6 +1,7 @@
 mod automation;
 mod grants;
 mod network;
+mod provider;
 
 use super::*;
 use crate::cli::{self, Parsed};
@@ -177,11 +178,6 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
         ("authorize-param", "prompt=consent", |c| {
             c.authorize_params == [("prompt".to_owned(), "consent".to_owned())]
         }),
-        ("token-endpoint", "https://as.example/token", |c| {
-            c.endpoints
-                .as_ref()
-                .is_some_and(|given| given.token_endpoint.as_str() == "https://as.example/token")
-        }),
         ("audience", "https://api.example", |c| {
             c.audience.as_deref() == Some("https://api.example")
         }),
@@ -294,10 +290,10 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
     let mut seen: Vec<_> = cases.iter().map(|(long, ..)| (*long).to_owned()).collect();
     // It is nothing without --client-cert; the tests of `network` have a case.
     seen.push("client-key".to_owned());
+    // These are nothing without each other and a client; a test of their own has the cases.
+    seen.extend(["authorization-endpoint", "token-endpoint"].map(str::to_owned));
     // It is nothing without a client; the tests of `automation` have cases.
     seen.push("refresh-token-env".to_owned());
-    // It is nothing without --token-endpoint; the tests of `endpoints` have a case.
-    seen.push("authorization-endpoint".to_owned());
     // These are nothing without a client; the tests of `client` have cases.
     let of_clients = [
         "secret-env",
@@ -359,7 +355,9 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
                 Err(error) => panic!("{member}: {error}"),
             };
             assert!(holds(&job("it")), "{member}");
-            assert!(job("it").base.warnings.is_empty(), "{member}");
+            // What is dangerous is said, wherever it is asked for.
+            let quiet = long != "disable-pkce";
+            assert_eq!(job("it").base.warnings.is_empty(), quiet, "{member}");
             assert!(!holds(&job("x")), "{member} of another server");
         }
     }

@@ -251,6 +251,10 @@ impl Hands {
                 self.register(url, &body).await
             }
             Action::Probe(attempt) => self.probe(attempt.address.0.clone()).await,
+            Action::Push { request, after } => {
+                pause(after).await;
+                told(token_endpoint::push(&self.rim.http, &request).await)
+            }
             Action::OpenBrowser { attempt, resumed } => {
                 // Nobody signs in for a code that must not be handed in.
                 match self

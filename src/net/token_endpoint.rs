@@ -39,6 +39,7 @@ use crate::oauth::assertion::CLIENT_ASSERTION_TYPE;
 use crate::oauth::device::DeviceRequest;
 use crate::oauth::grant;
 use crate::oauth::grant::token_exchange::Issued;
+use crate::oauth::pushed::PushRequest;
 use crate::oauth::registration::{AuthMethod, Client};
 use crate::oauth::token::{
     Effect, GrantRequest, Outage, OutageCause, Refusal, TokenError, TokenRequest, TokenSet,
@@ -171,8 +172,11 @@ async fn respond_to(
                 .map_err(|_| TokenError::Unusable("the redirect URI is no address".to_owned()))?;
             let mut asked = oauth2
                 .exchange_code(AuthorizationCode::new(code.expose().to_owned()))
-                .set_pkce_verifier(PkceCodeVerifier::new(code_verifier.expose().to_owned()))
                 .set_redirect_uri(std::borrow::Cow::Owned(redirect));
+            if let Some(verifier) = code_verifier {
+                let verifier = PkceCodeVerifier::new(verifier.expose().to_owned());
+                asked = asked.set_pkce_verifier(verifier);
+            }
             for (name, value) in extra {
                 asked = asked.add_extra_param(name, value);
             }
@@ -434,6 +438,13 @@ pub async fn post_as(
         }
         false => Ok(document),
     }
+}
+
+/// Leaves an authorization request at the authorization server, whatever comes of it (RFC 9126 §2).
+pub async fn push(http: &Connections, request: &PushRequest) -> Result<Document, FetchError> {
+    let form = request.form.iter();
+    let form: Vec<_> = form.map(|(name, value)| (&**name, value.clone())).collect();
+    post_as(http, &request.endpoint, &request.client, &form).await
 }
 
 async fn post_as_with(

@@ -41,8 +41,8 @@ impl fmt::Debug for Randomness {
 pub struct Attempt {
     /// `state`: what the answer has to bring back.
     pub state: Secret,
-    /// The secret behind `code_challenge`.
-    pub code_verifier: Secret,
+    /// The secret behind `code_challenge`; `None` if the user wants no PKCE.
+    pub code_verifier: Option<Secret>,
     /// Whom the person was sent to: the issuer of the metadata that was believed.
     pub issuer: Issuer,
     /// Whether the answer has to carry `iss` (RFC 9207 §3).
@@ -90,6 +90,8 @@ pub struct Ask<'a> {
     pub scopes: &'a [String],
     /// What the user wants in the request; outranks what is not bound to the attempt.
     pub params: &'a [(String, String)],
+    /// Whether the code is protected by PKCE.
+    pub pkce: bool,
     /// When the attempt is given up, in seconds since the epoch.
     pub lapses_at: u64,
     /// The key that the tokens are to be bound to (RFC 9449 §10), if to any.
@@ -121,10 +123,27 @@ impl Attempt {
     pub fn new(ask: &Ask<'_>, randomness: &Randomness) -> Result<Self, AskError> {
         let state = Secret::new(URL_SAFE_NO_PAD.encode(randomness.state));
         // RFC 7636 §4.1: 32 bytes make 43 characters.
-        let code_verifier = Secret::new(URL_SAFE_NO_PAD.encode(randomness.code_verifier));
-        let challenge = PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(
-            code_verifier.expose().to_owned(),
-        ));
+        let code_verifier = ask
+            .pkce
+            .then(|| Secret::new(URL_SAFE_NO_PAD.encode(randomness.code_verifier)));
+        Self::begin(ask, state, code_verifier)
+    }
+
+    /// The same attempt with its whole request in its address again, where that was left at the
+    /// authorization server for a while ([`Attempt::refer_to`]).
+    pub fn spelled_out(&self, ask: &Ask<'_>) -> Result<Self, AskError> {
+        let whole = Self::begin(ask, self.state.clone(), self.code_verifier.clone())?;
+        Ok(Self {
+            lapses_at: self.lapses_at,
+            ..whole
+        })
+    }
+
+    fn begin(
+        ask: &Ask<'_>,
+        state: Secret,
+        code_verifier: Option<Secret>,
+    ) -> Result<Self, AskError> {
         let redirect_uri = RedirectUrl::new(ask.redirect_uri.to_owned())
             .map_err(|_| AskError::RedirectUri(ask.redirect_uri.to_owned()))?;
         let endpoint = ask.server.authorization_endpoint.clone();
@@ -134,8 +153,12 @@ impl Attempt {
             .set_redirect_uri(redirect_uri);
         let mut request = client
             .authorize_url(|| CsrfToken::new(state.expose().to_owned()))
-            .set_pkce_challenge(challenge)
             .add_scopes(ask.scopes.iter().cloned().map(Scope::new));
+        if let Some(code_verifier) = &code_verifier {
+            let code_verifier = PkceCodeVerifier::new(code_verifier.expose().to_owned());
+            let challenge = PkceCodeChallenge::from_code_verifier_sha256(&code_verifier);
+            request = request.set_pkce_challenge(challenge);
+        }
         if let Some(resource) = ask.resource {
             request = request.add_extra_param("resource", resource.as_str());
         }
@@ -164,6 +187,29 @@ impl Attempt {
         })
     }
 
+    /// The parameters of the request, without what the endpoint's own address has.
+    pub fn parameters(&self, endpoint: &Url) -> Vec<(String, String)> {
+        let pairs =
+            |url: &Url| -> Vec<(String, String)> { url.query_pairs().into_owned().collect() };
+        let mut parameters = pairs(&self.address.0);
+        for own in pairs(endpoint) {
+            if let Some(at) = parameters.iter().position(|pair| *pair == own) {
+                parameters.remove(at);
+            }
+        }
+        parameters
+    }
+
+    /// RFC 9126 §4: the address refers to the request that was left at the authorization server.
+    pub fn refer_to(&mut self, endpoint: &Url, request_uri: &str) {
+        let mut address = endpoint.clone();
+        address
+            .query_pairs_mut()
+            .append_pair("client_id", &self.client_id)
+            .append_pair("request_uri", request_uri);
+        self.address = AuthorizationUrl(address);
+    }
+
     /// Whether this attempt, begun by another process, is what would be asked now; then the tab
     /// that the user has already may finish it.
     pub fn is_continued_by(&self, ask: &Ask<'_>, now: u64) -> bool {
@@ -174,6 +220,7 @@ impl Attempt {
             && self.redirect_uri == ask.redirect_uri
             && self.resource.as_ref() == ask.resource
             && self.scopes == ask.scopes
+            && self.code_verifier.is_some() == ask.pkce
             && self.proof_key.as_ref() == ask.proof_key
     }
 

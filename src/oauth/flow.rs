@@ -37,13 +37,19 @@
 //!                                                       │        │     │  │ one before       │
 //!                                                       ▼        │     ▼  ▼                  │
 //!                                          AwaitingCallback ◄── OpeningBrowser               │
-//!                                            │  │ client dead, scope refused (once each)     │
+//!                                            │  │ client dead, scope or resource refused     │
+//!                                            │  │ (once each)                                │
 //!                                            │  └─► ForgettingClient ────────────────────────┤
 //!                                            ▼                                               │
-//!                                          Exchanging ──client dead, scope refused (once)────┘
+//!                                          Exchanging ──the same─────────────────────────────┘
 //!                                            ▼
 //!                                          SavingGrant ─► Done
 //! ```
+//!
+//! Where the user gave the endpoints, the way leads from `RereadingTurn` to `Binding` directly.
+//! Where the authorization server takes pushed authorization requests only (RFC 9126), it leads
+//! to `OpeningBrowser` through `Pushing` in place of `Probing`, and from `AwaitingCallback` to
+//! `Pushing` again whenever what the address refers to ends.
 //!
 //! Where the user wants a code for another device in place of a browser here (RFC 8628), the way
 //! from `FindingServer` to `SavingGrant` is this one:
@@ -114,6 +120,7 @@ mod device;
 mod error;
 mod event;
 mod id_token;
+mod pushed;
 mod settings;
 mod sign_in;
 mod trace;
@@ -127,6 +134,7 @@ use binding::Keyless;
 use device::{Caller, Shown};
 pub use error::{FlowError, Note, RefreshReason};
 pub use event::{Action, Event, Goal, Show};
+use pushed::Pushing;
 pub use settings::{
     ClientDocument, ConfiguredClient, ConfiguredEndpoints, IdentityProvider, ProviderEndpoint,
     Redirect, ResourceChoice, Seed, Settings, Unattended, Way,
@@ -206,6 +214,7 @@ enum State {
     ForgettingClient {
         plan: Plan,
     },
+    Pushing(Pushing),
     MakingKey(Box<Keyless>),
     OpeningBrowser(Asked),
     AwaitingCallback(Asked),
@@ -264,6 +273,7 @@ impl State {
             Self::Registering { .. } => "registering",
             Self::SavingClient { .. } => "saving a registration",
             Self::ForgettingClient { .. } => "forgetting a dead registration",
+            Self::Pushing(_) => "leaving the authorization request",
             Self::MakingKey(_) => "making a key",
             Self::OpeningBrowser(_) => "opening the browser",
             Self::AwaitingCallback(_) => "waiting for the browser",
@@ -379,7 +389,7 @@ impl Flow {
                 },
                 E::TokenAnswer(answer),
             ) => match answer {
-                Ok(tokens) => self.refreshed(cached, &grant, tokens, now),
+                Ok(tokens) => self.refreshed(cached, grant, &request, tokens, now),
                 Err(error) => self.refresh_failed(cached, grant, request, again, error),
             },
             (S::SavingRefresh { grant }, E::Saved(outcome)) => self.saved(grant, outcome.err()),
@@ -436,14 +446,13 @@ impl Flow {
             (S::ForgettingClient { plan }, E::Amended(outcome)) => {
                 self.client_forgotten(plan, outcome, now)
             }
+            (S::Pushing(pushing), E::Fetched(fetched)) => self.pushed(pushing, fetched, now),
             (S::MakingKey(keyless), E::KeyMade(made)) => self.key_made(*keyless, made, now),
             (S::OpeningBrowser(asked), E::BrowserOpened) => await_callback(asked),
             (S::AwaitingCallback(asked), E::Visited(query)) => {
                 self.visited(asked, query.expose(), now)
             }
-            (S::AwaitingCallback(_), E::CallbackTimedOut) => {
-                fail(FlowError::TimedOut(self.settings.auth_timeout))
-            }
+            (S::AwaitingCallback(asked), E::CallbackTimedOut) => self.callback_missed(asked, now),
             (
                 S::Exchanging {
                     asked,

@@ -89,4 +89,7 @@ pub struct KnownClient {
     pub token_endpoint: Url,
     /// Where its tokens are revoked (RFC 7009), if the server offers that.
     pub revocation_endpoint: Option<Url>,
+    /// Whether the server refused the `resource` of a request and took the same without it. It is
+    /// left out from then on.
+    pub resource_refused: bool,
 }

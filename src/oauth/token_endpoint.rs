@@ -10,6 +10,7 @@ use super::document::Object;
 use super::dpop::Binding;
 use super::grant::token_exchange::TokenExchange;
 use super::grant::{client_credentials, jwt_bearer, token_exchange};
+use super::known::RESOURCE_REFUSED;
 use super::registration::Client;
 use crate::ids::ResourceId;
 use crate::secret::Secret;
@@ -47,8 +48,8 @@ pub enum GrantRequest {
         code: Secret,
         /// The exact redirect URI of the authorization request.
         redirect_uri: String,
-        /// The secret behind `code_challenge`.
-        code_verifier: Secret,
+        /// The secret behind `code_challenge`, if one was sent.
+        code_verifier: Option<Secret>,
     },
     /// RFC 6749 §6. No `scope` is sent, which keeps the scopes of the grant.
     RefreshToken {
@@ -185,6 +186,19 @@ impl Refusal {
             ])
     }
 
+    /// Whether the server refuses the `resource` of the request: RFC 8707 §2 has a code for it, and
+    /// servers that do not know the parameter say so in words, or by a number of their own.
+    pub fn refuses_resource(&self) -> bool {
+        let code = self.error.as_deref().unwrap_or_default();
+        let words = self.description.as_deref().unwrap_or_default();
+        let words = words.to_ascii_lowercase();
+        let says = |spelling: &&str| words.contains(spelling);
+        code == "invalid_target"
+            || RESOURCE_REFUSED.iter().any(says)
+            || matches!(code, "invalid_request" | "invalid_resource" | "")
+                && names_parameter(&words, "resource")
+    }
+
     /// Whether the server says that a refresh token is worth nothing, in the ways of servers that do
     /// not say `invalid_grant` (RFC 6749 §5.2): in a code of their own, or in words.
     fn names_dead_refresh_token(&self) -> bool {
@@ -203,6 +217,27 @@ impl Refusal {
             _ => false,
         }
     }
+}
+
+/// Whether a sentence, in lower case, is about the parameter of this name: it stands in quotes, or
+/// next to the word `parameter`. "The resource owner" and "resource not found" are about something
+/// else.
+fn names_parameter(sentence: &str, name: &str) -> bool {
+    let mut words = sentence.split_ascii_whitespace().peekable();
+    let mut before = "";
+    while let Some(word) = words.next() {
+        let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        if bare == name {
+            let quoted = word.trim_end_matches([',', '.', ':', ';']) != bare;
+            let near = |word: &str| word.starts_with("param") || word.starts_with("indicator");
+            let after = words.peek().copied().unwrap_or_default();
+            if quoted || near(before) || near(after) {
+                return true;
+            }
+        }
+        before = bare;
+    }
+    false
 }
 
 impl fmt::Display for Refusal {
@@ -343,11 +378,11 @@ impl TokenError {
             | GrantRequest::JwtBearer { .. }
             | GrantRequest::TokenExchange(_) => Self::sort(false, refusal, retry_after),
             GrantRequest::RefreshToken { .. } => Self::sort(true, refusal, retry_after),
-            // Whatever their status: Google answers 428 and 403.
+            // Whatever their status: some answer 428 and 403.
             GrantRequest::DeviceCode { .. } => match refusal.error.as_deref() {
                 Some("authorization_pending") => Self::Pending(refusal),
                 Some("slow_down") => Self::SlowDown(refusal),
-                // The second is Microsoft's.
+                // The second is how some spell it.
                 Some("access_denied" | "authorization_declined") => Self::Declined(refusal),
                 Some("expired_token") => Self::Expired(refusal),
                 _ => Self::sort(false, refusal, retry_after),
@@ -379,10 +414,10 @@ impl TokenError {
         match refusal.error.as_deref() {
             Some("temporarily_unavailable" | "slow_down") => outage(Effect::None, refusal),
             Some("server_error") => outage(Effect::Unknown, refusal),
-            Some("invalid_grant") => Self::GrantDead(refusal),
+            Some("invalid_grant") if !refusal.refuses_resource() => Self::GrantDead(refusal),
             _ if refresh && refusal.names_dead_refresh_token() => Self::GrantDead(refusal),
             Some("invalid_scope") => Self::InvalidScope(refusal),
-            Some("invalid_target") => Self::InvalidTarget(refusal),
+            _ if refusal.refuses_resource() => Self::InvalidTarget(refusal),
             _ if refusal.names_unknown_client() => Self::ClientDead(refusal),
             _ => Self::Refused(refusal),
         }
@@ -403,7 +438,7 @@ mod tests {
         GrantRequest::AuthorizationCode {
             code: Secret::new("CODE_1"),
             redirect_uri: "http://localhost:1/cb".to_owned(),
-            code_verifier: Secret::new("VERIFIER_1"),
+            code_verifier: Some(Secret::new("VERIFIER_1")),
         }
     }
 
@@ -460,6 +495,38 @@ mod tests {
                 matches!(error, TokenError::GrantDead(_)),
                 "{body}: {error:?}"
             );
+        }
+    }
+
+    #[test]
+    fn spellings_of_a_refused_resource() {
+        for body in [
+            r#"{"error":"invalid_target"}"#,
+            r#"{"error":"invalid_target","error_description":"unknown resource"}"#,
+            r#"{"error":"invalid_request","error_description":"AADSTS901002: The 'resource' request parameter is not supported."}"#,
+            r#"{"error":"invalid_grant","error_description":"AADSTS9010010: The resource parameter provided in the request doesn't match with the requested scopes."}"#,
+            r#"{"error":"invalid_request","error_description":"Unrecognized parameter: resource"}"#,
+            r#"{"error":"invalid_request","error_description":"The parameter \"resource\" is not allowed"}"#,
+            r#"{"error":"invalid_request","error_description":"resource indicators are not supported"}"#,
+            r#"{"error":"invalid_resource","error_description":"`resource` is not valid"}"#,
+        ] {
+            for grant in [code(), refresh()] {
+                let error = sort(&grant, 400, body);
+                assert!(
+                    matches!(error, TokenError::InvalidTarget(_)),
+                    "{body}: {error:?}"
+                );
+            }
+        }
+        for body in [
+            r#"{"error":"invalid_request","error_description":"The resource owner denied it"}"#,
+            r#"{"error":"invalid_request","error_description":"resource not found"}"#,
+            r#"{"error":"invalid_grant","error_description":"unknown resource parameter"}"#,
+            r#"{"error":"invalid_request","error_description":"missing parameter: code"}"#,
+            r#"{"error":"invalid_request"}"#,
+        ] {
+            let error = sort(&code(), 400, body);
+            assert!(!matches!(error, TokenError::InvalidTarget(_)), "{body}");
         }
     }
 

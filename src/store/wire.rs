@@ -106,6 +106,9 @@ struct WireClient {
     token_endpoint: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     revocation_endpoint: Option<String>,
+    /// Whether the server refused `resource`. Absent means no.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource_refused: Option<bool>,
     /// Whether we registered it; a configured client is not registered anew. Absent means yes.
     registered: Option<bool>,
     /// Whether the identifier is the address of a metadata document.
@@ -315,6 +318,7 @@ impl TryFrom<WireClient> for KnownClient {
             .transpose()?;
         Ok(Self {
             token_endpoint: url(&wire.token_endpoint, "token_endpoint")?,
+            resource_refused: wire.resource_refused.unwrap_or_default(),
             revocation_endpoint,
             client: Client {
                 client_id: wire.client_id,
@@ -388,6 +392,7 @@ impl From<&KnownClient> for WireClient {
             registered: Some(client.registered),
             document: client.document,
             refused_document: client.refused_document.clone(),
+            resource_refused: known.resource_refused.then_some(true),
             dpop_bound_access_tokens: client.dpop_bound,
             unknown: Map::new(),
         }
@@ -451,6 +456,7 @@ pub mod tests {
                     },
                     token_endpoint: url("https://as.example.com/token"),
                     revocation_endpoint: Some(url("https://as.example.com/revoke")),
+                    resource_refused: true,
                 },
             )]),
             failures: Failures {

@@ -30,6 +30,7 @@ mod peers;
 mod refresh;
 mod refusals;
 mod relay;
+mod rules;
 mod sign_in;
 mod soak;
 mod streams;

@@ -116,6 +116,7 @@ impl Remote {
                 KnownClient {
                     client,
                     token_endpoint: at("token"),
+                    resource_refused: false,
                     revocation_endpoint: Some(at("revoke")),
                 },
             )]

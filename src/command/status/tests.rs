@@ -55,6 +55,7 @@ fn sign_in(expires_at: Option<u64>, refresh_token: Option<&str>) -> SignIn {
             KnownClient {
                 client,
                 token_endpoint: Url::parse("https://auth.example.com/token").unwrap(),
+                resource_refused: false,
                 revocation_endpoint: None,
             },
         )]

@@ -14,6 +14,7 @@ use crate::oauth::discovery::{AddressFault, DiscoveryError, Try};
 use crate::oauth::dpop::DpopError;
 use crate::oauth::flow::UnattendedError;
 use crate::oauth::mode::AuthMode;
+use crate::oauth::pushed::PushError;
 use crate::oauth::registration::ClientAuthError;
 use crate::oauth::registration::RegistrationError;
 use crate::oauth::sign_in::FailureNote;
@@ -193,7 +194,19 @@ fn clients() -> Vec<Row> {
         .map(|(error, rule, values, hint)| (FlowError::Registration(error), rule, values, hint));
     let others = [
         (
-            FlowError::NoRegistration(issuer()),
+            FlowError::NoRegistration {
+                issuer: issuer(),
+                console: None,
+            },
+            Some("MCP 2025-11-25, Authorization, Client Registration Approaches"),
+            true,
+            client,
+        ),
+        (
+            FlowError::NoRegistration {
+                issuer: issuer(),
+                console: Some("https://console.example/"),
+            },
             Some("MCP 2025-11-25, Authorization, Client Registration Approaches"),
             true,
             client,
@@ -321,6 +334,18 @@ fn tokens() -> Vec<Row> {
             Some("RFC 8707 §2"),
             true,
             "`--resource`",
+        ),
+        (
+            FlowError::Pushed(PushError(T::InvalidTarget(refusal()))),
+            Some("RFC 9126 §2.3"),
+            true,
+            "`--resource`",
+        ),
+        (
+            FlowError::Pushed(PushError(outage())),
+            None,
+            false,
+            "try again",
         ),
         (FlowError::Token(outage()), None, false, "later"),
         (FlowError::Exchange(outage()), None, false, "try again"),
@@ -512,7 +537,7 @@ fn number(error: &FlowError) -> usize {
         F::Lock(_) => 1,
         F::SignInLock(_) => 2,
         F::Discovery(_) => 3,
-        F::NoRegistration(_) => 4,
+        F::NoRegistration { .. } => 4,
         F::Registration(_) => 5,
         F::OtherIssuersClient { .. } => 6,
         F::Callback(_) => 7,
@@ -535,6 +560,7 @@ fn number(error: &FlowError) -> usize {
         F::ProofKey(_) => 24,
         F::Unattended(_) => 25,
         F::ClientAuth(_) => 26,
+        F::Pushed(_) => 27,
     }
 }
 
@@ -543,7 +569,7 @@ fn every_refusal_has_a_row() {
     let mut seen: Vec<usize> = all().iter().map(|(error, ..)| number(error)).collect();
     seen.sort_unstable();
     seen.dedup();
-    assert_eq!(seen, (0..=26).collect::<Vec<_>>());
+    assert_eq!(seen, (0..=27).collect::<Vec<_>>());
 }
 
 #[test]

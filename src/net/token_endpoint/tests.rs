@@ -85,7 +85,7 @@ async fn code_is_exchanged_by_a_public_client_with_its_redirect_uri_as_written()
         grant: GrantRequest::AuthorizationCode {
             code: Secret::new("CODE_1"),
             redirect_uri: "http://LOCALHOST:4000".to_owned(),
-            code_verifier: Secret::new("VERIFIER_1"),
+            code_verifier: Some(Secret::new("VERIFIER_1")),
         },
         ..refresh(&remote, AuthMethod::None)
     };

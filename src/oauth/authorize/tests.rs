@@ -46,6 +46,7 @@ fn ask<'a>(server: &'a AuthorizationServer, scopes: &'a [String]) -> Ask<'a> {
         resource: None,
         scopes,
         params: &[],
+        pkce: true,
         lapses_at: 1000,
         proof_key: None,
     }
@@ -120,7 +121,7 @@ fn the_request_keeps_the_endpoints_query_and_says_nothing_unasked() {
 fn the_challenge_is_the_one_of_rfc_7636_appendix_b() {
     let attempt = attempt();
     assert_eq!(
-        attempt.code_verifier.expose(),
+        attempt.code_verifier.as_ref().unwrap().expose(),
         "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
     );
     let query = query(&attempt);
@@ -326,4 +327,36 @@ fn debug_output_hides_what_binds_the_attempt() {
         "{shown}"
     );
     assert!(!shown.contains("E9Melhoa"), "{shown}");
+}
+
+#[test]
+fn without_pkce_neither_challenge_nor_verifier_is_sent() {
+    let server = server();
+    let ask = Ask {
+        pkce: false,
+        ..ask(&server, &[])
+    };
+    let attempt = Attempt::new(&ask, &randomness()).unwrap();
+    assert!(!attempt.address.0.as_str().contains("code_challenge"));
+    assert_eq!(attempt.code_verifier, None);
+    assert!(matches!(
+        attempt.exchange(Secret::new("CODE_1")),
+        GrantRequest::AuthorizationCode {
+            code_verifier: None,
+            ..
+        }
+    ));
+    // What was begun with it is not finished without, nor the other way round.
+    assert!(!self::attempt().is_continued_by(&ask, 999));
+    assert!(attempt.is_continued_by(&ask, 999));
+}
+
+#[test]
+fn without_an_authorization_endpoint_nobody_is_asked() {
+    let server = AuthorizationServer {
+        authorization_endpoint: None,
+        ..server()
+    };
+    let error = Attempt::new(&ask(&server, &[]), &randomness()).unwrap_err();
+    assert_eq!(error, AskError::NoAuthorizationEndpoint);
 }

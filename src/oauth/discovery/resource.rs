@@ -30,6 +30,19 @@ pub struct ResourceMetadata {
     pub dpop_algorithms: Option<Vec<String>>,
 }
 
+impl ResourceMetadata {
+    /// That of a server about which nothing is known.
+    pub fn none() -> Self {
+        Self {
+            resource: None,
+            authorization_servers: AuthorizationServers::Origin,
+            scopes_supported: None,
+            dpop_algorithms: None,
+            dpop_required: false,
+        }
+    }
+}
+
 /// Who issues tokens for a resource.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AuthorizationServers {
@@ -160,13 +173,7 @@ impl ResourceSearch {
         if go_on && self.places.advance() {
             return Step::Fetch(self, 0);
         }
-        Step::Found(ResourceMetadata {
-            resource: None,
-            authorization_servers: AuthorizationServers::Origin,
-            scopes_supported: None,
-            dpop_required: false,
-            dpop_algorithms: None,
-        })
+        Step::Found(ResourceMetadata::none())
     }
 }
 

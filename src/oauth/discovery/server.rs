@@ -11,13 +11,16 @@ use super::{
 };
 use crate::ids::{Issuer, ServerUrl, same_origin};
 use crate::oauth::document::Object;
+use crate::oauth::known::Row;
 use crate::oauth::registration::Takes;
 
 /// The members that decide where codes and secrets go and how they are protected.
-const UNIQUE: [&str; 9] = [
+const UNIQUE: [&str; 11] = [
     "issuer",
     "authorization_endpoint",
     "token_endpoint",
+    "pushed_authorization_request_endpoint",
+    "require_pushed_authorization_requests",
     "device_authorization_endpoint",
     "registration_endpoint",
     "revocation_endpoint",
@@ -73,6 +76,27 @@ impl AuthorizationServer {
             algorithms: self.auth_signing_algorithms.as_deref(),
         }
     }
+
+    /// One of which only this much is known.
+    pub fn bare(issuer: Issuer, token_endpoint: Url) -> Self {
+        Self {
+            issuer,
+            authorization_endpoint: None,
+            pushed_authorization_request_endpoint: None,
+            require_pushed_authorization_requests: false,
+            token_endpoint,
+            device_authorization_endpoint: None,
+            registration_endpoint: None,
+            revocation_endpoint: None,
+            scopes_supported: Vec::new(),
+            grant_types: None,
+            auth_methods: None,
+            auth_signing_algorithms: None,
+            client_id_metadata_documents: false,
+            iss_supported: false,
+            dpop_algorithms: None,
+        }
+    }
 }
 
 /// What may be tolerated, by the user's word.
@@ -82,8 +106,13 @@ pub struct Rules<'a> {
     pub server: &'a ServerUrl,
     /// Whether metadata that does not list PKCE methods is used all the same.
     pub allow_missing_pkce_metadata: bool,
-    /// The issuer that the user named: metadata with this issuer is believed wherever it is found.
+    /// The issuer that the user named: metadata with this issuer is believed wherever it is found,
+    /// and no other.
     pub issuer: Option<&'a Issuer>,
+    /// What is known about the MCP server beyond what it says.
+    pub known: Option<&'static Row>,
+    /// Whether PKCE is used at all.
+    pub pkce: bool,
     /// Which way to tokens the metadata has to offer.
     pub leads: Leads,
 }
@@ -111,19 +140,22 @@ pub struct ServerSearch {
     /// Whether something was down on the way, so that the result is no verdict.
     down: bool,
     cause: Option<super::Cause>,
+    /// What was wrong with the first document that must not be used.
+    unusable: Option<DiscoveryError>,
 }
 
 impl ServerSearch {
-    /// Begins with the servers that the resource names, in the given order; `preferred` ones, where
-    /// something is known already, come first.
-    pub fn start(
+    /// Begins with the servers that the resource names; those with a lower `rank`, where more is
+    /// known already, come first, and otherwise the order is the resource's (RFC 9728 §7.6 leaves
+    /// the choice to the client).
+    pub fn start<R: Ord>(
         servers: AuthorizationServers,
-        preferred: impl Fn(&Issuer) -> bool,
+        rank: impl Fn(&Issuer) -> R,
         rules: Rules<'_>,
     ) -> Step<Self, AuthorizationServer> {
         match servers {
             AuthorizationServers::Listed(mut issuers) => {
-                issuers.sort_by_key(|issuer| !preferred(issuer));
+                issuers.sort_by_key(rank);
                 Self::first_of(issuers.into(), rules)
             }
             AuthorizationServers::Origin => {
@@ -138,6 +170,7 @@ impl ServerSearch {
                             guessed: true,
                             down: false,
                             cause: None,
+                            unusable: None,
                         },
                         0,
                     ),
@@ -166,7 +199,7 @@ impl ServerSearch {
                 }
                 match read(&object, url, &self.issuer, self.guessed, rules) {
                     Ok(found) => Step::Found(found),
-                    Err(error) => Step::Failed(error),
+                    Err(error) => self.refused(error, rules),
                 }
             }
             Outcome::Missing(outcome) | Outcome::Closed(outcome) => self.missed(outcome, rules),
@@ -182,8 +215,41 @@ impl ServerSearch {
                     self.missed(outcome, rules)
                 }
             },
-            Outcome::Bad(error) => Step::Failed(error),
+            Outcome::Bad(error) => self.refused(error, rules),
         }
+    }
+
+    /// There is metadata that must not be used. The same issuer is not looked for elsewhere, since
+    /// somebody may want just that; another one that the resource names may be in order.
+    fn refused(
+        mut self,
+        error: DiscoveryError,
+        rules: Rules<'_>,
+    ) -> Step<Self, AuthorizationServer> {
+        let error = self.unusable.take().unwrap_or(error);
+        match self.next_issuer(rules) {
+            Ok(mut next) => {
+                next.unusable = Some(error);
+                Step::Fetch(next, 0)
+            }
+            Err(_) => Step::Failed(error),
+        }
+    }
+
+    /// The search for the next issuer that the resource names, or this one if there is none.
+    fn next_issuer(mut self, rules: Rules<'_>) -> Result<Self, Box<Self>> {
+        let others = std::mem::take(&mut self.others);
+        if others.is_empty() {
+            return Err(Box::new(self));
+        }
+        let Step::Fetch(mut next, _) = Self::first_of(others, rules) else {
+            return Err(Box::new(self));
+        };
+        next.places.tried = self.places.tried;
+        next.down = self.down;
+        next.cause = self.cause;
+        next.unusable = self.unusable;
+        Ok(next)
     }
 
     fn first_of(
@@ -201,6 +267,7 @@ impl ServerSearch {
                         guessed: false,
                         down: false,
                         cause: None,
+                        unusable: None,
                     };
                     return Step::Fetch(search, 0);
                 }
@@ -217,24 +284,22 @@ impl ServerSearch {
         if self.places.advance() {
             return Step::Fetch(self, 0);
         }
-        if !self.others.is_empty()
-            && let Step::Fetch(mut next, pause) =
-                Self::first_of(std::mem::take(&mut self.others), rules)
-        {
-            next.places.tried = self.places.tried;
-            next.down = self.down;
-            next.cause = self.cause;
-            return Step::Fetch(next, pause);
+        let ended = match self.next_issuer(rules) {
+            Ok(next) => return Step::Fetch(next, 0),
+            Err(ended) => *ended,
+        };
+        if let Some(error) = ended.unusable {
+            return Step::Failed(error);
         }
-        let tried = self.places.tried;
-        if self.down {
-            let cause = self.cause;
+        let tried = ended.places.tried;
+        if ended.down {
+            let cause = ended.cause;
             return Step::Failed(DiscoveryError::Unreachable { tried, cause });
         }
-        match self.guessed {
-            true => default_endpoints(self.issuer, tried),
+        match ended.guessed {
+            true => default_endpoints(ended.issuer, tried, rules),
             false => Step::Failed(DiscoveryError::NotFound {
-                issuer: self.issuer,
+                issuer: ended.issuer,
                 tried,
             }),
         }
@@ -258,7 +323,11 @@ fn places(issuer: &str, server: &ServerUrl) -> Result<Places, AddressFault> {
 }
 
 /// MCP 2025-03-26, Authorization, Fallbacks for Servers without Metadata Discovery.
-fn default_endpoints(issuer: Issuer, tried: Vec<Try>) -> Step<ServerSearch, AuthorizationServer> {
+fn default_endpoints(
+    issuer: Issuer,
+    tried: Vec<Try>,
+    rules: Rules<'_>,
+) -> Step<ServerSearch, AuthorizationServer> {
     let endpoint = |path: &str| Url::parse(issuer.as_str()).and_then(|base| base.join(path));
     match (
         endpoint("/authorize"),
@@ -266,22 +335,11 @@ fn default_endpoints(issuer: Issuer, tried: Vec<Try>) -> Step<ServerSearch, Auth
         endpoint("/register"),
     ) {
         (Ok(authorization_endpoint), Ok(token_endpoint), Ok(registration_endpoint)) => {
+            let issuer = rules.issuer.cloned().unwrap_or(issuer);
             Step::Found(AuthorizationServer {
-                issuer,
                 authorization_endpoint: Some(authorization_endpoint),
-                pushed_authorization_request_endpoint: None,
-                require_pushed_authorization_requests: false,
-                token_endpoint,
-                device_authorization_endpoint: None,
                 registration_endpoint: Some(registration_endpoint),
-                revocation_endpoint: None,
-                scopes_supported: Vec::new(),
-                grant_types: None,
-                auth_methods: None,
-                auth_signing_algorithms: None,
-                client_id_metadata_documents: false,
-                iss_supported: false,
-                dpop_algorithms: None,
+                ..AuthorizationServer::bare(issuer, token_endpoint)
             })
         }
         _ => Step::Failed(DiscoveryError::NotFound { issuer, tried }),
@@ -297,7 +355,7 @@ fn embedded(
 ) -> Step<ServerSearch, AuthorizationServer> {
     let issuer = Issuer::new(document.text("issuer").unwrap_or_default());
     let own = Url::parse(issuer.as_str()).is_ok_and(|named| same_origin(&named, &url));
-    if !own {
+    if !own && !is_named(issuer.as_str(), rules) {
         return ServerSearch::first_of(VecDeque::from([issuer]), rules);
     }
     match read(document, url, &issuer, false, rules) {
@@ -322,7 +380,7 @@ fn read(
     let issuer = match object.text("issuer") {
         Some(issuer) => believed(issuer, expected, rules)?,
         // Servers of MCP 2025-03-26 knew no such rule.
-        None if guessed => expected.clone(),
+        None if guessed => rules.issuer.unwrap_or(expected).clone(),
         None => return Err(bad("it has no `issuer`")),
     };
     let endpoint = |what, name| match object.text(name) {
@@ -342,8 +400,10 @@ fn read(
         .ok_or_else(|| bad("it has no `token_endpoint`"))?;
     if rules.leads == Leads::Browser {
         check_authorization(object).map_err(|(rule, reason)| breaks(rule, reason))?;
-        let allow_missing = guessed || rules.allow_missing_pkce_metadata;
-        check_pkce(object, &issuer, allow_missing)?;
+        if rules.pkce {
+            let allow_missing = guessed || rules.allow_missing_pkce_metadata;
+            check_pkce(object, &issuer, allow_missing)?;
+        }
     }
     let require_pushed_authorization_requests =
         object.flag("require_pushed_authorization_requests");
@@ -392,10 +452,11 @@ fn check_authorization(object: &Object) -> Result<(), (&'static str, &'static st
     {
         return Err(("RFC 8414 §2", "it does not offer the response type `code`"));
     }
-    match object.flag("require_pushed_authorization_requests") {
+    let pushed = object.get("pushed_authorization_request_endpoint");
+    match object.flag("require_pushed_authorization_requests") && pushed.is_none() {
         true => Err((
             "RFC 9126 §5",
-            "it requires pushed authorization requests, which are not supported",
+            "it requires pushed authorization requests, and has no `pushed_authorization_request_endpoint`",
         )),
         false => Ok(()),
     }
@@ -412,16 +473,28 @@ fn believed(found: &str, expected: &Issuer, rules: Rules<'_>) -> Result<Issuer, 
             .filter(|url| url.path() == "/" && url.query().is_none())
             .map(|_| text.strip_suffix('/').unwrap_or(text).to_owned())
     };
-    let same = found == expected.as_str()
-        || rules.issuer.is_some_and(|named| named.as_str() == found)
-        || bare(found).is_some_and(|found| bare(expected.as_str()) == Some(found));
+    let same = match rules.issuer {
+        Some(named) => named.as_str() == found,
+        None => {
+            found == expected.as_str()
+                || is_named(found, rules)
+                || bare(found).is_some_and(|found| bare(expected.as_str()) == Some(found))
+        }
+    };
     match same {
         true => Ok(Issuer::new(found)),
         false => Err(DiscoveryError::IssuerMismatch {
-            expected: expected.clone(),
+            expected: rules.issuer.unwrap_or(expected).clone(),
             found: Issuer::new(found),
         }),
     }
+}
+
+/// Whether this issuer is believed wherever it is found: by the user's word, or by what is known
+/// about the MCP server.
+fn is_named(issuer: &str, rules: Rules<'_>) -> bool {
+    rules.issuer.is_some_and(|named| named.as_str() == issuer)
+        || rules.known.is_some_and(|row| row.issuers.contains(&issuer))
 }
 
 /// MCP 2025-11-25, Authorization, Authorization Code Protection: without a word on S256 the

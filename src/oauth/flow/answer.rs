@@ -2,9 +2,10 @@
 //! endpoint say to it.
 
 use super::sign_in::{Plan, known};
-use super::{Action, Amendment, Flow, FlowError, Goal, Move, Note, State, fail};
+use super::{Action, Amendment, Flow, FlowError, Goal, Move, Note, ResourceChoice, State, fail};
 use crate::oauth::authorize::{Attempt, Callback, CallbackError};
 use crate::oauth::discovery::Fetched;
+use crate::oauth::pushed::PushRequest;
 use crate::oauth::registration::Client;
 use crate::oauth::sign_in::SignIn;
 use crate::oauth::token::{Grant, TokenSet};
@@ -20,10 +21,30 @@ pub(super) struct Asked {
     pub plan: Plan,
     pub client: Client,
     pub attempt: Box<Attempt>,
+    /// Where the request is left, if it is, and until when, in seconds since the epoch.
+    pub pushed: Option<(Box<PushRequest>, u64)>,
+    /// Whether a code was handed in with a `resource` that the server refused.
+    code_offered: bool,
 }
 
 impl Asked {
-    fn can_replace_client(&self) -> bool {
+    pub(super) fn new(plan: Plan, client: Client, attempt: Box<Attempt>) -> Self {
+        Self {
+            plan,
+            client,
+            attempt,
+            pushed: None,
+            code_offered: false,
+        }
+    }
+
+    /// The same with its attempt in another form.
+    pub(super) fn with(mut self, attempt: Attempt) -> Self {
+        *self.attempt = attempt;
+        self
+    }
+
+    pub(super) fn can_replace_client(&self) -> bool {
         self.plan.can_replace(&self.client)
     }
 
@@ -120,7 +141,31 @@ impl Flow {
         if asked.is_refused(&refusal) && asked.can_replace_client() {
             return self.replace_client(asked.plan, &asked.client, &refusal.to_string());
         }
+        if refusal.refuses_resource() {
+            return match self.without_resource(asked.plan, &refusal) {
+                Ok(plan) => self.approach(plan, now),
+                Err(_) => fail(FlowError::SignIn(CallbackError::Refused(refusal))),
+            };
+        }
         fail(FlowError::SignIn(CallbackError::Refused(refusal)))
+    }
+
+    /// The same plan without the `resource`, which the server refused, if it was our idea to name
+    /// one. RFC 8707 §2 has servers refuse a resource that they do not know; many that know only one
+    /// take the same request without it.
+    pub(super) fn without_resource(
+        &mut self,
+        mut plan: Plan,
+        refusal: &Refusal,
+    ) -> Result<Plan, Box<Plan>> {
+        let ours = self.settings.resource == ResourceChoice::Discovered;
+        if !ours || plan.resource.is_none() {
+            return Err(Box::new(plan));
+        }
+        self.note(Note::ResourceRefused(refusal.clone()));
+        plan.resource = None;
+        plan.resource_refused = true;
+        Ok(plan)
     }
 
     /// Fewer scopes than these, which were refused.
@@ -157,11 +202,38 @@ impl Flow {
         (state, action)
     }
 
+    /// The server looked at the request and not at the code, so that the code may still be good.
+    fn exchange_without_resource(
+        &mut self,
+        mut asked: Asked,
+        mut request: Box<TokenRequest>,
+        refusal: Refusal,
+    ) -> Move {
+        match self.without_resource(asked.plan, &refusal) {
+            Ok(plan) => asked.plan = plan,
+            Err(_) => return fail(FlowError::Exchange(TokenError::InvalidTarget(refusal))),
+        }
+        asked.code_offered = true;
+        asked.attempt.resource = None;
+        request.resource = None;
+        let action = Action::RequestToken {
+            request: request.clone(),
+            after: 0,
+        };
+        let state = State::Exchanging {
+            asked,
+            request,
+            again: false,
+        };
+        (state, action)
+    }
+
     pub(super) fn exchanged(&mut self, asked: &Asked, tokens: TokenSet, now: u64) -> Move {
         let Asked {
             plan,
             client,
             attempt,
+            ..
         } = asked;
         let grant = Box::new(Grant::new(
             plan.server.issuer.clone(),
@@ -170,7 +242,7 @@ impl Flow {
             tokens,
             now,
         ));
-        let amendment = Amendment::PutGrant(grant.clone(), known(&plan.server, client));
+        let amendment = Amendment::PutGrant(grant.clone(), known(plan, client));
         (
             State::SavingGrant { grant },
             Action::Amend(Box::new(amendment)),
@@ -204,6 +276,13 @@ impl Flow {
                         }),
                 }
             }
+            TokenError::InvalidTarget(refusal) if !asked.code_offered => {
+                self.exchange_without_resource(asked, request, refusal)
+            }
+            // The code was spent on the refusal: the person has to bring another.
+            TokenError::GrantDead(_) if asked.code_offered && self.history.allows(now) => {
+                self.approach(asked.plan, now)
+            }
             // RFC 6749 §4.1.2: a code is spent once. Only one that was certainly not looked at is
             // handed in again.
             TokenError::Unavailable(outage)
@@ -228,7 +307,9 @@ impl Flow {
 }
 
 pub(super) fn await_callback(asked: Asked) -> Move {
-    let until = asked.attempt.lapses_at;
+    // What the address refers to is renewed when it ends.
+    let renewed_at = asked.pushed.as_ref().map(|(_, until)| *until);
+    let until = asked.attempt.lapses_at.min(renewed_at.unwrap_or(u64::MAX));
     (
         State::AwaitingCallback(asked),
         Action::AwaitCallback { until },

@@ -1,8 +1,8 @@
 //! The part of the flow that needs nobody: using, adopting and refreshing what the cache holds.
 
 use super::{
-    Action, Amendment, Flow, FlowError, Goal, Move, Note, RefreshReason, State, UnattendedError,
-    done, fail,
+    Action, Amendment, Flow, FlowError, Goal, Move, Note, RefreshReason, ResourceChoice, State,
+    UnattendedError, done, fail,
 };
 use crate::ids::Issuer;
 use crate::oauth::registration::Client;
@@ -165,7 +165,7 @@ impl Flow {
         let request = Box::new(TokenRequest {
             endpoint: known.token_endpoint.clone(),
             client,
-            resource: grant.resource.clone(),
+            resource: grant.resource.clone().filter(|_| !known.resource_refused),
             binding: self.kept_binding(&grant),
             params: self.settings.token_params(&refresh),
             grant: refresh,
@@ -186,13 +186,21 @@ impl Flow {
     pub(super) fn refreshed(
         &mut self,
         mut cached: SignIn,
-        grant: &Grant,
+        grant: Grant,
+        request: &TokenRequest,
         tokens: TokenSet,
         now: u64,
     ) -> Move {
         let refused = matches!(&self.goal, Goal::Challenged { rejected: Some(token), .. }
             if *token == grant.tokens.access_token);
-        let grant = grant.refreshed(tokens, now);
+        let mut grant = grant.refreshed(tokens, now);
+        // The server refused it and took the same without.
+        if request.resource.is_none()
+            && grant.resource.take().is_some()
+            && let Some(known) = cached.clients.get_mut(&grant.issuer)
+        {
+            known.resource_refused = true;
+        }
         if refused {
             let token = grant.tokens.access_token.clone();
             self.history.replaced(token, now);
@@ -242,6 +250,25 @@ impl Flow {
                     grant,
                     request,
                     again: true,
+                };
+                (state, action)
+            }
+            TokenError::InvalidTarget(refusal)
+                if request.resource.is_some()
+                    && self.settings.resource == ResourceChoice::Discovered =>
+            {
+                self.note(Note::ResourceRefused(refusal));
+                let mut request = request;
+                request.resource = None;
+                let action = Action::RequestToken {
+                    request: request.clone(),
+                    after: 0,
+                };
+                let state = State::Refreshing {
+                    cached,
+                    grant,
+                    request,
+                    again,
                 };
                 (state, action)
             }

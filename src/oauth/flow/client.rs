@@ -51,7 +51,7 @@ impl Flow {
         }
         match &plan.server.registration_endpoint {
             Some(endpoint) => Ok(Choice::New(endpoint.clone())),
-            None => Err(FlowError::NoRegistration(plan.server.issuer.clone())),
+            None => Err(self.no_registration(plan)),
         }
     }
 

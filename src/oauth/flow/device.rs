@@ -72,7 +72,7 @@ impl Flow {
         plan.registered_anew = true;
         match plan.server.registration_endpoint.clone() {
             Some(endpoint) => self.register(plan, endpoint, None),
-            None => fail(FlowError::NoRegistration(plan.server.issuer)),
+            None => fail(self.no_registration(&plan)),
         }
     }
 
@@ -91,7 +91,7 @@ impl Flow {
             client: client.clone(),
             resource: plan.resource.clone(),
             scopes: plan.scopes.clone(),
-            params: self.settings.authorize_params.clone(),
+            params: self.settings.authorize_params(&plan.server.issuer),
         });
         let pending = plan.task.pending.take();
         let mut caller = Caller {
@@ -133,7 +133,7 @@ impl Flow {
             Err(TokenError::ClientDead(refusal)) if caller.can_replace_client() => {
                 self.client_refused(caller, &refusal)
             }
-            // oidc-provider says `invalid_request` to a client that may not ask for codes.
+            // Some say `invalid_request` to a client that may not ask for codes.
             Err(TokenError::Refused(refusal))
                 if caller.can_replace_client() && refusal.error.is_some() =>
             {
@@ -149,6 +149,14 @@ impl Flow {
                                 refusal,
                             ))))
                         }),
+                }
+            }
+            Err(TokenError::InvalidTarget(refusal)) => {
+                match self.without_resource(caller.plan, &refusal) {
+                    Ok(plan) => self.approach(plan, now),
+                    Err(_) => fail(FlowError::Device(DeviceError(TokenError::InvalidTarget(
+                        refusal,
+                    )))),
                 }
             }
             Err(TokenError::Unavailable(outage))
@@ -231,6 +239,12 @@ impl Flow {
                     self.history.declined(&shown.attempt.scopes);
                 }
                 fail(FlowError::SignIn(CallbackError::Declined(refusal)))
+            }
+            TokenError::InvalidTarget(refusal) => {
+                match self.without_resource(shown.caller.plan, &refusal) {
+                    Ok(plan) => self.approach(plan, now),
+                    Err(_) => fail(FlowError::Exchange(TokenError::InvalidTarget(refusal))),
+                }
             }
             TokenError::ClientDead(refusal) if shown.caller.can_replace_client() => {
                 self.client_refused(shown.caller, &refusal)
@@ -328,7 +342,7 @@ impl Shown {
             mode: AuthMode::Device,
             ..Grant::new(issuer, resource, attempt.scopes, tokens, now)
         });
-        let known = known(&plan.server, &self.caller.client);
+        let known = known(&plan, &self.caller.client);
         let amendment = Amendment::PutGrant(grant.clone(), known);
         (
             State::SavingGrant { grant },

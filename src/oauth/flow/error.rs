@@ -11,6 +11,7 @@ use crate::oauth::discovery::DiscoveryError;
 use crate::oauth::discovery::resource::ResourceMetadata;
 use crate::oauth::discovery::server::AuthorizationServer;
 use crate::oauth::dpop::{self, DpopError};
+use crate::oauth::pushed::PushError;
 use crate::oauth::registration::{ClientAuthError, RegistrationError};
 use crate::oauth::sign_in::FailureNote;
 use crate::oauth::token_endpoint::{Cause, Refusal, TokenError};
@@ -28,7 +29,12 @@ pub enum FlowError {
     /// The authorization server was not found, or cannot be believed.
     Discovery(DiscoveryError),
     /// There is no way to become a client of this authorization server.
-    NoRegistration(Issuer),
+    NoRegistration {
+        /// The authorization server.
+        issuer: Issuer,
+        /// Where a user creates a client there, if that is known.
+        console: Option<&'static str>,
+    },
     /// The registration failed.
     Registration(RegistrationError),
     /// A server named an address where it may not send us (RFC 9728 §7.7).
@@ -54,6 +60,8 @@ pub enum FlowError {
     RedirectUri(String),
     /// There is nowhere to send a person to sign in.
     NoAuthorizationEndpoint(Issuer),
+    /// The authorization server did not take the request that was to be left there.
+    Pushed(PushError),
     /// The browser brought something else than a code.
     SignIn(CallbackError),
     /// Nobody finished the sign-in. Holds the time that was given, in seconds.
@@ -94,7 +102,9 @@ impl FlowError {
         match self {
             Self::Discovery(error) => error.is_transient(),
             Self::Registration(error) => error.is_transient(),
-            Self::Token(error) | Self::Device(DeviceError(error)) => {
+            Self::Token(error)
+            | Self::Device(DeviceError(error))
+            | Self::Pushed(PushError(error)) => {
                 matches!(error, TokenError::Unavailable(_) | TokenError::Unusable(_))
             }
             Self::Unattended(error) => error.is_transient(),
@@ -114,10 +124,14 @@ impl FlowError {
             Self::Device(error) => error.rule(),
             Self::Token(error) | Self::Exchange(error) => error.rule(),
             Self::Unattended(error) => error.rule(),
-            Self::NoRegistration(_) => {
+            Self::NoRegistration { .. } => {
                 Some("MCP 2025-11-25, Authorization, Client Registration Approaches")
             }
             Self::NoAuthorizationEndpoint(_) => Some("RFC 6749 §3.1"),
+            Self::Pushed(PushError(error)) => match error.rule() {
+                None => None,
+                Some(_) => Some("RFC 9126 §2.3"),
+            },
             Self::OtherIssuersClient { .. } => {
                 Some("MCP 2026-07-28, Authorization, Client Registration")
             }
@@ -152,7 +166,7 @@ impl FlowError {
                 "finish the sign-in in the open browser tab, or end that process and try again"
             }
             Self::Discovery(error) => error.hint(),
-            Self::NoRegistration(_) => {
+            Self::NoRegistration { .. } => {
                 "create a client in the provider's console and pass it with `--static-oauth-client-info`"
             }
             Self::Registration(error) => error.hint(),
@@ -188,6 +202,7 @@ impl FlowError {
             Self::NotConfirmed(_) => {
                 "begin again to get a new code: run `mcp-drawbridge login` with `--device-code`, or restart the AI client"
             }
+            Self::Pushed(PushError(error)) => exchange_hint(error),
             Self::Token(error) => token_hint(error),
             Self::Exchange(error) => exchange_hint(error),
             Self::Unattended(error) => error.hint(),
@@ -281,11 +296,17 @@ impl FlowError {
             | Self::Callback(cause) => write!(f, "{cause}"),
             Self::ClientAuth(error) => write!(f, "{error}"),
             Self::Discovery(error) => write!(f, "{error}"),
-            Self::NoRegistration(issuer) => write!(
-                f,
-                "the authorization server `{}` does not let clients register themselves",
-                shown(issuer)
-            ),
+            Self::NoRegistration { issuer, console } => {
+                write!(
+                    f,
+                    "the authorization server `{}` does not let clients register themselves",
+                    shown(issuer)
+                )?;
+                match console {
+                    Some(console) => write!(f, "; one is created by hand at {console}"),
+                    None => Ok(()),
+                }
+            }
             Self::Registration(error) => write!(f, "{error}"),
             Self::OtherIssuersClient {
                 client_id,
@@ -311,6 +332,7 @@ impl FlowError {
                     shown(issuer)
                 )
             }
+            Self::Pushed(error) => write!(f, "{error}"),
             Self::SignIn(error) => write!(f, "{error}"),
             Self::TimedOut(seconds) => {
                 write!(f, "the sign-in was not finished within {seconds} s")
@@ -364,6 +386,7 @@ impl Error for FlowError {
             Self::Registration(error) => error.source(),
             Self::Token(error) | Self::Exchange(error) => error.source(),
             Self::Device(error) => error.source(),
+            Self::Pushed(error) => error.source(),
             Self::Unattended(error) => error.source(),
             _ => None,
         }
@@ -399,6 +422,10 @@ pub enum Note {
     PortTaken(u16),
     /// A scope was refused; fewer are asked for.
     ScopesNarrowed(Vec<String>),
+    /// The authorization server refused `resource`; it is left out there from now on.
+    ResourceRefused(Refusal),
+    /// The address at which to sign in ends, and another was not to be had.
+    AddressNotRenewed(String),
     /// The server asks for tokens that are bound to a key, and the authorization server does not
     /// offer them.
     BindingNotOffered,
@@ -452,6 +479,8 @@ impl Note {
             | Self::ClientForgotten(_)
             | Self::DocumentRefused(_)
             | Self::ScopesNarrowed(_)
+            | Self::ResourceRefused(_)
+            | Self::AddressNotRenewed(_)
             | Self::BindingNotOffered
             | Self::NotBound
             | Self::BindingUnwanted(_)
@@ -543,6 +572,14 @@ impl fmt::Display for Note {
                     scopes.join(" ")
                 )
             }
+            Self::ResourceRefused(refusal) => write!(
+                f,
+                "the authorization server refused the `resource` parameter ({refusal}); leaving it out there from now on"
+            ),
+            Self::AddressNotRenewed(why) => write!(
+                f,
+                "the address to sign in at has ended, and no other is to be had: {why}"
+            ),
             Self::BindingNotOffered => f.write_str(
                 "the server asks for tokens that are bound to a key, but its authorization server does not say that it issues such; trying bearer tokens",
             ),

@@ -12,6 +12,7 @@ use crate::oauth::discovery::Fetched;
 use crate::oauth::dpop::ProofKey;
 use crate::oauth::grant::token_exchange::Issued;
 use crate::oauth::invitation::Open;
+use crate::oauth::pushed::PushRequest;
 use crate::oauth::sign_in::SignIn;
 use crate::oauth::token::{Grant, TokenSet};
 use crate::oauth::token_endpoint::{Cause, TokenError, TokenRequest};
@@ -105,6 +106,13 @@ pub enum Action {
     /// Fetch the authorization page the way the browser will, without following it elsewhere.
     /// \[`Fetched`\]
     Probe(Box<Attempt>),
+    /// Leave the authorization request at the authorization server (RFC 9126). \[`Fetched`\]
+    Push {
+        /// What to leave.
+        request: Box<PushRequest>,
+        /// How long to wait first, in seconds.
+        after: u64,
+    },
     /// Note the attempt for a successor, print its address and open the browser. \[`BrowserOpened`\]
     OpenBrowser {
         /// The attempt.

@@ -9,6 +9,7 @@ use url::Url;
 use super::FlowError;
 use crate::ids::{Issuer, ResourceId, ServerUrl, is_loopback};
 use crate::oauth::assertion::AssertionKey;
+use crate::oauth::discovery::server::AuthorizationServer;
 use crate::oauth::dpop;
 use crate::oauth::known::Known;
 use crate::oauth::mode::AuthMode;
@@ -83,6 +84,37 @@ impl Seed {
 }
 
 impl Settings {
+    /// What is wanted in an authorization request at this issuer besides what it consists of: what
+    /// is known to be needed there, and over it what the user wants.
+    pub fn authorize_params(&self, issuer: &Issuer) -> Vec<(String, String)> {
+        let known = [self.known.server(&self.server), self.known.issuer(issuer)];
+        let known = known.into_iter().flatten().flat_map(|row| row.params);
+        let known = known.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let audience = self.audience.iter();
+        let audience = audience.map(|audience| ("audience".to_owned(), audience.clone()));
+        let mut params: Vec<(String, String)> = Vec::new();
+        for (name, value) in known
+            .chain(audience)
+            .chain(self.authorize_params.iter().cloned())
+        {
+            params.retain(|(before, _)| *before != name);
+            params.push((name, value));
+        }
+        params
+    }
+
+    /// Whether `resource` is known to be refused, by the server's or the issuer's row.
+    pub fn refuses_resource(&self, issuer: &Issuer) -> bool {
+        let known = [self.known.server(&self.server), self.known.issuer(issuer)];
+        known.into_iter().flatten().any(|row| row.resource_refused)
+    }
+
+    /// Where a user creates a client at this issuer, if that is known.
+    pub fn console(&self, issuer: &Issuer) -> Option<&'static str> {
+        let known = [self.known.server(&self.server), self.known.issuer(issuer)];
+        known.into_iter().flatten().find_map(|row| row.console)
+    }
+
     /// What the user wants in a request for tokens besides what the grant consists of.
     ///
     /// `audience` was said when the code was asked for, and servers that take it there refuse it
@@ -122,6 +154,16 @@ pub struct ConfiguredEndpoints {
     pub authorization_endpoint: Option<Url>,
     /// Where codes and refresh tokens are handed in.
     pub token_endpoint: Url,
+}
+
+impl ConfiguredEndpoints {
+    /// All that is known of the authorization server then.
+    pub fn server(&self) -> AuthorizationServer {
+        AuthorizationServer {
+            authorization_endpoint: self.authorization_endpoint.clone(),
+            ..AuthorizationServer::bare(self.issuer.clone(), self.token_endpoint.clone())
+        }
+    }
 }
 
 /// How a grant comes about.

@@ -48,6 +48,8 @@ pub(super) struct Plan {
     pub scopes_refused: bool,
     /// The metadata document that the server did not take.
     pub refused_document: Option<String>,
+    /// Whether the server refuses `resource`, so that it is left out.
+    pub resource_refused: bool,
     /// What the resource's metadata says about binding tokens.
     pub resource_wants: ResourceWants,
     /// What tokens are to be bound to.
@@ -117,7 +119,11 @@ impl Flow {
     }
 
     /// Looks for who issues tokens for the server.
-    pub(super) fn search(&mut self, task: Task, _now: u64) -> Move {
+    pub(super) fn search(&mut self, task: Task, now: u64) -> Move {
+        if let Some(endpoints) = &self.settings.endpoints {
+            let server = endpoints.server();
+            return self.planned(task, ResourceMetadata::none(), server, now);
+        }
         let hint = self
             .challenge()
             .and_then(|c| c.resource_metadata.as_deref());
@@ -161,15 +167,24 @@ impl Flow {
             }
             Step::Found(resource) => {
                 self.note(Note::ResourceFound(Box::new(resource.clone())));
-                let named = self.settings.issuer.as_ref();
-                let preferred = |issuer: &Issuer| {
-                    named == Some(issuer) || task.cached.clients.contains_key(issuer)
-                };
+                let rank = |issuer: &Issuer| self.rank(issuer, &task.cached);
                 let servers = resource.authorization_servers.clone();
-                let step = ServerSearch::start(servers, preferred, self.rules());
+                let step = ServerSearch::start(servers, rank, self.rules());
                 self.server_step(task, resource, step, now)
             }
             Step::Failed(error) => fail(FlowError::Discovery(error)),
+        }
+    }
+
+    /// Which of several authorization servers comes first: the one that the user named, the one
+    /// whose tokens we have, one that knows us, any other.
+    fn rank(&self, issuer: &Issuer, cached: &SignIn) -> u8 {
+        let has_grant = |grant: &Grant| grant.issuer == *issuer;
+        match () {
+            () if self.settings.issuer.as_ref() == Some(issuer) => 0,
+            () if cached.grant.as_ref().is_some_and(has_grant) => 1,
+            () if cached.clients.contains_key(issuer) => 2,
+            () => 3,
         }
     }
 
@@ -178,6 +193,8 @@ impl Flow {
             server: &self.settings.server,
             allow_missing_pkce_metadata: self.settings.allow_missing_pkce_metadata,
             issuer: self.settings.issuer.as_ref(),
+            known: self.settings.known.server(&self.settings.server),
+            pkce: self.settings.pkce,
             leads: match &self.settings.way {
                 Way::Browser => Leads::Browser,
                 Way::Device => Leads::Device,
@@ -217,12 +234,23 @@ impl Flow {
             }
             Step::Found(server) => {
                 self.note(Note::ServerFound(Box::new(server.clone())));
-                match self.plan(task, resource, server) {
-                    Ok(plan) => self.approach(plan, now),
-                    Err(error) => fail(error),
-                }
+                self.planned(task, resource, server, now)
             }
             Step::Failed(error) => fail(FlowError::Discovery(error)),
+        }
+    }
+
+    /// The authorization server is known.
+    fn planned(
+        &mut self,
+        task: Task,
+        resource: ResourceMetadata,
+        server: AuthorizationServer,
+        now: u64,
+    ) -> Move {
+        match self.plan(task, resource, server) {
+            Ok(plan) => self.approach(plan, now),
+            Err(error) => fail(error),
         }
     }
 
@@ -232,8 +260,11 @@ impl Flow {
         metadata: ResourceMetadata,
         server: AuthorizationServer,
     ) -> Result<Plan, FlowError> {
+        let known = task.cached.clients.get(&server.issuer);
+        let resource_refused = known.is_some_and(|known| known.resource_refused)
+            || self.settings.refuses_resource(&server.issuer);
         let resource = match &self.settings.resource {
-            ResourceChoice::Discovered => metadata.resource,
+            ResourceChoice::Discovered => metadata.resource.filter(|_| !resource_refused),
             ResourceChoice::Given(resource) => Some(resource.clone()),
             ResourceChoice::Omitted => None,
         };
@@ -246,6 +277,7 @@ impl Flow {
             registered_anew: false,
             scopes_refused: false,
             refused_document: None,
+            resource_refused,
             resource_wants: ResourceWants {
                 dpop_required: metadata.dpop_required,
                 dpop_algorithms: metadata.dpop_algorithms,
@@ -253,7 +285,17 @@ impl Flow {
             binding: None,
         };
         let sources = self.sources(&plan);
-        plan.scopes = match (&self.goal, &plan.task.cached.grant) {
+        // What was asked for elsewhere says nothing about what there is to ask for here.
+        let grant = plan.task.cached.grant.as_ref();
+        let grant = grant.filter(|grant| grant.issuer == plan.server.issuer);
+        plan.scopes = match (&self.goal, grant) {
+            // Some say it with 401. The scopes so far are needed there as well, so that the requests
+            // of two tools do not take each other's away.
+            (Goal::Challenged { challenge, .. }, Some(grant))
+                if challenge.error.as_deref() == Some("insufficient_scope") =>
+            {
+                sources.step_up(&grant.requested_scopes, &grant.tokens.scopes)
+            }
             (Goal::StepUp { challenge, .. }, Some(grant)) => {
                 let wanted = sources.step_up(&grant.requested_scopes, &grant.tokens.scopes);
                 let asked = challenge.scope.as_deref().or(sources.resource);
@@ -322,6 +364,12 @@ impl Flow {
         now.saturating_add(self.settings.auth_timeout)
     }
 
+    pub(super) fn no_registration(&self, plan: &Plan) -> FlowError {
+        let issuer = plan.server.issuer.clone();
+        let console = self.settings.console(&issuer);
+        FlowError::NoRegistration { issuer, console }
+    }
+
     /// The client that the user configured, unless it belongs to another issuer; `None` if they
     /// configured none.
     pub(super) fn configured(&self, plan: &Plan) -> Option<Result<Client, FlowError>> {
@@ -362,7 +410,7 @@ impl Flow {
                     self.note(Note::PortTaken(port));
                     self.register(plan, endpoint, Some(bound))
                 }
-                None => fail(FlowError::NoRegistration(plan.server.issuer)),
+                None => fail(self.no_registration(&plan)),
             },
             Choice::New(endpoint) => self.register(plan, endpoint, Some(bound)),
         }
@@ -417,7 +465,7 @@ impl Flow {
                 client.client_secret_expires_at.take_if(|end| *end <= now);
                 let issuer = plan.server.issuer.clone();
                 let in_use = self.can_refresh(&plan.task.cached, &issuer, now);
-                let amendment = Amendment::PutClient(issuer, known(&plan.server, &client));
+                let amendment = Amendment::PutClient(issuer, known(&plan, &client));
                 // Until the person has signed in, the client whose tokens are in use is worth more.
                 if in_use {
                     amendment.apply(&mut plan.task.cached);
@@ -460,6 +508,12 @@ impl Flow {
         }
     }
 
+    /// Where the browser returns to: what the client was registered with, character by character.
+    fn redirect_uri(&self, client: &Client, port: u16) -> String {
+        let registered = client.redirect_uri.clone();
+        registered.unwrap_or_else(|| self.settings.redirect.uri(port))
+    }
+
     /// Makes the authorization request.
     pub(super) fn ask(
         &mut self,
@@ -477,14 +531,16 @@ impl Flow {
             }
             Err(error) => return fail(error),
         }
-        let own_uri = self.settings.redirect.uri(bound.port);
+        let own_uri = self.redirect_uri(&client, bound.port);
+        let params = self.settings.authorize_params(&plan.server.issuer);
         let ask = Ask {
             server: &plan.server,
             client_id: &client.client_id,
-            redirect_uri: client.redirect_uri.as_deref().unwrap_or(&own_uri),
+            redirect_uri: &own_uri,
             resource: plan.resource.as_ref(),
             scopes: &plan.scopes,
-            params: &self.settings.authorize_params,
+            params: &params,
+            pkce: self.settings.pkce,
             lapses_at: now.saturating_add(self.settings.auth_timeout),
             proof_key: plan.binding.as_ref().map(|binding| &binding.key),
         };
@@ -492,33 +548,43 @@ impl Flow {
         if let Some(Open::Browser(attempt)) = pending
             && attempt.is_continued_by(&ask, now)
         {
-            let asked = Asked {
-                plan,
-                client,
-                attempt,
+            let pushes = plan.server.require_pushed_authorization_requests;
+            // What the address refers to ends soon, and may have ended.
+            let whole = pushes.then(|| attempt.spelled_out(&ask));
+            let asked = Asked::new(plan, client, attempt);
+            return match whole {
+                Some(Ok(whole)) => self.push(asked.with(whole), true),
+                Some(Err(error)) => fail(unaskable(error, &asked.plan)),
+                None => asked.open(true),
             };
-            return asked.open(true);
         }
         if !self.history.allows(now) {
             return fail(FlowError::TooManyAttempts);
         }
         let attempt = match Attempt::new(&ask, &bound.randomness) {
             Ok(attempt) => Box::new(attempt),
-            Err(AskError::RedirectUri(uri)) => return fail(FlowError::RedirectUri(uri)),
-            Err(AskError::NoAuthorizationEndpoint) => {
-                return fail(FlowError::NoAuthorizationEndpoint(plan.server.issuer));
-            }
+            Err(error) => return fail(unaskable(error, &plan)),
         };
-        let asked = Asked {
-            plan,
-            client,
-            attempt,
-        };
+        let pushes = plan.server.require_pushed_authorization_requests;
+        let asked = Asked::new(plan, client, attempt);
+        // Leaving the request says as much about the client as a probe.
+        if pushes {
+            return self.push(asked, false);
+        }
         if probe {
             return asked.probe();
         }
         self.history.opened(now);
         asked.open(false)
+    }
+}
+
+fn unaskable(error: AskError, plan: &Plan) -> FlowError {
+    match error {
+        AskError::RedirectUri(uri) => FlowError::RedirectUri(uri),
+        AskError::NoAuthorizationEndpoint => {
+            FlowError::NoAuthorizationEndpoint(plan.server.issuer.clone())
+        }
     }
 }
 
@@ -548,7 +614,8 @@ fn post_registration(
 }
 
 /// What is remembered of a client. A secret that the user configured stays where they keep it.
-pub(super) fn known(server: &AuthorizationServer, client: &Client) -> KnownClient {
+pub(super) fn known(plan: &Plan, client: &Client) -> KnownClient {
+    let server = &plan.server;
     let mut client = client.clone();
     if !client.registered {
         client.client_secret = None;
@@ -557,5 +624,6 @@ pub(super) fn known(server: &AuthorizationServer, client: &Client) -> KnownClien
         client,
         token_endpoint: server.token_endpoint.clone(),
         revocation_endpoint: server.revocation_endpoint.clone(),
+        resource_refused: plan.resource_refused,
     }
 }

@@ -7,6 +7,8 @@ mod chaos;
 mod clients;
 mod device;
 mod lapsed;
+mod pushed;
+mod rules;
 mod seeded;
 mod shared;
 mod sign_in;
@@ -28,6 +30,7 @@ use crate::oauth::discovery::{FetchFault, Fetched};
 use crate::oauth::dpop::{self, ProofKey};
 use crate::oauth::grant::token_exchange::{ID_JAG, Issued};
 use crate::oauth::known::Known;
+use crate::oauth::pushed::PushRequest;
 use crate::oauth::registration::AuthMethod;
 use crate::oauth::sign_in::KnownClient;
 use crate::oauth::token::TokenSet;
@@ -94,6 +97,8 @@ struct World {
     exchanges: VecDeque<Result<Issued, TokenError>>,
     /// What the device authorization endpoint says, in order; then it issues codes.
     codes: VecDeque<Fetched>,
+    /// What the pushed authorization request endpoint says, in order; then it takes requests.
+    pushes: VecDeque<Fetched>,
     lock_fails: bool,
     turn_fails: bool,
     writes_fail: bool,
@@ -103,6 +108,7 @@ struct World {
     requests: Vec<TokenRequest>,
     attempts: Vec<Attempt>,
     code_requests: Vec<DeviceRequest>,
+    pushed: Vec<PushRequest>,
     /// The codes that a person was shown, and when.
     shown: Vec<(DeviceAttempt, u64)>,
     bodies: Vec<serde_json::Value>,
@@ -142,6 +148,7 @@ impl World {
             assertions: VecDeque::new(),
             exchanges: VecDeque::new(),
             codes: VecDeque::new(),
+            pushes: VecDeque::new(),
             lock_fails: false,
             turn_fails: false,
             writes_fail: false,
@@ -150,6 +157,7 @@ impl World {
             requests: Vec::new(),
             attempts: Vec::new(),
             code_requests: Vec::new(),
+            pushed: Vec::new(),
             shown: Vec::new(),
             bodies: Vec::new(),
             locked: false,
@@ -345,6 +353,15 @@ impl World {
                 }
                 Event::Fetched(page)
             }
+            Action::Push { request, after } => {
+                self.now += after;
+                let url = request.endpoint.clone();
+                self.pushed.push(*request);
+                let count = self.pushed.len();
+                let left = format!(r#"{{"request_uri":"urn:left:{count}","expires_in":60}}"#);
+                let prepared = self.pushes.pop_front();
+                Event::Fetched(prepared.unwrap_or_else(|| reply(&url, 201, &left)))
+            }
             Action::OpenBrowser { attempt, .. } => {
                 self.attempts.push(*attempt);
                 Event::BrowserOpened
@@ -384,7 +401,7 @@ impl World {
             Action::RequestCode { .. } | Action::ShowCode { .. } => {
                 assert!(self.turn && !self.locked, "{:?}", self.log);
             }
-            Action::OpenBrowser { .. } | Action::AwaitCallback { .. } => {
+            Action::Push { .. } | Action::OpenBrowser { .. } | Action::AwaitCallback { .. } => {
                 let ready = self.turn && self.bound.is_some() && !self.locked;
                 assert!(ready, "{:?}", self.log);
             }
@@ -543,6 +560,8 @@ fn describe(action: &Action) -> String {
         Action::Register { after: 0, .. } => "register".to_owned(),
         Action::Register { after, .. } => format!("register after {after}"),
         Action::Probe(_) => "probe".to_owned(),
+        Action::Push { after: 0, .. } => "push".to_owned(),
+        Action::Push { after, .. } => format!("push after {after}"),
         Action::OpenBrowser { resumed: true, .. } => "resume".to_owned(),
         Action::OpenBrowser { .. } => "browser".to_owned(),
         Action::AwaitCallback { .. } => "await".to_owned(),
@@ -647,6 +666,7 @@ fn known(client: Client) -> KnownClient {
     KnownClient {
         client,
         token_endpoint: Url::parse("https://as.example/token").unwrap(),
+        resource_refused: false,
         revocation_endpoint: None,
     }
 }

@@ -19,6 +19,8 @@ pub enum Purpose {
     Registration,
     /// To see whether the authorization server still knows the client.
     AuthorizationPage,
+    /// To leave the authorization request.
+    PushedRequest,
     /// To get a code for another device.
     DeviceCode,
     /// To get tokens, by a grant of this type.
@@ -33,6 +35,7 @@ impl Purpose {
             Self::ServerMetadata => "RFC 8414 §3.1, OpenID Connect Discovery §4",
             Self::Registration => "RFC 7591 §3.1",
             Self::AuthorizationPage => "RFC 6749 §4.1.1",
+            Self::PushedRequest => "RFC 9126 §2.1",
             Self::DeviceCode => "RFC 8628 §3.1",
             Self::Tokens(_) => "RFC 6749 §3.2",
         }
@@ -46,6 +49,7 @@ impl fmt::Display for Purpose {
             Self::ServerMetadata => f.write_str("the authorization server's metadata"),
             Self::Registration => f.write_str("a registration"),
             Self::AuthorizationPage => f.write_str("the page to sign in on"),
+            Self::PushedRequest => f.write_str("a reference to the authorization request"),
             Self::DeviceCode => f.write_str("a code for another device"),
             Self::Tokens(grant) => write!(f, "tokens for `{grant}`"),
         }
@@ -83,6 +87,7 @@ impl Flow {
             }
             Action::Register { url, .. } => (Purpose::Registration, "POST", url),
             Action::Probe(attempt) => (Purpose::AuthorizationPage, "GET", &attempt.address.0),
+            Action::Push { request, .. } => (Purpose::PushedRequest, "POST", &request.endpoint),
             Action::RequestCode { request, .. } => (Purpose::DeviceCode, "POST", &request.endpoint),
             Action::RequestToken { request, .. } => {
                 let purpose = Purpose::Tokens(request.grant.grant_type());

@@ -197,7 +197,7 @@ impl Flow {
             Some(Err(error)) => return fail(error),
             // RFC 7521 §4.1: the assertion says enough.
             None if *unattended == Unattended::Workload => Client::nobody(),
-            None => return fail(FlowError::NoRegistration(plan.server.issuer)),
+            None => return fail(self.no_registration(&plan)),
         };
         self.send_client(plan, client, now)
     }
@@ -211,7 +211,7 @@ impl Flow {
         }
         let errand = Box::new(Errand {
             issuer: plan.server.issuer.clone(),
-            known: known(&plan.server, &client),
+            known: known(&plan, &client),
             client,
             resource: plan.resource.clone(),
             narrower: self.narrower(&plan, &plan.scopes),
@@ -502,6 +502,8 @@ fn rules(address: &ServerUrl) -> Rules<'_> {
         server: address,
         allow_missing_pkce_metadata: false,
         issuer: None,
+        known: None,
+        pkce: true,
         leads: Leads::TokenEndpoint,
     }
 }

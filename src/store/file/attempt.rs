@@ -28,7 +28,9 @@ struct Head {
 struct Wire {
     version: u64,
     state: String,
-    code_verifier: String,
+    /// Absent without PKCE.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    code_verifier: Option<String>,
     issuer: String,
     iss_required: bool,
     client_id: String,
@@ -135,7 +137,7 @@ impl Wire {
     fn open(self) -> Option<Open> {
         Some(Open::Browser(Box::new(Attempt {
             state: Secret::new(self.state),
-            code_verifier: Secret::new(self.code_verifier),
+            code_verifier: self.code_verifier.map(Secret::new),
             issuer: Issuer::new(self.issuer),
             iss_required: self.iss_required,
             client_id: self.client_id,
@@ -159,7 +161,10 @@ impl From<&Attempt> for Wire {
         Self {
             version: VERSION,
             state: attempt.state.expose().to_owned(),
-            code_verifier: attempt.code_verifier.expose().to_owned(),
+            code_verifier: attempt
+                .code_verifier
+                .as_ref()
+                .map(|verifier| verifier.expose().to_owned()),
             issuer: attempt.issuer.as_str().to_owned(),
             iss_required: attempt.iss_required,
             client_id: attempt.client_id.clone(),
@@ -231,7 +236,7 @@ mod tests {
         let url = |text: &str| Url::parse(text).expect("url");
         Open::Browser(Box::new(Attempt {
             state: Secret::new("STATE_1"),
-            code_verifier: Secret::new("VERIFIER_1"),
+            code_verifier: Some(Secret::new("VERIFIER_1")),
             issuer: Issuer::new("https://as.example.com"),
             iss_required: true,
             client_id: "CLIENT_1".to_owned(),

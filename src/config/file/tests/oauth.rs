@@ -90,11 +90,10 @@ fn given_endpoints_and_the_rest_of_the_object_are_taken() {
     assert_eq!(config.audience.as_deref(), Some("https://api.example"));
     assert_eq!(config.token_params, [("tenant".to_owned(), "t".to_owned())]);
     let named = it(
-        r#","oauth":{"token_url":"https://login.example/token","issuer":"https://as.example/","client_id":"c","use_pkce":true}"#,
+        r#","oauth":{"authorization_url":"https://login.example/a","token_url":"https://login.example/token","issuer":"https://as.example/","client_id":"c","use_pkce":true}"#,
     );
     let endpoints = named.endpoints.expect("endpoints");
     assert_eq!(endpoints.issuer.as_str(), "https://as.example/");
-    assert!(endpoints.authorization_endpoint.is_none());
     assert!(named.pkce);
 }
 

@@ -8,6 +8,8 @@ struct Walk {
     server: ServerUrl,
     allow_missing_pkce_metadata: bool,
     issuer: Option<Issuer>,
+    known: Option<&'static Row>,
+    pkce: bool,
     leads: Leads,
     asked: Vec<String>,
     step: Step<ServerSearch, AuthorizationServer>,
@@ -19,13 +21,15 @@ impl Walk {
             server,
             allow_missing_pkce_metadata: false,
             issuer: None,
+            known: None,
+            pkce: true,
             leads: Leads::Browser,
             asked: Vec::new(),
             step: Step::Failed(DiscoveryError::HeaderNotAccepted(Vec::new())),
         };
         walk.step = ServerSearch::start(
             servers,
-            |issuer| issuer.as_str().contains("known"),
+            |issuer| !issuer.as_str().contains("known"),
             walk.rules(),
         );
         walk.note();
@@ -51,6 +55,8 @@ impl Walk {
             server: &self.server,
             allow_missing_pkce_metadata: self.allow_missing_pkce_metadata,
             issuer: self.issuer.as_ref(),
+            known: self.known,
+            pkce: self.pkce,
             leads: self.leads,
         }
     }
@@ -242,7 +248,7 @@ fn another_issuer_in_the_document_ends_the_search() {
         ("https://as.example", "https://as.example//"),
         ("https://as.example", "https://evil.example"),
     ] {
-        let error = Walk::of(&[asked, "https://second.example"])
+        let error = Walk::of(&[asked])
             .gets(200, &with("issuer", &format!("\"{found}\"")))
             .failed();
         let text = error.to_string();
@@ -379,10 +385,114 @@ fn the_code_response_type_has_to_be_offered_if_types_are_listed() {
 }
 
 #[test]
-fn required_pushed_requests_are_refused_by_name() {
-    let body = with("require_pushed_authorization_requests", "true");
-    let error = Walk::of(&[T1]).gets(200, &body).failed();
-    assert!(error.to_string().contains("pushed authorization requests"));
+fn required_pushed_requests_need_an_endpoint_that_may_be_used() {
+    let required = "require_pushed_authorization_requests";
+    let error = Walk::of(&[T1]).gets(200, &with(required, "true")).failed();
+    assert!(
+        error
+            .to_string()
+            .contains("pushed_authorization_request_endpoint")
+    );
+    let at = |address: &str| {
+        let endpoint =
+            format!(r#""pushed_authorization_request_endpoint":"{address}","{required}":true,"#);
+        with(required, "").replacen('{', &format!("{{{endpoint}"), 1)
+    };
+    let found = Walk::of(&[T1])
+        .gets(200, &at("https://as.example/par"))
+        .found();
+    assert!(found.require_pushed_authorization_requests);
+    assert_eq!(
+        found
+            .pushed_authorization_request_endpoint
+            .unwrap()
+            .as_str(),
+        "https://as.example/par"
+    );
+    let error = Walk::of(&[T1])
+        .gets(200, &at("http://as.example/par"))
+        .failed();
+    assert!(matches!(error, DiscoveryError::Address { .. }), "{error}");
+    // Nobody is sent anywhere by a code.
+    Walk::of(&[T1])
+        .by_device()
+        .gets(200, &at("http://as.example/par"))
+        .found();
+}
+
+#[test]
+fn without_pkce_the_metadata_need_not_list_it() {
+    for value in ["", "[\"plain\"]"] {
+        let mut walk = Walk::of(&[T1]);
+        walk.pkce = false;
+        walk.gets(200, &with("code_challenge_methods_supported", value))
+            .found();
+    }
+}
+
+const ROW: Row = Row {
+    key: "https://m.example",
+    source: "https://docs.example/",
+    issuers: &["https://elsewhere.example/x", "https://as.example"],
+    params: &[],
+    resource_refused: false,
+    loopback: None,
+    console: None,
+};
+
+#[test]
+fn a_row_bends_the_issuer_rule_to_the_exact_strings_in_it() {
+    for (found, known, believed) in [
+        ("https://elsewhere.example/x", true, true),
+        ("https://as.example", true, true),
+        (T1, true, true),
+        ("https://elsewhere.example/x/", true, false),
+        ("https://elsewhere.example/X", true, false),
+        ("https://as.example/", true, false),
+        ("https://elsewhere.example/x", false, false),
+        ("https://as.example", false, false),
+    ] {
+        let mut walk = Walk::of(&[T1]);
+        walk.known = known.then_some(&ROW);
+        let walk = walk.gets(200, &with("issuer", &format!("\"{found}\"")));
+        match believed {
+            // This is what `iss` is compared with.
+            true => assert_eq!(walk.found().issuer.as_str(), found),
+            false => assert!(
+                matches!(walk.failed(), DiscoveryError::IssuerMismatch { .. }),
+                "{found}"
+            ),
+        }
+    }
+}
+
+#[test]
+fn a_named_issuer_is_the_only_one_believed() {
+    let named = |found: &str| {
+        let mut walk = Walk::of(&[T1]);
+        walk.issuer = Some(Issuer::new("https://named.example"));
+        walk.known = Some(&ROW);
+        walk.gets(200, &with("issuer", &format!("\"{found}\"")))
+    };
+    assert_eq!(
+        named("https://named.example").found().issuer.as_str(),
+        "https://named.example"
+    );
+    for other in [T1, "https://elsewhere.example/x", "https://named.example/"] {
+        let DiscoveryError::IssuerMismatch { expected, found } = named(other).failed() else {
+            panic!("another error for {other}");
+        };
+        assert_eq!(
+            (expected.as_str(), found.as_str()),
+            ("https://named.example", other)
+        );
+    }
+    let mut walk = Walk::guessed("https://m.example/mcp");
+    walk.issuer = Some(Issuer::new("https://named.example"));
+    assert_eq!(
+        walk.gets(404, "").gets(404, "").found().issuer.as_str(),
+        "https://named.example"
+    );
 }
 
 #[test]
@@ -400,6 +510,27 @@ fn the_next_issuer_is_asked_where_the_first_has_no_metadata() {
         .gets(404, "")
         .gets(200, &with("issuer", &format!("\"{other}\"")));
     assert_eq!(walk.found().issuer, Issuer::new(other));
+}
+
+#[test]
+fn the_next_issuer_is_asked_where_the_first_may_not_be_used() {
+    let other = "https://second.example";
+    let good = with("issuer", &format!("\"{other}\""));
+    for bad in [
+        with("issuer", "\"https://evil.example\""),
+        with("code_challenge_methods_supported", ""),
+        with("token_endpoint", "\"http://as.example/token\""),
+        "{\"issuer\":\"a\",\"issuer\":\"b\"}".to_owned(),
+    ] {
+        let walk = Walk::of(&[T1, other]).gets(200, &bad);
+        // The same issuer is not looked for elsewhere.
+        assert!(walk.asked[1].starts_with(other), "{:?}", walk.asked);
+        assert_eq!(walk.gets(200, &good).found().issuer, Issuer::new(other));
+        let walk = Walk::of(&[T1, other]).gets(200, &bad);
+        let first = Walk::of(&[T1]).gets(200, &bad).failed().to_string();
+        // What was wrong with the first says more than that the second is not there.
+        assert_eq!(walk.gets(404, "").gets(404, "").failed().to_string(), first);
+    }
 }
 
 #[test]

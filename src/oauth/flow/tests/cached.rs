@@ -303,7 +303,12 @@ fn a_refresh_refused_for_another_reason_keeps_the_grant_until_it_is_replaced() {
 #[test]
 fn a_refused_resource_is_reported_with_what_to_try() {
     let refused = Err(TokenError::InvalidTarget(refusal("invalid_target")));
-    let end = World::signed_in(0).answering([refused]).refused();
+    let end = World::signed_in(0)
+        .answering([refused])
+        .with(|world| {
+            world.settings.resource = ResourceChoice::Given(ResourceId::new(RESOURCE));
+        })
+        .refused();
     assert!(end.asked_nobody().error().hint().contains("--resource"));
 }
 

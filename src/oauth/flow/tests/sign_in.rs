@@ -254,7 +254,7 @@ fn without_registration_the_user_is_told_to_bring_a_client() {
             world.serve(ASM, &body);
         })
         .challenged();
-    assert!(matches!(end.error(), FlowError::NoRegistration(_)));
+    assert!(matches!(end.error(), FlowError::NoRegistration { .. }));
     assert!(end.error().hint().contains("--static-oauth-client-info"));
     assert_eq!(end.did("bind"), 0);
 }

@@ -108,6 +108,42 @@ fn a_sibling_that_only_refreshed_does_not_end_the_step_up() {
 }
 
 #[test]
+fn a_401_for_want_of_a_scope_keeps_the_scopes_so_far() {
+    let challenge = |error: &str| Challenge {
+        scope: Some(scopes("write")),
+        error: Some(error.to_owned()),
+        ..Challenge::default()
+    };
+    let asked = |error| {
+        let world = World::signed_in(-1).with(|world| {
+            if let Some(grant) = &mut world.cache.grant {
+                grant.tokens.refresh_token = None;
+            }
+        });
+        let rejected = Some(world.held());
+        let challenge = challenge(error);
+        let end = world.run(Goal::Challenged {
+            rejected,
+            challenge,
+        });
+        end.world.attempts[0].scopes.join(" ")
+    };
+    assert_eq!(asked("insufficient_scope"), "read write");
+    assert_eq!(asked("invalid_token"), "write");
+}
+
+#[test]
+fn a_step_up_at_a_server_that_moved_asks_for_what_is_asked_there() {
+    let end = World::signed_in(3600)
+        .with(|world| {
+            let grant = world.cache.grant.as_mut().unwrap();
+            grant.issuer = Issuer::new("https://old.example");
+        })
+        .run(step_up(Some("admin")));
+    assert_eq!(end.world.attempts[0].scopes, scopes("admin"));
+}
+
+#[test]
 fn without_a_grant_a_step_up_is_a_first_sign_in() {
     let end = World::new().run(step_up(Some("admin")));
     assert_eq!(end.world.attempts[0].scopes, scopes("admin"));
