@@ -18,6 +18,7 @@ fn world(token: &str) -> World {
             client_id: "CLIENT".to_owned(),
             client_secret: Some(secret("CLIENT_SECRET")),
             auth_method: None,
+            ..ConfiguredClient::default()
         });
         world.settings.way = way;
     })
