@@ -142,7 +142,7 @@ impl Clients {
             client_id: info.client_id,
             client_secret: secret,
             auth_method: method,
-            assertion_key: key,
+            assertion_key: key.map(Box::new),
         })
     }
 

@@ -230,7 +230,7 @@ pub struct ConfiguredClient {
     /// How it authenticates; `None` leaves it to what the authorization server supports.
     pub auth_method: Option<AuthMethod>,
     /// What signs its assertions, in place of a secret.
-    pub assertion_key: Option<AssertionKey>,
+    pub assertion_key: Option<Box<AssertionKey>>,
 }
 
 /// A client that is described by a document which the user names (MCP 2025-11-25, Client ID Metadata
@@ -259,7 +259,7 @@ impl ClientDocument {
             client_id: self.url.clone(),
             client_secret: None,
             auth_method: None,
-            assertion_key: self.assertion_key.clone(),
+            assertion_key: self.assertion_key.clone().map(Box::new),
         };
         let client = configured.client(takes)?;
         Ok(Client {

@@ -282,7 +282,7 @@ fn with_key(members: &str) -> World {
     World::new().with(|world| {
         world.settings.client = Some(ConfiguredClient {
             client_id: "MINE".to_owned(),
-            assertion_key: Some(key()),
+            assertion_key: Some(Box::new(key())),
             ..ConfiguredClient::default()
         });
         with_members(world, members);
