@@ -382,7 +382,7 @@ fn settings(config: &Config) -> Settings {
         // An ID token is bound to no key.
         dpop: match config.use_id_token {
             true => dpop::Mode::Never,
-            false => dpop::Mode::Auto,
+            false => config.dpop,
         },
         endpoints: config.endpoints.clone(),
         audience: config.audience.clone(),

@@ -564,4 +564,37 @@ pub mod tests {
             assert!(Wire::parse(&bytes[..end]).is_err(), "{end}");
         }
     }
+
+    fn bound() -> (SignIn, ProofKey) {
+        let key = ProofKey::generate().expect("key");
+        let mut sign_in = full();
+        let tokens = &mut sign_in.grant.as_mut().expect("grant").tokens;
+        tokens.token_type = "DPoP".to_owned();
+        tokens.proof_key = Some(key.clone());
+        (sign_in, key)
+    }
+
+    #[test]
+    fn the_key_is_kept_with_the_tokens_that_are_bound_to_it() {
+        let (sign_in, key) = bound();
+        let bytes = Wire::from(&sign_in).to_bytes();
+        let text = String::from_utf8(bytes.to_vec()).expect("text");
+        assert!(text.contains(key.kept().expose()));
+        assert_eq!(read(&text), Ok(sign_in));
+    }
+
+    #[test]
+    fn tokens_without_the_key_they_are_bound_to_are_dropped_and_the_client_is_not() {
+        let (sign_in, key) = bound();
+        let bytes = Wire::from(&sign_in).to_bytes();
+        let text = String::from_utf8(bytes.to_vec()).expect("text");
+        for other in ["", "AAAA", "no base64 at all"] {
+            let damaged = text.replace(key.kept().expose(), other);
+            let back = read(&damaged).expect(other);
+            assert_eq!(back.grant, None);
+            assert_eq!(back.clients, sign_in.clients);
+        }
+        let without = text.replace("\"dpop_key\"", "\"other\"");
+        assert_eq!(read(&without).expect("without").grant, None);
+    }
 }

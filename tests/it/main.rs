@@ -13,6 +13,7 @@ mod config_file;
 mod conformance;
 mod device;
 mod doctor;
+mod dpop;
 mod elsewhere;
 mod faults;
 mod flow;

@@ -411,7 +411,7 @@ fn others() -> Vec<Row> {
                 whose: "authorization server",
                 listed: vec![evil()],
             }),
-            Some("RFC 9449 §5"),
+            Some("RFC 9449 §5.1"),
             true,
             "operator",
         ),

@@ -1,6 +1,7 @@
 //! A world for flows to run in: it performs actions the way a driver does, from prepared outcomes,
 //! and watches the rules that hold in every flow.
 
+mod binding;
 mod cached;
 mod chaos;
 mod clients;
