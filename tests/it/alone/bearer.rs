@@ -95,7 +95,7 @@ fn left_nothing(scene: &Scene, bridge: Bridge, tokens: &[&str]) {
     let ended = bridge.close();
     assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
     assert_eq!(scene.machine.opened(), [""; 0]);
-    assert_eq!(scene.machine.cached(), [PathBuf::new(); 0]);
+    assert!(scene.machine.cached().is_empty());
     for token in tokens {
         assert!(!ended.stderr.contains(token), "{}", ended.stderr);
     }

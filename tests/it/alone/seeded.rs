@@ -60,11 +60,9 @@ impl Scene {
     /// The bridge with the client in its environment.
     fn command(&self, machine: &Machine) -> Command {
         let mut command = Bridge::command(machine, self.url(), &["--debug"]);
-        let client = json!({ "client_id": "automation", "client_secret": SECRET });
-        command.env(
-            "MCP_DRAWBRIDGE_STATIC_OAUTH_CLIENT_INFO",
-            client.to_string(),
-        );
+        command
+            .env("MCP_DRAWBRIDGE_CLIENT_ID", "automation")
+            .env("MCP_DRAWBRIDGE_CLIENT_SECRET", SECRET);
         command
     }
 
