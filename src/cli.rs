@@ -7,6 +7,7 @@ mod authorization;
 mod automation;
 mod client;
 mod doctor;
+mod dpop;
 mod grants;
 mod trust;
 
@@ -19,6 +20,7 @@ use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 pub use client::ClientOptions;
+pub use dpop::DpopOptions;
 pub use grants::GrantOptions;
 
 pub use doctor::DoctorArgs;
@@ -246,6 +248,10 @@ pub struct ServerArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub rules: RuleOptions,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub dpop: DpopOptions,
 
     #[command(flatten)]
     #[allow(missing_docs)]

@@ -35,6 +35,7 @@ use crate::ids::{Issuer, ResourceId, ServerKey, ServerUrl};
 use crate::mcp::transport::Preference;
 use crate::net::client::HttpSettings;
 use crate::net::remote::Timeouts;
+use crate::oauth::dpop;
 use crate::oauth::flow::{ConfiguredEndpoints, Seed};
 use crate::oauth::known::Known;
 use crate::secret::Secret;
@@ -185,6 +186,8 @@ pub struct Config {
     pub token_params: Vec<(String, String)>,
     /// Whether codes are protected by PKCE.
     pub pkce: bool,
+    /// Whether tokens are bound to a key (RFC 9449).
+    pub dpop: dpop::Mode,
     /// What is known about servers beyond what they say.
     pub known: Known,
     /// Whether plain http to other machines is allowed.
@@ -375,6 +378,13 @@ impl Config {
         }
         base.warnings.append(&mut which.clients.warnings);
         which.check_mode(&claims, &mut base.warnings)?;
+        if which.use_id_token && auth.is_unattended() {
+            return Err(UsageError::new(format!(
+                "`--use-id-token` and {} exclude each other: there is no user whom an ID token could be about",
+                claims.first().map_or("this mode", |claim| &claim.origin)
+            ))
+            .with_hint("leave out one of them"));
+        }
         if let Some(seed) = &seed
             && which.clients.client.is_none()
         {
@@ -461,6 +471,10 @@ impl Config {
             audience: which.audience,
             token_params: which.token_params,
             pkce: !lookup.switch("disable-pkce", args.rules.disable_pkce)?,
+            dpop: match lookup.text("dpop", &args.dpop.dpop) {
+                Some(given) => given.dpop()?,
+                None => dpop::Mode::default(),
+            },
             known: match lookup.switch("no-known-servers", args.rules.no_known_servers)? {
                 true => Known::default(),
                 false => Known::BUILT_IN,

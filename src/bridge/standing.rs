@@ -205,6 +205,10 @@ impl Standing {
             };
         }
         let challenge = answer.challenge().challenge.unwrap_or_default();
+        // Another token would be refused for the same.
+        if challenge.refuses_proof && rejected.as_ref().is_some_and(Credential::is_bound) {
+            return self.later(None);
+        }
         match access.challenged(rejected, challenge).await {
             Ok(_) => {
                 self.sign_ins += 1;

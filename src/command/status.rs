@@ -10,6 +10,7 @@ use crate::config::{Status, StatusTarget};
 use crate::diag::{Diag, clean, clean_to};
 use crate::error::Error;
 use crate::ids::{ServerKey, ServerUrl};
+use crate::oauth::dpop::ProofKey;
 use crate::oauth::id_token::Account;
 use crate::oauth::sign_in::{Failures, SignIn};
 use crate::store::{Cached, Store, StoreError};
@@ -48,6 +49,9 @@ struct Entry {
     scopes: Vec<String>,
     /// When the access token ends, in seconds since the epoch.
     expires_at: Option<u64>,
+    /// The thumbprint (RFC 7638) of the key that the access token is bound to (RFC 9449), if it is to
+    /// one.
+    dpop_jkt: Option<String>,
     /// Whether another token is to be had without a person.
     refreshable: bool,
     /// When a person consented, in seconds since the epoch.
@@ -158,6 +162,7 @@ impl Entry {
             resource: None,
             scopes: Vec::new(),
             expires_at: None,
+            dpop_jkt: None,
             refreshable: false,
             granted_at: None,
             refreshed_at: None,
@@ -206,6 +211,8 @@ impl Entry {
         self.resource = grant.resource.as_ref().map(|r| clean(r.as_str()));
         self.scopes = tokens.scopes.iter().map(|scope| clean(scope)).collect();
         self.expires_at = tokens.expires_at;
+        let key = tokens.proof_key.as_ref().filter(|_| tokens.is_bound());
+        self.dpop_jkt = key.map(ProofKey::thumbprint);
         // RFC 7591 §3.2.1: a client whose secret has ended cannot use it any more.
         let lapsed = known.is_some_and(|known| known.client.has_lapsed(now));
         let renewable = tokens.refresh_token.is_some() || grant.mode.is_unattended();
@@ -307,9 +314,13 @@ fn lines(entry: &Entry, now: u64) -> Vec<(&'static str, String)> {
             true => "",
             false => ", cannot be refreshed",
         };
+        let bound = match entry.dpop_jkt {
+            Some(_) => ", bound to a key",
+            None => "",
+        };
         add(
             "access token",
-            Some(format!("{}{refresh}", entry.expiry(now))),
+            Some(format!("{}{bound}{refresh}", entry.expiry(now))),
         );
     }
     add("health", Some(entry.health.to_string()));

@@ -79,6 +79,7 @@ impl Again {
             ("client-key", &args.common.client_key),
             ("no-proxy", &args.common.no_proxy),
             ("transport", &args.transport),
+            ("dpop", &args.dpop.dpop),
         ]);
         options.extend(given_options.into_iter().flatten());
         for file in lookup.list("ca-file", &args.common.ca_file) {

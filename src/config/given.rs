@@ -15,6 +15,7 @@ use crate::cli::{self, ENV_PREFIX, UsageError};
 use crate::diag;
 use crate::ids;
 use crate::mcp::transport::Preference;
+use crate::oauth::dpop;
 use crate::secret::Secret;
 
 /// Variables of ours that stand for no option.
@@ -268,6 +269,12 @@ impl Given {
     pub fn transport(&self) -> Result<Preference, UsageError> {
         let parsed = Preference::parse(self.text.trim());
         parsed.ok_or_else(|| self.wrong(Preference::CHOICES))
+    }
+
+    /// Whether tokens are bound to a key.
+    pub fn dpop(&self) -> Result<dpop::Mode, UsageError> {
+        let parsed = dpop::Mode::from_name(self.text.trim());
+        parsed.ok_or_else(|| self.wrong("`auto`, `always` or `never`"))
     }
 
     /// A host for the redirect URI. RFC 8252 §7.3: it is on this machine, so that the

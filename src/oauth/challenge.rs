@@ -37,6 +37,8 @@ pub struct Challenge {
     /// Whether the server would take bearer tokens as well, if this challenge asks for another
     /// scheme.
     pub or_bearer: bool,
+    /// Whether it refused a proof, and not the token that came with it (RFC 9449 §7.1, §9).
+    pub refuses_proof: bool,
 }
 
 /// Something in a challenge that was left out of account.
@@ -105,6 +107,10 @@ pub fn parse_challenges<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Readin
         let (scheme, raw) = found.swap_remove(chosen);
         reading.challenge = Some(Challenge {
             or_bearer: or_bearer && scheme != Scheme::Bearer,
+            refuses_proof: matches!(
+                reading.dpop_error.as_deref(),
+                Some("use_dpop_nonce" | "invalid_dpop_proof")
+            ),
             ..raw.understand(scheme, &mut reading.remarks)
         });
     }
@@ -156,6 +162,7 @@ impl Raw {
                     algs.map(str::to_owned).collect()
                 }),
             or_bearer: false,
+            refuses_proof: false,
         }
     }
 }
@@ -498,5 +505,40 @@ mod tests {
             line.push((seed >> 8) as u8);
             parse_challenges([line.as_slice()]);
         }
+    }
+
+    #[test]
+    fn a_dpop_challenge_names_algorithms_and_what_else_would_do() {
+        let reading = read(&[
+            r#"DPoP algs="ES256  PS256", resource_metadata="https://h.example/m""#,
+            "Bearer",
+        ]);
+        let challenge = reading.challenge.unwrap();
+        assert_eq!(challenge.scheme, Scheme::Dpop);
+        let algs = vec!["ES256".to_owned(), "PS256".to_owned()];
+        assert_eq!(challenge.algs, Some(algs));
+        assert!(challenge.or_bearer && !challenge.refuses_proof);
+        let only = one(r#"DPoP algs="ES256""#);
+        assert!(!only.or_bearer);
+        // To a Bearer challenge `algs` means nothing.
+        assert_eq!(one(r#"Bearer algs="ES256""#).algs, None);
+    }
+
+    #[test]
+    fn a_refused_proof_is_found_behind_another_challenge() {
+        for (error, refused) in [
+            ("use_dpop_nonce", true),
+            ("invalid_dpop_proof", true),
+            ("invalid_token", false),
+        ] {
+            let dpop = format!(r#"DPoP error="{error}""#);
+            let metadata = r#"Bearer resource_metadata="https://h.example/m""#;
+            for lines in [vec![dpop.as_str()], vec![metadata, &dpop]] {
+                let reading = read(&lines);
+                assert_eq!(reading.dpop_error.as_deref(), Some(error));
+                assert_eq!(reading.challenge.unwrap().refuses_proof, refused);
+            }
+        }
+        assert_eq!(read(&[r#"Bearer error="use_dpop_nonce""#]).dpop_error, None);
     }
 }

@@ -39,4 +39,9 @@ impl Credential {
             scheme: Scheme::Dpop(key),
         }
     }
+
+    /// Whether it is shown with a proof.
+    pub fn is_bound(&self) -> bool {
+        matches!(self.scheme, Scheme::Dpop(_))
+    }
 }

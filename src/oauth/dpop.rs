@@ -40,6 +40,24 @@ pub enum Mode {
     Never,
 }
 
+impl Mode {
+    const ALL: [Self; 3] = [Self::Auto, Self::Always, Self::Never];
+
+    /// The name, as the user writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Always => "always",
+            Self::Never => "never",
+        }
+    }
+
+    /// The mode of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.name() == name)
+    }
+}
+
 /// The private key that tokens are bound to. It is kept with them. Clones share it; `Debug` shows
 /// no more than its thumbprint.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -95,6 +95,9 @@
 //! The network is given one more chance, from the first step that fetches something. What fails
 //! passes through `NotingFailure`, too, and a token that still works is used while it lasts.
 //!
+//! Where a configured refresh token stands in for a person, it is handed in once at `Granting`; from
+//! then on the way is that of a refresh, and where that leads to `AwaitingTurn` it ends instead.
+//!
 //! What fails with the lock of the sign-in held passes through `NotingFailure`, so that those who
 //! waited for it fail with it; the same holds for a refresh.
 //!
@@ -110,6 +113,7 @@ mod client;
 mod device;
 mod error;
 mod event;
+mod id_token;
 mod settings;
 mod sign_in;
 mod trace;
@@ -326,6 +330,9 @@ impl Flow {
     pub fn step(mut self, mut event: Event, now: u64) -> (Self, Action) {
         let state = std::mem::replace(&mut self.state, State::Ended);
         self.admit(&mut event);
+        if self.settings.use_id_token {
+            event = id_token::presented(event);
+        }
         self.check_bound(&state, &event);
         let (state, action) = match self.next(state, event, now) {
             (_, Action::Fail(error)) if self.concerns_others(&error) => self.note_failure(error),

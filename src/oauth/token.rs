@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::credential::Credential;
 use super::dpop::{self, Binding, ProofKey};
+use super::id_token;
 use super::mode::AuthMode;
 use crate::ids::{Issuer, ResourceId};
 use crate::secret::Secret;
@@ -45,6 +46,8 @@ pub enum UnusableToken {
     NotBound,
     /// The token cannot stand in a header field.
     Characters,
+    /// There is no ID token, which is to be sent in its place.
+    NoIdToken,
 }
 
 impl fmt::Display for UnusableToken {
@@ -52,7 +55,10 @@ impl fmt::Display for UnusableToken {
         match self {
             Self::Type(kind) => write!(f, "it issued a token of the type `{kind}`, not `Bearer`"),
             Self::NotBound => f.write_str(
-                "it issued a bearer token, where a token bound to a key (RFC 9449) is required",
+                "it issued a bearer token, where one that is bound to a key (DPoP, RFC 9449 §5) is required",
+            ),
+            Self::NoIdToken => f.write_str(
+                "it issued no ID token that could be sent in place of the access token, as `--use-id-token` wants it",
             ),
             Self::Characters => {
                 f.write_str("it issued a token with characters that no header can carry")
@@ -62,6 +68,18 @@ impl fmt::Display for UnusableToken {
 }
 
 impl TokenSet {
+    /// The tokens with the ID token in place of the access token: it ends when it says so itself
+    /// (OpenID Connect Core §2), and is bound to no key.
+    pub fn with_id_token(mut self) -> Result<Self, UnusableToken> {
+        let id_token = self.id_token.clone().ok_or(UnusableToken::NoIdToken)?;
+        let ends = id_token::expires_at(&id_token).ok_or(UnusableToken::NoIdToken)?;
+        self.access_token = id_token;
+        self.expires_at = Some(ends);
+        self.token_type = "Bearer".to_owned();
+        self.proof_key = None;
+        Ok(self)
+    }
+
     /// Whether the access token is bound to a key.
     pub fn is_bound(&self) -> bool {
         // RFC 6749 §5.1: the type is compared without regard to case.
@@ -347,5 +365,50 @@ mod tests {
             let checked = set.clone().checked(None);
             assert_eq!(checked, Err(UnusableToken::Characters), "{token:?}");
         }
+    }
+
+    #[test]
+    fn a_bound_token_is_taken_only_where_it_was_asked_for() {
+        let key = ProofKey::generate().unwrap();
+        let binding = |required| Binding {
+            key: key.clone(),
+            required,
+        };
+        let of_type = |kind: &str| TokenSet {
+            token_type: kind.to_owned(),
+            ..tokens(None)
+        };
+        let bound = of_type("dpop").checked(Some(&binding(true))).unwrap();
+        assert_eq!(bound.proof_key, Some(key.clone()));
+        let unknown = Err(UnusableToken::Type("DPoP".to_owned()));
+        assert_eq!(of_type("DPoP").checked(None), unknown);
+        let lax = of_type("Bearer").checked(Some(&binding(false))).unwrap();
+        assert!(!lax.is_bound() && lax.proof_key == Some(key.clone()));
+        let strict = of_type("Bearer").checked(Some(&binding(true)));
+        assert_eq!(strict, Err(UnusableToken::NotBound));
+        let unusable = TokenSet {
+            access_token: Secret::new("a b\n"),
+            ..of_type("DPoP")
+        };
+        let checked = unusable.checked(Some(&binding(true)));
+        assert_eq!(checked, Err(UnusableToken::Characters));
+    }
+
+    #[test]
+    fn a_token_is_shown_as_its_type_says() {
+        let key = ProofKey::generate().unwrap();
+        let with = |kind: &str, proof_key| {
+            let mut grant = grant(None);
+            grant.tokens.token_type = kind.to_owned();
+            grant.tokens.proof_key = proof_key;
+            grant.credential()
+        };
+        let token = tokens(None).access_token;
+        let bound = Credential::bound(token.clone(), key.clone());
+        assert_eq!(with("DPOP", Some(key.clone())), bound);
+        let bearer = Credential::bearer(token);
+        assert_eq!(with("Bearer", Some(key)), bearer);
+        assert_eq!(with("bearer", None), bearer);
+        assert!(bound.is_bound() && !bearer.is_bound());
     }
 }

@@ -58,6 +58,9 @@ pub struct Wire {
     client: BTreeMap<String, WireClient>,
     #[serde(skip_serializing_if = "WireFailures::is_empty")]
     failures: WireFailures,
+    /// What tells the configured refresh tokens that were used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    seeds: Vec<String>,
     #[serde(flatten)]
     unknown: Map<String, Value>,
 }
@@ -258,6 +261,7 @@ impl TryFrom<Wire> for SignIn {
                 refresh: wire.failures.refresh.map(Into::into),
                 sign_in: wire.failures.sign_in.map(Into::into),
             },
+            seeds: wire.seeds,
         })
     }
 }
@@ -363,6 +367,7 @@ impl From<&SignIn> for Wire {
             refresh: sign_in.failures.refresh.as_ref().map(Into::into),
             sign_in: sign_in.failures.sign_in.as_ref().map(Into::into),
         };
+        wire.seeds = sign_in.seeds.clone();
         wire
     }
 }
@@ -460,6 +465,7 @@ pub mod tests {
                     transient: false,
                 }),
             },
+            seeds: vec!["MARK_1".to_owned()],
         }
     }
 
@@ -498,6 +504,7 @@ pub mod tests {
             "requested_scopes",
             "client",
             "failures",
+            "seeds",
         ];
         assert!(order.windows(2).all(|pair| at(pair[0]) < at(pair[1])));
     }
@@ -556,5 +563,38 @@ pub mod tests {
         for end in 0..bytes.len() - 2 {
             assert!(Wire::parse(&bytes[..end]).is_err(), "{end}");
         }
+    }
+
+    fn bound() -> (SignIn, ProofKey) {
+        let key = ProofKey::generate().expect("key");
+        let mut sign_in = full();
+        let tokens = &mut sign_in.grant.as_mut().expect("grant").tokens;
+        tokens.token_type = "DPoP".to_owned();
+        tokens.proof_key = Some(key.clone());
+        (sign_in, key)
+    }
+
+    #[test]
+    fn the_key_is_kept_with_the_tokens_that_are_bound_to_it() {
+        let (sign_in, key) = bound();
+        let bytes = Wire::from(&sign_in).to_bytes();
+        let text = String::from_utf8(bytes.to_vec()).expect("text");
+        assert!(text.contains(key.kept().expose()));
+        assert_eq!(read(&text), Ok(sign_in));
+    }
+
+    #[test]
+    fn tokens_without_the_key_they_are_bound_to_are_dropped_and_the_client_is_not() {
+        let (sign_in, key) = bound();
+        let bytes = Wire::from(&sign_in).to_bytes();
+        let text = String::from_utf8(bytes.to_vec()).expect("text");
+        for other in ["", "AAAA", "no base64 at all"] {
+            let damaged = text.replace(key.kept().expose(), other);
+            let back = read(&damaged).expect(other);
+            assert_eq!(back.grant, None);
+            assert_eq!(back.clients, sign_in.clients);
+        }
+        let without = text.replace("\"dpop_key\"", "\"other\"");
+        assert_eq!(read(&without).expect("without").grant, None);
     }
 }

@@ -3,6 +3,7 @@
 mod accounts;
 mod ahead;
 mod alive;
+mod alone;
 mod cache;
 mod cli;
 mod clients;
@@ -12,6 +13,7 @@ mod config_file;
 mod conformance;
 mod device;
 mod doctor;
+mod dpop;
 mod elsewhere;
 mod faults;
 mod flow;

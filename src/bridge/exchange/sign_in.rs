@@ -59,8 +59,19 @@ impl Exchange {
         if !may_ask || self.sign_ins >= access.renewals() {
             return Err(self.refused(&access.refused(), 401));
         }
-        self.sign_ins += 1;
         let challenge = challenge.unwrap_or_default();
+        // Another token would be refused for the same.
+        if challenge.refuses_proof && self.credential.as_ref().is_some_and(Credential::is_bound) {
+            let server = &self.wire.server;
+            let detail = format!(
+                "`{server}` refuses the proof that goes with the token (RFC 9449 §7.1); check the clock of this machine"
+            );
+            return Err(Ended::Failed(Failure {
+                status: Some(401),
+                ..Failure::new(Stage::Auth, false, detail)
+            }));
+        }
+        self.sign_ins += 1;
         let rejected = self.credential.take();
         self.while_signing_in(&access, 401, access.challenged(rejected, challenge))
             .await

@@ -90,6 +90,7 @@ impl Remote {
             ..Client::default()
         };
         SignIn {
+            seeds: Vec::new(),
             failures: Default::default(),
             // The addresses that it named are on this machine, too.
             server: "http://127.0.0.1:1/mcp".to_owned(),

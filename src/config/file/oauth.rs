@@ -30,7 +30,7 @@ enum Says {
 }
 
 /// What the object may hold, and what that means: a line for each member.
-const MEMBERS: [(&str, Says); 33] = [
+const MEMBERS: [(&str, Says); 34] = [
     ("client_id", Says::Client),
     ("client_secret", Says::Client),
     ("token_endpoint_auth_method", Says::Client),
@@ -56,6 +56,7 @@ const MEMBERS: [(&str, Says); 33] = [
     ("resource", Says::Option("resource")),
     ("audience", Says::Option("audience")),
     ("use_pkce", Says::Not("disable-pkce")),
+    ("dpop", Says::Option("dpop")),
     ("extra_auth_params", Says::Option("authorize-param")),
     ("extra_token_params", Says::Option("token-param")),
     ("grant", Says::Grant),

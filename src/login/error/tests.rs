@@ -138,7 +138,7 @@ fn discovery() -> Vec<Row> {
         ),
         (
             D::Document {
-                url: url(),
+                url: Box::new(url()),
                 reason: "it has no `issuer`".to_owned(),
                 rule: Some("RFC 8414 §2"),
             },
@@ -411,7 +411,7 @@ fn others() -> Vec<Row> {
                 whose: "authorization server",
                 listed: vec![evil()],
             }),
-            Some("RFC 9449 §5"),
+            Some("RFC 9449 §5.1"),
             true,
             "operator",
         ),

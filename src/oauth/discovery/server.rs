@@ -314,7 +314,7 @@ fn read(
     rules: Rules<'_>,
 ) -> Result<AuthorizationServer, DiscoveryError> {
     let breaks = |rule, reason: &str| DiscoveryError::Document {
-        url: url.clone(),
+        url: Box::new(url.clone()),
         reason: reason.to_owned(),
         rule: Some(rule),
     };

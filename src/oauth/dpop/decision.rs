@@ -80,6 +80,16 @@ pub enum DpopError {
 }
 
 impl DpopError {
+    /// The rule that it goes by.
+    pub fn rule(&self) -> &'static str {
+        match self {
+            Self::Forbidden(Demand::Resource) => "RFC 9728 §2",
+            Self::Forbidden(Demand::Client) => "RFC 9449 §5.2",
+            Self::Forbidden(_) => "RFC 9449 §7.1",
+            Self::NotOffered(_) | Self::Algorithms { .. } => "RFC 9449 §5.1",
+        }
+    }
+
     /// What the user does next.
     pub fn hint(&self) -> &'static str {
         match self {
@@ -99,11 +109,11 @@ impl fmt::Display for DpopError {
         match self {
             Self::Forbidden(demand) => write!(
                 f,
-                "`--dpop never` forbids tokens that are bound to a key (RFC 9449), but {demand}"
+                "`--dpop never` forbids tokens that are bound to a key, but {demand}"
             ),
             Self::NotOffered(demand) => write!(
                 f,
-                "{demand}, but the authorization server's metadata has no `dpop_signing_alg_values_supported`, so it binds no tokens to a key (RFC 9449)"
+                "{demand}, but the authorization server's metadata has no `dpop_signing_alg_values_supported`, so it binds no tokens to a key"
             ),
             Self::Algorithms { whose, listed } => write!(
                 f,

@@ -28,7 +28,7 @@ enum Decision {
 
 impl Flow {
     fn decide(&self, cached: &SignIn, now: u64) -> Decision {
-        if self.unattended().is_some() {
+        if self.unattended().is_some() && !self.has_sprouted(cached) {
             return self.decide_unattended(cached, now);
         }
         let Some(grant) = self.own_grant(cached) else {
@@ -75,6 +75,10 @@ impl Flow {
                 }
             }
             (Goal::SignIn { since, .. }, _) if self.is_newer(grant, *since) => use_it(),
+            // Nobody can be asked, so that it still works is all there is to show.
+            (Goal::SignIn { .. }, _) if can_refresh && self.unattended().is_some() => {
+                Decision::Refresh(grant.clone(), RefreshReason::EndsIn(ends_in(grant, now)))
+            }
             (Goal::SignIn { .. }, _) => Decision::Ask,
         }
     }
@@ -306,6 +310,7 @@ impl Flow {
     pub(super) fn without_token(&mut self, cached: &SignIn, now: u64) -> Move {
         match self.goal {
             Goal::Silent | Goal::Renew { .. } => done(None),
+            _ if self.seed().is_some() => fail(self.withered(now)),
             _ => {
                 if let Err(error) = self.may_ask(cached, now) {
                     return fail(error);

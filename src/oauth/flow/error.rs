@@ -123,22 +123,22 @@ impl FlowError {
             }
             Self::RedirectUri(_) => Some("RFC 6749 §3.1.2"),
             Self::ClientAuth(_) => Some("RFC 8414 §2"),
-            Self::Dpop(_) => Some("RFC 9449 §5"),
             Self::Forbidden(_) => Some("RFC 9728 §7.7"),
             Self::ScopesNotGranted(_) => {
                 Some("MCP 2025-11-25, Authorization, Step-Up Authorization Flow")
             }
             Self::NoDeviceGrant(_) => Some("RFC 8628 §4"),
+            Self::Dpop(error) => Some(error.rule()),
             // Theirs stand in the reason.
             Self::RefreshElsewhere(_) | Self::SignInElsewhere(_) => None,
             Self::Store(_)
             | Self::Lock(_)
             | Self::SignInLock(_)
+            | Self::ProofKey(_)
             | Self::Callback(_)
             | Self::TimedOut(_)
             | Self::TooManyAttempts
             | Self::NotConfirmed(_)
-            | Self::ProofKey(_)
             | Self::Unexpected { .. } => None,
         }
     }
@@ -229,6 +229,9 @@ fn token_hint(error: &TokenError) -> &'static str {
     match error {
         TokenError::InvalidTarget(_) => TARGET_HINT,
         TokenError::InvalidScope(_) => SCOPE_HINT,
+        TokenError::Refused(refusal) if refusal.is_about_proof() => {
+            "check the clock of this machine; `--dpop never` does without such proofs, if the server allows it"
+        }
         TokenError::ClientDead(_) => "check the client with `--static-oauth-client-info`",
         TokenError::Unavailable(_) | TokenError::Unusable(_) => {
             "you are still signed in; try again later"

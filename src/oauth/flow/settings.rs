@@ -1,6 +1,9 @@
 //! What the user decided about signing in to one server.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::FlowError;
@@ -56,8 +59,6 @@ pub struct Settings {
     pub pkce: bool,
     /// What is known about servers beyond what they say.
     pub known: Known,
-    /// The refresh token to begin with; no person is asked then.
-    pub seed: Option<Seed>,
     /// Whether the ID token is sent in place of the access token.
     pub use_id_token: bool,
 }
@@ -69,6 +70,16 @@ pub struct Seed {
     pub refresh_token: Secret,
     /// Where it stands, as in "the refresh token in …".
     pub origin: String,
+}
+
+impl Seed {
+    /// What tells it from others, and does not tell what it is.
+    pub fn mark(&self) -> String {
+        let mut digest = Sha256::new();
+        digest.update(b"seeded refresh token\0");
+        digest.update(self.refresh_token.expose());
+        URL_SAFE_NO_PAD.encode(&digest.finalize()[..16])
+    }
 }
 
 impl Settings {
@@ -133,6 +144,8 @@ pub enum Unattended {
     Enterprise(IdentityProvider),
     /// What the platform says of the workload (RFC 7523 §2.1).
     Workload,
+    /// A refresh token that the user configured, and those that follow it (RFC 6749 §6).
+    Seeded(Seed),
 }
 
 impl Unattended {
@@ -142,6 +155,7 @@ impl Unattended {
             Self::ClientCredentials => AuthMode::ClientCredentials,
             Self::Enterprise(_) => AuthMode::Enterprise,
             Self::Workload => AuthMode::Workload,
+            Self::Seeded(_) => AuthMode::Seeded,
         }
     }
 }

@@ -262,6 +262,11 @@ impl Flow {
             }
             _ => sources.initial(),
         };
+        if self.settings.use_id_token {
+            // OpenID Connect Core §3.1.2.1: without it there is no ID token.
+            let openid = ["openid".to_owned()];
+            plan.scopes = scope::union([plan.scopes.as_slice(), &openid]);
+        }
         Ok(plan)
     }
 
@@ -284,7 +289,7 @@ impl Flow {
         match &settings.way {
             Way::Browser => self.bind(plan, now),
             Way::Device => self.approach_by_device(plan, now),
-            Way::Unattended(unattended) => self.approach_unattended(plan, unattended),
+            Way::Unattended(unattended) => self.approach_unattended(plan, unattended, now),
         }
     }
 

@@ -1,11 +1,13 @@
 //! A world for flows to run in: it performs actions the way a driver does, from prepared outcomes,
 //! and watches the rules that hold in every flow.
 
+mod binding;
 mod cached;
 mod chaos;
 mod clients;
 mod device;
 mod lapsed;
+mod seeded;
 mod shared;
 mod sign_in;
 mod step_up;
@@ -522,6 +524,7 @@ fn describe(action: &Action) -> String {
             Amendment::DropGrant { .. } => "drop grant".to_owned(),
             Amendment::DropClient(..) => "drop client".to_owned(),
             Amendment::PutGrant(..) => "put grant".to_owned(),
+            Amendment::PutSeeded(..) => "put seeded".to_owned(),
             Amendment::NoteFailure { .. } => "note failure".to_owned(),
         },
         Action::RequestToken { request, after } => match request.grant {
@@ -580,7 +583,6 @@ fn settings() -> Settings {
         token_params: Vec::new(),
         pkce: true,
         known: Known::default(),
-        seed: None,
         use_id_token: false,
     }
 }
@@ -651,6 +653,7 @@ fn known(client: Client) -> KnownClient {
 
 fn sign_in(ends_in: i64) -> SignIn {
     SignIn {
+        seeds: Vec::new(),
         server: "https://m.example/mcp".to_owned(),
         grant: Some(grant(ends_in)),
         clients: BTreeMap::from([(Issuer::new(ISSUER), known(client("OLD_CLIENT")))]),

@@ -83,6 +83,22 @@ async fn sign_in_is_found_by_the_next_process_and_gone_after_removal() {
 }
 
 #[tokio::test]
+async fn a_lost_key_is_told_of_once() {
+    let f = Fixture::new();
+    let lock = f.lock().await;
+    f.store.write(&lock, &full()).expect("write");
+    f.put(&f.text().replacen("\"bearer\"", "\"DPoP\"", 1));
+    for told in [1, 0] {
+        let Cached::Present(sign_in) = f.read() else {
+            panic!("nothing was read");
+        };
+        assert!(sign_in.grant.is_none() && !sign_in.clients.is_empty());
+        let warnings = f.store.take_warnings();
+        assert_eq!(warnings.len(), told, "{warnings:?}");
+    }
+}
+
+#[tokio::test]
 async fn members_we_do_not_know_survive_a_rewrite() {
     let f = Fixture::new();
     let lock = f.lock().await;

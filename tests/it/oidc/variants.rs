@@ -76,6 +76,41 @@ fn a_server_without_registration_and_a_configured_client_with_a_secret() {
 }
 
 #[test]
+fn a_server_that_binds_tokens_to_a_key() {
+    for (dpop, nonces) in [
+        (Dpop::Required, false),
+        (Dpop::Required, true),
+        (Dpop::Optional, true),
+    ] {
+        let switches = Switches {
+            dpop,
+            nonces,
+            ..Switches::default()
+        };
+        // Where it is optional, only the user says that it is to be done.
+        let scene = Scene::new(&switches, &["--dpop", "always"]);
+        each_day_passes(&scene, REGISTERED, SIGN_IN);
+        let counts = scene.provider.counts();
+        assert_eq!(counts.proofs_refused, 0);
+        assert!(counts.proofs > 0 && (counts.nonces_asked > 0) == nonces);
+        assert_eq!(super::cached(&scene.machine)["token_type"], "dpop");
+    }
+}
+
+#[test]
+fn a_server_that_demands_bound_tokens_gets_them_unasked() {
+    let switches = Switches {
+        dpop: Dpop::Required,
+        nonces: true,
+        ..Switches::default()
+    };
+    let scene = Scene::new(&switches, &[]);
+    scene.costs("cold", REGISTERED, || scene.call());
+    scene.costs("warm", NOTHING, || scene.call());
+    assert_eq!(scene.provider.counts().proofs_refused, 0);
+}
+
+#[test]
 fn a_server_without_registration_and_a_configured_client_with_a_key() {
     let public: Value = serde_json::from_str(crate::clients::PUBLIC_KEY).expect("JSON");
     let mut client = public_client();
