@@ -34,7 +34,7 @@ pub(super) enum Then {
 
 impl Keyless {
     /// Has a key made.
-    pub(super) fn new(plan: Plan, client: Client, then: Then) -> Move {
+    pub(super) fn make_key(plan: Plan, client: Client, then: Then) -> Move {
         let keyless = Self { plan, client, then };
         (State::MakingKey(Box::new(keyless)), Action::MakeKey)
     }

@@ -83,7 +83,7 @@ impl Flow {
         };
         match self.bind_tokens(&mut plan, &client) {
             Ok(true) => {}
-            Ok(false) => return Keyless::new(plan, client, Then::Code),
+            Ok(false) => return Keyless::make_key(plan, client, Then::Code),
             Err(error) => return fail(error),
         }
         let request = Box::new(DeviceRequest {

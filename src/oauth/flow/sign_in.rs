@@ -527,7 +527,7 @@ impl Flow {
             Ok(true) => {}
             Ok(false) => {
                 let bound = bound.clone();
-                return Keyless::new(plan, client, Then::Browser { bound, probe });
+                return Keyless::make_key(plan, client, Then::Browser { bound, probe });
             }
             Err(error) => return fail(error),
         }

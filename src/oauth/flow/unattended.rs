@@ -206,7 +206,7 @@ impl Flow {
     pub(super) fn send_client(&mut self, mut plan: Plan, client: Client, now: u64) -> Move {
         match self.bind_tokens(&mut plan, &client) {
             Ok(true) => {}
-            Ok(false) => return Keyless::new(plan, client, Then::Unattended),
+            Ok(false) => return Keyless::make_key(plan, client, Then::Unattended),
             Err(error) => return fail(error),
         }
         let errand = Box::new(Errand {

@@ -19,7 +19,6 @@ fn world(token: &str) -> World {
             client_secret: Some(secret("CLIENT_SECRET")),
             assertion_key: None,
             auth_method: None,
-            ..ConfiguredClient::default()
         });
         world.settings.way = way;
     })
