@@ -148,6 +148,9 @@ impl Access {
     pub fn refused(&self) -> AccessError {
         let (what, hint) = match self {
             Self::Header => ("the configured `Authorization` header", "check its value"),
+            Self::Login(login) if !login.asks() => {
+                ("the token that was issued for it", "tell its operator")
+            }
             Self::Login(_) => (
                 "the token it was given",
                 "sign in again with `mcp-drawbridge login`",
@@ -171,7 +174,7 @@ impl Access {
 
     /// Whether a person may be asked for something.
     pub fn asks(&self) -> bool {
-        matches!(self, Self::Login(_))
+        self.login().is_some_and(Login::asks)
     }
 
     /// Who signs in, where that is the way.

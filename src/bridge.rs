@@ -56,6 +56,8 @@ pub struct Wire {
     pub access: Access,
     /// What is known of the server from earlier; `None` if nothing is kept.
     pub memory: Option<Memory>,
+    /// Who else wants to know what the server says of itself, and over which transport.
+    pub observer: Option<mpsc::UnboundedSender<(ServerRecord, Transport)>>,
     /// Which transports may be used.
     pub transport: Preference,
     /// The server's name, for messages.
@@ -105,6 +107,7 @@ pub async fn run(wire: Wire, tokens: Option<login::Task>, lines: Lines, output: 
         relay: Relay::new(wire.server.clone())
             .over(wire.transport, known)
             .remembering(record)
+            .without_person(!wire.access.asks())
             .keeping_alive(wire.keep_alive),
         standing: wire.access.login().map(Login::standing),
         wire: Arc::new(wire),

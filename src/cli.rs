@@ -5,6 +5,7 @@
 
 mod authorization;
 mod automation;
+mod client;
 mod doctor;
 mod grants;
 mod trust;
@@ -17,6 +18,7 @@ pub use automation::{BearerOptions, SeedOptions};
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+pub use client::ClientOptions;
 pub use grants::GrantOptions;
 
 pub use doctor::DoctorArgs;
@@ -341,6 +343,10 @@ pub struct WhichOptions {
     /// code_challenge_method.
     #[arg(long, value_name = "KEY=VALUE", hide_short_help = true)]
     pub authorize_param: Vec<String>,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub client: ClientOptions,
 
     #[command(flatten)]
     #[allow(missing_docs)]

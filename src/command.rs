@@ -42,10 +42,12 @@ fn remote(config: &Config, http: Connections) -> Remote {
 /// A private key that others can read is theirs as well. It is the user's own file, so it is left as
 /// it is.
 fn check_key_file(config: &Config, diag: &Diag) {
-    let Some(path) = &config.key_file else {
-        return;
-    };
-    if std::fs::metadata(path).is_ok_and(|found| store::exposure(&found).is_some()) {
+    let files = [&config.key_file, &config.assertion_key_file];
+    for path in files.into_iter().flatten() {
+        let is_exposed = |found| store::exposure(&found).is_some();
+        if !std::fs::metadata(path).is_ok_and(is_exposed) {
+            continue;
+        }
         diag.warn(format_args!(
             "other users can read the private key in `{}`; take their rights away, as with `chmod 600`",
             path.display()

@@ -6,6 +6,7 @@
 
 mod again;
 mod automation;
+mod client;
 mod endpoints;
 mod file;
 mod given;
@@ -41,7 +42,7 @@ use crate::secret_command::SecretCommand;
 use grants::Grants;
 use mode::Claim;
 
-pub use crate::oauth::flow::ConfiguredClient;
+pub use crate::oauth::flow::{ClientDocument, ConfiguredClient};
 pub use crate::oauth::mode::AuthMode;
 pub use again::Again;
 use file::{Entry, File, Need, Target};
@@ -135,6 +136,8 @@ pub struct Config {
     pub cookies: bool,
     /// The file with the private key of the client certificate.
     pub key_file: Option<PathBuf>,
+    /// The file with the private key of the client's assertions.
+    pub assertion_key_file: Option<PathBuf>,
     /// The remote server.
     pub server: ServerUrl,
     /// The name under which the sign-in is cached.
@@ -160,6 +163,10 @@ pub struct Config {
     pub auth_timeout: Duration,
     /// The client to use instead of registering one.
     pub client: Option<ConfiguredClient>,
+    /// The client to use in place of a registration where the server takes such ones.
+    pub document: Option<ClientDocument>,
+    /// What lets a client register where not everybody may.
+    pub initial_access_token: Option<Secret>,
     /// Members to merge over the registration request.
     pub client_metadata: Map<String, Value>,
     /// Which `resource` OAuth requests name.
@@ -248,6 +255,10 @@ pub struct Logout {
     pub target: LogoutTarget,
     /// Whether plain http to other machines is allowed.
     pub allow_http: bool,
+    /// The client whose tokens are revoked, with what proves it: no secret of the user's is cached.
+    pub client: Option<ConfiguredClient>,
+    /// The same, for a client that a document describes.
+    pub document: Option<ClientDocument>,
 }
 
 /// Which sign-ins `logout` ends.
@@ -359,15 +370,26 @@ impl Config {
             &which.grants,
         )?;
         let auth = mode::choose(&claims)?;
+        if let Some(error) = which.clients.missing.take() {
+            return Err(error);
+        }
+        base.warnings.append(&mut which.clients.warnings);
         which.check_mode(&claims, &mut base.warnings)?;
+        if which.use_id_token && auth.is_unattended() {
+            return Err(UsageError::new(format!(
+                "`--use-id-token` and {} exclude each other: there is no user whom an ID token could be about",
+                claims.first().map_or("this mode", |claim| &claim.origin)
+            ))
+            .with_hint("leave out one of them"));
+        }
         if let Some(seed) = &seed
-            && which.client.is_none()
+            && which.clients.client.is_none()
         {
             return Err(UsageError::new(format!(
                 "the refresh token in {} is of no use without the client that it was issued to",
                 seed.origin
             ))
-            .with_hint("give it with `--static-oauth-client-info`"));
+            .with_hint("give it with `--client-id`"));
         }
         if disabled && matches!(which.resource, Resource::Given(_)) {
             base.warnings
@@ -402,7 +424,8 @@ impl Config {
                     .to_owned(),
             );
         }
-        endpoints::check(which.endpoints.as_ref(), auth, which.client.is_some())?;
+        let has_client = which.clients.client.is_some() || which.clients.document.is_some();
+        endpoints::check(which.endpoints.as_ref(), auth, has_client)?;
         let mut http = network::http_settings(&args.common, around, &lookup, &mut base.warnings)?;
         http.policy.server = Some(server.url().clone());
         if http.ipv4 && matches!(server.url().host(), Some(Host::Ipv6(_))) {
@@ -439,14 +462,17 @@ impl Config {
             },
             unattended: which.grants.way(
                 auth,
-                which.client.as_ref(),
+                which.clients.client.as_ref(),
                 &args.which.grants,
                 &lookup,
             )?,
             bearer: bearer.map(|(source, _)| source),
             seed,
             use_id_token: which.use_id_token,
-            client: which.client,
+            client: which.clients.client,
+            document: which.clients.document,
+            initial_access_token: which.clients.initial_access_token,
+            assertion_key_file: which.clients.key_file,
             client_metadata: which.client_metadata,
             issuer,
             scopes: which.scopes,
@@ -519,6 +545,8 @@ impl Logout {
             http,
             target,
             allow_http: which.allow_http,
+            client: which.clients.client,
+            document: which.clients.document,
         })
     }
 }

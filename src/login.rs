@@ -30,7 +30,7 @@ use crate::net::connections::Connections;
 use crate::oauth::challenge::Challenge;
 use crate::oauth::credential::Credential;
 use crate::oauth::dpop;
-use crate::oauth::flow::{Goal, Redirect, ResourceChoice, Settings, Way};
+use crate::oauth::flow::{Goal, Redirect, ResourceChoice, Settings, Unattended, Way};
 use crate::oauth::invitation::{Invitation, Standing, pasted_query};
 use crate::oauth::token::{Freshness, Grant};
 use crate::store::{Store, StoreError};
@@ -45,6 +45,9 @@ pub use survey::{Seen, Survey};
 pub use trace::Trace;
 pub use visitor::BringError;
 use visitor::Pasted;
+
+/// What is said where the ID token takes the place of the access token.
+const ID_TOKEN_NOTE: &str = "`--use-id-token`: the server gets the ID token in place of the access token, which no specification has; whoever reads it learns who you are, and may pass for you where ID tokens are taken";
 
 /// Requests to the task that may wait.
 const QUEUE: usize = 64;
@@ -127,6 +130,9 @@ impl Login {
         if let Some(unwritable) = unwritable {
             diag.warn(unwritable);
         }
+        if config.use_id_token {
+            diag.warn(ID_TOKEN_NOTE);
+        }
         let rim = Arc::new(Rim {
             settings: Arc::new(settings(config)),
             key: config.key.clone(),
@@ -161,6 +167,11 @@ impl Login {
             rim,
         };
         Ok((login, task))
+    }
+
+    /// Whether a person may be asked for something.
+    pub fn asks(&self) -> bool {
+        !matches!(self.rim.settings.way, Way::Unattended(_))
     }
 
     /// What a person has to do now, and every change of it.
@@ -341,6 +352,8 @@ fn settings(config: &Config) -> Settings {
     Settings {
         server: config.server.clone(),
         client: config.client.clone(),
+        document: config.document.clone(),
+        initial_access_token: config.initial_access_token.clone(),
         client_metadata: config.client_metadata.clone(),
         resource: match &config.resource {
             Resource::Discovered => ResourceChoice::Discovered,
@@ -351,6 +364,10 @@ fn settings(config: &Config) -> Settings {
         authorize_params: config.authorize_params.clone(),
         way: match (&config.unattended, config.auth) {
             (Some(unattended), _) => Way::Unattended(unattended.way.clone()),
+            (None, AuthMode::Seeded) => match &config.seed {
+                Some(seed) => Way::Unattended(Unattended::Seeded(seed.clone())),
+                None => Way::Browser,
+            },
             (None, AuthMode::Device) => Way::Device,
             (None, _) => Way::Browser,
         },
@@ -362,13 +379,16 @@ fn settings(config: &Config) -> Settings {
         auth_timeout: config.auth_timeout.as_secs().max(1),
         allow_missing_pkce_metadata: config.allow_missing_pkce_metadata,
         issuer: config.issuer.clone(),
-        dpop: dpop::Mode::Auto,
+        // An ID token is bound to no key.
+        dpop: match config.use_id_token {
+            true => dpop::Mode::Never,
+            false => dpop::Mode::Auto,
+        },
         endpoints: config.endpoints.clone(),
         audience: config.audience.clone(),
         token_params: config.token_params.clone(),
         pkce: config.pkce,
         known: config.known,
-        seed: config.seed.clone(),
         use_id_token: config.use_id_token,
     }
 }

@@ -1,5 +1,6 @@
 //! The OAuth rules. Decides, without IO, clock or randomness.
 
+pub mod assertion;
 pub mod authorize;
 pub mod challenge;
 pub mod credential;

@@ -42,6 +42,10 @@ impl Bridge {
                     transport,
                     detected,
                 } => {
+                    if let Some(observer) = &self.wire.observer {
+                        // Who has gone away wants to know nothing.
+                        let _ = observer.send(((*record).clone(), transport));
+                    }
                     if let Some(memory) = &self.wire.memory {
                         memory.keep(*record, transport, detected, self.wire.diag.clone());
                     }

@@ -29,6 +29,7 @@ pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
         remote: super::remote(config, http),
         access,
         memory,
+        observer: None,
         transport: config.transport,
         server: config.server.host(),
         diag,

@@ -51,6 +51,10 @@ async fn sign_in(config: &Config, diag: &Diag) -> Result<(), Error> {
     let outcome = tokio::select! {
         outcome = login.sign_in(challenge) => outcome,
         never = async {
+            // There is nothing to paste where nobody is sent anywhere.
+            if !login.asks() {
+                std::future::pending::<()>().await;
+            }
             paste::take_over_stdin(&login, &config.again, &diag).await;
             std::future::pending().await
         } => never,
@@ -73,11 +77,18 @@ fn account(config: &Config, grant: &Grant) -> Option<Account> {
 }
 
 fn granted(config: &Config, grant: &Grant, account: Option<&Account>, now: u64) -> String {
-    let mut text = format!("signed in to `{}`\n", config.server.host());
+    let host = config.server.host();
+    let mut text = match grant.mode.is_unattended() {
+        true => format!("got a token for `{host}`\n"),
+        false => format!("signed in to `{host}`\n"),
+    };
     // Writing to a String cannot fail.
     let _ = writeln!(text, "  name     {}", config.key);
     if let Some(label) = account.and_then(Account::label) {
         let _ = writeln!(text, "  account  {label}");
+    }
+    if grant.mode != AuthMode::OAuth {
+        let _ = writeln!(text, "  mode     {}", grant.mode);
     }
     let _ = writeln!(text, "  issuer   {}", clean(grant.issuer.as_str()));
     let scopes = match grant.tokens.scopes.is_empty() {
@@ -89,9 +100,9 @@ fn granted(config: &Config, grant: &Grant, account: Option<&Account>, now: u64) 
         Some(at) => format!("in {}", duration(at.saturating_sub(now))),
         None => "not said".to_owned(),
     };
-    let renewed = match grant.tokens.refresh_token {
-        Some(_) => "renewed silently",
-        None => "then a new sign-in is needed",
+    let renewed = match grant.tokens.refresh_token.is_some() || grant.mode.is_unattended() {
+        true => "renewed silently",
+        false => "then a new sign-in is needed",
     };
     let _ = writeln!(text, "  token    ends {ends}, {renewed}");
     text

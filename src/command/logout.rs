@@ -3,15 +3,16 @@
 
 use std::time::Duration;
 
-use crate::config::{Logout, LogoutTarget};
+use crate::config::{ClientDocument, ConfiguredClient, Logout, LogoutTarget};
 use crate::diag::{Diag, clean};
 use crate::error::Error;
-use crate::ids::{ServerKey, ServerUrl};
+use crate::ids::{Issuer, ServerKey, ServerUrl};
 use crate::net::client::{HttpError, HttpSettings};
 use crate::net::connections::Connections;
 use crate::net::http;
 use crate::net::token_endpoint::{self, RevokeError, TokenTypeHint};
-use crate::oauth::sign_in::SignIn;
+use crate::oauth::registration::Client;
+use crate::oauth::sign_in::{KnownClient, SignIn};
 use crate::store::{Cached, Store, StoreError};
 
 /// How long another process may hold the tokens. A refresh takes far less.
@@ -22,12 +23,12 @@ pub async fn run(logout: &Logout, diag: &Diag) -> Result<(), Error> {
     let store = Store::open(logout.base.dir.clone().ok_or(StoreError::NoFolder)?)?;
     let http = &logout.http;
     let outcome = match &logout.target {
-        LogoutTarget::One(key, server) => match end(&store, http, key, diag).await {
+        LogoutTarget::One(key, server) => match end(&store, http, key, logout, diag).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(not_found(&store, key, server.as_ref())),
             Err(error) => Err(error),
         },
-        LogoutTarget::All => all(&store, http, diag).await,
+        LogoutTarget::All => all(&store, http, logout, diag).await,
     };
     for warning in store.take_warnings() {
         diag.warn(warning);
@@ -36,14 +37,19 @@ pub async fn run(logout: &Logout, diag: &Diag) -> Result<(), Error> {
 }
 
 /// Ends every sign-in. One that fails does not keep the others; the last failure is given back.
-async fn all(store: &Store, http: &HttpSettings, diag: &Diag) -> Result<(), Error> {
+async fn all(
+    store: &Store,
+    http: &HttpSettings,
+    logout: &Logout,
+    diag: &Diag,
+) -> Result<(), Error> {
     let keys = store.list()?;
     if keys.is_empty() {
         diag.note("there are no sign-ins");
     }
     let mut outcome = Ok(());
     for key in &keys {
-        let Err(error) = end(store, http, key, diag).await else {
+        let Err(error) = end(store, http, key, logout, diag).await else {
             continue;
         };
         if let Err(earlier) = std::mem::replace(&mut outcome, Err(error)) {
@@ -58,6 +64,7 @@ async fn end(
     store: &Store,
     http: &HttpSettings,
     key: &ServerKey,
+    logout: &Logout,
     diag: &Diag,
 ) -> Result<bool, Error> {
     if store.read(key)? == Cached::Absent {
@@ -73,7 +80,7 @@ async fn end(
     match store.read(key)? {
         Cached::Present(sign_in) => {
             let http = connections(http, &sign_in)?;
-            revoke(&http, &sign_in, diag).await;
+            revoke(&http, &sign_in, logout, diag).await;
             deregister(&http, &sign_in, diag).await;
         }
         Cached::Unreadable { reason } => diag.warn(format_args!(
@@ -103,13 +110,13 @@ fn connections(settings: &HttpSettings, sign_in: &SignIn) -> Result<Connections,
 
 /// RFC 7009 §2.1: a client that signs out revokes what it holds, the refresh token first, as most
 /// servers end the whole grant with it.
-async fn revoke(http: &Connections, sign_in: &SignIn, diag: &Diag) {
+async fn revoke(http: &Connections, sign_in: &SignIn, logout: &Logout, diag: &Diag) {
     let Some(grant) = &sign_in.grant else {
         return;
     };
     let known = sign_in.clients.get(&grant.issuer);
-    let Some((client, endpoint)) =
-        known.and_then(|known| Some((&known.client, known.revocation_endpoint.as_ref()?)))
+    let Some((known, endpoint)) =
+        known.and_then(|known| Some((known, known.revocation_endpoint.as_ref()?)))
     else {
         diag.note(format_args!(
             "`{}` offers no way to revoke tokens; they stay valid there until they end",
@@ -117,6 +124,15 @@ async fn revoke(http: &Connections, sign_in: &SignIn, diag: &Diag) {
         ));
         return;
     };
+    let client = proven(&grant.issuer, known, logout);
+    if !client.can_prove_itself() {
+        diag.warn(format_args!(
+            "the tokens were not revoked, since the client `{}` cannot prove itself without its secret or key; give `logout` the same client options as the sign-in",
+            clean(&client.client_id)
+        ));
+        return;
+    }
+    let client = &client;
     let refresh = grant.tokens.refresh_token.as_ref();
     let refresh = refresh.map(|token| (token, TokenTypeHint::RefreshToken));
     let access = (&grant.tokens.access_token, TokenTypeHint::AccessToken);
@@ -131,6 +147,20 @@ async fn revoke(http: &Connections, sign_in: &SignIn, diag: &Diag) {
                 }
             }
         }
+    }
+}
+
+/// The client with what proves it, which the user keeps if they configured it.
+fn proven(issuer: &Issuer, known: &KnownClient, logout: &Logout) -> Client {
+    let client_id = &known.client.client_id;
+    let configured = |own: &&ConfiguredClient| own.client_id == *client_id;
+    let document = |own: &&ClientDocument| known.client.document && own.url == *client_id;
+    if let Some(own) = logout.client.as_ref().filter(configured) {
+        return own.known(issuer, known);
+    }
+    match logout.document.as_ref().filter(document) {
+        Some(own) => own.known(issuer, known),
+        None => known.client.clone(),
     }
 }
 

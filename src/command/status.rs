@@ -48,7 +48,7 @@ struct Entry {
     scopes: Vec<String>,
     /// When the access token ends, in seconds since the epoch.
     expires_at: Option<u64>,
-    /// Whether there is a refresh token that can be used.
+    /// Whether another token is to be had without a person.
     refreshable: bool,
     /// When a person consented, in seconds since the epoch.
     granted_at: Option<u64>,
@@ -192,8 +192,9 @@ impl Entry {
         self.issuer = issuer.map(|issuer| clean(issuer.as_str()));
         let known = issuer.and_then(|issuer| sign_in.clients.get(issuer));
         if let Some(known) = known {
-            self.client_id = Some(clean(&known.client.client_id));
-            self.client = Some(match known.client.registered {
+            let named = !known.client.is_nobody();
+            self.client_id = named.then(|| clean(&known.client.client_id));
+            self.client = named.then_some(match known.client.registered {
                 true => ClientOrigin::Registered,
                 false => ClientOrigin::Configured,
             });
@@ -207,7 +208,8 @@ impl Entry {
         self.expires_at = tokens.expires_at;
         // RFC 7591 §3.2.1: a client whose secret has ended cannot use it any more.
         let lapsed = known.is_some_and(|known| known.client.has_lapsed(now));
-        self.refreshable = tokens.refresh_token.is_some() && !lapsed;
+        let renewable = tokens.refresh_token.is_some() || grant.mode.is_unattended();
+        self.refreshable = renewable && !lapsed;
         self.granted_at = Some(grant.granted_at);
         self.refreshed_at = grant.refreshed_at;
         let ended = tokens.expires_at.is_some_and(|at| at <= now);

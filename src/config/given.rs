@@ -8,6 +8,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::automation::REFRESH_TOKEN;
+use super::client::SECRET_VARIABLE;
 use super::file::Notes;
 use super::{DIR_VARIABLE, Surroundings};
 use crate::cli::{self, ENV_PREFIX, UsageError};
@@ -17,7 +18,7 @@ use crate::mcp::transport::Preference;
 use crate::secret::Secret;
 
 /// Variables of ours that stand for no option.
-const NO_OPTIONS: [&str; 2] = [DIR_VARIABLE, REFRESH_TOKEN];
+const NO_OPTIONS: [&str; 3] = [DIR_VARIABLE, REFRESH_TOKEN, SECRET_VARIABLE];
 
 /// Longest wait that can be asked for: a day.
 const LONGEST: u64 = 24 * 60 * 60;

@@ -157,6 +157,7 @@ impl Grants {
             client_id,
             client_secret: lookup.secret(IDP_SECRET, &options.idp_client_secret_env)?,
             auth_method: None,
+            ..ConfiguredClient::default()
         };
         Ok(UnattendedGrant {
             way: Unattended::Enterprise(IdentityProvider { endpoint, client }),
@@ -207,7 +208,7 @@ fn named(given: &Given) -> Result<Option<AuthMode>, UsageError> {
 fn client_credentials(client: Option<&ConfiguredClient>) -> Result<UnattendedGrant, UsageError> {
     let client = own_client(client, AuthMode::ClientCredentials)?;
     // RFC 6749 §4.4: confidential clients only.
-    if client.client_secret.is_none() {
+    if client.client_secret.is_none() && client.assertion_key.is_none() {
         return Err(UsageError::new(format!(
             "the mode `{}` needs a client with a secret or key of its own, and the client `{}` has none",
             AuthMode::ClientCredentials,

@@ -4,8 +4,9 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::given::{Given, expand, in_json};
-use super::{ConfiguredClient, Resource, Surroundings};
+use super::{Resource, Surroundings};
 use crate::cli::UsageError;
+use crate::diag;
 use crate::ids::{Issuer, ResourceId, is_loopback};
 use crate::oauth::authorize::RESERVED;
 use crate::oauth::registration::AuthMethod;
@@ -35,11 +36,20 @@ const RESERVED_TOKEN_PARAMS: [&str; 19] = [
     "audience",
 ];
 
+/// A client as one option describes it.
+pub(super) struct ClientInfo {
+    pub client_id: String,
+    pub client_secret: Option<Secret>,
+    pub auth_method: Option<AuthMethod>,
+    /// Whether it was given for this one process and not by the configuration file.
+    pub typed: bool,
+}
+
 /// `--static-oauth-client-info`: JSON or `@file`, with `${VAR}` replaced before it is read.
-pub(super) fn configured_client(
+pub(super) fn client_info(
     given: &Given,
     around: &Surroundings<'_>,
-) -> Result<ConfiguredClient, UsageError> {
+) -> Result<ClientInfo, UsageError> {
     // Placeholders stand inside JSON strings, so values are written as such strings hold them.
     let text = expand(&text(given, around)?, &given.origin, around.env, in_json)?;
     let object = object(&text, given)?;
@@ -58,27 +68,19 @@ pub(super) fn configured_client(
     let client_secret = member("client_secret")?.map(Secret::new);
     let auth_method = match member("token_endpoint_auth_method")? {
         None => None,
-        Some("none") => Some(AuthMethod::None),
-        Some("client_secret_basic") => Some(AuthMethod::ClientSecretBasic),
-        Some("client_secret_post") => Some(AuthMethod::ClientSecretPost),
-        Some(other) => {
-            return Err(UsageError::new(format!(
-                "`token_endpoint_auth_method` in {} is `{other}`; it must be `none`, `client_secret_basic` or `client_secret_post`",
-                given.origin
-            )));
-        }
+        Some(name) => Some(AuthMethod::from_name(name).ok_or_else(|| {
+            UsageError::new(format!(
+                "`token_endpoint_auth_method` in {} is `{}`; it must be `none`, `client_secret_basic`, `client_secret_post` or `private_key_jwt`",
+                given.origin,
+                diag::clean_to(name, 60)
+            ))
+        })?),
     };
-    let needs_secret = !matches!(auth_method, None | Some(AuthMethod::None));
-    if needs_secret && client_secret.is_none() {
-        return Err(UsageError::new(format!(
-            "{} names a `token_endpoint_auth_method` that needs a `client_secret`, and has none",
-            given.origin
-        )));
-    }
-    Ok(ConfiguredClient {
+    Ok(ClientInfo {
         client_id: client_id.to_owned(),
         client_secret,
         auth_method,
+        typed: false,
     })
 }
 

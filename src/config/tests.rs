@@ -1,4 +1,5 @@
 mod automation;
+mod grants;
 mod network;
 mod provider;
 
@@ -88,7 +89,7 @@ fn pair() -> (String, String) {
     (certificate.unwrap().pem(), key.serialize_pem())
 }
 
-const SERVER: &str = "https://mcp.example.com/mcp";
+pub(super) const SERVER: &str = "https://mcp.example.com/mcp";
 
 fn config(args: &[&str]) -> Config {
     World::default().config(args)
@@ -256,6 +257,21 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
             c.http.proxies.direct == "a.test,.b.test"
         }),
         ("ipv4", "", |c| c.http.ipv4),
+        ("client-id", "c", |c| {
+            c.client
+                .as_ref()
+                .is_some_and(|client| client.client_id == "c")
+        }),
+        ("client-metadata-url", "https://c.example/m", |c| {
+            c.document
+                .as_ref()
+                .is_some_and(|own| own.url == "https://c.example/m")
+        }),
+        ("initial-access-token-env", "TOKEN_OF_MINE", |c| {
+            c.initial_access_token
+                .as_ref()
+                .is_some_and(|token| token.matches("TOKEN_1"))
+        }),
         ("allow-internal-addresses", "", |c| {
             c.http.policy.allow_internal
         }),
@@ -264,6 +280,7 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
     ];
     let world = || {
         World::default()
+            .var("TOKEN_OF_MINE", "TOKEN_1")
             .var("MY_TOKEN", "TOKEN_1")
             .file("h.txt", "X-File: 2\n")
             .file("ca.pem", &ca)
@@ -277,6 +294,15 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
     seen.extend(["authorization-endpoint", "token-endpoint"].map(str::to_owned));
     // It is nothing without a client; the tests of `automation` have cases.
     seen.push("refresh-token-env".to_owned());
+    // These are nothing without a client; the tests of `client` have cases.
+    let of_clients = [
+        "secret-env",
+        "assertion-key",
+        "assertion-alg",
+        "assertion-kid",
+        "assertion-audience",
+    ];
+    seen.extend(of_clients.map(|rest| format!("client-{rest}")));
     // They decide the mode together; the tests of `grants` have cases.
     let grants = [
         "client-credentials",
@@ -688,7 +714,8 @@ fn a_configured_client_comes_from_json_or_a_file_with_placeholders() {
         Some(ConfiguredClient {
             client_id: "c".to_owned(),
             client_secret: None,
-            auth_method: None
+            auth_method: None,
+            ..ConfiguredClient::default()
         })
     );
 }
@@ -855,4 +882,34 @@ fn printing_a_configuration_shows_no_secret() {
     ]);
     let shown = format!("{config:?}");
     assert!(!shown.contains("SECRET"), "{shown}");
+}
+
+#[test]
+fn addresses_that_the_user_names_are_theirs_and_not_judged() {
+    let own = |args: &[&str]| {
+        let policy = config(args).http.policy;
+        assert_eq!(policy.server.map(String::from).as_deref(), Some(SERVER));
+        let own: Vec<String> = policy.own.into_iter().map(String::from).collect();
+        own
+    };
+    assert_eq!(own(&[]), Vec::<String>::new());
+    let issuer = "--issuer=https://login.corp.test/realm";
+    assert_eq!(own(&[issuer]), ["https://login.corp.test/realm"]);
+    let endpoints = [
+        "--authorization-endpoint=https://a.corp.test/authorize",
+        "--token-endpoint=https://t.corp.test/token",
+    ];
+    assert_eq!(
+        own(&endpoints),
+        ["https://a.corp.test/authorize", "https://t.corp.test/token"]
+    );
+    let id = r#"--static-oauth-client-info={"client_id":"c"}"#;
+    for (option, address) in [
+        ("--idp-issuer=", "https://idp.corp.test/"),
+        ("--idp-token-endpoint=", "https://idp.corp.test/token"),
+    ] {
+        let option = format!("{option}{address}");
+        let args = [id, &option, "--idp-client-id=i", "--idp-id-token-file=f"];
+        assert_eq!(own(&args), [address]);
+    }
 }

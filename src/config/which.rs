@@ -3,10 +3,11 @@
 use serde_json::{Map, Value};
 use url::Url;
 
+use super::client::Clients;
 use super::given::Lookup;
 use super::grants::Grants;
 use super::mode::Claim;
-use super::{AuthMode, ConfiguredClient, Resource, Surroundings, endpoints, oauth};
+use super::{AuthMode, Resource, Surroundings, endpoints, oauth};
 use crate::cli::{UsageError, WhichOptions};
 use crate::diag;
 use crate::ids::{KeyParts, ServerKey, ServerUrl, ServerUrlError};
@@ -16,7 +17,7 @@ use crate::oauth::flow::ConfiguredEndpoints;
 pub(super) struct Which {
     pub name: Option<ServerKey>,
     pub scopes: Option<Vec<String>>,
-    pub client: Option<ConfiguredClient>,
+    pub clients: Clients,
     pub client_metadata: Map<String, Value>,
     pub resource: Resource,
     pub authorize_params: Vec<(String, String)>,
@@ -51,13 +52,7 @@ impl Which {
                 .map(|given| name(&given.text))
                 .transpose()?,
             scopes,
-            client: lookup
-                .text(
-                    "static-oauth-client-info",
-                    &options.static_oauth_client_info,
-                )
-                .map(|given| oauth::configured_client(&given, around))
-                .transpose()?,
+            clients: Clients::new(options, around, lookup)?,
             client_metadata,
             resource: match lookup.text("resource", &options.resource) {
                 Some(given) => oauth::resource(&given)?,
@@ -98,7 +93,11 @@ impl Which {
                     Resource::Given(resource) => Some(resource.as_str()),
                     Resource::Discovered | Resource::Omitted => None,
                 },
-                client_id: self.client.as_ref().map(|client| client.client_id.as_str()),
+                client_id: self
+                    .clients
+                    .client
+                    .as_ref()
+                    .map(|client| client.client_id.as_str()),
                 scope: scope.as_deref(),
                 authorize_params: &self.authorize_params,
                 more: &self.more()?,
@@ -120,6 +119,10 @@ impl Which {
                 endpoints.map(|given| given.token_endpoint.to_string()),
             ),
             ("audience", self.audience.clone()),
+            (
+                "client-metadata-url",
+                self.clients.document.as_ref().map(|own| own.url.clone()),
+            ),
             ("use-id-token", self.use_id_token.then(String::new)),
         ];
         let given = more.into_iter();
@@ -140,9 +143,9 @@ impl Which {
         let Some(Claim { origin, .. }) = bearer else {
             return Ok(());
         };
-        if self.client.is_some() {
+        if self.clients.client.is_some() {
             return Err(UsageError::new(format!(
-                "{origin} and an OAuth client (`--static-oauth-client-info`) exclude each other"
+                "{origin} and an OAuth client (`--client-id`) exclude each other"
             ))
             .with_hint("leave out the first to sign in with that client"));
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::mcp::failure::{Failure, Stage};
 use crate::net::callback::CallbackError;
 use crate::net::http::FetchError;
-use crate::oauth::flow::FlowError;
+use crate::oauth::flow::{FlowError, UnattendedError};
 use crate::oauth::token_endpoint::{Cause, TokenError};
 use crate::store::{LockError, StoreError};
 use crate::untrusted::printable;
@@ -73,6 +73,7 @@ impl LoginError {
                 | FlowError::Registration(_)
                 | FlowError::Device(_)
                 | FlowError::Token(_)
+                | FlowError::Unattended(_)
         );
         of_a_server && error.is_transient()
     }
@@ -133,7 +134,11 @@ fn rim_cause(error: &FlowError) -> Option<&Cause> {
         | FlowError::Callback(cause)
         | FlowError::Forbidden(cause)
         | FlowError::Registration(RegistrationError::Unreachable(cause)) => Some(cause),
-        FlowError::Discovery(DiscoveryError::Unreachable { cause, .. }) => cause.as_ref(),
+        FlowError::Discovery(DiscoveryError::Unreachable { cause, .. })
+        | FlowError::Unattended(UnattendedError::Provider(DiscoveryError::Unreachable {
+            cause,
+            ..
+        })) => cause.as_ref(),
         _ => None,
     }
 }

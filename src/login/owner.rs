@@ -142,8 +142,12 @@ impl Owner {
         }
     }
 
-    fn silent_ended(&mut self, outcome: Outcome) {
+    fn silent_ended(&mut self, mut outcome: Outcome) {
         self.silent = None;
+        // One that may ask has its own to give back.
+        if self.asking.is_none() {
+            self.history = std::mem::take(&mut outcome.history);
+        }
         let result = self.told(outcome);
         for reply in self.silent_waiters.drain(..) {
             // Who has gone away wants no answer.

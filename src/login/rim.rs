@@ -246,7 +246,10 @@ impl Hands {
             Action::Fetch { url, after } => told(self.rim.document(url, after).await),
             Action::MakeKey => Event::KeyMade(ProofKey::generate().map_err(cause)),
             Action::Bind { port, strict } => Event::Bound(self.bind(port, strict)),
-            Action::Register { url, body } => self.register(url, &body).await,
+            Action::Register { url, body, after } => {
+                pause(after).await;
+                self.register(url, &body).await
+            }
             Action::Probe(attempt) => self.probe(attempt.address.0.clone()).await,
             Action::Push { request, after } => {
                 pause(after).await;
@@ -438,7 +441,8 @@ impl Hands {
     }
 
     async fn register(&self, url: Url, body: &Value) -> Event {
-        told(net_http::post_json(&self.rim.http, url, None, body.to_string()).await)
+        let token = self.rim.settings.initial_access_token.as_ref();
+        told(net_http::post_json(&self.rim.http, url, token, body.to_string()).await)
     }
 
     fn bind(&mut self, port: Option<u16>, strict: bool) -> Result<(u16, Randomness), Cause> {

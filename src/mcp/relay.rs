@@ -122,6 +122,8 @@ pub struct Relay {
     host: Host,
     tools: Tools,
     sign_in: SignIn,
+    /// No person can help where there is no token.
+    nobody_to_ask: bool,
     link: Link,
     alive: Alive,
     /// The AI client will say nothing more.
@@ -183,6 +185,7 @@ impl Relay {
             host: Host::default(),
             tools: Tools::default(),
             sign_in: SignIn::default(),
+            nobody_to_ask: false,
             link: Link::default(),
             alive: Alive::default(),
             host_ended: false,

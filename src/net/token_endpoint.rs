@@ -12,9 +12,10 @@ mod proving;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use http::HeaderValue;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use oauth2::basic::{
@@ -25,11 +26,16 @@ use oauth2::{
     HttpResponse, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError,
     StandardRevocableToken, StandardTokenResponse, TokenResponse, TokenUrl,
 };
+use rand::RngCore;
+use rand::rngs::OsRng;
 use url::{Url, form_urlencoded};
 use zeroize::Zeroize;
 
 use super::connections::Connections;
 use super::http::{Document, FORM, FetchError, LIMITS, Limits, post};
+use crate::ids::display_url;
+use crate::jwt::KeyError;
+use crate::oauth::assertion::CLIENT_ASSERTION_TYPE;
 use crate::oauth::device::DeviceRequest;
 use crate::oauth::grant;
 use crate::oauth::grant::token_exchange::Issued;
@@ -145,6 +151,17 @@ async fn respond_to(
     if method == AuthMethod::ClientSecretBasic {
         extra.push(("client_id", request.client.client_id.as_str()));
     }
+    let proof = match &request.grant {
+        GrantRequest::AuthorizationCode { .. } | GrantRequest::RefreshToken { .. } => {
+            assertion(&request.client, method).map_err(unsigned)?
+        }
+        // What is sent without the crate is proved with the rest of the form.
+        _ => None,
+    };
+    if let Some(signed) = &proof {
+        extra.push(("client_assertion_type", CLIENT_ASSERTION_TYPE));
+        extra.push(("client_assertion", signed.expose()));
+    }
     let outcome = match &request.grant {
         GrantRequest::AuthorizationCode {
             code,
@@ -181,7 +198,7 @@ async fn respond_to(
         | GrantRequest::TokenExchange(_) => {
             let form = grant::form(&request.grant).unwrap_or_default();
             extra.extend(form.iter().map(|(name, value)| (*name, value.as_ref())));
-            let (headers, body) = proved(&request.client, method, extra);
+            let (headers, body) = proved(&request.client, method, extra).map_err(unsigned)?;
             let json = exchange(http, request, proving, headers, body).await?;
             serde_json::from_slice::<Response>(&json)
                 .map_err(|_| RequestTokenError::Other(String::new()))
@@ -195,11 +212,13 @@ fn client(request: &TokenRequest, method: AuthMethod) -> OAuth2 {
         .set_token_uri(TokenUrl::from_url(request.endpoint.clone()));
     let auth_type = match method {
         AuthMethod::ClientSecretBasic => AuthType::BasicAuth,
-        AuthMethod::ClientSecretPost | AuthMethod::None => AuthType::RequestBody,
+        AuthMethod::ClientSecretPost | AuthMethod::None | AuthMethod::PrivateKeyJwt => {
+            AuthType::RequestBody
+        }
     };
     oauth2 = oauth2.set_auth_type(auth_type);
     match &request.client.client_secret {
-        Some(secret) if method != AuthMethod::None => {
+        Some(secret) if !matches!(method, AuthMethod::None | AuthMethod::PrivateKeyJwt) => {
             oauth2.set_client_secret(ClientSecret::new(secret.expose().to_owned()))
         }
         _ => oauth2,
@@ -387,7 +406,7 @@ async fn send_revocation(
         TokenTypeHint::RefreshToken => "refresh_token",
     };
     let form = [("token", token.expose()), ("token_type_hint", hint)];
-    let (headers, body) = proved(client, method, form);
+    let (headers, body) = proved(client, method, form).map_err(|e| not_sent(endpoint, &e))?;
     super::http::post_form(http, endpoint.clone(), headers, body).await
 }
 
@@ -397,53 +416,53 @@ pub async fn request_code(
     http: &Connections,
     request: &DeviceRequest,
 ) -> Result<Document, FetchError> {
-    let method = request.client.auth_method;
-    let document = request_code_with(http, request, method).await?;
+    post_as(http, &request.endpoint, &request.client, &request.form()).await
+}
+
+/// Posts a form to an endpoint that clients prove themselves to as they do to the token endpoint:
+/// RFC 8628 §3.1, RFC 9126 §2. `form` is without what proves it. A secret that is refused in the
+/// header is tried in the body.
+pub async fn post_as(
+    http: &Connections,
+    endpoint: &Url,
+    client: &Client,
+    form: &[(&str, String)],
+) -> Result<Document, FetchError> {
+    let method = client.auth_method;
+    let document = post_as_with(http, endpoint, client, method, form).await?;
     let refusal = Refusal::read(document.status, &document.body);
-    match may_try_post(&request.client, &refusal) {
-        true => request_code_with(http, request, AuthMethod::ClientSecretPost).await,
+    match may_try_post(client, &refusal) {
+        true => {
+            let method = AuthMethod::ClientSecretPost;
+            post_as_with(http, endpoint, client, method, form).await
+        }
         false => Ok(document),
     }
 }
 
-/// Leaves an authorization request at the authorization server, whatever comes of it (RFC 9126 §2). A
-/// secret that is refused in the header is tried in the body, as at the token endpoint.
+/// Leaves an authorization request at the authorization server, whatever comes of it (RFC 9126 §2).
 pub async fn push(http: &Connections, request: &PushRequest) -> Result<Document, FetchError> {
-    let method = request.client.auth_method;
-    let document = push_with(http, request, method).await?;
-    let refusal = Refusal::read(document.status, &document.body);
-    match may_try_post(&request.client, &refusal) {
-        true => push_with(http, request, AuthMethod::ClientSecretPost).await,
-        false => Ok(document),
-    }
-}
-
-async fn push_with(
-    http: &Connections,
-    request: &PushRequest,
-    method: AuthMethod,
-) -> Result<Document, FetchError> {
     let form = request.form.iter();
-    let mut form: Vec<(&str, &str)> = form.map(|(name, value)| (&**name, &**value)).collect();
-    // RFC 9126 §2.1 wants it in the body however the client proves itself.
-    if method == AuthMethod::ClientSecretBasic {
-        form.push(("client_id", &request.client.client_id));
-    }
-    let (headers, body) = proved(&request.client, method, form);
-    super::http::post_form(http, request.endpoint.clone(), headers, body).await
+    let form: Vec<(&str, String)> = form.map(|(name, value)| (&**name, value.clone())).collect();
+    post_as(http, &request.endpoint, &request.client, &form).await
 }
 
-async fn request_code_with(
+async fn post_as_with(
     http: &Connections,
-    request: &DeviceRequest,
+    endpoint: &Url,
+    client: &Client,
     method: AuthMethod,
+    form: &[(&str, String)],
 ) -> Result<Document, FetchError> {
-    let mut form = request.form();
-    if method == AuthMethod::ClientSecretBasic {
-        form.push(("client_id", request.client.client_id.clone()));
-    }
-    let (headers, body) = proved(&request.client, method, form);
-    super::http::post_form(http, request.endpoint.clone(), headers, body).await
+    // A form may name the client itself, as an authorization request does.
+    let named = form.iter().any(|(name, _)| *name == "client_id");
+    let id = ("client_id", client.client_id.clone());
+    let id = (method == AuthMethod::ClientSecretBasic && !named).then_some(id);
+    let form = form.iter().cloned().chain(id);
+    let form =
+        form.filter(|(name, _)| method == AuthMethod::ClientSecretBasic || *name != "client_id");
+    let (headers, body) = proved(client, method, form).map_err(|e| not_sent(endpoint, &e))?;
+    super::http::post_form(http, endpoint.clone(), headers, body).await
 }
 
 /// Headers and body of a form that says who asks, and proves it in one of the two, never in both
@@ -452,7 +471,7 @@ fn proved<'a>(
     client: &Client,
     method: AuthMethod,
     parameters: impl IntoIterator<Item = (&'a str, impl AsRef<str>)>,
-) -> (HeaderMap, String) {
+) -> Result<(HeaderMap, String), KeyError> {
     let mut headers = HeaderMap::new();
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.extend_pairs(parameters);
@@ -467,9 +486,46 @@ fn proved<'a>(
         _ if client.is_nobody() => {}
         _ => {
             form.append_pair("client_id", &client.client_id);
+            if let Some(signed) = assertion(client, method)? {
+                form.append_pair("client_assertion_type", CLIENT_ASSERTION_TYPE)
+                    .append_pair("client_assertion", signed.expose());
+            }
         }
     }
-    (headers, form.finish())
+    Ok((headers, form.finish()))
+}
+
+/// A new assertion, if that is how the client proves itself. None is ever sent twice: servers
+/// remember the identifiers of those that they have seen (RFC 7523 §3).
+fn assertion(client: &Client, method: AuthMethod) -> Result<Option<Secret>, KeyError> {
+    let assertion = match (method, &client.assertion) {
+        (AuthMethod::PrivateKeyJwt, Some(assertion)) => assertion,
+        _ => return Ok(None),
+    };
+    let mut random = [0; 16];
+    OsRng
+        .try_fill_bytes(&mut random)
+        .map_err(|_| KeyError::Signing)?;
+    let jti = BASE64_URL_SAFE_NO_PAD.encode(random);
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let now = now.map_or(0, |since| since.as_secs());
+    let claims = assertion.claims(&client.client_id, now, &jti);
+    assertion.key.sign(assertion.header(), &claims).map(Some)
+}
+
+fn unsigned(error: KeyError) -> TokenError {
+    TokenError::Unavailable(Outage {
+        effect: Effect::None,
+        retry_after: None,
+        cause: OutageCause::Network(Arc::new(error)),
+    })
+}
+
+fn not_sent(endpoint: &Url, error: &KeyError) -> FetchError {
+    FetchError::NotSent {
+        to: display_url(endpoint),
+        cause: error.to_string(),
+    }
 }
 
 /// RFC 6749 §2.3.1: both parts are form-encoded before they are joined.

@@ -126,7 +126,7 @@ pub enum DiscoveryError {
     /// The document breaks a rule that others rely on.
     Document {
         /// Where it came from.
-        url: Url,
+        url: Box<Url>,
         /// What is wrong with it, to be read after "metadata:".
         reason: String,
         /// Which rule that breaks.
@@ -407,7 +407,7 @@ fn outcome(fetched: Fetched, unique: &[&'static str]) -> Outcome {
             Ok(object) => Outcome::Document(object, reply.url),
             Err(DocumentError::NotAnObject) => Outcome::Missing("no JSON object".to_owned()),
             Err(error) => Outcome::Bad(DiscoveryError::Document {
-                url: reply.url,
+                url: Box::new(reply.url),
                 rule: error.rule(),
                 reason: error.to_string(),
             }),

@@ -73,6 +73,37 @@
 //!
 //! An address where a server may not send us ends the flow wherever it is.
 //!
+//! Where no person is needed for a token, a new one takes the place of a refresh, all of it with the
+//! lock of the tokens held:
+//!
+//! ```text
+//! ReadingCache ──usable token, or none and nobody asked for one yet──► Done
+//!   │ due, expired, refused, or asked for by the server
+//!   ▼
+//! Locking ─► Rereading ──a sibling was faster──► Done
+//!              │    └─due or expired: what is known of the server will do ────────────┐
+//!              ▼                                                                      │
+//!            FindingResource ─► FindingServer ─► MakingKey, if it is to be bound ─────┤
+//!              ▲                                                                      │
+//!              └──the endpoint is gone──┐     FindingProvider ◄─ by what an identity  │
+//!                                       │        │               provider says ◄──────┤
+//!                                       │        ▼                                    │
+//!                                       │     ReadingAssertion ◄─ by what a platform ─┤
+//!                                       │        │      │         says               │
+//!                                       │        │      ▼                             │
+//!                                       │        │  ExchangingAssertion               │
+//!                                       │        ▼      ▼                             │
+//!                                       └───── Granting ◄─ by the client's own word ──┘
+//!                                                ▼
+//!                                              SavingGrant ─► Done
+//! ```
+//!
+//! The network is given one more chance, from the first step that fetches something. What fails
+//! passes through `NotingFailure`, too, and a token that still works is used while it lasts.
+//!
+//! Where a configured refresh token stands in for a person, it is handed in once at `Granting`; from
+//! then on the way is that of a refresh, and where that leads to `AwaitingTurn` it ends instead.
+//!
 //! What fails with the lock of the sign-in held passes through `NotingFailure`, so that those who
 //! waited for it fail with it; the same holds for a refresh.
 //!
@@ -84,9 +115,11 @@ mod amend;
 mod answer;
 mod binding;
 mod cached;
+mod client;
 mod device;
 mod error;
 mod event;
+mod id_token;
 mod pushed;
 mod settings;
 mod sign_in;
@@ -103,8 +136,8 @@ pub use error::{FlowError, Note, RefreshReason};
 pub use event::{Action, Event, Goal, Show};
 use pushed::Pushing;
 pub use settings::{
-    ConfiguredClient, ConfiguredEndpoints, IdentityProvider, ProviderEndpoint, Redirect,
-    ResourceChoice, Seed, Settings, Unattended, Way,
+    ClientDocument, ConfiguredClient, ConfiguredEndpoints, IdentityProvider, ProviderEndpoint,
+    Redirect, ResourceChoice, Seed, Settings, Unattended, Way,
 };
 use sign_in::{Bound, Choice, Plan, Task};
 pub use trace::{Purpose, Question};
@@ -307,6 +340,9 @@ impl Flow {
     pub fn step(mut self, mut event: Event, now: u64) -> (Self, Action) {
         let state = std::mem::replace(&mut self.state, State::Ended);
         self.admit(&mut event);
+        if self.settings.use_id_token {
+            event = id_token::presented(event);
+        }
         self.check_bound(&state, &event);
         let (state, action) = match self.next(state, event, now) {
             (_, Action::Fail(error)) if self.concerns_others(&error) => self.note_failure(error),

@@ -69,6 +69,14 @@ impl Account {
     }
 }
 
+/// When an ID token ends, in seconds since the epoch (OpenID Connect Core §2, `exp`); `None` if it is
+/// none, or does not say.
+pub fn expires_at(id_token: &Secret) -> Option<u64> {
+    // RFC 7519 §2: fractions are allowed.
+    let seconds = claims(id_token.expose())?.get("exp")?.as_f64()?;
+    (seconds >= 1.0).then_some(seconds as u64)
+}
+
 /// The middle part of a JWT that is signed in whatever way (RFC 7519 §7.2, RFC 7515 §7.1).
 fn claims(token: &str) -> Option<Object> {
     if token.len() > LONGEST {
@@ -86,6 +94,7 @@ fn claims(token: &str) -> Option<Object> {
         "iss",
         "aud",
         "azp",
+        "exp",
         "sub",
         "email",
         "preferred_username",

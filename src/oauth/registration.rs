@@ -6,23 +6,28 @@ use std::fmt;
 use serde_json::{Map, Value, json};
 use url::Url;
 
+use super::assertion::Assertion;
 use super::discovery::server::AuthorizationServer;
 use super::discovery::{FetchFault, Fetched, learnt_address};
 use super::document::Object;
 use super::token_endpoint::{Cause, DEVICE_GRANT, Refusal};
-use crate::ids::{ServerUrl, is_loopback};
+use crate::ids::{Issuer, ServerUrl, is_loopback};
+use crate::jwt::Algorithm;
 use crate::secret::Secret;
 use crate::untrusted::{SHOWN, printable};
 
 /// How a client proves itself at the token endpoint (RFC 7591 §2, `token_endpoint_auth_method`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AuthMethod {
     /// A public client: `client_id` in the body and nothing else.
+    #[default]
     None,
     /// HTTP Basic with form-encoded identifier and secret (RFC 6749 §2.3.1).
     ClientSecretBasic,
     /// Identifier and secret in the body.
     ClientSecretPost,
+    /// An assertion that the client signs for each request (RFC 7523 §2.2).
+    PrivateKeyJwt,
 }
 
 impl AuthMethod {
@@ -32,14 +37,20 @@ impl AuthMethod {
             Self::None => "none",
             Self::ClientSecretBasic => "client_secret_basic",
             Self::ClientSecretPost => "client_secret_post",
+            Self::PrivateKeyJwt => "private_key_jwt",
         }
     }
 
     /// The method of that name, if it is one we can use.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::None, Self::ClientSecretBasic, Self::ClientSecretPost]
-            .into_iter()
-            .find(|method| method.name() == name)
+        [
+            Self::None,
+            Self::ClientSecretBasic,
+            Self::ClientSecretPost,
+            Self::PrivateKeyJwt,
+        ]
+        .into_iter()
+        .find(|method| method.name() == name)
     }
 
     /// The method for a client with this secret at a server that lists these methods, where
@@ -57,8 +68,115 @@ impl AuthMethod {
     }
 }
 
-/// A client as one authorization server knows it.
+/// How an authorization server lets clients prove themselves.
+#[derive(Clone, Copy, Debug)]
+pub struct Takes<'a> {
+    /// Who it is.
+    pub issuer: &'a Issuer,
+    /// Where it issues tokens.
+    pub token_endpoint: &'a Url,
+    /// `token_endpoint_auth_methods_supported`; `None` if it does not say.
+    pub methods: Option<&'a [String]>,
+    /// `token_endpoint_auth_signing_alg_values_supported`; `None` if it does not say.
+    pub algorithms: Option<&'a [String]>,
+}
+
+impl Takes<'_> {
+    /// The method for a client that has a secret or nothing, where neither registration nor
+    /// configuration named one.
+    pub fn choose(&self, has_secret: bool) -> Result<AuthMethod, ClientAuthError> {
+        let usable = [AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost];
+        let takes_secrets = self.methods.is_none_or(|listed| {
+            // Who lists only `none`, or nothing, may have forgotten the others.
+            let known = |name: &String| UNSUPPORTED.contains(&name.as_str());
+            let secret = |name: &String| usable.iter().any(|method| method.name() == name);
+            listed.iter().any(secret) || !listed.iter().any(known)
+        });
+        match has_secret && !takes_secrets {
+            true => Err(ClientAuthError::Methods(
+                self.methods.unwrap_or_default().to_vec(),
+            )),
+            false => Ok(AuthMethod::choose(has_secret, self.methods)),
+        }
+    }
+
+    /// The method for a client with a key for this algorithm.
+    pub fn check_algorithm(&self, key: Algorithm) -> Result<AuthMethod, ClientAuthError> {
+        // RFC 9864 calls EdDSA with Ed25519 by the name of the curve.
+        let fits =
+            |name: &String| name == key.name() || (key == Algorithm::EdDsa && name == "Ed25519");
+        match self.algorithms.filter(|listed| !listed.is_empty()) {
+            Some(listed) if !listed.iter().any(fits) => Err(ClientAuthError::Algorithms {
+                key,
+                listed: listed.to_vec(),
+            }),
+            _ => Ok(AuthMethod::PrivateKeyJwt),
+        }
+    }
+}
+
+/// Registered methods that a client of ours cannot use: with a secret it sends the secret, and
+/// neither signs with it nor shows a certificate.
+const UNSUPPORTED: [&str; 4] = [
+    "client_secret_jwt",
+    "private_key_jwt",
+    "tls_client_auth",
+    "self_signed_tls_client_auth",
+];
+
+/// Why a client of the user's cannot prove itself to an authorization server.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientAuthError {
+    /// The server takes secrets in no way; these methods are what it takes.
+    Methods(Vec<String>),
+    /// The server takes signatures by other algorithms only.
+    Algorithms {
+        /// What the key is for.
+        key: Algorithm,
+        /// What the server takes.
+        listed: Vec<String>,
+    },
+}
+
+impl ClientAuthError {
+    /// What the user does next.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Methods(listed) if listed.iter().any(|name| name == "private_key_jwt") => {
+                "give the client's private key with `--client-assertion-key` in place of its secret"
+            }
+            Self::Methods(_) => {
+                "the bridge can use `none`, `client_secret_basic`, `client_secret_post` and `private_key_jwt`; have the provider change the client, or name one with `token_endpoint_auth_method` if the list is wrong"
+            }
+            Self::Algorithms { .. } => {
+                "give a key for one of them with `--client-assertion-key`: P-256 for `ES256`, Ed25519 for `EdDSA`, RSA for `RS256`"
+            }
+        }
+    }
+}
+
+impl fmt::Display for ClientAuthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |listed: &[String]| printable(&listed.join(" "), SHOWN);
+        match self {
+            Self::Methods(listed) => write!(
+                f,
+                "the authorization server takes no client secret: clients authenticate by `{}` there",
+                shown(listed)
+            ),
+            Self::Algorithms { key, listed } => write!(
+                f,
+                "the client's key is for `{key}`, but the authorization server takes signatures by `{}`",
+                shown(listed)
+            ),
+        }
+    }
+}
+
+impl Error for ClientAuthError {}
+
+/// A client as one authorization server knows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Client {
     /// The identifier.
     pub client_id: String,
@@ -77,21 +195,30 @@ pub struct Client {
     pub registered: bool,
     /// Whether it takes only tokens that are bound to a key (RFC 9449 §5.2).
     pub dpop_bound: bool,
+    /// What proves it by [`AuthMethod::PrivateKeyJwt`]. It is the user's, and kept nowhere else.
+    pub assertion: Option<Assertion>,
+    /// Whether its identifier is the address of a metadata document that the user named.
+    pub document: bool,
+    /// The address of the metadata document that the server did not take, so that the client was
+    /// registered in its place.
+    pub refused_document: Option<String>,
 }
 
 impl Client {
+    /// Whether it has what its method needs. What the user keeps is not cached.
+    pub fn can_prove_itself(&self) -> bool {
+        match self.auth_method {
+            AuthMethod::None => true,
+            AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost => {
+                self.client_secret.is_some()
+            }
+            AuthMethod::PrivateKeyJwt => self.assertion.is_some(),
+        }
+    }
+
     /// Nobody: what is handed in says enough of who asks (RFC 7521 §4.1).
     pub fn nobody() -> Self {
-        Self {
-            client_id: String::new(),
-            client_secret: None,
-            client_secret_expires_at: None,
-            auth_method: AuthMethod::None,
-            redirect_uri: None,
-            management: None,
-            registered: false,
-            dpop_bound: false,
-        }
+        Self::default()
     }
 
     /// Whether it has no identifier to send.
@@ -129,6 +256,10 @@ pub struct Registration {
     respelled: bool,
     /// Whether only the least is asked for.
     minimal: bool,
+    /// Whether the server was given the time it asked for.
+    waited: bool,
+    /// What the client is to be able to ask for.
+    scopes: Vec<String>,
 }
 
 /// How a registration goes on after a reply.
@@ -136,11 +267,15 @@ pub struct Registration {
 pub enum Step {
     /// The client is registered.
     Registered(Client),
-    /// Ask again with this; the callback has to be reachable under its redirect URI.
-    Again(Registration),
+    /// Ask again with this, after so many seconds; the callback has to be reachable under its
+    /// redirect URI.
+    Again(Registration, u64),
     /// It is not to be had.
     Failed(RegistrationError),
 }
+
+/// Longest pause before a registration is asked for again, in seconds.
+const LONGEST_PAUSE: u64 = 10;
 
 /// Why there is no client.
 #[derive(Clone, Debug)]
@@ -235,8 +370,7 @@ impl Registration {
             .get("token_endpoint_auth_method")
             .and_then(Value::as_str)
         {
-            Some(name) => AuthMethod::from_name(name)
-                .ok_or_else(|| RegistrationError::AuthMethods(vec![name.to_owned()]))?,
+            Some(name) => registrable(name)?,
             None => requested_method(listed_methods.as_deref())?,
         };
         Ok(Self {
@@ -248,6 +382,8 @@ impl Registration {
             listed_methods,
             respelled: false,
             minimal: false,
+            waited: false,
+            scopes: Vec::new(),
         })
     }
 
@@ -255,6 +391,12 @@ impl Registration {
     /// refuse registrations without it, and the client then serves a browser, too.
     pub fn for_devices(mut self) -> Self {
         self.for_devices = true;
+        self
+    }
+
+    /// Asks for a client that may ask for these scopes.
+    pub fn with_scopes(mut self, scopes: &[String]) -> Self {
+        self.scopes = scopes.to_vec();
         self
     }
 
@@ -268,8 +410,8 @@ impl Registration {
         &self.redirect_uri
     }
 
-    /// The request document (RFC 7591 §2). No `scope`: servers hold a client to what it registered
-    /// with, and a step-up needs more later.
+    /// The request document (RFC 7591 §2). No `scope` at first: servers hold a client to what it
+    /// registered with, and a step-up needs more later.
     pub fn body(&self) -> Value {
         let mut body = Map::new();
         let mut put = |name: &str, value: Value| body.insert(name.to_owned(), value);
@@ -299,6 +441,9 @@ impl Registration {
             put("token_endpoint_auth_method", json!(self.auth_method.name()));
             put("software_id", json!("mcp-drawbridge"));
             put("software_version", json!(env!("CARGO_PKG_VERSION")));
+        }
+        if !self.scopes.is_empty() {
+            put("scope", json!(self.scopes.join(" ")));
         }
         for (name, value) in &self.extra {
             match (name.as_str(), value) {
@@ -341,8 +486,21 @@ impl Registration {
                 Err(error) => Step::Failed(error),
             },
             401 | 403 => Step::Failed(RegistrationError::Closed(refusal())),
-            408 | 429 | 500.. => Step::Failed(RegistrationError::Unavailable(refusal())),
+            // RFC 6585 §4, RFC 9110 §15.6.4: neither was looked at.
+            429 | 503 => self.put_off(refusal(), reply.retry_after),
+            408 | 500.. => Step::Failed(RegistrationError::Unavailable(refusal())),
             _ => self.refused(refusal()),
+        }
+    }
+
+    /// Waits once for a server that says how long, if that is not long.
+    fn put_off(mut self, refusal: Refusal, retry_after: Option<u64>) -> Step {
+        match retry_after {
+            Some(after) if after <= LONGEST_PAUSE && !self.waited => {
+                self.waited = true;
+                Step::Again(self, after.max(1))
+            }
+            _ => Step::Failed(RegistrationError::Unavailable(refusal)),
         }
     }
 
@@ -353,14 +511,14 @@ impl Registration {
                     Some(redirect_uri) => {
                         self.redirect_uri = redirect_uri;
                         self.respelled = true;
-                        Step::Again(self)
+                        Step::Again(self, 0)
                     }
                     None => Step::Failed(RegistrationError::Refused(refusal)),
                 }
             }
             Some("invalid_client_metadata") if !self.minimal => {
                 self.minimal = true;
-                Step::Again(self)
+                Step::Again(self, 0)
             }
             _ => Step::Failed(RegistrationError::Refused(refusal)),
         }
@@ -382,8 +540,7 @@ impl Registration {
             .text("client_secret")
             .filter(|secret| !secret.is_empty());
         let auth_method = match object.text("token_endpoint_auth_method") {
-            Some(name) => AuthMethod::from_name(name)
-                .ok_or_else(|| RegistrationError::AuthMethods(vec![name.to_owned()]))?,
+            Some(name) => registrable(name)?,
             None => AuthMethod::choose(client_secret.is_some(), self.listed_methods.as_deref()),
         };
         // Some servers hand out a secret even to public clients; those do not use it. And without
@@ -407,6 +564,7 @@ impl Registration {
             management: management(&object, mcp_server),
             registered: true,
             dpop_bound: object.get("dpop_bound_access_tokens") == Some(&Value::Bool(true)),
+            ..Client::default()
         })
     }
 
@@ -427,6 +585,13 @@ impl Registration {
             _ => self.redirect_uri.clone(),
         }
     }
+}
+
+/// The method of this name, if a client that was registered can use it: it has no key.
+fn registrable(name: &str) -> Result<AuthMethod, RegistrationError> {
+    AuthMethod::from_name(name)
+        .filter(|method| *method != AuthMethod::PrivateKeyJwt)
+        .ok_or_else(|| RegistrationError::AuthMethods(vec![name.to_owned()]))
 }
 
 /// `none` where it is listed or nothing is; else the best of the listed ones.

@@ -20,6 +20,9 @@ pub struct SignIn {
     pub clients: BTreeMap<Issuer, KnownClient>,
     /// What went wrong last, for those that waited for it.
     pub failures: Failures,
+    /// The marks of the configured refresh tokens that grants came from, the newest last. None of
+    /// them is sent again: what followed it is in the grant, or was.
+    pub seeds: Vec<String>,
 }
 
 /// The last failures. A process that has waited for another to do something learns from them that
@@ -55,7 +58,18 @@ impl FailureNote {
     }
 }
 
+/// Most marks that are remembered.
+const SEEDS: usize = 16;
+
 impl SignIn {
+    /// Remembers that the grant came from this configured refresh token.
+    pub fn put_seed(&mut self, mark: String) {
+        self.seeds.retain(|known| *known != mark);
+        self.seeds.push(mark);
+        let surplus = self.seeds.len().saturating_sub(SEEDS);
+        self.seeds.drain(..surplus);
+    }
+
     /// Whose grant it is, as far as the authorization server told.
     pub fn account(&self) -> Option<Account> {
         let grant = self.grant.as_ref()?;

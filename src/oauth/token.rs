@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::credential::Credential;
 use super::dpop::{self, Binding, ProofKey};
+use super::id_token;
 use super::mode::AuthMode;
 use crate::ids::{Issuer, ResourceId};
 use crate::secret::Secret;
@@ -45,6 +46,8 @@ pub enum UnusableToken {
     NotBound,
     /// The token cannot stand in a header field.
     Characters,
+    /// There is no ID token, which is to be sent in its place.
+    NoIdToken,
 }
 
 impl fmt::Display for UnusableToken {
@@ -54,6 +57,9 @@ impl fmt::Display for UnusableToken {
             Self::NotBound => f.write_str(
                 "it issued a bearer token, where a token bound to a key (RFC 9449) is required",
             ),
+            Self::NoIdToken => f.write_str(
+                "it issued no ID token that could be sent in place of the access token, as `--use-id-token` wants it",
+            ),
             Self::Characters => {
                 f.write_str("it issued a token with characters that no header can carry")
             }
@@ -62,6 +68,18 @@ impl fmt::Display for UnusableToken {
 }
 
 impl TokenSet {
+    /// The tokens with the ID token in place of the access token: it ends when it says so itself
+    /// (OpenID Connect Core §2), and is bound to no key.
+    pub fn with_id_token(mut self) -> Result<Self, UnusableToken> {
+        let id_token = self.id_token.clone().ok_or(UnusableToken::NoIdToken)?;
+        let ends = id_token::expires_at(&id_token).ok_or(UnusableToken::NoIdToken)?;
+        self.access_token = id_token;
+        self.expires_at = Some(ends);
+        self.token_type = "Bearer".to_owned();
+        self.proof_key = None;
+        Ok(self)
+    }
+
     /// Whether the access token is bound to a key.
     pub fn is_bound(&self) -> bool {
         // RFC 6749 §5.1: the type is compared without regard to case.

@@ -153,6 +153,11 @@ impl Refusal {
         words.iter().any(|word| said.contains(word))
     }
 
+    /// Whether the server says that it does not take the redirect URI, in any of the spellings.
+    pub fn names_redirect_uri(&self) -> bool {
+        self.mentions(&["redirect_uri", "redirect uri", "redirect url"])
+    }
+
     /// Whether a proof of possession was refused, and not what it came with (RFC 9449 §5, §8).
     pub fn is_about_proof(&self) -> bool {
         let error = self.error.as_deref();

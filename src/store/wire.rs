@@ -58,6 +58,9 @@ pub struct Wire {
     client: BTreeMap<String, WireClient>,
     #[serde(skip_serializing_if = "WireFailures::is_empty")]
     failures: WireFailures,
+    /// What tells the configured refresh tokens that were used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    seeds: Vec<String>,
     #[serde(flatten)]
     unknown: Map<String, Value>,
 }
@@ -108,6 +111,11 @@ struct WireClient {
     resource_refused: Option<bool>,
     /// Whether we registered it; a configured client is not registered anew. Absent means yes.
     registered: Option<bool>,
+    /// Whether the identifier is the address of a metadata document.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    document: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused_document: Option<String>,
     /// RFC 9449 §5.2. Absent means no.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     dpop_bound_access_tokens: bool,
@@ -256,6 +264,7 @@ impl TryFrom<Wire> for SignIn {
                 refresh: wire.failures.refresh.map(Into::into),
                 sign_in: wire.failures.sign_in.map(Into::into),
             },
+            seeds: wire.seeds,
         })
     }
 }
@@ -291,10 +300,10 @@ impl TryFrom<WireClient> for KnownClient {
             return Err(Fault::Member("client_id"));
         }
         let auth_method = match wire.token_endpoint_auth_method.as_deref() {
-            Some("none") | None => AuthMethod::None,
-            Some("client_secret_basic") => AuthMethod::ClientSecretBasic,
-            Some("client_secret_post") => AuthMethod::ClientSecretPost,
-            Some(_) => return Err(Fault::Member("token_endpoint_auth_method")),
+            None => AuthMethod::None,
+            Some(name) => {
+                AuthMethod::from_name(name).ok_or(Fault::Member("token_endpoint_auth_method"))?
+            }
         };
         let management = match (wire.registration_client_uri, wire.registration_access_token) {
             (Some(uri), Some(token)) => Some(Management {
@@ -320,6 +329,10 @@ impl TryFrom<WireClient> for KnownClient {
                 redirect_uri: wire.redirect_uri,
                 management,
                 registered: wire.registered.unwrap_or(true),
+                // The key is the user's.
+                assertion: None,
+                document: wire.document,
+                refused_document: wire.refused_document,
                 dpop_bound: wire.dpop_bound_access_tokens,
             },
         })
@@ -358,6 +371,7 @@ impl From<&SignIn> for Wire {
             refresh: sign_in.failures.refresh.as_ref().map(Into::into),
             sign_in: sign_in.failures.sign_in.as_ref().map(Into::into),
         };
+        wire.seeds = sign_in.seeds.clone();
         wire
     }
 }
@@ -365,16 +379,11 @@ impl From<&SignIn> for Wire {
 impl From<&KnownClient> for WireClient {
     fn from(known: &KnownClient) -> Self {
         let client = &known.client;
-        let method = match client.auth_method {
-            AuthMethod::None => "none",
-            AuthMethod::ClientSecretBasic => "client_secret_basic",
-            AuthMethod::ClientSecretPost => "client_secret_post",
-        };
         Self {
             client_id: client.client_id.clone(),
             client_secret: exposed(client.client_secret.as_ref()),
             client_secret_expires_at: client.client_secret_expires_at,
-            token_endpoint_auth_method: Some(method.to_owned()),
+            token_endpoint_auth_method: Some(client.auth_method.name().to_owned()),
             redirect_uri: client.redirect_uri.clone(),
             registration_client_uri: client.management.as_ref().map(|m| m.uri.to_string()),
             registration_access_token: exposed(client.management.as_ref().map(|m| &m.token)),
@@ -382,6 +391,8 @@ impl From<&KnownClient> for WireClient {
             revocation_endpoint: known.revocation_endpoint.as_ref().map(Url::to_string),
             registered: Some(client.registered),
             resource_refused: known.resource_refused.then_some(true),
+            document: client.document,
+            refused_document: client.refused_document.clone(),
             dpop_bound_access_tokens: client.dpop_bound,
             unknown: Map::new(),
         }
@@ -439,6 +450,9 @@ pub mod tests {
                         }),
                         registered: false,
                         dpop_bound: false,
+                        assertion: None,
+                        document: true,
+                        refused_document: Some("https://client.example.com/refused".to_owned()),
                     },
                     token_endpoint: url("https://as.example.com/token"),
                     revocation_endpoint: Some(url("https://as.example.com/revoke")),
@@ -457,6 +471,7 @@ pub mod tests {
                     transient: false,
                 }),
             },
+            seeds: vec!["MARK_1".to_owned()],
         }
     }
 
@@ -495,6 +510,7 @@ pub mod tests {
             "requested_scopes",
             "client",
             "failures",
+            "seeds",
         ];
         assert!(order.windows(2).all(|pair| at(pair[0]) < at(pair[1])));
     }

@@ -3,8 +3,10 @@
 mod accounts;
 mod ahead;
 mod alive;
+mod alone;
 mod cache;
 mod cli;
+mod clients;
 mod commands;
 mod concurrency;
 mod config_file;
@@ -15,7 +17,9 @@ mod elsewhere;
 mod faults;
 mod flow;
 mod foreign;
+mod grants;
 mod healing;
+#[cfg(unix)]
 mod hostile;
 mod legacy;
 mod network;

@@ -9,7 +9,9 @@ use tokio::sync::mpsc;
 
 use crate::bridge::{self, Ending, Wire};
 use crate::error::Error;
+use crate::mcp::record::ServerRecord;
 use crate::mcp::revision::NEWEST;
+use crate::mcp::transport::Transport;
 use crate::stdio::{Output, read_lines};
 
 /// Most pages of a list that are asked for.
@@ -20,13 +22,17 @@ const PAGES: usize = 100;
 pub struct Told {
     /// To `initialize`: the result, or the error.
     pub initialize: Result<Value, Value>,
+    /// What it said of itself, and over which transport.
+    pub said: Option<(ServerRecord, Transport)>,
     /// To `tools/list`: how many there are, or the error; `None` if it was not asked.
     pub tools: Option<Result<usize, Value>>,
 }
 
 /// Opens a session, lists the tools, and ends it.
-pub async fn hold(wire: Wire) -> Result<Told, Error> {
+pub async fn hold(mut wire: Wire) -> Result<Told, Error> {
     let (input, host) = io::pipe().map_err(Error::Runtime)?;
+    let (observer, mut observed) = mpsc::unbounded_channel();
+    wire.observer = Some(observer);
     let (said, heard) = mpsc::unbounded_channel();
     let serving = bridge::run(wire, None, read_lines(input), Output::start(Ear(said)));
     let host = Host {
@@ -37,7 +43,10 @@ pub async fn hold(wire: Wire) -> Result<Told, Error> {
     let (ending, told) = tokio::join!(serving, host.talk());
     match (ending, told) {
         (Ending::Signal(_), _) => Err(Error::Interrupted),
-        (_, Some(told)) => Ok(told),
+        (_, Some(told)) => Ok(Told {
+            said: observed.try_recv().ok(),
+            ..told
+        }),
         (_, None) => Err(Error::Stdout(io::ErrorKind::BrokenPipe.into())),
     }
 }
@@ -84,7 +93,11 @@ impl Host {
             true => Some(self.count_tools().await?),
             false => None,
         };
-        Some(Told { initialize, tools })
+        Some(Told {
+            initialize,
+            said: None,
+            tools,
+        })
     }
 
     async fn count_tools(&mut self) -> Option<Result<usize, Value>> {

@@ -87,8 +87,10 @@ impl Remote {
             }),
             registered: true,
             dpop_bound: false,
+            ..Client::default()
         };
         SignIn {
+            seeds: Vec::new(),
             failures: Default::default(),
             // The addresses that it named are on this machine, too.
             server: "http://127.0.0.1:1/mcp".to_owned(),
@@ -167,6 +169,8 @@ impl Cache {
             http: HttpSettings::default(),
             target,
             allow_http: false,
+            client: None,
+            document: None,
         };
         let outcome = run(&logout, &self.diag).await;
         assert!(!self.said.text().contains("SECRET"), "{}", self.said.text());

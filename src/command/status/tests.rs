@@ -27,8 +27,10 @@ fn sign_in(expires_at: Option<u64>, refresh_token: Option<&str>) -> SignIn {
         management: None,
         registered: true,
         dpop_bound: false,
+        ..Client::default()
     };
     SignIn {
+        seeds: Vec::new(),
         failures: Default::default(),
         server: "https://mcp.example.com/mcp?key=QUERY_SECRET_1".to_owned(),
         grant: Some(Grant {

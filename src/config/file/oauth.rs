@@ -30,10 +30,24 @@ enum Says {
 }
 
 /// What the object may hold, and what that means: a line for each member.
-const MEMBERS: [(&str, Says); 25] = [
+const MEMBERS: [(&str, Says); 33] = [
     ("client_id", Says::Client),
     ("client_secret", Says::Client),
     ("token_endpoint_auth_method", Says::Client),
+    ("client_secret_env", Says::Option("client-secret-env")),
+    ("client_metadata_url", Says::Option("client-metadata-url")),
+    ("client_assertion_key", Says::Option("client-assertion-key")),
+    ("client_assertion_alg", Says::Option("client-assertion-alg")),
+    ("client_assertion_kid", Says::Option("client-assertion-kid")),
+    (
+        "client_assertion_audience",
+        Says::Option("client-assertion-audience"),
+    ),
+    ("initial_access_token", Says::Secret("initial-access-token")),
+    (
+        "initial_access_token_env",
+        Says::Option("initial-access-token-env"),
+    ),
     ("redirect_uri", Says::RedirectUri),
     ("scopes", Says::Option("scope")),
     ("authorization_url", Says::Option("authorization-endpoint")),
@@ -98,8 +112,11 @@ impl Section<'_> {
             seen.push(name);
         }
         if self.need() == Need::Find {
-            // The secret does not tell which sign-in it is, and a terminal may lack its variable.
-            client.retain(|name, _| name == "client_id");
+            // A terminal may lack its variable, and without the secret the sign-in is found as well.
+            client.retain(|name, value| {
+                let text = value.as_str().unwrap_or_default();
+                name != "client_secret" || self.expanded(name, text).is_ok()
+            });
         }
         let json = (!client.is_empty()).then(|| Value::Object(client).to_string());
         self.put("static-oauth-client-info", "oauth", json)

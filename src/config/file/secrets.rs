@@ -56,5 +56,6 @@ fn holds_secret(name: &str, text: &str) -> bool {
     let is_client = name == "static_oauth_client_info" && !text.starts_with('@');
     let is_client = is_client && text.contains("client_secret");
     let has_password = || Url::parse(text).is_ok_and(|url| url.password().is_some());
-    name == "client_secret" || is_client || (text.contains('@') && has_password())
+    let is_secret = matches!(&*name, "client_secret" | "initial_access_token");
+    is_secret || is_client || (text.contains('@') && has_password())
 }

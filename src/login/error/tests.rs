@@ -7,6 +7,7 @@ use url::Url;
 
 use super::*;
 use crate::ids::{Issuer, ResourceId};
+use crate::jwt::Algorithm;
 use crate::oauth::authorize::CallbackError as Brought;
 use crate::oauth::device::DeviceError;
 use crate::oauth::discovery::{AddressFault, DiscoveryError, Try};
@@ -14,6 +15,7 @@ use crate::oauth::dpop::DpopError;
 use crate::oauth::flow::UnattendedError;
 use crate::oauth::mode::AuthMode;
 use crate::oauth::pushed::PushError;
+use crate::oauth::registration::ClientAuthError;
 use crate::oauth::registration::RegistrationError;
 use crate::oauth::sign_in::FailureNote;
 use crate::oauth::token_endpoint::{Effect, Outage, OutageCause, Refusal};
@@ -137,7 +139,7 @@ fn discovery() -> Vec<Row> {
         ),
         (
             D::Document {
-                url: url(),
+                url: Box::new(url()),
                 reason: "it has no `issuer`".to_owned(),
                 rule: Some("RFC 8414 §2"),
             },
@@ -218,6 +220,21 @@ fn clients() -> Vec<Row> {
             Some("MCP 2026-07-28, Authorization, Client Registration"),
             true,
             "logout",
+        ),
+        (
+            FlowError::ClientAuth(ClientAuthError::Methods(vec![evil()])),
+            Some("RFC 8414 §2"),
+            true,
+            "`token_endpoint_auth_method`",
+        ),
+        (
+            FlowError::ClientAuth(ClientAuthError::Algorithms {
+                key: Algorithm::Es256,
+                listed: vec![evil()],
+            }),
+            Some("RFC 8414 §2"),
+            true,
+            "`--client-assertion-key`",
         ),
     ];
     registered.chain(others).collect()
@@ -542,7 +559,8 @@ fn number(error: &FlowError) -> usize {
         F::Dpop(_) => 23,
         F::ProofKey(_) => 24,
         F::Unattended(_) => 25,
-        F::Pushed(_) => 26,
+        F::ClientAuth(_) => 26,
+        F::Pushed(_) => 27,
     }
 }
 
@@ -551,7 +569,7 @@ fn every_refusal_has_a_row() {
     let mut seen: Vec<usize> = all().iter().map(|(error, ..)| number(error)).collect();
     seen.sort_unstable();
     seen.dedup();
-    assert_eq!(seen, (0..=26).collect::<Vec<_>>());
+    assert_eq!(seen, (0..=27).collect::<Vec<_>>());
 }
 
 #[test]

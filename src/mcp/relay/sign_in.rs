@@ -85,6 +85,12 @@ impl Relay {
         self
     }
 
+    /// Whether tokens come without a person, if at all: then nobody is invited to sign in.
+    pub fn without_person(mut self, nobody_to_ask: bool) -> Self {
+        self.nobody_to_ask = nobody_to_ask;
+        self
+    }
+
     /// The sign-in stands otherwise now.
     pub fn sign_in_stands(&mut self, standing: Standing, now: u64) {
         let before = std::mem::replace(&mut self.sign_in.standing, standing);
@@ -220,7 +226,7 @@ impl Relay {
             // The user has asked for a sign-in meanwhile.
             return self.open_again(true, now);
         }
-        if failure.stage != Stage::Auth {
+        if failure.stage != Stage::Auth || self.nobody_to_ask {
             self.fail_waiting(failure);
         } else {
             self.await_tokens();
@@ -321,7 +327,7 @@ impl Relay {
         let method = asked.message.method();
         let list = LISTS.iter().find(|(name, ..)| *name == method);
         match list {
-            Some((_, kind, member)) if self.may_change(kind) => {
+            Some((_, kind, member)) if self.may_change(kind) && !self.nobody_to_ask => {
                 self.sign_in.offered = true;
                 let items = match *kind {
                     "tools" => tool::definition(&self.server_name),

@@ -5,6 +5,7 @@ use http::Method;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use url::Url;
 
+use super::super::guard::Policy;
 use super::super::http::tests::{Remote, answer};
 use super::super::proxy::{ProxyChoice, ProxyUrl};
 use super::*;
@@ -212,4 +213,74 @@ async fn a_server_that_speaks_no_tls_is_found_out() {
     let failed = trouble(&client, &format!("https://127.0.0.1:{port}/")).await;
     assert_eq!(failed.delivery, Delivery::NotSent);
     assert_eq!(failed.cause, "it does not speak TLS on this port");
+}
+
+fn for_server(server: &str) -> Client {
+    let settings = HttpSettings {
+        policy: Policy::for_server(&Url::parse(server).expect("url")),
+        proxies: ProxySettings {
+            choice: ProxyChoice::None,
+            direct: String::new(),
+        },
+        ..HttpSettings::default()
+    };
+    build(&settings).expect("client")
+}
+
+#[tokio::test]
+async fn a_name_that_leads_where_a_server_may_not_send_us_is_not_connected_to() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    for url in [
+        format!("https://localhost:{port}/"),
+        format!("https://127.0.0.1:{port}/"),
+    ] {
+        for server in ["https://93.184.216.34/mcp", "https://10.0.0.1/mcp"] {
+            let client = for_server(server);
+            let failed = client.execute_learnt(get(&url)).await.expect_err(&url);
+            assert!(failed.forbidden.is_some(), "{failed:?}");
+            assert_eq!(failed.delivery, Delivery::Distrusted);
+            let judged = client.may_ask(&Url::parse(&url).expect("url")).await;
+            assert_eq!(judged, Err(failed));
+        }
+    }
+    // A connection would have been accepted by the system.
+    let knock = tokio::time::timeout(Duration::ZERO, listener.accept()).await;
+    assert!(knock.is_err());
+}
+
+#[tokio::test]
+async fn a_server_on_this_machine_may_name_what_is_on_it() {
+    let remote = Remote::new([answer(200, "", "x")]).await;
+    let port = remote.url.port().expect("a port");
+    let client = for_server("http://127.0.0.1:1/mcp");
+    let url = format!("http://localhost:{port}/");
+    let found = client.execute_learnt(get(&url)).await.expect("answer");
+    assert_eq!(found.status(), 200);
+}
+
+#[tokio::test]
+async fn a_proxy_looks_names_up_and_numbers_are_judged_all_the_same() {
+    let proxy = Remote::new([answer(403, "", "")]).await;
+    let at = proxy.url.port().expect("a port");
+    let mut settings = HttpSettings {
+        policy: Policy::for_server(&Url::parse("https://93.184.216.34/").expect("url")),
+        ..HttpSettings::default()
+    };
+    let one = |url: String| ProxyChoice::One(ProxyUrl::parse(&url).expect("a proxy"));
+    settings.proxies.choice = one(format!("http://127.0.0.1:{at}"));
+    let client = build(&settings).expect("client");
+    let failed = client.execute_learnt(get("https://10.0.0.1/")).await;
+    assert!(failed.expect_err("forbidden").forbidden.is_some());
+    assert!(proxy.asked().is_empty());
+    // The name is for the proxy to look up, which then refuses.
+    let failed = client.execute_learnt(get("https://as.invalid/")).await;
+    assert!(failed.expect_err("refused").forbidden.is_none());
+    assert_eq!(proxy.asked().len(), 1);
+    // This one is told addresses.
+    settings.proxies.choice = one("socks5://127.0.0.1:1".to_owned());
+    settings.policy.server = Url::parse("https://10.0.0.1/").ok();
+    let client = build(&settings).expect("client");
+    let failed = client.execute_learnt(get("https://[::1]/")).await;
+    assert!(failed.expect_err("forbidden").forbidden.is_some());
 }

@@ -17,6 +17,7 @@ fn ours(auth_method: AuthMethod) -> Client {
         management: None,
         registered: true,
         dpop_bound: false,
+        ..Client::default()
     }
 }
 

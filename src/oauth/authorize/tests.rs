@@ -22,6 +22,8 @@ fn server() -> AuthorizationServer {
         auth_methods: None,
         iss_supported: false,
         dpop_algorithms: None,
+        auth_signing_algorithms: None,
+        client_id_metadata_documents: false,
     }
 }
 

@@ -246,6 +246,7 @@ fn request() -> DeviceRequest {
             management: None,
             registered: true,
             dpop_bound: false,
+            ..Client::default()
         },
         resource: Some(ResourceId::new("https://m.example/mcp")),
         scopes: vec!["a".to_owned(), "b".to_owned()],

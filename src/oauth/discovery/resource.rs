@@ -235,7 +235,7 @@ fn read(
 fn without_resource(object: Object, url: Url) -> Result<Option<ResourceMetadata>, DiscoveryError> {
     if object.get("authorization_servers").is_some() {
         return Err(DiscoveryError::Document {
-            url,
+            url: Box::new(url),
             reason: "it has no `resource`".to_owned(),
             rule: Some("RFC 9728 §2"),
         });

@@ -12,6 +12,7 @@ use super::{
 use crate::ids::{Issuer, ServerUrl, same_origin};
 use crate::oauth::document::Object;
 use crate::oauth::known::Row;
+use crate::oauth::registration::Takes;
 
 /// The members that decide where codes and secrets go and how they are protected.
 const UNIQUE: [&str; 11] = [
@@ -54,6 +55,11 @@ pub struct AuthorizationServer {
     pub grant_types: Option<Vec<String>>,
     /// How clients may authenticate at the token endpoint; `None` if it does not say.
     pub auth_methods: Option<Vec<String>>,
+    /// How assertions of clients may be signed there; `None` if it does not say.
+    pub auth_signing_algorithms: Option<Vec<String>>,
+    /// Whether a client's identifier may be the address of its metadata (MCP 2025-11-25, Client ID
+    /// Metadata Documents).
+    pub client_id_metadata_documents: bool,
     /// Whether its answers carry `iss` (RFC 9207 §3).
     pub iss_supported: bool,
     /// How proofs of possession may be signed (RFC 9449 §5.1); `None` if it does not say.
@@ -75,8 +81,20 @@ impl AuthorizationServer {
             scopes_supported: Vec::new(),
             grant_types: None,
             auth_methods: None,
+            auth_signing_algorithms: None,
+            client_id_metadata_documents: false,
             iss_supported: false,
             dpop_algorithms: None,
+        }
+    }
+
+    /// How clients may prove themselves.
+    pub fn takes(&self) -> Takes<'_> {
+        Takes {
+            issuer: &self.issuer,
+            token_endpoint: &self.token_endpoint,
+            methods: self.auth_methods.as_deref(),
+            algorithms: self.auth_signing_algorithms.as_deref(),
         }
     }
 }
@@ -354,7 +372,7 @@ fn read(
     rules: Rules<'_>,
 ) -> Result<AuthorizationServer, DiscoveryError> {
     let breaks = |rule, reason: &str| DiscoveryError::Document {
-        url: url.clone(),
+        url: Box::new(url.clone()),
         reason: reason.to_owned(),
         rule: Some(rule),
     };
@@ -419,6 +437,8 @@ fn read(
         scopes_supported: object.texts("scopes_supported").unwrap_or_default(),
         grant_types: object.texts("grant_types_supported"),
         auth_methods: object.texts("token_endpoint_auth_methods_supported"),
+        auth_signing_algorithms: object.texts("token_endpoint_auth_signing_alg_values_supported"),
+        client_id_metadata_documents: object.flag("client_id_metadata_document_supported"),
         iss_supported: object.flag("authorization_response_iss_parameter_supported"),
         dpop_algorithms: object.texts("dpop_signing_alg_values_supported"),
     })

@@ -24,6 +24,8 @@ pub enum Amendment {
     DropClient(Issuer, String),
     /// A person signed in.
     PutGrant(Box<Grant>, KnownClient),
+    /// The same, from a configured refresh token with this mark.
+    PutSeeded(Box<Grant>, KnownClient, String),
     /// A sign-in failed.
     NoteFailure {
         /// What happened, fit to be shown.
@@ -60,10 +62,10 @@ impl Amendment {
                 }
             }
             Self::DropClient(issuer, client_id) => drop_client(sign_in, issuer, client_id),
-            Self::PutGrant(grant, known) => {
-                sign_in.clients.insert(grant.issuer.clone(), known.clone());
-                sign_in.grant = Some((**grant).clone());
-                sign_in.failures = Failures::default();
+            Self::PutGrant(grant, known) => put_grant(sign_in, grant, known),
+            Self::PutSeeded(grant, known, mark) => {
+                put_grant(sign_in, grant, known);
+                sign_in.put_seed(mark.clone());
             }
             Self::NoteFailure { reason, transient } => {
                 let last = &mut sign_in.failures.sign_in;
@@ -75,6 +77,12 @@ impl Amendment {
             }
         }
     }
+}
+
+fn put_grant(sign_in: &mut SignIn, grant: &Grant, known: &KnownClient) {
+    sign_in.clients.insert(grant.issuer.clone(), known.clone());
+    sign_in.grant = Some(grant.clone());
+    sign_in.failures = Failures::default();
 }
 
 fn is_known(sign_in: &SignIn, issuer: &Issuer, client_id: &str) -> bool {

@@ -48,6 +48,12 @@ impl Asked {
         self.plan.can_replace(&self.client)
     }
 
+    /// Whether this says that the client will not do. The redirect URIs of a document are part of
+    /// it; those of a registered client were accepted.
+    fn is_refused(&self, refusal: &Refusal) -> bool {
+        refusal.names_unknown_client() || self.client.document && refusal.names_redirect_uri()
+    }
+
     /// Shows the person where to sign in.
     pub(super) fn open(self, resumed: bool) -> Move {
         let action = Action::OpenBrowser {
@@ -75,26 +81,13 @@ impl Flow {
             let refusal = Refusal::read(reply.status, &reply.body);
             let sent_on = reply.url != asked.attempt.address.0;
             let dead = !sent_on && matches!(reply.status, 400 | 404 | 422)
-                || (400..500).contains(&reply.status) && refusal.names_unknown_client();
+                || (400..500).contains(&reply.status) && asked.is_refused(&refusal);
             if dead && asked.can_replace_client() {
                 return self.replace_client(asked.plan, &asked.client, &refusal.to_string());
             }
         }
         self.history.opened(now);
         asked.open(false)
-    }
-
-    /// The server does not know the client any more: forget it and register anew, once.
-    pub(super) fn replace_client(&mut self, mut plan: Plan, client: &Client, why: &str) -> Move {
-        self.note(Note::ClientForgotten(why.to_owned()));
-        plan.registered_anew = true;
-        let issuer = plan.server.issuer.clone();
-        let amendment = Amendment::DropClient(issuer, client.client_id.clone());
-        amendment.apply(&mut plan.task.cached);
-        (
-            State::ForgettingClient { plan },
-            Action::Amend(Box::new(amendment)),
-        )
     }
 
     pub(super) fn client_forgotten(
@@ -138,7 +131,14 @@ impl Flow {
         {
             return self.narrow(asked.plan, scopes, now);
         }
-        if refusal.names_unknown_client() && asked.can_replace_client() {
+        let mut asked = asked;
+        if refusal.error.as_deref() == Some("invalid_scope") {
+            match self.with_scopes_registered(asked.plan, &asked.client, now) {
+                Ok(next) => return next,
+                Err(plan) => asked.plan = *plan,
+            }
+        }
+        if asked.is_refused(&refusal) && asked.can_replace_client() {
             return self.replace_client(asked.plan, &asked.client, &refusal.to_string());
         }
         if refusal.refuses_resource() {
@@ -261,10 +261,19 @@ impl Flow {
             TokenError::ClientDead(refusal) if asked.can_replace_client() => {
                 self.replace_client(asked.plan, &asked.client, &refusal.to_string())
             }
+            TokenError::Refused(refusal)
+                if asked.is_refused(&refusal) && asked.can_replace_client() =>
+            {
+                self.replace_client(asked.plan, &asked.client, &refusal.to_string())
+            }
             TokenError::InvalidScope(refusal) => {
                 match self.narrower(&asked.plan, &asked.attempt.scopes) {
                     Some(scopes) => self.narrow(asked.plan, scopes, now),
-                    None => fail(FlowError::Exchange(TokenError::InvalidScope(refusal))),
+                    None => self
+                        .with_scopes_registered(asked.plan, &asked.client, now)
+                        .unwrap_or_else(|_| {
+                            fail(FlowError::Exchange(TokenError::InvalidScope(refusal)))
+                        }),
                 }
             }
             TokenError::InvalidTarget(refusal) if !asked.code_offered => {

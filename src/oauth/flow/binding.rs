@@ -92,7 +92,7 @@ impl Flow {
         match then {
             Then::Browser { bound, probe } => self.ask(plan, client, &bound, probe, now),
             Then::Code => self.ask_for_code(plan, client, now),
-            Then::Unattended => self.send_client(plan, client),
+            Then::Unattended => self.send_client(plan, client, now),
         }
     }
 

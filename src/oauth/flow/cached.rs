@@ -28,7 +28,7 @@ enum Decision {
 
 impl Flow {
     fn decide(&self, cached: &SignIn, now: u64) -> Decision {
-        if self.unattended().is_some() {
+        if self.unattended().is_some() && !self.has_sprouted(cached) {
             return self.decide_unattended(cached, now);
         }
         let Some(grant) = self.own_grant(cached) else {
@@ -75,6 +75,10 @@ impl Flow {
                 }
             }
             (Goal::SignIn { since, .. }, _) if self.is_newer(grant, *since) => use_it(),
+            // Nobody can be asked, so that it still works is all there is to show.
+            (Goal::SignIn { .. }, _) if can_refresh && self.unattended().is_some() => {
+                Decision::Refresh(grant.clone(), RefreshReason::EndsIn(ends_in(grant, now)))
+            }
             (Goal::SignIn { .. }, _) => Decision::Ask,
         }
     }
@@ -225,7 +229,9 @@ impl Flow {
                 self.grant_just_ended = true;
                 forget(cached, &request, None)
             }
-            TokenError::ClientDead(refusal) if request.client.registered => {
+            TokenError::ClientDead(refusal)
+                if request.client.registered || request.client.document =>
+            {
                 self.note(Note::ClientForgotten(refusal.to_string()));
                 let client_id = request.client.client_id.clone();
                 forget(cached, &request, Some((grant.issuer, client_id)))
@@ -331,6 +337,7 @@ impl Flow {
     pub(super) fn without_token(&mut self, cached: &SignIn, now: u64) -> Move {
         match self.goal {
             Goal::Silent | Goal::Renew { .. } => done(None),
+            _ if self.seed().is_some() => fail(self.withered(now)),
             _ => {
                 if let Err(error) = self.may_ask(cached, now) {
                     return fail(error);
@@ -427,15 +434,22 @@ impl Flow {
 
     /// The client that an issuer's tokens belong to, with the secret that the user configured.
     fn client_for(&self, cached: &SignIn, issuer: &Issuer, now: u64) -> Option<Client> {
-        let known = &cached.clients.get(issuer)?.client;
+        let entry = cached.clients.get(issuer)?;
+        let known = &entry.client;
         match &self.settings.client {
-            Some(configured) if configured.client_id == known.client_id => Some(Client {
-                client_secret: configured.client_secret.clone(),
-                auth_method: configured.auth_method.unwrap_or(known.auth_method),
-                ..known.clone()
-            }),
+            Some(configured) if configured.client_id == known.client_id => {
+                Some(configured.known(issuer, entry))
+            }
             Some(_) => None,
-            None => Some(known.clone()).filter(|client| !client.has_lapsed(now)),
+            None => {
+                let document = self.settings.document.as_ref();
+                let document = document.filter(|own| known.document && own.url == known.client_id);
+                let client = match document {
+                    Some(own) => own.known(issuer, entry),
+                    None => known.clone(),
+                };
+                Some(client).filter(|client| client.can_prove_itself() && !client.has_lapsed(now))
+            }
         }
     }
 }

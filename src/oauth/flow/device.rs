@@ -56,7 +56,7 @@ impl Flow {
         if plan.server.device_authorization_endpoint.is_none() {
             return fail(FlowError::NoDeviceGrant(plan.server.issuer));
         }
-        match self.configured(&plan) {
+        match self.unregistered(&plan) {
             Some(Ok(client)) => self.ask_for_code(plan, client, now),
             Some(Err(error)) => fail(error),
             // Where a browser could come back to makes no difference.
@@ -142,9 +142,13 @@ impl Flow {
             Err(TokenError::InvalidScope(refusal)) => {
                 match self.narrower(&caller.plan, &caller.plan.scopes) {
                     Some(scopes) => self.narrow(caller.plan, scopes, now),
-                    None => fail(FlowError::Device(DeviceError(TokenError::InvalidScope(
-                        refusal,
-                    )))),
+                    None => self
+                        .with_scopes_registered(caller.plan, &caller.client, now)
+                        .unwrap_or_else(|_| {
+                            fail(FlowError::Device(DeviceError(TokenError::InvalidScope(
+                                refusal,
+                            ))))
+                        }),
                 }
             }
             Err(TokenError::InvalidTarget(refusal)) => {

@@ -12,7 +12,7 @@ use crate::oauth::discovery::resource::ResourceMetadata;
 use crate::oauth::discovery::server::AuthorizationServer;
 use crate::oauth::dpop::{self, DpopError};
 use crate::oauth::pushed::PushError;
-use crate::oauth::registration::RegistrationError;
+use crate::oauth::registration::{ClientAuthError, RegistrationError};
 use crate::oauth::sign_in::FailureNote;
 use crate::oauth::token_endpoint::{Cause, Refusal, TokenError};
 use crate::untrusted::{SHOWN, printable};
@@ -48,6 +48,8 @@ pub enum FlowError {
         /// Where it would be used now.
         wanted_at: Issuer,
     },
+    /// The user's client cannot prove itself to this authorization server.
+    ClientAuth(ClientAuthError),
     /// Tokens cannot be bound to a key, or not left unbound.
     Dpop(DpopError),
     /// There is no key to bind tokens to.
@@ -134,6 +136,7 @@ impl FlowError {
                 Some("MCP 2026-07-28, Authorization, Client Registration")
             }
             Self::RedirectUri(_) => Some("RFC 6749 §3.1.2"),
+            Self::ClientAuth(_) => Some("RFC 8414 §2"),
             Self::Dpop(_) => Some("RFC 9449 §5"),
             Self::Forbidden(_) => Some("RFC 9728 §7.7"),
             Self::ScopesNotGranted(_) => {
@@ -171,6 +174,7 @@ impl FlowError {
             Self::OtherIssuersClient { .. } => {
                 "if the client is right, sign out with `mcp-drawbridge logout` and try again"
             }
+            Self::ClientAuth(error) => error.hint(),
             Self::Dpop(error) => error.hint(),
             Self::ProofKey(_) => "the system gives no randomness; try again",
             Self::Callback(_) => "free the port, or choose another callback port",
@@ -287,6 +291,7 @@ impl FlowError {
             | Self::SignInLock(cause)
             | Self::Forbidden(cause)
             | Self::Callback(cause) => write!(f, "{cause}"),
+            Self::ClientAuth(error) => write!(f, "{error}"),
             Self::Discovery(error) => write!(f, "{error}"),
             Self::NoRegistration { issuer, console } => {
                 write!(
@@ -406,6 +411,10 @@ pub enum Note {
     RefreshRefused(Refusal),
     /// The authorization server has forgotten the client; it is registered anew.
     ClientForgotten(String),
+    /// The authorization server did not take the client's metadata document; one is registered.
+    DocumentRefused(String),
+    /// The client may only ask for what it registered for; another is registered, for these scopes.
+    ScopesRegistered(Vec<String>),
     /// The port of the registered redirect URI is taken; a new registration is made.
     PortTaken(u16),
     /// A scope was refused; fewer are asked for.
@@ -457,6 +466,7 @@ impl Note {
             | Self::Refreshing(_)
             | Self::StrayVisit(_)
             | Self::PortTaken(_)
+            | Self::ScopesRegistered(_)
             | Self::NotForDevices(_)
             | Self::PollFailed(_) => false,
             Self::HintIgnored(_)
@@ -464,6 +474,7 @@ impl Note {
             | Self::GrantEnded(_)
             | Self::RefreshRefused(_)
             | Self::ClientForgotten(_)
+            | Self::DocumentRefused(_)
             | Self::ScopesNarrowed(_)
             | Self::ResourceRefused(_)
             | Self::AddressNotRenewed(_)
@@ -534,6 +545,15 @@ impl fmt::Display for Note {
             Self::ClientForgotten(why) => write!(
                 f,
                 "the authorization server no longer knows this client ({why}); registering anew"
+            ),
+            Self::DocumentRefused(why) => write!(
+                f,
+                "the authorization server does not take the client's metadata document ({why}); registering a client, now and from now on"
+            ),
+            Self::ScopesRegistered(scopes) => write!(
+                f,
+                "the client may not ask for these scopes; registering another one for `{}`",
+                scopes.join(" ")
             ),
             Self::PortTaken(port) => write!(
                 f,

@@ -100,6 +100,8 @@ pub enum Action {
         url: Url,
         /// The JSON document.
         body: Value,
+        /// How long to wait first, in seconds.
+        after: u64,
     },
     /// Fetch the authorization page the way the browser will, without following it elsewhere.
     /// \[`Fetched`\]

@@ -1,14 +1,20 @@
 //! What the user decided about signing in to one server.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 use url::Url;
 
+use super::FlowError;
 use crate::ids::{Issuer, ResourceId, ServerUrl, is_loopback};
+use crate::oauth::assertion::AssertionKey;
 use crate::oauth::discovery::server::AuthorizationServer;
 use crate::oauth::dpop;
 use crate::oauth::known::Known;
 use crate::oauth::mode::AuthMode;
-use crate::oauth::registration::{AuthMethod, Client, other_spelling};
+use crate::oauth::registration::{AuthMethod, Client, Takes, other_spelling};
+use crate::oauth::sign_in::KnownClient;
 use crate::oauth::token_endpoint::GrantRequest;
 use crate::secret::Secret;
 
@@ -19,6 +25,11 @@ pub struct Settings {
     pub server: ServerUrl,
     /// The client to use instead of registering one.
     pub client: Option<ConfiguredClient>,
+    /// The client to use in place of a registration where the server takes such ones.
+    pub document: Option<ClientDocument>,
+    /// What lets a client register where not everybody may (RFC 7591 §3). It goes to registration
+    /// endpoints and nowhere else.
+    pub initial_access_token: Option<Secret>,
     /// Members to merge over the registration request.
     pub client_metadata: Map<String, Value>,
     /// Which `resource` requests name.
@@ -49,8 +60,6 @@ pub struct Settings {
     pub pkce: bool,
     /// What is known about servers beyond what they say.
     pub known: Known,
-    /// The refresh token to begin with; no person is asked then.
-    pub seed: Option<Seed>,
     /// Whether the ID token is sent in place of the access token.
     pub use_id_token: bool,
 }
@@ -62,6 +71,16 @@ pub struct Seed {
     pub refresh_token: Secret,
     /// Where it stands, as in "the refresh token in …".
     pub origin: String,
+}
+
+impl Seed {
+    /// What tells it from others, and does not tell what it is.
+    pub fn mark(&self) -> String {
+        let mut digest = Sha256::new();
+        digest.update(b"seeded refresh token\0");
+        digest.update(self.refresh_token.expose());
+        URL_SAFE_NO_PAD.encode(&digest.finalize()[..16])
+    }
 }
 
 impl Settings {
@@ -142,6 +161,8 @@ impl ConfiguredEndpoints {
     pub fn server(&self) -> AuthorizationServer {
         AuthorizationServer {
             authorization_endpoint: self.authorization_endpoint.clone(),
+            // Nobody says whether it does. Who configures a document as well says so.
+            client_id_metadata_documents: true,
             ..AuthorizationServer::bare(self.issuer.clone(), self.token_endpoint.clone())
         }
     }
@@ -167,6 +188,8 @@ pub enum Unattended {
     Enterprise(IdentityProvider),
     /// What the platform says of the workload (RFC 7523 §2.1).
     Workload,
+    /// A refresh token that the user configured, and those that follow it (RFC 6749 §6).
+    Seeded(Seed),
 }
 
 impl Unattended {
@@ -176,6 +199,7 @@ impl Unattended {
             Self::ClientCredentials => AuthMode::ClientCredentials,
             Self::Enterprise(_) => AuthMode::Enterprise,
             Self::Workload => AuthMode::Workload,
+            Self::Seeded(_) => AuthMode::Seeded,
         }
     }
 }
@@ -199,7 +223,7 @@ pub enum ProviderEndpoint {
 }
 
 /// A client that the user obtained from the authorization server.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConfiguredClient {
     /// The identifier.
     pub client_id: String,
@@ -207,23 +231,86 @@ pub struct ConfiguredClient {
     pub client_secret: Option<Secret>,
     /// How it authenticates; `None` leaves it to what the authorization server supports.
     pub auth_method: Option<AuthMethod>,
+    /// What signs its assertions, in place of a secret.
+    pub assertion_key: Option<AssertionKey>,
+}
+
+/// A client that is described by a document which the user names (MCP 2025-11-25, Client ID Metadata
+/// Documents). Its address is the identifier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientDocument {
+    /// The address, as the user wrote it.
+    pub url: String,
+    /// What signs the client's assertions, if the document names its public half.
+    pub assertion_key: Option<AssertionKey>,
+}
+
+impl ClientDocument {
+    /// The client as it stands in the cache, with what proves it.
+    pub fn known(&self, issuer: &Issuer, entry: &KnownClient) -> Client {
+        let key = self.assertion_key.as_ref();
+        Client {
+            assertion: key.map(|key| key.at(issuer, &entry.token_endpoint)),
+            ..entry.client.clone()
+        }
+    }
+
+    /// The client at an authorization server that takes this.
+    pub fn client(&self, takes: &Takes<'_>) -> Result<Client, FlowError> {
+        let configured = ConfiguredClient {
+            client_id: self.url.clone(),
+            client_secret: None,
+            auth_method: None,
+            assertion_key: self.assertion_key.clone(),
+        };
+        let client = configured.client(takes)?;
+        Ok(Client {
+            document: true,
+            ..client
+        })
+    }
 }
 
 impl ConfiguredClient {
-    /// The client at a server that lists these authentication methods.
-    pub fn client(&self, listed_methods: Option<&[String]>) -> Client {
-        let has_secret = self.client_secret.is_some();
-        let method = self.auth_method;
+    /// The client as it stands in the cache, with what proves it.
+    pub fn known(&self, issuer: &Issuer, entry: &KnownClient) -> Client {
+        let kept = match entry.client.auth_method {
+            // The key was given up for something else.
+            AuthMethod::PrivateKeyJwt => AuthMethod::choose(self.client_secret.is_some(), None),
+            kept => kept,
+        };
+        let signs = self.assertion_key.as_ref();
+        let auth_method = self
+            .auth_method
+            .or(signs.map(|_| AuthMethod::PrivateKeyJwt))
+            .unwrap_or(kept);
+        let signs = signs.filter(|_| auth_method == AuthMethod::PrivateKeyJwt);
         Client {
+            client_secret: self.client_secret.clone(),
+            auth_method,
+            assertion: signs.map(|key| key.at(issuer, &entry.token_endpoint)),
+            ..entry.client.clone()
+        }
+    }
+
+    /// The client at an authorization server that takes this. The method that the user named
+    /// outranks what the server lists, which is not complete everywhere.
+    pub fn client(&self, takes: &Takes<'_>) -> Result<Client, FlowError> {
+        let chosen = match (self.auth_method, &self.assertion_key) {
+            (Some(method), _) => Ok(method),
+            (None, Some(key)) => takes.check_algorithm(key.key.algorithm()),
+            (None, None) => takes.choose(self.client_secret.is_some()),
+        };
+        let auth_method = chosen.map_err(FlowError::ClientAuth)?;
+        let key = self.assertion_key.as_ref();
+        let key = key.filter(|_| auth_method == AuthMethod::PrivateKeyJwt);
+        Ok(Client {
             client_id: self.client_id.clone(),
             client_secret: self.client_secret.clone(),
-            client_secret_expires_at: None,
-            auth_method: method.unwrap_or_else(|| AuthMethod::choose(has_secret, listed_methods)),
-            redirect_uri: None,
-            management: None,
-            registered: false,
-            dpop_bound: false,
-        }
+            auth_method,
+            assertion: key.map(|key| key.at(takes.issuer, takes.token_endpoint)),
+            ..Client::default()
+        })
     }
 }
 

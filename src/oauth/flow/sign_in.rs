@@ -46,6 +46,10 @@ pub(super) struct Plan {
     pub registered_anew: bool,
     /// Whether the server refuses `resource`, so that it is left out.
     pub resource_refused: bool,
+    /// Whether the server does not let clients ask for what they did not register for.
+    pub scopes_refused: bool,
+    /// The metadata document that the server did not take.
+    pub refused_document: Option<String>,
     /// What the resource's metadata says about binding tokens.
     pub resource_wants: ResourceWants,
     /// What tokens are to be bound to.
@@ -57,19 +61,6 @@ pub(super) struct Plan {
 pub(super) struct ResourceWants {
     pub dpop_required: bool,
     pub dpop_algorithms: Option<Vec<String>>,
-}
-
-impl Plan {
-    /// The client that was registered here before, if it stays one until then.
-    pub fn known_client(&self, until: u64) -> Option<&Client> {
-        let known = self.task.cached.clients.get(&self.server.issuer)?;
-        Some(&known.client).filter(|client| client.registered && !client.has_lapsed(until))
-    }
-
-    /// Whether this client, which the server does not take, may be replaced by a new one.
-    pub fn can_replace(&self, client: &Client) -> bool {
-        client.registered && !self.registered_anew && self.server.registration_endpoint.is_some()
-    }
 }
 
 /// Who asks.
@@ -285,6 +276,8 @@ impl Flow {
             scopes: Vec::new(),
             registered_anew: false,
             resource_refused,
+            scopes_refused: false,
+            refused_document: None,
             resource_wants: ResourceWants {
                 dpop_required: metadata.dpop_required,
                 dpop_algorithms: metadata.dpop_algorithms,
@@ -311,6 +304,11 @@ impl Flow {
             }
             _ => sources.initial(),
         };
+        if self.settings.use_id_token {
+            // OpenID Connect Core §3.1.2.1: without it there is no ID token.
+            let openid = ["openid".to_owned()];
+            plan.scopes = scope::union([plan.scopes.as_slice(), &openid]);
+        }
         Ok(plan)
     }
 
@@ -333,7 +331,7 @@ impl Flow {
         match &settings.way {
             Way::Browser => self.bind(plan, now),
             Way::Device => self.approach_by_device(plan, now),
-            Way::Unattended(unattended) => self.approach_unattended(plan, unattended),
+            Way::Unattended(unattended) => self.approach_unattended(plan, unattended, now),
         }
     }
 
@@ -366,24 +364,6 @@ impl Flow {
         now.saturating_add(self.settings.auth_timeout)
     }
 
-    /// Configured, else registered before, else to be registered (MCP 2025-11-25, Client
-    /// Registration Approaches). What one issuer gave is never shown to another.
-    fn choose(&self, plan: &Plan, now: u64) -> Result<Choice, FlowError> {
-        if let Some(configured) = self.configured(plan) {
-            return configured.map(Choice::Configured);
-        }
-        if let Some(client) = plan.known_client(self.person_done_by(now))
-            && let Some(uri) = &client.redirect_uri
-            && let Some(port) = self.settings.redirect.port_of(uri)
-        {
-            return Ok(Choice::Known(client.clone(), port));
-        }
-        match &plan.server.registration_endpoint {
-            Some(endpoint) => Ok(Choice::New(endpoint.clone())),
-            None => Err(self.no_registration(plan)),
-        }
-    }
-
     pub(super) fn no_registration(&self, plan: &Plan) -> FlowError {
         let issuer = plan.server.issuer.clone();
         let console = self.settings.console(&issuer);
@@ -410,13 +390,16 @@ impl Flow {
                     wanted_at: issuer.clone(),
                 })
             }
-            _ => Ok(configured.client(plan.server.auth_methods.as_deref())),
+            _ => configured.client(&plan.server.takes()),
         })
     }
 
     pub(super) fn bound(&mut self, plan: Plan, choice: Choice, bound: Bound, now: u64) -> Move {
         match choice {
-            Choice::Configured(client) => self.ask(plan, client, &bound, false, now),
+            Choice::Configured(client) => {
+                let probe = plan.can_replace(&client) && !self.is_proven(&plan, now);
+                self.ask(plan, client, &bound, probe, now)
+            }
             Choice::Known(client, port) if port == bound.port => {
                 let probe = !self.is_proven(&plan, now);
                 self.ask(plan, client, &bound, probe, now)
@@ -454,12 +437,14 @@ impl Flow {
         let redirect_uri = redirect.uri(port.unwrap_or_else(|| self.settings.unbound_port()));
         let extra = &self.settings.client_metadata;
         match Registration::new(&plan.server, endpoint, redirect_uri, extra) {
-            Ok(registration) => {
-                let registration = match bound {
-                    Some(_) => registration,
-                    None => registration.for_devices(),
-                };
-                post_registration(plan, registration, bound)
+            Ok(mut registration) => {
+                if bound.is_none() {
+                    registration = registration.for_devices();
+                }
+                if plan.scopes_refused {
+                    registration = registration.with_scopes(&plan.scopes);
+                }
+                post_registration(plan, registration, bound, 0)
             }
             Err(error) => fail(FlowError::Registration(error)),
         }
@@ -474,7 +459,10 @@ impl Flow {
         now: u64,
     ) -> Move {
         match registration.judge(fetched, &self.settings.server) {
-            registration::Step::Registered(client) => {
+            registration::Step::Registered(mut client) => {
+                client.refused_document = plan.refused_document().map(str::to_owned);
+                // A secret that ended before it was issued is a time that is not what it seems.
+                client.client_secret_expires_at.take_if(|end| *end <= now);
                 let issuer = plan.server.issuer.clone();
                 let in_use = self.can_refresh(&plan.task.cached, &issuer, now);
                 let amendment = Amendment::PutClient(issuer, known(&plan, &client));
@@ -490,7 +478,9 @@ impl Flow {
                 };
                 (state, Action::Amend(Box::new(amendment)))
             }
-            registration::Step::Again(registration) => post_registration(plan, registration, bound),
+            registration::Step::Again(registration, after) => {
+                post_registration(plan, registration, bound, after)
+            }
             registration::Step::Failed(error) => fail(FlowError::Registration(error)),
         }
     }
@@ -604,10 +594,16 @@ fn fetch_resource(task: Task, search: ResourceSearch, after: u64) -> Move {
     (state, Action::Fetch { url, after })
 }
 
-fn post_registration(plan: Plan, registration: Registration, bound: Option<Bound>) -> Move {
+fn post_registration(
+    plan: Plan,
+    registration: Registration,
+    bound: Option<Bound>,
+    after: u64,
+) -> Move {
     let action = Action::Register {
         url: registration.endpoint().clone(),
         body: registration.body(),
+        after,
     };
     let state = State::Registering {
         plan,

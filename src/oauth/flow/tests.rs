@@ -3,10 +3,12 @@
 
 mod cached;
 mod chaos;
+mod clients;
 mod device;
 mod lapsed;
 mod pushed;
 mod rules;
+mod seeded;
 mod shared;
 mod sign_in;
 mod step_up;
@@ -333,7 +335,8 @@ impl World {
                 false => Ok(ProofKey::generate().unwrap()),
             }),
             Action::Bind { port, strict } => self.bind(port, strict),
-            Action::Register { url, body } => {
+            Action::Register { url, body, after } => {
+                self.now += after;
                 self.bodies.push(body);
                 let count = self.bodies.len();
                 let registered = format!(r#"{{"client_id":"CLIENT_{count}"}}"#);
@@ -537,6 +540,7 @@ fn describe(action: &Action) -> String {
             Amendment::DropGrant { .. } => "drop grant".to_owned(),
             Amendment::DropClient(..) => "drop client".to_owned(),
             Amendment::PutGrant(..) => "put grant".to_owned(),
+            Amendment::PutSeeded(..) => "put seeded".to_owned(),
             Amendment::NoteFailure { .. } => "note failure".to_owned(),
         },
         Action::RequestToken { request, after } => match request.grant {
@@ -552,7 +556,8 @@ fn describe(action: &Action) -> String {
             (Some(port), false) => format!("bind {port}"),
             (Some(port), true) => format!("bind {port} or fail"),
         },
-        Action::Register { .. } => "register".to_owned(),
+        Action::Register { after: 0, .. } => "register".to_owned(),
+        Action::Register { after, .. } => format!("register after {after}"),
         Action::Probe(_) => "probe".to_owned(),
         Action::Push { after: 0, .. } => "push".to_owned(),
         Action::Push { after, .. } => format!("push after {after}"),
@@ -575,6 +580,8 @@ fn settings() -> Settings {
     Settings {
         server: ServerUrl::parse("https://m.example/mcp", false).unwrap(),
         client: None,
+        document: None,
+        initial_access_token: None,
         client_metadata: serde_json::Map::new(),
         resource: ResourceChoice::Discovered,
         scopes: None,
@@ -594,7 +601,6 @@ fn settings() -> Settings {
         token_params: Vec::new(),
         pkce: true,
         known: Known::default(),
-        seed: None,
         use_id_token: false,
     }
 }
@@ -651,6 +657,7 @@ fn client(id: &str) -> Client {
         management: None,
         registered: true,
         dpop_bound: false,
+        ..Client::default()
     }
 }
 
@@ -665,6 +672,7 @@ fn known(client: Client) -> KnownClient {
 
 fn sign_in(ends_in: i64) -> SignIn {
     SignIn {
+        seeds: Vec::new(),
         server: "https://m.example/mcp".to_owned(),
         grant: Some(grant(ends_in)),
         clients: BTreeMap::from([(Issuer::new(ISSUER), known(client("OLD_CLIENT")))]),

@@ -121,3 +121,46 @@ impl Event {
 fn shown(url: &Url) -> String {
     printable(&display_url(url), SHOWN)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::oauth::discovery::Reply;
+    use crate::oauth::token_endpoint::{Refusal, TokenError};
+
+    #[test]
+    fn a_question_says_what_for_and_by_which_rule_and_hides_the_query() {
+        let url = Url::parse("https://as.example/register?key=SECRET_1").unwrap();
+        let question = Question {
+            purpose: Purpose::Registration,
+            method: "POST",
+            url: shown(&url),
+        };
+        assert_eq!(
+            question.to_string(),
+            "asked `https://as.example/register?…` for a registration (RFC 7591 §3.1)"
+        );
+        let tokens = Purpose::Tokens("refresh_token");
+        assert_eq!(tokens.to_string(), "tokens for `refresh_token`");
+    }
+
+    #[test]
+    fn an_outcome_tells_nothing_of_a_body_but_what_refuses() {
+        let url = Url::parse("https://as.example/").unwrap();
+        let reply = Reply {
+            status: 201,
+            body: json!({ "client_secret": "SECRET_1" }).to_string().into(),
+            url,
+            retry_after: None,
+        };
+        let outcome = Event::Fetched(Ok(reply)).outcome();
+        assert_eq!(outcome.as_deref(), Some("status 201"));
+        let refusal = Refusal::read(400, br#"{"error":"invalid_grant"}"#);
+        let refused = Event::TokenAnswer(Err(TokenError::GrantDead(refusal)));
+        let outcome = refused.outcome().unwrap_or_default();
+        assert!(outcome.contains("`invalid_grant`"), "{outcome}");
+        assert_eq!(Event::BrowserOpened.outcome(), None);
+    }
+}

@@ -6,6 +6,7 @@
 //! process for all. No browser is ever opened.
 
 mod error;
+mod seeded;
 
 use url::Url;
 
@@ -26,6 +27,7 @@ use crate::oauth::grant::token_exchange::{Issued, TokenExchange};
 use crate::oauth::grant::{client_credentials, jwt_bearer};
 use crate::oauth::mode::AuthMode;
 use crate::oauth::registration::Client;
+use crate::oauth::registration::Takes;
 use crate::oauth::scope;
 use crate::oauth::sign_in::{KnownClient, SignIn};
 use crate::oauth::token::{Freshness, Grant, TokenSet};
@@ -81,6 +83,8 @@ impl Flow {
     pub(super) fn own_grant<'c>(&self, cached: &'c SignIn) -> Option<&'c Grant> {
         let grant = cached.grant.as_ref()?;
         let is_own = match self.unattended() {
+            // A person may have mended what came of it.
+            Some(Unattended::Seeded(_)) => self.has_sprouted(cached) && !grant.mode.is_unattended(),
             Some(unattended) => grant.mode == unattended.mode(),
             None => !grant.mode.is_unattended(),
         };
@@ -126,7 +130,7 @@ impl Flow {
         if let Some(grant) = own
             && let Some(errand) = self.renewal(&cached, grant)
         {
-            return self.ask_for_token(errand, 0);
+            return self.ask_for_token(errand, 0, now);
         }
         let pending = None;
         self.search(Task { cached, pending }, now)
@@ -145,11 +149,9 @@ impl Flow {
         }
         let known = cached.clients.get(&grant.issuer)?.clone();
         let client = match &self.settings.client {
-            Some(configured) if configured.client_id == known.client.client_id => Client {
-                client_secret: configured.client_secret.clone(),
-                auth_method: configured.auth_method.unwrap_or(known.client.auth_method),
-                ..known.client.clone()
-            },
+            Some(configured) if configured.client_id == known.client.client_id => {
+                configured.known(&grant.issuer, &known)
+            }
             None if known.client.is_nobody() => known.client.clone(),
             _ => return None,
         };
@@ -169,14 +171,24 @@ impl Flow {
     }
 
     /// The authorization server is known: decides who asks, and asks.
-    pub(super) fn approach_unattended(&mut self, plan: Plan, unattended: &Unattended) -> Move {
+    pub(super) fn approach_unattended(
+        &mut self,
+        plan: Plan,
+        unattended: &Unattended,
+        now: u64,
+    ) -> Move {
         let grant = match unattended {
-            Unattended::ClientCredentials => client_credentials::GRANT,
-            Unattended::Enterprise(_) | Unattended::Workload => jwt_bearer::GRANT,
+            Unattended::ClientCredentials => Some(client_credentials::GRANT),
+            Unattended::Enterprise(_) | Unattended::Workload => Some(jwt_bearer::GRANT),
+            // It has given one, so it takes it.
+            Unattended::Seeded(_) => None,
         };
         // RFC 8414 §2: what a server lists is all it offers. Nothing is sent in vain.
         let listed = plan.server.grant_types.as_ref();
-        if listed.is_some_and(|listed| !listed.iter().any(|one| one == grant)) {
+        let is_listed = |grant| listed.is_none_or(|listed| listed.iter().any(|one| one == grant));
+        if let Some(grant) = grant
+            && !is_listed(grant)
+        {
             let issuer = plan.server.issuer;
             return fail(UnattendedError::NotOffered { issuer, grant }.into());
         }
@@ -187,11 +199,11 @@ impl Flow {
             None if *unattended == Unattended::Workload => Client::nobody(),
             None => return fail(self.no_registration(&plan)),
         };
-        self.send_client(plan, client)
+        self.send_client(plan, client, now)
     }
 
     /// Asks as this client, with a key to bind the token to where that is wanted.
-    pub(super) fn send_client(&mut self, mut plan: Plan, client: Client) -> Move {
+    pub(super) fn send_client(&mut self, mut plan: Plan, client: Client, now: u64) -> Move {
         match self.bind_tokens(&mut plan, &client) {
             Ok(true) => {}
             Ok(false) => return Keyless::new(plan, client, Then::Unattended),
@@ -210,12 +222,13 @@ impl Flow {
             again: false,
             cached: plan.task.cached,
         });
-        self.ask_for_token(errand, 0)
+        self.ask_for_token(errand, 0, now)
     }
 
     /// Goes the first step: everything that is handed in is fetched anew.
-    fn ask_for_token(&mut self, mut errand: Box<Errand>, after: u64) -> Move {
+    fn ask_for_token(&mut self, mut errand: Box<Errand>, after: u64, now: u64) -> Move {
         match self.unattended() {
+            Some(Unattended::Seeded(_)) => self.sow(errand, after, now),
             Some(Unattended::Enterprise(provider)) if errand.provider.is_none() => {
                 match &provider.endpoint {
                     ProviderEndpoint::Given(url) => {
@@ -291,9 +304,20 @@ impl Flow {
             audience: errand.issuer.as_str().to_owned(),
             scopes: errand.scopes.clone(),
         };
+        // The client has no key there, so that no assertion names the issuer.
+        let takes = Takes {
+            issuer: &Issuer::new(to.token_endpoint.as_str()),
+            token_endpoint: &to.token_endpoint,
+            methods: to.auth_methods.as_deref(),
+            algorithms: None,
+        };
+        let client = match at.client.client(&takes) {
+            Ok(client) => client,
+            Err(error) => return fail(error),
+        };
         let request = Box::new(TokenRequest {
             endpoint: to.token_endpoint.clone(),
-            client: at.client.client(to.auth_methods.as_deref()),
+            client,
             resource: errand.resource.clone(),
             grant: GrantRequest::TokenExchange(exchange),
             params: Vec::new(),
@@ -322,7 +346,7 @@ impl Flow {
             }
             Ok(Err(wrong)) => fail(UnattendedError::WrongType(wrong).into()),
             Err(TokenError::Unavailable(outage)) if may_wait(&errand, outage.retry_after) => {
-                self.try_again(errand, outage.retry_after)
+                self.try_again(errand, outage.retry_after, now)
             }
             Err(error) => {
                 self.remember_refused(request, &error, now);
@@ -355,9 +379,10 @@ impl Flow {
         now: u64,
     ) -> Move {
         match answer {
+            Ok(tokens) if self.seed().is_some() => self.sprout(*errand, tokens, now),
             Ok(tokens) => self.keep(*errand, tokens, now),
             Err(TokenError::Unavailable(outage)) if may_wait(&errand, outage.retry_after) => {
-                self.try_again(errand, outage.retry_after)
+                self.try_again(errand, outage.retry_after, now)
             }
             Err(TokenError::InvalidScope(refusal)) => {
                 self.scope_refused(errand, request, TokenError::InvalidScope(refusal), now)
@@ -369,7 +394,8 @@ impl Flow {
             }
             Err(error) => {
                 self.remember_refused(request, &error, now);
-                self.give_up(&errand, UnattendedError::Grant(self.mode(), error))
+                let error = self.grant_error(&errand, error);
+                self.give_up(&errand, error)
             }
         }
     }
@@ -388,10 +414,22 @@ impl Flow {
         {
             self.note(Note::ScopesNarrowed(scopes.clone()));
             errand.scopes = scopes;
-            return self.ask_for_token(errand, 0);
+            return self.ask_for_token(errand, 0, now);
         }
         self.remember_refused(request, &error, now);
-        self.give_up(&errand, UnattendedError::Grant(self.mode(), error))
+        let error = self.grant_error(&errand, error);
+        self.give_up(&errand, error)
+    }
+
+    fn grant_error(&self, errand: &Errand, error: TokenError) -> UnattendedError {
+        match self.seed() {
+            Some(seed) => UnattendedError::Seed {
+                origin: seed.origin.clone(),
+                error,
+                kept: errand.cached.grant.is_some(),
+            },
+            None => UnattendedError::Grant(self.mode(), error),
+        }
     }
 
     /// RFC 6749 §4.4.3: a refresh token should not come, and is of no use here.
@@ -419,9 +457,9 @@ impl Flow {
         )
     }
 
-    fn try_again(&mut self, mut errand: Box<Errand>, retry_after: Option<u64>) -> Move {
+    fn try_again(&mut self, mut errand: Box<Errand>, retry_after: Option<u64>, now: u64) -> Move {
         errand.again = true;
-        self.ask_for_token(errand, retry_after.unwrap_or(1))
+        self.ask_for_token(errand, retry_after.unwrap_or(1), now)
     }
 
     fn give_up(&mut self, errand: &Errand, error: UnattendedError) -> Move {
@@ -436,6 +474,7 @@ impl Flow {
         let handed_in = match &request.grant {
             GrantRequest::JwtBearer { assertion, .. } if self.provider().is_none() => assertion,
             GrantRequest::TokenExchange(exchange) => &exchange.subject_token,
+            GrantRequest::RefreshToken { refresh_token } => refresh_token,
             _ => return,
         };
         match error {

@@ -21,6 +21,8 @@ fn authorization_server(methods: Option<&[&str]>) -> AuthorizationServer {
         auth_methods: methods.map(|list| list.iter().map(|&m| m.to_owned()).collect()),
         iss_supported: false,
         dpop_algorithms: None,
+        auth_signing_algorithms: None,
+        client_id_metadata_documents: false,
     }
 }
 
@@ -58,7 +60,7 @@ fn failed(step: Step) -> RegistrationError {
 
 fn again(step: Step) -> Registration {
     match step {
-        Step::Again(registration) => registration,
+        Step::Again(registration, 0) => registration,
         other => panic!("{other:?}"),
     }
 }
@@ -189,6 +191,7 @@ fn a_minimal_reply_makes_a_public_client() {
             management: None,
             registered: true,
             dpop_bound: false,
+            ..Client::default()
         }
     );
     assert!(matches!(

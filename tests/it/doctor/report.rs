@@ -139,8 +139,8 @@ fn an_interrupt_ends_it_with_130_and_ends_the_session() {
     use std::process::{Command, Stdio};
 
     use playground::{Fault, Then};
-    let (playground, machine) = (Playground::start(Settings::open()), Machine::new());
     for rpc in ["initialize", "tools/list"] {
+        let (playground, machine) = (Playground::start(Settings::open()), Machine::new());
         playground.fault(Fault::mcp().rpc(rpc).always().then(Then::Hold));
         let mut command = machine.command();
         command.args(["doctor", &playground.mcp_url()]);
@@ -152,8 +152,34 @@ fn an_interrupt_ends_it_with_130_and_ends_the_session() {
             .status();
         assert!(kill.expect("`kill` starts").success());
         assert_eq!(doctor.wait().expect("a child").code(), Some(130));
+        // One that was open is ended. Of one that was not, nobody knows yet.
+        assert!(
+            playground.sessions().is_empty(),
+            "{}",
+            playground.printed_log()
+        );
         playground.clear_faults();
         playground.release_held();
     }
-    playground.wait_for(|_| playground.sessions().is_empty().then_some(()));
+}
+
+#[test]
+fn a_bridge_that_is_debugged_tells_each_request_of_its_sign_in() {
+    use crate::support::bridge::Bridge;
+
+    let (playground, machine) = (Playground::start(Settings::default()), Machine::new());
+    let bridge = Bridge::open(&machine, &playground.mcp_url(), &["--debug"]);
+    let stderr = bridge.close().stderr;
+    let issuer = playground.issuer();
+    for line in [
+        "for the resource's metadata (RFC 9728 §3.1): status 200".to_owned(),
+        format!("tokens are for `{}`, from `{issuer}`", playground.mcp_url()),
+        "for the authorization server's metadata".to_owned(),
+        format!("asked `{issuer}/register` for a registration (RFC 7591 §3.1): status 201"),
+        format!(
+            "asked `{issuer}/token` for tokens for `authorization_code` (RFC 6749 §3.2): tokens"
+        ),
+    ] {
+        assert!(stderr.contains(&line), "`{line}` is missing:\n{stderr}");
+    }
 }

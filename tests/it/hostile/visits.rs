@@ -174,7 +174,7 @@ fn visits_to_the_callback_address_get_nothing() {
         ),
         brings(
             "no `iss` although it is promised",
-            Outcome::Refused("does not name its sender"),
+            Outcome::Refused("no `iss`"),
             move |c| {
                 let mut all = right(c);
                 all.retain(|(name, _)| *name != "iss");
@@ -191,7 +191,7 @@ fn visits_to_the_callback_address_get_nothing() {
             Outcome::Refused("more than one `code`"),
             move |c| twice(c, "code"),
         ),
-        brings("no `code`", Outcome::Refused("no code"), move |c| {
+        brings("no `code`", Outcome::Refused("no `code`"), move |c| {
             with(c, "code", "")
         }),
         brings(

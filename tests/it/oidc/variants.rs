@@ -76,6 +76,23 @@ fn a_server_without_registration_and_a_configured_client_with_a_secret() {
 }
 
 #[test]
+fn a_server_without_registration_and_a_configured_client_with_a_key() {
+    let public: Value = serde_json::from_str(crate::clients::PUBLIC_KEY).expect("JSON");
+    let mut client = public_client();
+    client["token_endpoint_auth_method"] = json!("private_key_jwt");
+    client["jwks"] = json!({ "keys": [public] });
+    let switches = Switches {
+        registration: Registration::Off,
+        clients: vec![client],
+        ..Switches::default()
+    };
+    let folder = tempfile::TempDir::new().expect("a temporary folder");
+    let key = crate::clients::key_file(folder.path());
+    let arguments = ["--client-id", "by-hand", "--client-assertion-key", &key];
+    each_day_passes(&Scene::new(&switches, &arguments), SIGN_IN, SIGN_IN);
+}
+
+#[test]
 fn a_server_that_does_not_know_resource_indicators() {
     let switches = Switches {
         no_resource_indicators: true,
@@ -158,8 +175,11 @@ fn a_server_that_takes_registrations_with_its_token_alone() {
         registration: Registration::Token(TOKEN),
         ..Switches::default()
     };
-    let mut scene = Scene::new(&switches, &[]);
-    scene.environment = vec![("MCP_DRAWBRIDGE_INITIAL_ACCESS_TOKEN", TOKEN.to_owned())];
+    let mut scene = Scene::new(
+        &switches,
+        &["--initial-access-token-env", "REGISTRAR_TOKEN"],
+    );
+    scene.environment = vec![("REGISTRAR_TOKEN", TOKEN.to_owned())];
     each_day_passes(&scene, REGISTERED, SIGN_IN);
 }
 

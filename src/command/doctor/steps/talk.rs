@@ -12,6 +12,8 @@ use crate::command::bridge::bearer;
 use crate::command::remote;
 use crate::error::Error;
 use crate::login::{Held, Login};
+use crate::mcp::record::ServerRecord;
+use crate::mcp::transport::Transport;
 use crate::oauth::challenge::Challenge;
 use crate::oauth::token::Grant;
 use crate::untrusted::{SHOWN, printable};
@@ -48,7 +50,7 @@ impl Walk<'_, '_> {
         };
         let wanted = held.wanted();
         let step = match &told.initialize {
-            Ok(result) => initialized(result),
+            Ok(_) => initialized(told.said.as_ref()),
             Err(error) => self.failed(Name::Initialize, error, wanted.as_ref()),
         };
         self.page.add(step)?;
@@ -67,6 +69,7 @@ impl Walk<'_, '_> {
             remote: remote(self.config, self.http.clone()),
             access,
             memory: None,
+            observer: None,
             transport: self.config.transport,
             server: self.config.server.host(),
             diag: aside(&self.diag),
@@ -134,16 +137,21 @@ fn listed(count: usize) -> Step {
     step.rule(Some("MCP 2025-11-25, Tools, Listing Tools"))
 }
 
-fn initialized(result: &Value) -> Step {
-    let text = |value: &Value| {
-        value
-            .as_str()
-            .map(|text| format!("`{}`", printable(text, SHOWN)))
+/// The bridge agrees on a revision with each side, so what counts is what the server said to it.
+fn initialized(said: Option<&(ServerRecord, Transport)>) -> Step {
+    let Some((record, transport)) = said else {
+        let summary = "the server opens a session, but says too much or too little of itself";
+        return Step::warn(Name::Initialize, summary);
     };
-    let info = &result["serverInfo"];
+    let quoted = |text: &str| format!("`{}`", printable(text, SHOWN));
+    let info = |name: &str| {
+        let info = record.server_info.as_ref()?;
+        info.get(name).and_then(Value::as_str).map(quoted)
+    };
     Step::ok(Name::Initialize, "the server opens a session")
-        .found_some("protocol", text(&result["protocolVersion"]))
-        .found_some("server", text(&info["name"]))
-        .found_some("version", text(&info["version"]))
+        .found("transport", transport.name())
+        .found("protocol", quoted(&record.protocol_version))
+        .found_some("server", info("name"))
+        .found_some("version", info("version"))
         .rule(Some("MCP 2025-11-25, Lifecycle, Initialization"))
 }

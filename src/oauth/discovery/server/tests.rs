@@ -182,6 +182,8 @@ fn a_full_document_is_read() {
             auth_methods: Some(vec!["none".to_owned(), "client_secret_basic".to_owned()]),
             iss_supported: true,
             dpop_algorithms: None,
+            auth_signing_algorithms: None,
+            client_id_metadata_documents: false,
         }
     );
 }

@@ -254,6 +254,7 @@ fn configure(world: &mut World, client_id: &str) {
         client_id: client_id.to_owned(),
         client_secret: Some(secret("CONFIGURED_SECRET")),
         auth_method: Some(AuthMethod::ClientSecretPost),
+        ..ConfiguredClient::default()
     });
     let known = world.cache.clients.get_mut(&Issuer::new(ISSUER)).unwrap();
     known.client.registered = false;

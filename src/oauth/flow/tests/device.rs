@@ -232,6 +232,7 @@ fn a_configured_client_is_not_registered_and_its_secret_not_cached() {
                 client_id: "MINE".to_owned(),
                 client_secret: Some(secret("MY_SECRET")),
                 auth_method: None,
+                ..ConfiguredClient::default()
             });
         })
         .challenged();

@@ -124,6 +124,7 @@ fn a_configured_client_has_no_end() {
                 client_id: "OLD_CLIENT".to_owned(),
                 client_secret: Some(secret("CONFIGURED_SECRET")),
                 auth_method: None,
+                ..ConfiguredClient::default()
             });
         })
         .silent();

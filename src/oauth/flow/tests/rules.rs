@@ -49,6 +49,7 @@ fn configured() -> ConfiguredClient {
         client_id: "MINE".to_owned(),
         client_secret: None,
         auth_method: None,
+        assertion_key: None,
     }
 }
 

@@ -15,6 +15,7 @@ fn configured(secret_text: Option<&str>) -> ConfiguredClient {
         client_id: "MINE".to_owned(),
         client_secret: secret_text.map(Secret::new),
         auth_method: None,
+        ..ConfiguredClient::default()
     }
 }
 
@@ -573,8 +574,9 @@ fn refused_scopes_are_narrowed_to_the_challenge_once() {
         .map(|a| a.scopes.join(" "))
         .collect();
     assert_eq!(asked, ["read offline_access", "read"]);
-    let end = challenged(world().visited([refused(), refused()]));
+    let end = challenged(world().visited([refused(), refused(), refused()]));
     assert!(matches!(end.error(), FlowError::SignIn(_)));
+    assert_eq!((end.did("browser"), end.did("register")), (3, 2));
     let at_exchange = Err(TokenError::InvalidScope(refusal("invalid_scope")));
     let end = challenged(world().answering([at_exchange]));
     assert_eq!(end.world.attempts.len(), 2);

@@ -20,6 +20,7 @@ fn enterprise(endpoint: ProviderEndpoint) -> Way {
         client_id: "IDP_CLIENT".to_owned(),
         client_secret: None,
         auth_method: None,
+        ..ConfiguredClient::default()
     };
     Way::Unattended(Unattended::Enterprise(IdentityProvider {
         endpoint,
@@ -42,6 +43,7 @@ fn configured() -> ConfiguredClient {
         client_id: "SERVICE".to_owned(),
         client_secret: Some(secret("SERVICE_SECRET")),
         auth_method: None,
+        ..ConfiguredClient::default()
     }
 }
 

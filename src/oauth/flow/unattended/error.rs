@@ -35,6 +35,20 @@ pub enum UnattendedError {
     RefusedBefore(AuthMode, Refusal),
     /// The server refuses the token that took the place of a refused one.
     TokenRefused,
+    /// The refresh token that the user configured brought no token.
+    Seed {
+        /// Where it stands.
+        origin: String,
+        /// Why.
+        error: TokenError,
+        /// Whether the cache has a grant that came from something else.
+        kept: bool,
+    },
+    /// It was used, and what followed it is not good any more.
+    SeedSpent {
+        /// Where it stands.
+        origin: String,
+    },
     /// The process that asked for a token had no success.
     Elsewhere(FailureNote),
 }
@@ -44,7 +58,7 @@ impl UnattendedError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Provider(error) => error.is_transient(),
-            Self::Exchange(error) | Self::Grant(_, error) => {
+            Self::Exchange(error) | Self::Grant(_, error) | Self::Seed { error, .. } => {
                 matches!(error, TokenError::Unavailable(_) | TokenError::Unusable(_))
             }
             Self::Elsewhere(note) => note.transient,
@@ -58,12 +72,18 @@ impl UnattendedError {
             Self::NotOffered { .. } => Some("RFC 8414 §2"),
             Self::Provider(error) => error.rule(),
             Self::Exchange(TokenError::Unavailable(_))
+            | Self::Seed {
+                error: TokenError::Unavailable(_),
+                ..
+            }
             | Self::Grant(_, TokenError::Unavailable(_)) => None,
+            Self::Seed { .. } | Self::SeedSpent { .. } => Some("RFC 6749 §6"),
             Self::Exchange(_) => Some("RFC 8693 §2.2.2"),
             Self::WrongType(_) => Some("RFC 8693 §2.2.1"),
             Self::Grant(_, TokenError::InvalidTarget(_)) => Some("RFC 8707 §2"),
             Self::Grant(mode, _) | Self::RefusedBefore(mode, _) => Some(match mode {
                 AuthMode::Enterprise | AuthMode::Workload => "RFC 7523 §3.1",
+                AuthMode::Seeded => "RFC 6749 §6",
                 _ => "RFC 6749 §4.4",
             }),
             // Theirs stands in the reason.
@@ -100,6 +120,12 @@ impl UnattendedError {
                 "the identity provider has to support identity assertion grants (ID-JAG); ask its administrator"
             }
             Self::Grant(mode, error) => grant_hint(*mode, error),
+            Self::Seed { error, .. } => match error {
+                TokenError::Unavailable(_) | TokenError::Unusable(_) => LATER,
+                TokenError::ClientDead(_) => "check the client's identifier and its secret or key",
+                _ => NEW_SEED,
+            },
+            Self::SeedSpent { .. } => NEW_SEED,
             Self::RefusedBefore(..) => {
                 "it is not sent twice; a new one is taken as soon as it is there"
             }
@@ -120,6 +146,7 @@ impl UnattendedError {
                 "what the identity provider says of you (ID-JAG) brought no token"
             }
             AuthMode::Workload => "the workload's JWT brought no token",
+            AuthMode::Seeded => "the configured refresh token brought no token",
             _ => "the client's own credentials brought no token",
         };
         write!(f, "{what}: {why}")
@@ -127,6 +154,9 @@ impl UnattendedError {
 }
 
 const LATER: &str = "try again later";
+
+const NEW_SEED: &str =
+    "put a new refresh token there; it is used as soon as this program is started with it";
 
 fn grant_hint(mode: AuthMode, error: &TokenError) -> &'static str {
     match (error, mode) {
@@ -171,6 +201,23 @@ impl fmt::Display for UnattendedError {
             }
             Self::TokenRefused => f.write_str(
                 "the server refuses the token that its authorization server issued a moment ago",
+            ),
+            Self::Seed {
+                origin,
+                error,
+                kept,
+            } => {
+                write!(f, "the refresh token in {origin} brought no token: {error}")?;
+                match kept {
+                    true => f.write_str(
+                        "; the sign-in in the cache came from another one, and stands as it was",
+                    ),
+                    false => f.write_str("; the cache holds no other sign-in"),
+                }
+            }
+            Self::SeedSpent { origin } => write!(
+                f,
+                "the refresh token in {origin} was used before, and those that followed it in the cache are not good any more"
             ),
             Self::Elsewhere(note) => {
                 write!(f, "another process could not get a token: {}", note.reason)

@@ -1,0 +1,5 @@
+//! Without a home directory, and without a person.
+
+mod bearer;
+mod folder;
+mod seeded;
