@@ -161,6 +161,8 @@ impl ConfiguredEndpoints {
     pub fn server(&self) -> AuthorizationServer {
         AuthorizationServer {
             authorization_endpoint: self.authorization_endpoint.clone(),
+            // Nobody says whether it does. Who configures a document as well says so.
+            client_id_metadata_documents: true,
             ..AuthorizationServer::bare(self.issuer.clone(), self.token_endpoint.clone())
         }
     }

@@ -50,6 +50,7 @@ fn configured() -> ConfiguredClient {
         client_secret: None,
         assertion_key: None,
         auth_method: None,
+        assertion_key: None,
     }
 }
 
