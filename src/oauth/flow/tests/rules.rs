@@ -50,7 +50,6 @@ fn configured() -> ConfiguredClient {
         client_secret: None,
         assertion_key: None,
         auth_method: None,
-        assertion_key: None,
     }
 }
 

@@ -17,6 +17,7 @@ fn world(token: &str) -> World {
         world.settings.client = Some(ConfiguredClient {
             client_id: "CLIENT".to_owned(),
             client_secret: Some(secret("CLIENT_SECRET")),
+            assertion_key: None,
             auth_method: None,
         });
         world.settings.way = way;
