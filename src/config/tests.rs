@@ -899,11 +899,11 @@ fn addresses_that_the_user_names_are_theirs_and_not_judged() {
         "--authorization-endpoint=https://a.corp.test/authorize",
         "--token-endpoint=https://t.corp.test/token",
     ];
+    let id = r#"--static-oauth-client-info={"client_id":"c"}"#;
     assert_eq!(
-        own(&endpoints),
+        own(&[id, endpoints[0], endpoints[1]]),
         ["https://a.corp.test/authorize", "https://t.corp.test/token"]
     );
-    let id = r#"--static-oauth-client-info={"client_id":"c"}"#;
     for (option, address) in [
         ("--idp-issuer=", "https://idp.corp.test/"),
         ("--idp-token-endpoint=", "https://idp.corp.test/token"),
