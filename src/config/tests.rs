@@ -257,6 +257,7 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
             c.http.proxies.direct == "a.test,.b.test"
         }),
         ("ipv4", "", |c| c.http.ipv4),
+        ("dpop", "always", |c| c.dpop == dpop::Mode::Always),
         ("client-id", "c", |c| {
             c.client
                 .as_ref()
@@ -898,6 +899,7 @@ fn addresses_that_the_user_names_are_theirs_and_not_judged() {
     let endpoints = [
         "--authorization-endpoint=https://a.corp.test/authorize",
         "--token-endpoint=https://t.corp.test/token",
+        "--client-id=c",
     ];
     let id = r#"--static-oauth-client-info={"client_id":"c"}"#;
     assert_eq!(

@@ -153,6 +153,7 @@ fn programs_see_the_documented_members() {
                 "server": "https://mcp.example.com/mcp?…",
                 "account": null,
                 "mode": "oauth",
+                "dpop_jkt": null,
                 "issuer": "https://auth.example.com",
                 "client_id": "client-1",
                 "client": "registered",

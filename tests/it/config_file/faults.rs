@@ -53,8 +53,8 @@ fn a_file_that_cannot_be_used_is_told_in_one_line_and_ends_with_2() {
             "`NOT_SET`, which is not set",
         ),
         (
-            of(json!({ "oauth": { "use_pkcs": false } })),
-            "`oauth.use_pkcs` of `notion`",
+            of(json!({ "oauth": { "use_pcke": false } })),
+            "`oauth.use_pcke` of `notion`",
         ),
         (
             json!({ "tokenStorage": { "backend": "vault", "vaultToken": "SECRET_1" } }).to_string(),
