@@ -112,7 +112,8 @@ impl Access {
     pub async fn credential(&self) -> Result<Option<Credential>, AccessError> {
         match self {
             Self::Header => Ok(None),
-            Self::Bearer(bearer) => bearer.credential().await.map(Some),
+            // Requests by the hundred wait for their answers in the same frame; few run a command.
+            Self::Bearer(bearer) => Box::pin(bearer.credential()).await.map(Some),
             Self::Login(login) => Ok(login.credential().await?),
         }
     }
@@ -125,7 +126,7 @@ impl Access {
     ) -> Result<Credential, AccessError> {
         match self {
             Self::Header => Err(self.refused()),
-            Self::Bearer(bearer) => bearer.challenged(rejected).await,
+            Self::Bearer(bearer) => Box::pin(bearer.challenged(rejected)).await,
             Self::Login(login) => Ok(login.challenged(rejected, challenge).await?),
         }
     }

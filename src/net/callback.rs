@@ -321,9 +321,12 @@ impl Expected {
             return Err(StatusCode::METHOD_NOT_ALLOWED);
         }
         // Fetch Metadata: a browser that is sent here navigates. What a page of another site has it
-        // load, as an image or by a script, comes in another mode.
+        // load, as an image or by a script, comes in another mode. Browsers say both what they do
+        // and for whom; programs that stand in for one may say the first alone.
+        let is_by_page =
+            headers.contains_key("sec-fetch-site") || headers.contains_key(header::ORIGIN);
         let mode = headers.get("sec-fetch-mode");
-        if mode.is_some_and(|mode| mode != "navigate") {
+        if is_by_page && mode.is_some_and(|mode| mode != "navigate") {
             return Err(StatusCode::FORBIDDEN);
         }
         Ok(uri.query().unwrap_or_default().to_owned())

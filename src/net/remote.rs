@@ -409,8 +409,6 @@ impl Remote {
         self.send(request, headers, proven, patience).await
     }
 
-    /// Sends a message. One with a proof is sent again if it was refused for the proof alone (RFC
-    /// 9449 §9): nobody has looked at the message then, and the token may be good.
     async fn send(
         &self,
         draft: Draft,
@@ -418,9 +416,22 @@ impl Remote {
         proven: Option<Proven<'_>>,
         patience: Patience,
     ) -> Result<Answer, Broken> {
-        let Some(proven) = proven else {
-            return self.send_once(draft, headers, patience).await;
-        };
+        match proven {
+            // Many wait for answers at the same time, and few with proofs: their memory is their own.
+            Some(proven) => Box::pin(self.send_proven(draft, headers, proven, patience)).await,
+            None => self.send_once(draft, headers, patience).await,
+        }
+    }
+
+    /// Sends a message with a proof, again if it was refused for the proof alone (RFC 9449 §9):
+    /// nobody has looked at the message then, and the token may be good.
+    async fn send_proven(
+        &self,
+        draft: Draft,
+        headers: HeaderMap,
+        proven: Proven<'_>,
+        patience: Patience,
+    ) -> Result<Answer, Broken> {
         let mut tries = Tries::default();
         loop {
             // Its body is one piece of memory, which clones share.
