@@ -193,6 +193,7 @@ impl Flow {
     ) -> Move {
         let refused = matches!(&self.goal, Goal::Challenged { rejected: Some(token), .. }
             if *token == grant.tokens.access_token);
+        let tokens = self.presented_again(tokens, Some(&grant.tokens));
         let mut grant = grant.refreshed(tokens, now);
         // The server refused it and took the same without.
         if request.resource.is_none()
@@ -201,12 +202,16 @@ impl Flow {
         {
             known.resource_refused = true;
         }
+        cached.grant = Some(grant.clone());
+        cached.failures = Failures::default();
+        if self.is_without_id_token(&grant) {
+            let action = Action::Save(Box::new(cached.clone()));
+            return (State::SavingWithoutIdToken { cached }, action);
+        }
         if refused {
             let token = grant.tokens.access_token.clone();
             self.history.replaced(token, now);
         }
-        cached.grant = Some(grant.clone());
-        cached.failures = Failures::default();
         (
             State::SavingRefresh { grant },
             Action::Save(Box::new(cached)),
@@ -429,6 +434,7 @@ impl Flow {
             .as_ref()
             .filter(|grant| grant.issuer == *issuer);
         grant.is_some_and(|grant| grant.tokens.refresh_token.is_some())
+            && !grant.is_some_and(|grant| self.misses_id_token(grant))
             && self.client_for(cached, issuer, now).is_some()
     }
 

@@ -433,6 +433,8 @@ pub enum Note {
     NotBound,
     /// The cached tokens are bound to a key, or not, and the user wants it otherwise.
     BindingUnwanted(dpop::Mode),
+    /// The ID token is sent, and a refresh brought no other.
+    NoIdToken,
     /// A browser came to the redirect URI with something that is not the answer.
     StrayVisit(&'static str),
     /// The authorization server issues no codes to the client, which may be registered for the
@@ -484,6 +486,7 @@ impl Note {
             | Self::BindingNotOffered
             | Self::NotBound
             | Self::BindingUnwanted(_)
+            | Self::NoIdToken
             | Self::CodeExpired
             | Self::CodeLost
             | Self::NotSaved(_) => true,
@@ -591,6 +594,9 @@ impl fmt::Display for Note {
             ),
             Self::BindingUnwanted(_) => f.write_str(
                 "the cached tokens are not bound to a key, which `--dpop always` demands; signing in anew is needed",
+            ),
+            Self::NoIdToken => f.write_str(
+                "the refresh brought no ID token, which it need not (OpenID Connect Core §12.2); the one of before is sent until it ends, then a sign-in is needed",
             ),
             Self::StrayVisit(why) => {
                 write!(f, "ignored a visit to the callback address: {why}")
