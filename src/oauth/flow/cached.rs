@@ -1,8 +1,8 @@
 //! The part of the flow that needs nobody: using, adopting and refreshing what the cache holds.
 
 use super::{
-    Action, Amendment, Flow, FlowError, Goal, Move, Note, RefreshReason, ResourceChoice, State,
-    UnattendedError, done, fail,
+    Action, Amendment, Flow, FlowError, Goal, Move, Note, RefreshReason, State, UnattendedError,
+    done, fail,
 };
 use crate::ids::Issuer;
 use crate::oauth::registration::Client;
@@ -224,7 +224,7 @@ impl Flow {
         &mut self,
         mut cached: SignIn,
         grant: Grant,
-        request: Box<TokenRequest>,
+        mut request: Box<TokenRequest>,
         again: bool,
         error: TokenError,
     ) -> Move {
@@ -259,12 +259,8 @@ impl Flow {
                 (state, action)
             }
             TokenError::InvalidTarget(refusal)
-                if request.resource.is_some()
-                    && self.settings.resource == ResourceChoice::Discovered =>
+                if self.leave_out_resource(&mut request.resource, &refusal) =>
             {
-                self.note(Note::ResourceRefused(refusal));
-                let mut request = request;
-                request.resource = None;
                 let action = Action::RequestToken {
                     request: request.clone(),
                     after: 0,

@@ -230,6 +230,7 @@ fn callback_hint(error: &CallbackError) -> &'static str {
 }
 
 const TARGET_HINT: &str = "the provider does not know the `resource`; try `--resource` with the value it documents, or an empty one";
+pub(super) const PROOF_HINT: &str = "check the clock of this machine; `--dpop never` does without such proofs, if the server allows it";
 const SCOPE_HINT: &str = "name the scopes to ask for with `--scope`";
 
 /// A code is spent once, or was never had, so the person has to come again in any case.
@@ -244,9 +245,7 @@ fn token_hint(error: &TokenError) -> &'static str {
     match error {
         TokenError::InvalidTarget(_) => TARGET_HINT,
         TokenError::InvalidScope(_) => SCOPE_HINT,
-        TokenError::Refused(refusal) if refusal.is_about_proof() => {
-            "check the clock of this machine; `--dpop never` does without such proofs, if the server allows it"
-        }
+        TokenError::Refused(refusal) if refusal.is_about_proof() => PROOF_HINT,
         TokenError::ClientDead(_) => "check the client with `--static-oauth-client-info`",
         TokenError::Unavailable(_) | TokenError::Unusable(_) => {
             "you are still signed in; try again later"

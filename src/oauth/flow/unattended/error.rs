@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use super::super::error::PROOF_HINT;
 use crate::ids::Issuer;
 use crate::oauth::discovery::DiscoveryError;
 use crate::oauth::grant::token_exchange::WrongType;
@@ -112,6 +113,12 @@ impl UnattendedError {
             Self::Provider(_) => {
                 "check `--idp-issuer`, or name the place with `--idp-token-endpoint`"
             }
+            Self::Exchange(TokenError::Refused(refusal))
+            | Self::Grant(_, TokenError::Refused(refusal))
+            | Self::Seed {
+                error: TokenError::Refused(refusal),
+                ..
+            } if refusal.is_about_proof() => PROOF_HINT,
             Self::Exchange(error) => match error {
                 TokenError::ClientDead(_) => {
                     "check `--idp-client-id` and the secret that belongs to it"
