@@ -179,6 +179,7 @@ fn a_server_that_wants_proofs_with_its_nonces() {
     };
     let pushed = |counts| Counts {
         pushed: 1,
+        pushed_proven: 1,
         ..counts
     };
     let scene = Scene::new(&switches, &[]);
@@ -231,13 +232,8 @@ fn a_client_that_shows_who_it_is_by_its_key() {
             clients: vec![client],
             ..Switches::default()
         };
-        let arguments = [
-            "--client-id",
-            "by-hand",
-            "--client-assertion-key",
-            key.path(),
-        ];
-        let scene = Scene::new(&switches, &arguments);
+        let arguments = ["--client-id", "by-hand"];
+        let scene = Scene::new(&switches, &[&arguments, &*key.options()].concat());
         each_day_passes(&scene, SIGN_IN, SIGN_IN);
     }
 }
@@ -265,13 +261,8 @@ fn a_client_on_its_own_behalf_with_a_key() {
         client["token_endpoint_auth_method"] = json!("private_key_jwt");
         client["token_endpoint_auth_signing_alg"] = json!(alg);
         client["jwks"] = json!({ "keys": [key.public_jwk()] });
-        let arguments = [
-            "--client-credentials",
-            "--client-id",
-            "service",
-            "--client-assertion-key",
-            key.path(),
-        ];
+        let arguments = ["--client-credentials", "--client-id", "service"];
+        let arguments = [&arguments, &*key.options()].concat();
         each_day_without_a_person_passes(&Scene::new(&of_service(client), &arguments));
     }
 }
@@ -316,7 +307,7 @@ fn service() -> Value {
 }
 
 /// Algorithm, and what openssl's `genpkey` is told to make a key for it.
-const KEYS: [(&str, &[&str]); 3] = [
+const KEYS: [(&str, &[&str]); 4] = [
     (
         "ES256",
         &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
@@ -324,6 +315,10 @@ const KEYS: [(&str, &[&str]); 3] = [
     ("EdDSA", &["-algorithm", "ED25519"]),
     (
         "RS256",
+        &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
+    ),
+    (
+        "PS256",
         &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
     ),
 ];
@@ -478,8 +473,13 @@ impl Key {
         Self { alg, folder, path }
     }
 
-    fn path(&self) -> &str {
-        &self.path
+    /// What tells the bridge of it. An RSA key does not say that it is for PS256.
+    fn options(&self) -> Vec<&str> {
+        let mut options = vec!["--client-assertion-key", &self.path];
+        if self.alg == "PS256" {
+            options.extend(["--client-assertion-alg", self.alg]);
+        }
+        options
     }
 
     /// What the provider is given of it (RFC 7517).
