@@ -17,7 +17,6 @@ use super::{
 use crate::cli::{ServerArgs, UsageError};
 use crate::ids::ServerUrl;
 use crate::mcp::transport::Preference;
-use crate::oauth::dpop;
 use crate::oauth::flow::Seed;
 use crate::oauth::known::Known;
 
@@ -166,10 +165,7 @@ impl Config {
             audience: which.audience,
             token_params: which.token_params,
             pkce,
-            dpop: match lookup.text("dpop", &args.dpop.dpop) {
-                Some(given) => given.dpop()?,
-                None => dpop::Mode::default(),
-            },
+            dpop: automation::dpop(args, lookup)?,
             known,
             allow_http: which.allow_http,
             allow_missing_pkce_metadata: lookup.switch(

@@ -129,6 +129,7 @@ fn a_server_that_wants_proofs_with_its_nonces() {
     };
     let pushed = |counts| Counts {
         pushed: 1,
+        pushed_proven: 1,
         ..counts
     };
     let scene = Scene::new(&switches, &[]);

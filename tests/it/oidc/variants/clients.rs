@@ -70,13 +70,8 @@ fn a_client_that_shows_who_it_is_by_its_key() {
             clients: vec![client],
             ..Switches::default()
         };
-        let arguments = [
-            "--client-id",
-            "by-hand",
-            "--client-assertion-key",
-            key.path(),
-        ];
-        let scene = Scene::new(&switches, &arguments);
+        let arguments = ["--client-id", "by-hand"];
+        let scene = Scene::new(&switches, &[&arguments, &*key.options()].concat());
         each_day_passes(&scene, SIGN_IN, SIGN_IN);
     }
 }
@@ -104,13 +99,8 @@ fn a_client_on_its_own_behalf_with_a_key() {
         client["token_endpoint_auth_method"] = json!("private_key_jwt");
         client["token_endpoint_auth_signing_alg"] = json!(alg);
         client["jwks"] = json!({ "keys": [key.public_jwk()] });
-        let arguments = [
-            "--client-credentials",
-            "--client-id",
-            "service",
-            "--client-assertion-key",
-            key.path(),
-        ];
+        let arguments = ["--client-credentials", "--client-id", "service"];
+        let arguments = [&arguments, &*key.options()].concat();
         each_day_without_a_person_passes(&Scene::new(&of_service(client), &arguments));
     }
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 /// Algorithm, and what openssl's `genpkey` is told to make a key for it.
-pub(super) const KEYS: [(&str, &[&str]); 3] = [
+pub(super) const KEYS: [(&str, &[&str]); 4] = [
     (
         "ES256",
         &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
@@ -13,6 +13,10 @@ pub(super) const KEYS: [(&str, &[&str]); 3] = [
     ("EdDSA", &["-algorithm", "ED25519"]),
     (
         "RS256",
+        &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
+    ),
+    (
+        "PS256",
         &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
     ),
 ];
@@ -32,8 +36,13 @@ impl Key {
         Self { alg, folder, path }
     }
 
-    pub fn path(&self) -> &str {
-        &self.path
+    /// What tells the bridge of it. An RSA key does not say that it is for PS256.
+    pub fn options(&self) -> Vec<&str> {
+        let mut options = vec!["--client-assertion-key", &self.path];
+        if self.alg == "PS256" {
+            options.extend(["--client-assertion-alg", self.alg]);
+        }
+        options
     }
 
     /// What the provider is given of it (RFC 7517).
