@@ -23,6 +23,7 @@ mod healing;
 #[cfg(unix)]
 mod hostile;
 mod legacy;
+mod logout;
 mod network;
 mod oidc;
 mod paste;
