@@ -9,8 +9,9 @@ use crate::oauth::sign_in::SignIn;
 use crate::oauth::token_endpoint::Cause;
 use crate::store::{Cached, StoreError};
 
-/// How long another process may hold the tokens. A refresh takes far less.
-const LOCK_LIMIT: Duration = Duration::from_secs(60);
+/// How long another process may hold the tokens. A refresh takes far less, unless nobody answers: two
+/// tries of half a minute then, and the pause between. Whoever waits for that learns why it failed.
+const LOCK_LIMIT: Duration = Duration::from_secs(75);
 
 impl Hands {
     pub(super) fn read(&mut self) -> Result<SignIn, Cause> {
