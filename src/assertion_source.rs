@@ -6,6 +6,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::diag;
 use crate::oauth::token_endpoint::Cause;
@@ -14,6 +15,10 @@ use crate::secret_command::{SecretCommand, SecretCommandError};
 
 /// Longest text that is taken for one. They are a few KiB.
 const LIMIT: u64 = 64 * 1024;
+
+/// How long reading a file may take. The tokens are locked meanwhile, and a pipe that nobody writes to
+/// or a network that is gone would hold up every process.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// Where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,13 +79,22 @@ impl Error for AssertionError {
 impl AssertionSource {
     /// Reads it. The disk may be slow, and a command takes its time.
     pub async fn read(&self) -> Result<Secret, Cause> {
+        self.read_within(TIME_LIMIT).await
+    }
+
+    async fn read_within(&self, limit: Duration) -> Result<Secret, Cause> {
         let read = match self {
             Self::File(path) => {
-                let path = path.clone();
-                let reading = tokio::task::spawn_blocking(move || from_file(&path));
-                match reading.await {
-                    Ok(read) => read,
-                    Err(error) => return Err(Arc::new(error)),
+                let opened = path.clone();
+                let reading = tokio::task::spawn_blocking(move || from_file(&opened));
+                match tokio::time::timeout(limit, reading).await {
+                    Ok(Ok(read)) => read,
+                    Ok(Err(error)) => return Err(Arc::new(error)),
+                    Err(_) => {
+                        let why = format!("nothing came within {} s", limit.as_secs_f32());
+                        let why = io::Error::new(io::ErrorKind::TimedOut, why);
+                        Err(AssertionError::File(path.clone(), why))
+                    }
                 }
             }
             Self::Variable(name) => from_variable(name),
@@ -167,6 +181,22 @@ mod tests {
         std::fs::write(&path, "A".repeat(LIMIT as usize + 10)).unwrap();
         let error = read(source()).await.unwrap_err();
         assert!(error.ends_with("it is longer than 64 KiB"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_pipe_that_nobody_writes_to_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        let source = AssertionSource::File(path.clone());
+        let read = source.read_within(Duration::from_millis(200)).await;
+        let error = read.unwrap_err().to_string();
+        assert!(error.ends_with("nothing came within 0.2 s"), "{error}");
+        // The thread that reads ends with a writer.
+        let writing = tokio::task::spawn_blocking(move || std::fs::write(path, "A.B.C"));
+        writing.await.unwrap().unwrap();
     }
 
     #[tokio::test]
