@@ -1,5 +1,7 @@
 //! What stands in for a person.
 
+use http::header::AUTHORIZATION;
+
 use super::*;
 
 const CLIENT: [&str; 2] = ["--static-oauth-client-info", r#"{"client_id":"c"}"#];
