@@ -12,7 +12,8 @@ use reqwest::header::{
 use url::Url;
 
 use super::events::EventReader;
-use super::{Broken, SESSION_ID, Timeouts, within};
+use super::sending::within;
+use super::{Broken, SESSION_ID, Timeouts};
 use crate::buffer;
 use crate::ids;
 use crate::mcp::answer::{self, BodyKind, Delivery};
