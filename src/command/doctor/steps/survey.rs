@@ -101,6 +101,7 @@ impl Walk<'_, '_> {
 
     /// Who would ask, and how.
     fn client(&mut self, action: &Action, server: Option<&AuthorizationServer>) -> Step {
+        let mut returns_to = None;
         let (client_id, scopes) = match action {
             Action::Register { url, .. } => {
                 let url = printable(&display_url(url), SHOWN);
@@ -108,6 +109,10 @@ impl Walk<'_, '_> {
                 return Step::ok(Name::Client, summary).rule(Some("RFC 7591 §3.1"));
             }
             Action::Probe(attempt) | Action::OpenBrowser { attempt, .. } => {
+                // A client of the user's own is registered with it by hand.
+                if !self.is_registered(&attempt.client_id, server) {
+                    returns_to = Some(format!("`{}`", attempt.redirect_uri));
+                }
                 (&attempt.client_id, Some(&attempt.scopes))
             }
             Action::RequestCode { request, .. } => {
@@ -126,13 +131,17 @@ impl Walk<'_, '_> {
         });
         self.named_client(client_id, server)
             .found_some("would ask for", scopes)
+            .found_some("browser returns to", returns_to)
+    }
+
+    /// Whether it is a client that was registered here before.
+    fn is_registered(&self, client_id: &str, server: Option<&AuthorizationServer>) -> bool {
+        let known = server.and_then(|server| self.cached.clients.get(&server.issuer));
+        known.is_some_and(|known| known.client.registered && known.client.client_id == client_id)
     }
 
     fn named_client(&self, client_id: &str, server: Option<&AuthorizationServer>) -> Step {
-        let known = server.and_then(|server| self.cached.clients.get(&server.issuer));
-        let is_registered = known
-            .is_some_and(|known| known.client.registered && known.client.client_id == client_id);
-        let how = match is_registered {
+        let how = match self.is_registered(client_id, server) {
             true => "a client is registered already",
             false => "a client is configured",
         };
