@@ -22,6 +22,7 @@ mod grants;
 mod healing;
 #[cfg(unix)]
 mod hostile;
+mod known;
 mod legacy;
 mod network;
 mod oidc;
