@@ -109,6 +109,7 @@ impl Row {
         assert!(answer.get("error").is_some(), "{case}: {answer}");
         let bridge = failure(answer);
         let detail = bridge["detail"].as_str().unwrap_or_default();
+        println!("{case}:\n    {detail}\n");
         assert_eq!(bridge["stage"], "auth", "{case}: {answer}");
         // Later, the tool `sign_in` is there to begin again with.
         assert!(
@@ -223,7 +224,8 @@ fn metadata_that_breaks_a_rule_is_refused_by_it() {
             .fault(resource(|document| {
                 document["authorization_servers"] = json!(["http://far.example"]);
             }))
-            .says(&["`http://far.example/`", "https"]),
+            .says(&["`http://far.example/`", "https"])
+            .hint("operator has to mend its metadata"),
         Row::new("no issuer", "RFC 8414 §2")
             .fault(described(|document| document["issuer"] = Value::Null))
             .says(&["`issuer`"]),
