@@ -1,10 +1,10 @@
 //! Servers about which more is known than they say: the bridge as it is shipped, with the table that
-//! it is shipped with. A proxy leads it to servers of the test that have
-//! the names of the real ones, and certificates of an authority that it is told to trust.
+//! it is shipped with. A proxy leads it to servers of the test that have the names of the real ones,
+//! and certificates of an authority that it is told to trust.
 
 use playground::{
-    AuthMethod, IssInCallback, Playground, Registration, Request, ResourceParameter, Settings,
-    StaticClient,
+    AuthMethod, Fault, IssInCallback, Playground, Registration, Request, ResourceParameter, Server,
+    Settings, StaticClient, Then,
 };
 use serde_json::json;
 use url::Url;
@@ -145,6 +145,11 @@ fn a_known_server_may_name_the_issuer_that_is_known_of_it_and_no_other() {
             "https://mcp.pagerduty.com/mcp",
             "https://app.pagerduty.com/global/oauth/anonymous",
         ),
+        ("https://mcp.facebook.com/ads", "https://www.facebook.com"),
+        (
+            "https://api.salesforce.com/platform/mcp/v1/x",
+            "https://login.salesforce.com",
+        ),
     ] {
         let mut settings = calls_itself(issuer);
         settings.mcp_path = Url::parse(url).expect(url).path().to_owned();
@@ -268,12 +273,23 @@ fn where_no_client_can_register_the_user_is_told_where_to_create_one() {
             "https://console.cloud.google.com/apis/credentials",
         ),
     ] {
+        let host = Url::parse(url).expect(url).host_str().map(str::to_owned);
+        let host = host.as_deref().unwrap_or_default();
         let settings = Settings {
             mcp_path: Url::parse(url).expect(url).path().to_owned(),
             registration: Registration::Off,
             ..Settings::default()
         };
         let stage = Stage::new(url, issuer, settings);
+        if host == "mcp.figma.com" {
+            // It registers clients, but not this one.
+            stage
+                .playground
+                .change(|s| s.registration = Registration::Public);
+            let refusal = Then::answer(403).body("Forbidden");
+            let register = Fault::of(Server::Authorization).path("/register");
+            stage.playground.fault(register.always().then(refusal));
+        }
         let told = stage.refused(&[]);
         assert!(told.contains(console), "{url}: {told}");
         assert!(told.contains("--static-oauth-client-info"), "{url}: {told}");

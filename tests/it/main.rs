@@ -12,6 +12,7 @@ mod concurrency;
 mod config_file;
 mod conformance;
 mod device;
+mod discovery;
 mod doctor;
 mod dpop;
 mod elsewhere;

@@ -302,7 +302,7 @@ fn an_authorization_server_that_is_none_or_down_is_told_with_every_place_that_wa
     let down = Row::new("metadata that is down", "")
         .fault(places().then(Then::answer(503)))
         .says(&["`ISSUER/.well-known/oauth-authorization-server`: status 503"])
-        .hint("try again");
+        .hint("tell the operator");
     Row {
         rule: None,
         retryable: true,
