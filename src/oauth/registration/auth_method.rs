@@ -143,7 +143,7 @@ impl ClientAuthError {
                 "the bridge can use `none`, `client_secret_basic`, `client_secret_post` and `private_key_jwt`; have the provider change the client, or name one with `token_endpoint_auth_method` if the list is wrong"
             }
             Self::Algorithms { .. } => {
-                "give a key for one of them with `--client-assertion-key`: P-256 for `ES256`, Ed25519 for `EdDSA`, RSA for `RS256`"
+                "give a key for one of them with `--client-assertion-key`: P-256 for `ES256`, Ed25519 for `EdDSA`, RSA for `RS256`, or for `PS256` with `--client-assertion-alg PS256`"
             }
         }
     }
