@@ -466,6 +466,7 @@ mod tests {
         let dropped = ["\"", "b\\c", "\u{e9}"].map(|s| Remark::DroppedScope(s.to_owned()));
         assert_eq!(reading.remarks, dropped);
         assert_eq!(read(&["Bearer scope=\"\""]).challenge, Some(bearer()));
+        assert_eq!(one("Bearer resource_metadata=\"\""), bearer());
     }
 
     #[test]

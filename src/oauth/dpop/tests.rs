@@ -70,6 +70,10 @@ fn a_key_is_kept_and_read_again() {
     for damaged in ["", "x", "AAAA"] {
         assert!(ProofKey::from_kept(&Secret::new(damaged)).is_err());
     }
+    // A key that cannot make our proofs: Ed25519, of RFC 8410 §10.3.
+    let other = "MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp-K06_nwoy_HU--CXqI9EdVhC";
+    let read = ProofKey::from_kept(&Secret::new(other));
+    assert_eq!(read, Err(KeyError::Kind));
     let shown = format!("{key:?}");
     assert!(!shown.contains(key.kept().expose()), "{shown}");
 }
@@ -330,6 +334,19 @@ mod remembering {
                 assert_eq!(memory.time_at(&url("https://b.example"), NOW), NOW);
             }
         }
+    }
+
+    #[test]
+    fn a_server_whose_clock_jumps_is_not_followed_any_further() {
+        let here = url("https://a.example/x");
+        let (mut memory, mut tries) = (Memory::default(), Tries::default());
+        let refused = |date| Heard {
+            date: Some(date),
+            ..heard(&here, Some("invalid_token"), None)
+        };
+        assert!(memory.hear(&refused(NOW + 4000), &mut tries, NOW));
+        assert!(!memory.hear(&refused(NOW + 8000), &mut tries, NOW));
+        assert!(memory.hear(&refused(NOW + 12_000), &mut Tries::default(), NOW));
     }
 
     #[test]
