@@ -37,11 +37,13 @@ pub enum Algorithm {
     EdDsa,
     /// RSASSA-PKCS1-v1_5 with SHA-256.
     Rs256,
+    /// RSASSA-PSS with SHA-256.
+    Ps256,
 }
 
 impl Algorithm {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Es256, Self::EdDsa, Self::Rs256];
+    pub const ALL: [Self; 4] = [Self::Es256, Self::EdDsa, Self::Rs256, Self::Ps256];
 
     /// The name in the registry of RFC 7518 §7.1.
     pub fn name(self) -> &'static str {
@@ -49,6 +51,7 @@ impl Algorithm {
             Self::Es256 => "ES256",
             Self::EdDsa => "EdDSA",
             Self::Rs256 => "RS256",
+            Self::Ps256 => "PS256",
         }
     }
 
@@ -64,6 +67,7 @@ impl Algorithm {
             Self::Es256 => jsonwebtoken::Algorithm::ES256,
             Self::EdDsa => jsonwebtoken::Algorithm::EdDSA,
             Self::Rs256 => jsonwebtoken::Algorithm::RS256,
+            Self::Ps256 => jsonwebtoken::Algorithm::PS256,
         }
     }
 }
@@ -83,8 +87,10 @@ pub enum KeyError {
     Encrypted,
     /// The JWK holds the public half only.
     OnlyPublic,
-    /// The form is damaged, the parts do not belong together, or the public half is missing.
+    /// The form is damaged, or the parts do not belong together.
     Damaged,
+    /// The key is on a curve, and its public half is missing.
+    NoPublicHalf,
     /// No algorithm of ours goes with a key of its kind.
     Kind,
     /// The key is for another algorithm than the one asked for.
@@ -112,8 +118,11 @@ impl KeyError {
             Self::Damaged => Some(
                 "write it anew, as with `openssl pkey -in KEY -out FILE`; RSA keys have 2048 to 4096 bits".to_owned(),
             ),
+            Self::NoPublicHalf => Some(
+                "write it anew with both halves, as with `openssl ec -in KEY -out FILE`".to_owned(),
+            ),
             Self::Kind => Some(
-                "P-256 keys (ES256), Ed25519 keys (EdDSA) and RSA keys (RS256) can be used".to_owned(),
+                "P-256 keys (ES256), Ed25519 keys (EdDSA) and RSA keys (RS256, PS256) can be used".to_owned(),
             ),
             Self::Algorithm { key, .. } => {
                 Some(format!("name `{key}`, or leave the algorithm to the key"))
@@ -130,6 +139,7 @@ impl fmt::Display for KeyError {
             Self::Encrypted => f.write_str("its private key is encrypted"),
             Self::OnlyPublic => f.write_str("it holds only the public half of a key"),
             Self::Damaged => f.write_str("its private key is damaged or incomplete"),
+            Self::NoPublicHalf => f.write_str("its private key lacks its public half"),
             Self::Kind => f.write_str("its private key is of a kind that cannot be used"),
             Self::Algorithm { wanted, key } => {
                 write!(f, "its private key is for `{key}`, not for `{wanted}`")
@@ -159,6 +169,8 @@ pub struct SigningKey(Arc<Inner>);
 
 struct Inner {
     algorithm: Algorithm,
+    /// Ready to sign.
+    pair: Arc<Pair>,
     /// PKCS#8. Wiped by the crate.
     key: EncodingKey,
     public: Jwk,
@@ -171,14 +183,22 @@ impl SigningKey {
     /// JWK (RFC 7517). Keys on P-256, Ed25519 keys, and RSA keys of 2048 to 4096 bits are taken.
     /// `wanted` is the algorithm to sign with, where it is not left to the key.
     pub fn from_pem(text: &[u8], wanted: Option<Algorithm>) -> Result<Self, KeyError> {
-        let key = read::read(text)?;
+        let mut key = read::read(text)?;
         match wanted {
-            Some(wanted) if wanted != key.algorithm => Err(KeyError::Algorithm {
-                wanted,
-                key: key.algorithm,
-            }),
-            _ => Self::new(key),
+            Some(wanted) if wanted == key.algorithm => {}
+            // RSA keys go with both algorithms, unless they say for which they are.
+            Some(Algorithm::Ps256) if key.algorithm == Algorithm::Rs256 && !key.dedicated => {
+                key.algorithm = Algorithm::Ps256;
+            }
+            Some(wanted) => {
+                return Err(KeyError::Algorithm {
+                    wanted,
+                    key: key.algorithm,
+                });
+            }
+            None => {}
         }
+        Self::new(key)
     }
 
     /// A new key on P-256.
@@ -189,6 +209,7 @@ impl SigningKey {
         Self::new(Normal {
             algorithm: Algorithm::Es256,
             pkcs8: Zeroizing::new(made.as_ref().to_vec()),
+            dedicated: false,
             kid: None,
         })
     }
@@ -205,6 +226,7 @@ impl SigningKey {
         Self::new(Normal {
             algorithm: read::algorithm_of(&pkcs8)?,
             pkcs8,
+            dedicated: false,
             kid: None,
         })
     }
@@ -238,7 +260,8 @@ impl SigningKey {
             jwk: header.jwk.then(|| self.0.public.clone()),
             ..jsonwebtoken::Header::new(self.0.algorithm.theirs())
         };
-        jsonwebtoken::encode(&header, claims, &self.0.key)
+        let sign = || jsonwebtoken::encode(&header, claims, &self.0.key);
+        provider::signing_with(&self.0.pair, sign)
             .map(Secret::new)
             .map_err(|_| KeyError::Signing)
     }
@@ -256,10 +279,11 @@ impl SigningKey {
         let encoding = match key.algorithm {
             Algorithm::Es256 => EncodingKey::from_ec_der(&key.pkcs8),
             Algorithm::EdDsa => EncodingKey::from_ed_der(&key.pkcs8),
-            Algorithm::Rs256 => EncodingKey::from_rsa_der(&key.pkcs8),
+            Algorithm::Rs256 | Algorithm::Ps256 => EncodingKey::from_rsa_der(&key.pkcs8),
         };
         Ok(Self(Arc::new(Inner {
             algorithm: key.algorithm,
+            pair: Arc::new(pair),
             key: encoding,
             public,
             thumbprint,
@@ -268,10 +292,11 @@ impl SigningKey {
     }
 }
 
-/// Two are equal if they are the same key.
+/// Two are equal if they are the same key and sign in the same way.
 impl PartialEq for SigningKey {
     fn eq(&self, other: &Self) -> bool {
-        self.0.thumbprint == other.0.thumbprint && self.0.kid == other.0.kid
+        let parts = |key: &Self| (key.0.algorithm, key.0.kid.clone());
+        self.0.thumbprint == other.0.thumbprint && parts(self) == parts(other)
     }
 }
 

@@ -129,6 +129,12 @@ impl Login {
         let (store, unwritable) = Store::open_or_memory(config.base.dir.clone())?;
         if let Some(unwritable) = unwritable {
             diag.warn(unwritable);
+            if let Some(seed) = &config.seed {
+                diag.warn(format_args!(
+                    "each process that is started so sends the refresh token in {}: where one is good only once, all but the first fail, or end the sign-in for all; give each its own, or a folder that they share",
+                    seed.origin
+                ));
+            }
         }
         if config.use_id_token {
             diag.warn(ID_TOKEN_NOTE);

@@ -232,8 +232,9 @@ impl SecretCommand {
 
     async fn run_within(&self, limit: Duration) -> Result<Secret, SecretCommandError> {
         let program = self.program();
-        // The child ends when it is dropped, as when the time is over.
+        // The child ends when it is dropped, as when the time is over, and so does what it started.
         let mut child = self.start()?;
+        let family = Family::of(&child);
         let Ok(outcome) = tokio::time::timeout(limit, listen(&mut child)).await else {
             return Err(SecretCommandError::TimedOut { program, limit });
         };
@@ -242,7 +243,10 @@ impl SecretCommand {
             reason,
         };
         let heard = match outcome {
-            Ok(heard) => heard,
+            Ok(heard) => {
+                family.leave();
+                heard
+            }
             Err(Deaf::TooLong) => return Err(unusable(Unusable::TooLong)),
             Err(Deaf::Io(source)) => {
                 let source = Arc::new(source);
@@ -272,10 +276,53 @@ impl SecretCommand {
                 command.env_remove(name);
             }
         }
+        #[cfg(unix)]
+        command.process_group(0);
         command.spawn().map_err(|source| SecretCommandError::Start {
             program: self.program(),
             source: Arc::new(source),
         })
+    }
+}
+
+/// What a command has started, as far as it stayed in its process group. It ends when this is
+/// dropped: of `sh -c 'a | b'`, ending the shell alone would leave both running. Elsewhere than on
+/// Unix only the command itself ends.
+struct Family {
+    #[cfg(unix)]
+    group: Option<rustix::process::Pid>,
+}
+
+impl Family {
+    fn of(child: &Child) -> Self {
+        #[cfg(not(unix))]
+        let _ = child;
+        Self {
+            #[cfg(unix)]
+            group: child
+                .id()
+                .and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?)),
+        }
+    }
+
+    /// The command has ended by itself. What it leaves running it means to, such as an agent that
+    /// keeps a key; and the number of the group may soon be another's.
+    fn leave(self) {
+        #[cfg(unix)]
+        {
+            let mut family = self;
+            family.group = None;
+        }
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Family {
+    fn drop(&mut self) {
+        if let Some(group) = self.group {
+            // It fails if nobody is left of it.
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
     }
 }
 

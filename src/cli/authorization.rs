@@ -36,6 +36,26 @@ pub struct ProviderOptions {
 /// Which rules are bent.
 #[derive(Args, Default)]
 pub struct RuleOptions {
+    /// Leave the `resource` parameter out of OAuth requests
+    ///
+    /// For authorization servers that refuse RFC 8707 resource indicators.
+    #[arg(long, hide_short_help = true)]
+    pub disable_resource_parameter: bool,
+
+    /// Believe metadata that names this issuer, wherever it is found
+    ///
+    /// By default an authorization server must name itself exactly as it is asked for (RFC 8414).
+    /// Some that are known to be good do not. What is given here is then what everything is
+    /// compared with, the `iss` in the browser's answer included (RFC 9207).
+    #[arg(long, value_name = "URL", hide_short_help = true)]
+    pub issuer: Option<String>,
+
+    /// Sign in even if the server does not say that it supports PKCE
+    ///
+    /// PKCE with S256 is used in any case. A server that lists only other methods is still refused.
+    #[arg(long, hide_short_help = true)]
+    pub allow_missing_pkce_metadata: bool,
+
     /// Treat every server by the rules alone
     ///
     /// What a few well-known servers need beyond the rules is built in. With this option it is left

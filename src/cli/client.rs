@@ -32,7 +32,7 @@ pub struct ClientOptions {
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub client_assertion_key: Option<String>,
 
-    /// Algorithm of --client-assertion-key: ES256, EdDSA or RS256 [default: what the key is for]
+    /// Algorithm of --client-assertion-key: ES256, EdDSA, RS256 or PS256 [default: what the key is for]
     #[arg(long, value_name = "ALG", hide_short_help = true)]
     pub client_assertion_alg: Option<String>,
 

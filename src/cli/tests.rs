@@ -99,7 +99,7 @@ fn logout_and_status_take_an_address_a_name_or_neither() {
 #[test]
 fn repeatable_options_keep_their_order() {
     let args = bridge(&["https://x.example", "--header", "A: 1", "--header", "B: 2"]);
-    assert_eq!(args.header, ["A: 1", "B: 2"]);
+    assert_eq!(args.traffic.header, ["A: 1", "B: 2"]);
 }
 
 #[test]

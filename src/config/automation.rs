@@ -2,7 +2,8 @@
 
 use super::given::{Given, Lookup};
 use super::{BearerSource, Surroundings};
-use crate::cli::{BearerOptions, SeedOptions, UsageError};
+use crate::cli::{BearerOptions, SeedOptions, ServerArgs, UsageError};
+use crate::oauth::dpop;
 use crate::oauth::flow::Seed;
 use crate::secret::Secret;
 use crate::secret_command::{SecretCommand, is_token};
@@ -51,11 +52,9 @@ pub(super) fn seed(
             origin,
         }));
     }
-    let (text, origin) = match around.env.get(REFRESH_TOKEN) {
-        Some(text) if !text.trim().is_empty() => {
-            (text.clone(), format!("the variable `{REFRESH_TOKEN}`"))
-        }
-        _ => match lookup.only_filed("refresh-token") {
+    let (text, origin) = match default_variable(around) {
+        Some(text) => (text.clone(), format!("the variable `{REFRESH_TOKEN}`")),
+        None => match lookup.only_filed("refresh-token") {
             Some(given) => (given.text, given.origin),
             None => return Ok(None),
         },
@@ -65,6 +64,44 @@ pub(super) fn seed(
         refresh_token,
         origin,
     }))
+}
+
+/// What tells the sign-in that begins with a configured refresh token from that of a person, and
+/// from those that begin with one of another place: the place, not the token. Whoever stores the
+/// successor of a token puts it into the same place, and a new one in the place of a dead one is for
+/// the same sign-in. `None` if none is configured.
+pub(super) fn seed_place(
+    options: &SeedOptions,
+    lookup: &Lookup<'_>,
+    around: &Surroundings<'_>,
+) -> Option<String> {
+    let named = lookup.text("refresh-token-env", &options.refresh_token_env);
+    let variable = named.map(|given| given.text.trim().to_owned());
+    let variable = variable.or_else(|| default_variable(around).map(|_| REFRESH_TOKEN.to_owned()));
+    // The configuration file is one place.
+    variable.or_else(|| lookup.only_filed("refresh-token").map(|_| String::new()))
+}
+
+fn default_variable<'a>(around: &Surroundings<'a>) -> Option<&'a String> {
+    let text = around.env.get(REFRESH_TOKEN);
+    text.filter(|text| !text.trim().is_empty())
+}
+
+/// `--dpop`, which has nothing to bind where the ID token is sent.
+pub(super) fn dpop(args: &ServerArgs, lookup: &Lookup<'_>) -> Result<dpop::Mode, UsageError> {
+    let Some(given) = lookup.text("dpop", &args.dpop.dpop) else {
+        return Ok(dpop::Mode::default());
+    };
+    let mode = given.dpop()?;
+    let id_token = lookup.switched_on("use-id-token", args.which.seed.use_id_token)?;
+    match (mode, id_token) {
+        (dpop::Mode::Always, Some(id_token)) => Err(UsageError::new(format!(
+            "{id_token} and `always` in {} exclude each other: an ID token is bound to no key",
+            given.origin
+        ))
+        .with_hint("leave out one of them")),
+        _ => Ok(mode),
+    }
 }
 
 /// The variable that an option names, and the token in it.

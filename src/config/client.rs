@@ -335,7 +335,7 @@ fn info(
 fn named_algorithm(given: &Given) -> Result<Algorithm, UsageError> {
     Algorithm::from_name(given.text.trim()).ok_or_else(|| {
         UsageError::new(format!(
-            "{} is `{}`; it must be `ES256`, `EdDSA` or `RS256`",
+            "{} is `{}`; it must be `ES256`, `EdDSA`, `RS256` or `PS256`",
             given.origin,
             diag::clean_to(&given.text, 60)
         ))

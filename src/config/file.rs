@@ -158,6 +158,15 @@ impl File {
         }
     }
 
+    /// The entry that an argument names, if that is one of a remote server. Else the argument may be
+    /// the name of a cached sign-in.
+    pub fn remote_entry(&self, text: &str) -> Result<Option<Entry<'_>>, UsageError> {
+        Ok(match self.target(text)? {
+            Target::Entry(entry) if entry.is_remote() => Some(entry),
+            Target::Entry(_) | Target::Address | Target::Neither => None,
+        })
+    }
+
     /// The error for an argument that is neither an address nor the name of an entry.
     pub fn no_entry(&self, text: &str) -> UsageError {
         let text = shown(text);

@@ -84,8 +84,8 @@ pub(super) fn own_addresses(config: &Config) -> Vec<Url> {
 /// How long the server may be silent.
 pub(super) fn timeouts(args: &ServerArgs, lookup: &Lookup<'_>) -> Result<Timeouts, UsageError> {
     let default = Timeouts::default();
-    let headers = lookup.text("headers-timeout", &args.headers_timeout);
-    let body = lookup.text("body-timeout", &args.body_timeout);
+    let headers = lookup.text("headers-timeout", &args.traffic.headers_timeout);
+    let body = lookup.text("body-timeout", &args.traffic.body_timeout);
     Ok(Timeouts {
         headers: match headers {
             Some(given) => given.seconds_or_none()?,

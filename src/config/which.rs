@@ -7,7 +7,7 @@ use super::client::Clients;
 use super::given::Lookup;
 use super::grants::Grants;
 use super::mode::Claim;
-use super::{AuthMode, Resource, Surroundings, endpoints, oauth};
+use super::{AuthMode, Resource, Surroundings, automation, endpoints, oauth};
 use crate::cli::{UsageError, WhichOptions};
 use crate::diag;
 use crate::ids::{KeyParts, ServerKey, ServerUrl, ServerUrlError};
@@ -26,6 +26,8 @@ pub(super) struct Which {
     pub token_params: Vec<(String, String)>,
     pub grants: Grants,
     pub use_id_token: bool,
+    /// Where the refresh token to begin with stands, if there is one.
+    pub seed_place: Option<String>,
     pub allow_http: bool,
 }
 
@@ -71,6 +73,7 @@ impl Which {
             )?,
             grants: Grants::new(&options.grants, lookup)?,
             use_id_token: lookup.switch("use-id-token", options.seed.use_id_token)?,
+            seed_place: automation::seed_place(&options.seed, lookup, around),
             allow_http: lookup.switch("allow-http", options.allow_http)?,
         })
     }
@@ -124,6 +127,8 @@ impl Which {
                 self.clients.document.as_ref().map(|own| own.url.clone()),
             ),
             ("use-id-token", self.use_id_token.then(String::new)),
+            // Whose it is, nobody here knows: it need not be the person who signs in otherwise.
+            ("refresh-token", self.seed_place.clone()),
         ];
         let given = more.into_iter();
         let mut more: Vec<_> = given

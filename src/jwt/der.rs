@@ -14,18 +14,34 @@ pub(super) type Wiped = Zeroizing<Vec<u8>>;
 
 /// The content of an `AlgorithmIdentifier` (RFC 5280 §4.1.1.2): RSA of any use.
 pub(super) const RSA: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
+/// The same: RSA for RSASSA-PSS alone, whatever the digest (RFC 4055 §3.1).
+pub(super) const RSA_PSS: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a";
 /// The same: an elliptic curve key on P-256 (RFC 5480 §2.1.1).
 pub(super) const P256: &[u8] =
     b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
 /// The same: Ed25519 (RFC 8410 §3).
 pub(super) const ED25519: &[u8] = b"\x06\x03\x2b\x65\x70";
 
-/// What the key in a PKCS#8 document is for: the content of its `AlgorithmIdentifier`
-/// (RFC 5208 §5). `None` if it is no such document.
-pub(super) fn algorithm(pkcs8: &[u8]) -> Option<&[u8]> {
+/// What the key in a PKCS#8 document is for, as the content of its `AlgorithmIdentifier`, and the key
+/// in its own form (RFC 5208 §5). `None` if it is no such document.
+pub(super) fn parts(pkcs8: &[u8]) -> Option<(&[u8], &[u8])> {
     let (document, _) = value(SEQUENCE, pkcs8)?;
     let (_version, rest) = value(INTEGER, document)?;
-    value(SEQUENCE, rest).map(|(algorithm, _)| algorithm)
+    let (algorithm, rest) = value(SEQUENCE, rest)?;
+    let (key, _) = value(OCTET_STRING, rest)?;
+    Some((algorithm, key))
+}
+
+/// Whether an `ECPrivateKey` holds its public half (RFC 5915 §3).
+pub(super) fn has_public_key(sec1: &[u8]) -> bool {
+    let key = || {
+        let (document, _) = value(SEQUENCE, sec1)?;
+        let (_version, rest) = value(INTEGER, document)?;
+        let (_key, rest) = value(OCTET_STRING, rest)?;
+        let rest = value(0xa0, rest).map_or(rest, |(_curve, rest)| rest);
+        value(PUBLIC_KEY, rest)
+    };
+    key().is_some()
 }
 
 /// The curve that an `ECPrivateKey` names (RFC 5915 §3), as the content of `parameters`. The outer

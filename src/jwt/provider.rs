@@ -1,6 +1,7 @@
 //! Lets the jsonwebtoken crate sign with ring, which TLS links already.
 
-use std::sync::Once;
+use std::cell::RefCell;
+use std::sync::{Arc, Once};
 
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, KeyUtils};
 use jsonwebtoken::errors::{Error, ErrorKind, new_error};
@@ -12,7 +13,13 @@ use ring::rand::SystemRandom;
 use ring::rsa;
 use ring::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RSA_PKCS1_SHA256,
+    RSA_PSS_SHA256, RsaEncoding,
 };
+
+thread_local! {
+    /// What signs on this thread now.
+    static SIGNING: RefCell<Option<Arc<Pair>>> = const { RefCell::new(None) };
+}
 
 /// Makes ring the crate's provider. Every way to a [`super::SigningKey`] calls it.
 pub(super) fn install() {
@@ -32,6 +39,15 @@ pub(super) fn install() {
         // Nobody else in this process installs one.
         let _ = PROVIDER.install_default();
     });
+}
+
+/// Lets the crate sign with a key pair that was read before. It would have each signature's key read
+/// anew, which takes as long as signing and, for RSA keys, longer.
+pub(super) fn signing_with<T>(pair: &Arc<Pair>, sign: impl FnOnce() -> T) -> T {
+    SIGNING.replace(Some(pair.clone()));
+    let outcome = sign();
+    SIGNING.take();
+    outcome
 }
 
 /// The three kinds of key pair, ready to sign.
@@ -58,14 +74,18 @@ impl Pair {
                 let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8);
                 pair.ok().map(Self::Ed25519)
             }
-            super::Algorithm::Rs256 => {
+            super::Algorithm::Rs256 | super::Algorithm::Ps256 => {
                 let pair = rsa::KeyPair::from_pkcs8(pkcs8);
                 pair.ok().map(|pair| Self::Rsa(Box::new(pair)))
             }
         }
     }
 
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, ring::error::Unspecified> {
+    fn sign(
+        &self,
+        algorithm: Algorithm,
+        message: &[u8],
+    ) -> Result<Vec<u8>, ring::error::Unspecified> {
         match self {
             Self::Ecdsa(pair) => {
                 let signature = pair.sign(&SystemRandom::new(), message)?;
@@ -75,7 +95,11 @@ impl Pair {
             Self::Rsa(pair) => {
                 let mut signature = vec![0; pair.public().modulus_len()];
                 let random = SystemRandom::new();
-                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)?;
+                let padding: &dyn RsaEncoding = match algorithm {
+                    Algorithm::PS256 => &RSA_PSS_SHA256,
+                    _ => &RSA_PKCS1_SHA256,
+                };
+                pair.sign(padding, &random, message, &mut signature)?;
                 Ok(signature)
             }
         }
@@ -84,13 +108,13 @@ impl Pair {
 
 struct RingSigner {
     algorithm: Algorithm,
-    pair: Pair,
+    pair: Arc<Pair>,
 }
 
 impl Signer<Vec<u8>> for RingSigner {
     fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, SignatureError> {
         self.pair
-            .sign(message)
+            .sign(self.algorithm, message)
             .map_err(|_| SignatureError::from_source("no randomness"))
     }
 }
@@ -101,13 +125,9 @@ impl JwtSigner for RingSigner {
     }
 }
 
-fn signer(algorithm: &Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>, Error> {
-    let ours = super::Algorithm::ALL
-        .into_iter()
-        .find(|ours| ours.theirs() == *algorithm)
-        .ok_or_else(|| new_error(ErrorKind::UnsupportedAlgorithm))?;
-    let pair =
-        Pair::read(ours, key.as_bytes()).ok_or_else(|| new_error(ErrorKind::InvalidKeyFormat))?;
+fn signer(algorithm: &Algorithm, _: &EncodingKey) -> Result<Box<dyn JwtSigner>, Error> {
+    let pair = SIGNING.take();
+    let pair = pair.ok_or_else(|| new_error(ErrorKind::InvalidKeyFormat))?;
     Ok(Box::new(RingSigner {
         algorithm: *algorithm,
         pair,

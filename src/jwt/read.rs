@@ -15,6 +15,8 @@ use crate::pem;
 pub(super) struct Normal {
     pub(super) algorithm: Algorithm,
     pub(super) pkcs8: Wiped,
+    /// Whether the key says that it is for this algorithm alone.
+    pub(super) dedicated: bool,
     /// The name that a JWK gives its key.
     pub(super) kid: Option<String>,
 }
@@ -29,7 +31,7 @@ pub(super) fn read(text: &[u8]) -> Result<Normal, KeyError> {
 
 /// Which algorithm a PKCS#8 document's key is for.
 pub(super) fn algorithm_of(pkcs8: &[u8]) -> Result<Algorithm, KeyError> {
-    let algorithm = der::algorithm(pkcs8).ok_or(KeyError::Damaged)?;
+    let (algorithm, _) = der::parts(pkcs8).ok_or(KeyError::Damaged)?;
     match algorithm {
         der::P256 => Ok(Algorithm::Es256),
         der::ED25519 => Ok(Algorithm::EdDsa),
@@ -43,16 +45,19 @@ fn pem(text: &[u8]) -> Result<Normal, KeyError> {
         return Err(KeyError::Encrypted);
     }
     use rustls::pki_types::pem::Error;
-    let key = match PrivateKeyDer::from_pem_slice(text) {
+    let mut key = match PrivateKeyDer::from_pem_slice(text) {
         Ok(key) => key,
         Err(Error::NoItemsFound) => return Err(KeyError::NoKey),
         Err(_) => return Err(KeyError::Damaged),
     };
-    let (algorithm, pkcs8) = match &key {
-        PrivateKeyDer::Pkcs8(key) => {
-            let pkcs8 = Zeroizing::new(key.secret_pkcs8_der().to_vec());
-            (algorithm_of(&pkcs8)?, pkcs8)
-        }
+    let normal = of_section(&key);
+    key.zeroize();
+    normal
+}
+
+fn of_section(key: &PrivateKeyDer<'_>) -> Result<Normal, KeyError> {
+    let (algorithm, pkcs8) = match key {
+        PrivateKeyDer::Pkcs8(key) => return of_pkcs8(key.secret_pkcs8_der()),
         PrivateKeyDer::Pkcs1(key) => {
             let pkcs8 = der::pkcs8(der::RSA, key.secret_pkcs1_der());
             (Algorithm::Rs256, pkcs8)
@@ -63,17 +68,39 @@ fn pem(text: &[u8]) -> Result<Normal, KeyError> {
             if named.is_some_and(|curve| !der::P256.ends_with(curve)) {
                 return Err(KeyError::Kind);
             }
+            if !der::has_public_key(key) {
+                return Err(KeyError::NoPublicHalf);
+            }
             (Algorithm::Es256, der::pkcs8(der::P256, key))
         }
         _ => return Err(KeyError::Kind),
     };
-    let mut key = key;
-    key.zeroize();
     Ok(Normal {
         algorithm,
         pkcs8,
+        dedicated: false,
         kid: None,
     })
+}
+
+fn of_pkcs8(pkcs8: &[u8]) -> Result<Normal, KeyError> {
+    let normal = |algorithm, pkcs8, dedicated| Normal {
+        algorithm,
+        pkcs8,
+        dedicated,
+        kid: None,
+    };
+    let (kind, key) = der::parts(pkcs8).ok_or(KeyError::Damaged)?;
+    if kind == der::RSA_PSS {
+        // ring takes RSA keys of any use only.
+        return Ok(normal(Algorithm::Ps256, der::pkcs8(der::RSA, key), true));
+    }
+    let algorithm = algorithm_of(pkcs8)?;
+    if algorithm == Algorithm::Es256 && der::curve(key).is_some() && !der::has_public_key(key) {
+        return Err(KeyError::NoPublicHalf);
+    }
+    let pkcs8 = Zeroizing::new(pkcs8.to_vec());
+    Ok(normal(algorithm, pkcs8, false))
 }
 
 /// Text that is wiped when it is dropped.
@@ -111,6 +138,7 @@ fn jwk(text: &[u8]) -> Result<Normal, KeyError> {
     let algorithm = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
         ("EC", Some("P-256")) => Algorithm::Es256,
         ("OKP", Some("Ed25519")) => Algorithm::EdDsa,
+        ("RSA", _) if jwk.alg.as_deref() == Some(Algorithm::Ps256.name()) => Algorithm::Ps256,
         ("RSA", _) => Algorithm::Rs256,
         _ => return Err(KeyError::Kind),
     };
@@ -128,11 +156,12 @@ fn jwk(text: &[u8]) -> Result<Normal, KeyError> {
     let pkcs8 = match algorithm {
         Algorithm::Es256 => ec(&jwk)?,
         Algorithm::EdDsa => ed25519(&jwk)?,
-        Algorithm::Rs256 => rsa(&jwk)?,
+        Algorithm::Rs256 | Algorithm::Ps256 => rsa(&jwk)?,
     };
     Ok(Normal {
         algorithm,
         pkcs8,
+        dedicated: jwk.alg.is_some(),
         kid: jwk.kid,
     })
 }

@@ -3,8 +3,8 @@ mod keys;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use ring::signature::{
-    ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
-    UnparsedPublicKey,
+    ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256,
+    RsaParameters, RsaPublicKeyComponents, UnparsedPublicKey,
 };
 use serde_json::{Value, json};
 
@@ -13,6 +13,11 @@ use keys::*;
 
 fn key(text: &str) -> SigningKey {
     SigningKey::from_pem(text.as_bytes(), None).unwrap()
+}
+
+/// The same for another algorithm than the key's first.
+fn key_for(text: &str, algorithm: Algorithm) -> SigningKey {
+    SigningKey::from_pem(text.as_bytes(), Some(algorithm)).unwrap()
 }
 
 fn refused(text: &str) -> KeyError {
@@ -45,11 +50,11 @@ fn verified(token: &Secret, jwk: &Value) -> (Value, Value) {
             .verify(message.as_bytes(), &signature),
         _ => {
             let (n, e) = (bytes(&jwk["n"]), bytes(&jwk["e"]));
-            RsaPublicKeyComponents { n, e }.verify(
-                &RSA_PKCS1_2048_8192_SHA256,
-                message.as_bytes(),
-                &signature,
-            )
+            let padding: &RsaParameters = match part(header)["alg"].as_str() {
+                Some("PS256") => &RSA_PSS_2048_8192_SHA256,
+                _ => &RSA_PKCS1_2048_8192_SHA256,
+            };
+            RsaPublicKeyComponents { n, e }.verify(padding, message.as_bytes(), &signature)
         }
     };
     outcome.expect("the signature is that of the key");
@@ -63,8 +68,9 @@ fn what_each_kind_of_key_signs_is_verified_with_its_public_half() {
         (EC_JWK, "ES256"),
         (ED25519_JWK, "EdDSA"),
         (RSA_JWK, "RS256"),
+        (RSA_JWK, "PS256"),
     ] {
-        let key = key(text);
+        let key = key_for(text, Algorithm::from_name(alg).unwrap());
         let header = Header {
             typ: Some("JWT"),
             kid: Some("key-1".to_owned()),
@@ -135,7 +141,8 @@ fn the_signatures_that_rfcs_print() {
     ] {
         let key = key(text);
         let algorithm = key.algorithm().theirs();
-        let made = jsonwebtoken::crypto::sign(message.as_bytes(), &key.0.key, algorithm);
+        let sign = || jsonwebtoken::crypto::sign(message.as_bytes(), &key.0.key, algorithm);
+        let made = provider::signing_with(&key.0.pair, sign);
         assert_eq!(made.unwrap(), signature);
     }
 }
@@ -188,7 +195,7 @@ fn public_halves_have_the_members_that_rfcs_print() {
 fn each_form_of_a_key_is_the_same_key() {
     for (jwk, others) in [
         (EC_JWK, &[EC_PKCS8, EC_SEC1][..]),
-        (RSA_JWK, &[RSA_PKCS8, RSA_PKCS1]),
+        (RSA_JWK, &[RSA_PKCS8, RSA_PKCS1, RSA_PSS_PKCS8]),
         (ED25519_JWK, &[ED25519_PKCS8]),
     ] {
         for other in others {
@@ -249,15 +256,21 @@ fn a_new_key_is_another_one_each_time() {
 
 #[test]
 fn the_algorithm_has_to_be_the_key_s() {
-    for (text, right) in [
-        (EC_PKCS8, Algorithm::Es256),
-        (ED25519_PKCS8, Algorithm::EdDsa),
-        (RSA_PKCS8, Algorithm::Rs256),
+    let meant = |alg: &str| RSA_JWK.replacen('{', &format!(r#"{{"alg":"{alg}","#), 1);
+    for (text, right, also) in [
+        (EC_PKCS8, Algorithm::Es256, None),
+        (ED25519_PKCS8, Algorithm::EdDsa, None),
+        (RSA_PKCS8, Algorithm::Rs256, Some(Algorithm::Ps256)),
+        (RSA_JWK, Algorithm::Rs256, Some(Algorithm::Ps256)),
+        (&meant("RS256"), Algorithm::Rs256, None),
+        (&meant("PS256"), Algorithm::Ps256, None),
+        (RSA_PSS_PKCS8, Algorithm::Ps256, None),
     ] {
+        assert_eq!(key(text).algorithm(), right);
         for wanted in Algorithm::ALL {
             let outcome = SigningKey::from_pem(text.as_bytes(), Some(wanted));
-            match wanted == right {
-                true => assert_eq!(outcome.unwrap().algorithm(), right),
+            match wanted == right || Some(wanted) == also {
+                true => assert_eq!(outcome.unwrap().algorithm(), wanted),
                 false => {
                     let error = outcome.unwrap_err();
                     assert_eq!(error, KeyError::Algorithm { wanted, key: right });
@@ -315,6 +328,8 @@ fn what_is_no_usable_key_is_told_apart() {
         (P384_PKCS8, KeyError::Kind),
         (P384_SEC1, KeyError::Kind),
         (RSA_1024, KeyError::Damaged),
+        (EC_PKCS8_PRIVATE_HALF, KeyError::NoPublicHalf),
+        (EC_SEC1_PRIVATE_HALF, KeyError::NoPublicHalf),
         (secret, KeyError::Kind),
         ("{}", KeyError::Damaged),
         ("{\"kty\":", KeyError::Damaged),
@@ -343,6 +358,25 @@ fn what_is_no_usable_key_is_told_apart() {
         let shown: String = text.chars().take(60).collect();
         assert_eq!(refused(text), expected, "{shown}");
     }
+}
+
+#[test]
+fn one_key_does_not_sign_for_another() {
+    // Whatever was signed before on the same thread, and while many sign on many.
+    let keys: Vec<SigningKey> = (0..4).map(|_| SigningKey::generate().unwrap()).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                for key in keys.iter().chain(&keys) {
+                    let token = key.sign(Header::default(), &json!({})).unwrap();
+                    verified(&token, &key.public_jwk());
+                }
+            });
+        }
+    });
+    let header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::ES256);
+    let unread = jsonwebtoken::encode(&header, &json!({}), &keys[0].0.key);
+    assert!(unread.is_err(), "nothing is left of the last one");
 }
 
 #[test]

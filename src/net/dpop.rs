@@ -67,7 +67,7 @@ impl Prover {
                 url,
                 token,
                 nonce: memory.nonce(url, tries),
-                now: memory.time_at(url, now()),
+                now: memory.time_at(url, tries, now()),
                 id: &id,
             };
             proof.claims()

@@ -8,6 +8,7 @@
 
 mod answer;
 mod proving;
+mod trying;
 
 use std::error::Error;
 use std::fmt;
@@ -37,6 +38,7 @@ use crate::ids::display_url;
 use crate::jwt::KeyError;
 use crate::oauth::assertion::CLIENT_ASSERTION_TYPE;
 use crate::oauth::device::DeviceRequest;
+use crate::oauth::dpop::ProofKey;
 use crate::oauth::grant;
 use crate::oauth::grant::token_exchange::Issued;
 use crate::oauth::pushed::PushRequest;
@@ -47,6 +49,7 @@ use crate::oauth::token::{
 use crate::secret::Secret;
 use answer::{Answer, Extra, Kind};
 use proving::Proving;
+use trying::Trying;
 
 /// Servers that ask others before they answer take their time, and a code is spent only once.
 const TOKEN_LIMITS: Limits = Limits {
@@ -104,27 +107,18 @@ pub async fn exchange_token(
 }
 
 async fn respond(http: &Connections, request: &TokenRequest) -> Result<Response, TokenError> {
-    let mut method = request.client.auth_method;
-    let proving = Arc::new(Proving::default());
+    let key = request.binding.as_ref().map(|binding| &binding.key);
+    let mut trying = Trying::new(&request.client, &request.endpoint, key);
     loop {
-        let outcome = respond_to(http, request, method, &proving).await;
-        match &outcome {
-            Err(_) if proving.is_mended() => {}
-            Err(TokenError::ClientDead(refusal))
-                if method == request.client.auth_method
-                    && may_try_post(&request.client, refusal) =>
-            {
-                method = AuthMethod::ClientSecretPost;
-            }
-            _ => return outcome,
+        let outcome = respond_to(http, request, trying.method, &trying.proving).await;
+        let error = match &outcome {
+            Err(TokenError::ClientDead(refusal)) => refusal.error.as_deref(),
+            _ => None,
+        };
+        if !trying.goes_on(error) {
+            return outcome;
         }
     }
-}
-
-fn may_try_post(client: &Client, refusal: &Refusal) -> bool {
-    client.auth_method == AuthMethod::ClientSecretBasic
-        && client.client_secret.is_some()
-        && refusal.error.as_deref() == Some("invalid_client")
 }
 
 async fn respond_to(
@@ -252,7 +246,7 @@ async fn exchange(
     body: String,
 ) -> Result<Vec<u8>, TokenError> {
     headers.entry(CONTENT_TYPE).or_insert(FORM);
-    proving.prove(http, request, &mut headers)?;
+    proving.prove(http, &mut headers).map_err(unsigned)?;
     let mut document = post(http, request.endpoint.clone(), headers, body, TOKEN_LIMITS)
         .await
         .map_err(unavailable)?;
@@ -266,7 +260,7 @@ async fn exchange(
         Answer::Refused(refusal) => refusal.error.as_deref(),
         Answer::Tokens(_) | Answer::Unusable(_) => None,
     };
-    proving.hear(http, request, &document.told, error);
+    proving.hear(http, &document.told, error);
     match answer {
         Answer::Tokens(json) => Ok(json),
         Answer::Refused(refusal) => {
@@ -368,10 +362,10 @@ pub async fn revoke(
     token: &Secret,
     hint: TokenTypeHint,
 ) -> Result<(), RevokeError> {
-    let mut method = client.auth_method;
+    let mut trying = Trying::new(client, endpoint, None);
     let mut waited = false;
     loop {
-        let document = send_revocation(http, endpoint, client, method, token, hint)
+        let document = send_revocation(http, endpoint, client, trying.method, token, hint)
             .await
             .map_err(RevokeError::Network)?;
         if (200..300).contains(&document.status) {
@@ -385,9 +379,7 @@ pub async fn revoke(
             waited = true;
             let wait = document.retry_after.unwrap_or_default();
             tokio::time::sleep(wait.min(REVOKE_PATIENCE)).await;
-        } else if method == client.auth_method && may_try_post(client, &refusal) {
-            method = AuthMethod::ClientSecretPost;
-        } else {
+        } else if !trying.goes_on(refusal.error.as_deref()) {
             return Err(RevokeError::Refused(refusal));
         }
     }
@@ -416,53 +408,66 @@ pub async fn request_code(
     http: &Connections,
     request: &DeviceRequest,
 ) -> Result<Document, FetchError> {
-    post_as(http, &request.endpoint, &request.client, &request.form()).await
+    let DeviceRequest {
+        endpoint, client, ..
+    } = request;
+    post_as(http, endpoint, client, &request.form(), None).await
+}
+
+/// Leaves an authorization request at the authorization server, whatever comes of it (RFC 9126 §2),
+/// and proves that we have the key that it names (RFC 9449 §10.1).
+pub async fn push(http: &Connections, request: &PushRequest) -> Result<Document, FetchError> {
+    let PushRequest {
+        endpoint, client, ..
+    } = request;
+    let form = request.form.iter();
+    let form: Vec<_> = form.map(|(name, value)| (&**name, value.clone())).collect();
+    post_as(http, endpoint, client, &form, request.proof_key.as_ref()).await
 }
 
 /// Posts a form to an endpoint that clients prove themselves to as they do to the token endpoint:
-/// RFC 8628 §3.1, RFC 9126 §2. `form` is without what proves it. A secret that is refused in the
-/// header is tried in the body.
-pub async fn post_as(
+/// RFC 8628 §3.1, RFC 9126 §2. `form` is without what proves it. What is refused for the proofs
+/// alone is sent again with others.
+async fn post_as(
     http: &Connections,
     endpoint: &Url,
     client: &Client,
     form: &[(&str, String)],
+    key: Option<&ProofKey>,
 ) -> Result<Document, FetchError> {
-    let method = client.auth_method;
-    let document = post_as_with(http, endpoint, client, method, form).await?;
-    let refusal = Refusal::read(document.status, &document.body);
-    match may_try_post(client, &refusal) {
-        true => {
-            let method = AuthMethod::ClientSecretPost;
-            post_as_with(http, endpoint, client, method, form).await
+    let mut trying = Trying::new(client, endpoint, key);
+    loop {
+        let (mut headers, body) =
+            proved_with_id(client, trying.method, form).map_err(|e| not_sent(endpoint, &e))?;
+        let proof = trying.proving.prove(http, &mut headers);
+        proof.map_err(|error| not_sent(endpoint, &error))?;
+        let document = super::http::post_form(http, endpoint.clone(), headers, body).await?;
+        let refusal = Refusal::read(document.status, &document.body);
+        let error = refusal.error.as_deref();
+        trying.proving.hear(http, &document.told, error);
+        if !trying.goes_on(error) {
+            return Ok(document);
         }
-        false => Ok(document),
     }
 }
 
-/// Leaves an authorization request at the authorization server, whatever comes of it (RFC 9126 §2).
-pub async fn push(http: &Connections, request: &PushRequest) -> Result<Document, FetchError> {
-    let form = request.form.iter();
-    let form: Vec<_> = form.map(|(name, value)| (&**name, value.clone())).collect();
-    post_as(http, &request.endpoint, &request.client, &form).await
-}
-
-async fn post_as_with(
-    http: &Connections,
-    endpoint: &Url,
+/// The same as [`proved`], with `client_id` in the form as well where a header says who asks: a form
+/// may have named the client itself, as an authorization request does.
+fn proved_with_id(
     client: &Client,
     method: AuthMethod,
     form: &[(&str, String)],
-) -> Result<Document, FetchError> {
-    // A form may name the client itself, as an authorization request does.
+) -> Result<(HeaderMap, String), KeyError> {
+    let in_header = method == AuthMethod::ClientSecretBasic;
     let named = form.iter().any(|(name, _)| *name == "client_id");
     let id = ("client_id", client.client_id.clone());
-    let id = (method == AuthMethod::ClientSecretBasic && !named).then_some(id);
-    let form = form.iter().cloned().chain(id);
-    let form =
-        form.filter(|(name, _)| method == AuthMethod::ClientSecretBasic || *name != "client_id");
-    let (headers, body) = proved(client, method, form).map_err(|e| not_sent(endpoint, &e))?;
-    super::http::post_form(http, endpoint.clone(), headers, body).await
+    let form = form.iter().cloned();
+    let form = form.chain((in_header && !named).then_some(id));
+    proved(
+        client,
+        method,
+        form.filter(|(name, _)| in_header || *name != "client_id"),
+    )
 }
 
 /// Headers and body of a form that says who asks, and proves it in one of the two, never in both

@@ -71,6 +71,9 @@
 //! Before `OpeningBrowser`, or the probe before it, and before `RequestingCode` there is
 //! `MakingKey` where tokens are to be bound to a key and there is none yet.
 //!
+//! Where the ID token is sent in place of the access token and a refresh brings none, the way leads
+//! from `SavingRefresh` to `Unlocking`, unless the one of before is still good.
+//!
 //! An address where a server may not send us ends the flow wherever it is.
 //!
 //! Where no person is needed for a token, a new one takes the place of a refresh, all of it with the
@@ -171,6 +174,9 @@ enum State {
     SavingRefresh {
         grant: Grant,
     },
+    SavingWithoutIdToken {
+        cached: SignIn,
+    },
     NotingOutage {
         grant: Grant,
         error: FlowError,
@@ -260,7 +266,9 @@ impl State {
             Self::Locking { .. } => "locking the cache",
             Self::Rereading => "reading the locked cache",
             Self::Refreshing { .. } => "refreshing",
-            Self::SavingRefresh { .. } => "saving a refreshed token",
+            Self::SavingRefresh { .. } | Self::SavingWithoutIdToken { .. } => {
+                "saving a refreshed token"
+            }
             Self::NotingOutage { .. } => "noting a failed refresh",
             Self::Forgetting { .. } => "forgetting a dead grant",
             Self::Unlocking { .. } => "unlocking the cache",
@@ -311,6 +319,8 @@ pub struct Flow {
     fallback: Option<Grant>,
     /// Whether it was noted that the cached tokens are not as the user wants them.
     told_unwanted: bool,
+    /// Whether the ID token is to be sent, and none is to be had for the grant in the cache.
+    lacks_id_token: bool,
     state: State,
 }
 
@@ -330,6 +340,7 @@ impl Flow {
             granted_before: None,
             fallback: None,
             told_unwanted: false,
+            lacks_id_token: false,
             state: State::ReadingCache,
         };
         (flow, Action::ReadCache)
@@ -340,8 +351,9 @@ impl Flow {
     pub fn step(mut self, mut event: Event, now: u64) -> (Self, Action) {
         let state = std::mem::replace(&mut self.state, State::Ended);
         self.admit(&mut event);
+        self.admit_id_token(&mut event, now);
         if self.settings.use_id_token {
-            event = id_token::presented(event);
+            event = id_token::presented(&state, event);
         }
         self.check_bound(&state, &event);
         let (state, action) = match self.next(state, event, now) {
@@ -393,6 +405,9 @@ impl Flow {
                 Err(error) => self.refresh_failed(cached, grant, request, again, error),
             },
             (S::SavingRefresh { grant }, E::Saved(outcome)) => self.saved(grant, outcome.err()),
+            (S::SavingWithoutIdToken { cached }, E::Saved(outcome)) => {
+                self.saved_without_id_token(cached, outcome.err(), now)
+            }
             // The others will try for themselves if it could not be written.
             (S::NotingOutage { grant, error }, E::Saved(_)) => self.put_off(grant, error, now),
             (S::NotingFailure { error }, E::Amended(_)) => fail(error),
@@ -481,7 +496,12 @@ impl Flow {
             (S::Granting { errand, request }, E::TokenAnswer(answer)) => {
                 self.granted(errand, &request, answer, now)
             }
-            (S::SavingGrant { grant }, E::Amended(outcome)) => self.saved(*grant, outcome.err()),
+            (S::SavingGrant { grant }, E::Amended(outcome)) => {
+                match self.is_without_id_token(&grant) {
+                    true => self.seed_without_id_token(&grant, outcome.err()),
+                    false => self.saved(*grant, outcome.err()),
+                }
+            }
 
             // Nothing that a server says makes up for it.
             (_, E::Forbidden(cause)) => fail(FlowError::Forbidden(cause)),

@@ -9,6 +9,7 @@ use url::Url;
 use super::authorize::Attempt;
 use super::discovery::{FetchFault, Fetched};
 use super::document::Object;
+use super::dpop::ProofKey;
 use super::registration::Client;
 use super::token_endpoint::{Effect, Outage, OutageCause, Refusal, TokenError};
 
@@ -24,6 +25,8 @@ pub struct PushRequest {
     pub client: Client,
     /// The parameters of the authorization request, without `client_id`.
     pub form: Vec<(String, String)>,
+    /// The key that the code is to be bound to; the request proves that we have it (RFC 9449 §10.1).
+    pub proof_key: Option<ProofKey>,
 }
 
 impl PushRequest {
@@ -42,6 +45,7 @@ impl PushRequest {
             endpoint,
             client: client.clone(),
             form,
+            proof_key: attempt.proof_key.clone(),
         }
     }
 }
@@ -54,6 +58,7 @@ impl fmt::Debug for PushRequest {
             .field("endpoint", &self.endpoint.as_str())
             .field("client", &self.client)
             .field("form", &names)
+            .field("proof_key", &self.proof_key)
             .finish()
     }
 }

@@ -1,6 +1,8 @@
 //! Which scopes to ask for, and when asking again is pointless (RFC 6749 §3.3; MCP 2025-11-25,
 //! Authorization, Scope Selection Strategy and Step-Up Authorization Flow).
 
+use url::Url;
+
 use super::token_endpoint::Refusal;
 use crate::secret::Secret;
 
@@ -126,6 +128,10 @@ pub struct History {
     replacement: Option<(Secret, u64)>,
     /// What was handed in for a token and refused, why, and when.
     refused: Option<(Secret, Refusal, u64)>,
+    /// The grant that a refresh brought no ID token for, by the moment it was given.
+    without_id_token: Option<u64>,
+    /// The token endpoints of identity providers that take no `resource`.
+    without_resource: Vec<Url>,
 }
 
 impl History {
@@ -182,6 +188,28 @@ impl History {
     pub fn refused(&self, assertion: &Secret, now: u64) -> Option<&Refusal> {
         let (refused, refusal, at) = self.refused.as_ref()?;
         (refused == assertion && is_recent(*at, now)).then_some(refusal)
+    }
+
+    /// Notes that a refresh of the grant of this moment brought no ID token.
+    pub fn id_token_missed(&mut self, granted_at: u64) {
+        self.without_id_token = Some(granted_at);
+    }
+
+    /// Whether a refresh of the grant of this moment brought no ID token. The next would not either.
+    pub fn misses_id_token(&self, granted_at: u64) -> bool {
+        self.without_id_token == Some(granted_at)
+    }
+
+    /// Notes that an identity provider refused a `resource` at this endpoint.
+    pub fn resource_refused(&mut self, endpoint: Url) {
+        if !self.refuses_resource(&endpoint) {
+            self.without_resource.push(endpoint);
+        }
+    }
+
+    /// Whether an identity provider takes no `resource` at this endpoint.
+    pub fn refuses_resource(&self, endpoint: &Url) -> bool {
+        self.without_resource.contains(endpoint)
     }
 
     fn recent(&self, now: u64) -> usize {

@@ -73,6 +73,9 @@ impl TokenSet {
     pub fn with_id_token(mut self) -> Result<Self, UnusableToken> {
         let id_token = self.id_token.clone().ok_or(UnusableToken::NoIdToken)?;
         let ends = id_token::expires_at(&id_token).ok_or(UnusableToken::NoIdToken)?;
+        if !fits_header(&id_token) {
+            return Err(UnusableToken::Characters);
+        }
         self.access_token = id_token;
         self.expires_at = Some(ends);
         self.token_type = "Bearer".to_owned();
@@ -96,15 +99,19 @@ impl TokenSet {
             _ => return Err(UnusableToken::Type(printable(&self.token_type, 40))),
         }
         self.proof_key = binding.map(|binding| binding.key.clone());
-        let token = self.access_token.expose();
-        // RFC 6749 appendix A.12: one or more visible characters or blanks; a blank at either end
-        // would be lost on the way.
-        let plain = token.bytes().all(|byte| matches!(byte, 0x20..=0x7e));
-        if token.is_empty() || !plain || token.trim() != token {
-            return Err(UnusableToken::Characters);
+        match fits_header(&self.access_token) {
+            true => Ok(self),
+            false => Err(UnusableToken::Characters),
         }
-        Ok(self)
     }
+}
+
+/// RFC 6749 appendix A.12: one or more visible characters or blanks; a blank at either end would be
+/// lost on the way.
+fn fits_header(token: &Secret) -> bool {
+    let token = token.expose();
+    let plain = token.bytes().all(|byte| matches!(byte, 0x20..=0x7e));
+    !token.is_empty() && plain && token.trim() == token
 }
 
 /// A grant: tokens, who issued them, and what for.

@@ -216,3 +216,91 @@ mod run {
         assert!(ended.expect("it runs still").expect("read"));
     }
 }
+
+/// What a command has started ends with it.
+#[cfg(unix)]
+mod family {
+    use std::fs;
+    use std::path::PathBuf;
+    use std::process::Command;
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    /// A pipe in a folder, and a command whose grandchild holds it open for long.
+    fn scene() -> (tempfile::TempDir, PathBuf, SecretCommand) {
+        let folder = tempfile::tempdir().expect("folder");
+        let pipe = folder.path().join("pipe");
+        let made = Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.expect("mkfifo").success());
+        let script = format!("(exec 3>'{}'; sleep 300) | cat", pipe.display());
+        let array = serde_json::json!(["sh", "-c", script]);
+        let command = SecretCommand::parse(&array.to_string()).expect("command");
+        (folder, pipe, command)
+    }
+
+    /// Tells when the grandchild has the pipe, and when it has let go.
+    fn watch(pipe: PathBuf) -> (oneshot::Receiver<()>, oneshot::Receiver<()>) {
+        let (held, is_held) = oneshot::channel();
+        let (ended, has_ended) = oneshot::channel();
+        // Not one of the runtime's threads, which would wait for it if nobody ever has the pipe.
+        std::thread::spawn(move || {
+            let mut file = fs::File::open(pipe).expect("the pipe");
+            let _ = held.send(());
+            std::io::copy(&mut file, &mut std::io::sink()).expect("the end");
+            let _ = ended.send(());
+        });
+        (is_held, has_ended)
+    }
+
+    async fn in_time<T>(what: impl Future<Output = T>) -> T {
+        let outcome = tokio::time::timeout(Duration::from_secs(60), what).await;
+        outcome.expect("it takes too long")
+    }
+
+    #[tokio::test]
+    async fn whoever_stops_waiting_ends_all_of_it() {
+        let (_folder, pipe, command) = scene();
+        let (is_held, has_ended) = watch(pipe);
+        tokio::select! {
+            outcome = command.run_within(Duration::from_secs(120)) => panic!("{outcome:?}"),
+            told = in_time(is_held) => told.expect("held"),
+        }
+        in_time(has_ended).await.expect("all of it has ended");
+    }
+
+    #[tokio::test]
+    async fn the_end_of_its_time_ends_all_of_it() {
+        let (_folder, pipe, command) = scene();
+        let (mut is_held, has_ended) = watch(pipe);
+        let outcome = command.run_within(Duration::from_secs(2)).await;
+        assert!(matches!(outcome, Err(SecretCommandError::TimedOut { .. })));
+        // On a machine that is busy it may not have come that far, and there is nothing to see.
+        if is_held.try_recv().is_ok() {
+            in_time(has_ended).await.expect("all of it has ended");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_command_that_ended_well_leaves_running_runs_on() {
+        let folder = tempfile::tempdir().expect("folder");
+        let pipe = folder.path().join("pipe");
+        let made = Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.expect("mkfifo").success());
+        // It holds neither of the outputs, as an agent does.
+        let script = format!(
+            "cat '{}' >'{}' 2>/dev/null & echo TOKEN_1",
+            pipe.display(),
+            folder.path().join("copy").display()
+        );
+        let array = serde_json::json!(["sh", "-c", script]);
+        let command = SecretCommand::parse(&array.to_string()).expect("command");
+        let token = command.run_within(Duration::from_secs(60)).await;
+        assert_eq!(token.expect("token").expose(), "TOKEN_1");
+        // Nobody could write to the pipe if it were gone: opening it would wait for ever.
+        let (wrote, written) = oneshot::channel();
+        std::thread::spawn(move || wrote.send(fs::write(pipe, "still here").is_ok()));
+        assert_eq!(in_time(written).await, Ok(true));
+    }
+}

@@ -133,6 +133,49 @@ impl Scene {
 }
 
 #[test]
+fn a_key_without_its_public_half_is_mended_as_the_error_says() {
+    let folder = tempfile::TempDir::new().expect("a temporary folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (whole, half, mended) = (path("whole.pem"), path("half.pem"), path("mended.pem"));
+    let curve = "ec_paramgen_curve:P-256";
+    openssl(&[
+        "genpkey",
+        "-algorithm",
+        "EC",
+        "-pkeyopt",
+        curve,
+        "-out",
+        &whole,
+    ]);
+    openssl(&["ec", "-in", &whole, "-no_public", "-out", &half]);
+    openssl(&["ec", "-in", &half, "-out", &mended]);
+    let known = client("mine", None, AuthMethod::PrivateKeyJwt);
+    let arguments = |key| ["--client-id", "mine", "--client-assertion-key", key];
+    let scene = Scene::new(without_registration(known), &[]);
+    let mut command = scene.machine.command();
+    command
+        .arg(scene.playground.mcp_url())
+        .args(arguments(&half));
+    let output = command.stdin(Stdio::null()).output().expect("it starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("lacks its public half"), "{said}");
+    assert!(said.contains("`openssl ec -in KEY -out FILE`"), "{said}");
+    let mut command = scene.machine.command();
+    command
+        .arg(scene.playground.mcp_url())
+        .args(arguments(&mended));
+    let output = command.stdin(Stdio::null()).output().expect("it starts");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
+
+fn openssl(arguments: &[&str]) {
+    let output = Command::new("openssl").args(arguments).output();
+    let output = output.expect("openssl is installed");
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
 fn a_client_from_the_environment_signs_in_refreshes_and_signs_out() {
     for (method, basic) in [(AuthMethod::Basic, true), (AuthMethod::Post, false)] {
         // What RFC 6749 §2.3.1 has encoded before it goes into a header.

@@ -73,7 +73,7 @@ fn all_is_proven(playground: &Playground) {
     assert!(playground.proofs() > 0);
     for request in playground.requests() {
         let with_token = request.dpop_token().is_some();
-        let for_token = request.path.ends_with("/token");
+        let for_token = request.path.ends_with("/token") || request.path.ends_with("/par");
         let expected = usize::from(with_token || for_token);
         assert_eq!(proofs(&request), expected, "{}", playground.printed_log());
         assert_eq!(request.bearer(), None, "{}", playground.printed_log());
@@ -152,6 +152,46 @@ fn the_authorization_request_binds_the_code_to_the_key() {
     assert!(text.contains(", bound to a key"), "{text}");
     let key = cached(&machine)["dpop_key"].as_str().unwrap().to_owned();
     assert!(!text.contains(&key) && !status.to_string().contains(&key));
+}
+
+#[test]
+fn a_pushed_authorization_request_proves_the_key_that_it_names() {
+    for nonces in [Nonces::None, Nonces::Lasting, Nonces::Once] {
+        let settings = Settings {
+            pushed_requests: true,
+            ..with_nonces(nonces)
+        };
+        let (playground, machine) = signed_in(settings);
+        all_is_proven(&playground);
+        let requests = playground.requests();
+        let pushed: Vec<_> = requests.iter().filter(|r| r.path == "/par").collect();
+        let statuses: Vec<_> = pushed.iter().filter_map(|r| r.status).collect();
+        match nonces {
+            Nonces::None => assert_eq!(statuses, [201]),
+            _ => assert_eq!(statuses, [400, 201]),
+        }
+        assert!(pushed.iter().all(|r| r.parameter("dpop_jkt").is_some()));
+        // The nonce that came with that holds for the code as well.
+        let exchanges = requests.iter().filter(|r| r.path == "/token");
+        assert_eq!(exchanges.count(), 1);
+        playground.revoke_grants();
+        expire(&playground, &machine);
+        call(&machine, &playground, &[]);
+        all_is_proven(&playground);
+        assert_eq!(machine.opened().len(), 2);
+    }
+}
+
+#[test]
+fn a_pushed_request_of_a_clock_that_is_off_is_left_all_the_same() {
+    let mut settings = demanded();
+    settings.pushed_requests = true;
+    settings.dpop.clock_ahead = 40;
+    let (playground, machine) = (Playground::start(settings), Machine::new());
+    call(&machine, &playground, &[]);
+    let refused = playground.refused_proofs();
+    assert_eq!(refused.len(), 2, "{refused:?}");
+    assert_eq!((playground.refreshes(), machine.opened().len()), (0, 1));
 }
 
 #[test]

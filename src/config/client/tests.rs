@@ -221,7 +221,7 @@ fn a_key_that_cannot_be_used_is_told_apart() {
                 "--client-assertion-alg",
                 "HS256",
             ],
-            "it must be `ES256`, `EdDSA` or `RS256`",
+            "it must be `ES256`, `EdDSA`, `RS256` or `PS256`",
         ),
         (
             &[

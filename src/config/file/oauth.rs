@@ -151,6 +151,8 @@ impl Section<'_> {
     fn secret(&mut self, place: &str, long: &str, node: &Node) -> Result<(), UsageError> {
         let text = self.text(place, node)?;
         match self.need() {
+            // That there is one tells which sign-in it is.
+            Need::Find if long == "refresh-token" => self.put(long, place, Some(text.to_owned())),
             Need::Find => Ok(()),
             Need::Connect => {
                 let text = self.expanded(&self.origin(place), text)?;

@@ -1,5 +1,7 @@
 //! What stands in for a person.
 
+use http::header::AUTHORIZATION;
+
 use super::*;
 
 const CLIENT: [&str; 2] = ["--static-oauth-client-info", r#"{"client_id":"c"}"#];
@@ -144,11 +146,106 @@ fn a_seed_without_its_client_is_refused() {
 }
 
 #[test]
-fn an_id_token_in_place_of_the_access_token_is_another_sign_in_and_a_seed_is_none() {
-    let world = World::default().var("SEED", "REFRESH_TOKEN_1");
-    let key = |args: &[&str]| seeded(&world, args).key;
+fn an_id_token_in_place_of_the_access_token_is_another_sign_in() {
+    let key = |args: &[&str]| seeded(&World::default(), args).key;
     assert_ne!(key(&[]), key(&["--use-id-token"]));
-    assert_eq!(key(&[]), key(&["--refresh-token-env", "SEED"]));
+}
+
+#[test]
+fn a_refresh_token_makes_another_sign_in_by_its_place_and_not_by_what_it_is() {
+    let world = World::default()
+        .var("SEED", "REFRESH_TOKEN_1")
+        .var("OTHER", "REFRESH_TOKEN_2");
+    let key = |world: &World, args: &[&str]| seeded(world, args).key;
+    let person = key(&world, &[]);
+    let seed = key(&world, &["--refresh-token-env", "SEED"]);
+    assert_ne!(seed, person);
+    assert_ne!(seed, key(&world, &["--refresh-token-env", "OTHER"]));
+    let rotated = World::default().var("SEED", "REFRESH_TOKEN_9");
+    assert_eq!(seed, key(&rotated, &["--refresh-token-env", "SEED"]));
+    let variable = "MCP_DRAWBRIDGE_REFRESH_TOKEN";
+    let usual = |token| World::default().var(variable, token);
+    let by_default = key(&usual("REFRESH_TOKEN_1"), &[]);
+    assert_eq!(by_default, key(&usual("REFRESH_TOKEN_2"), &[]));
+    assert_eq!(
+        by_default,
+        key(&usual("X"), &["--refresh-token-env", variable])
+    );
+    assert_ne!(by_default, person);
+    assert_ne!(by_default, seed);
+    // An empty variable is none.
+    assert_eq!(key(&usual(" "), &[]), person);
+    // Who names it says that it is one.
+    for args in [
+        &["--name", "ci"][..],
+        &["--name", "ci", "--refresh-token-env", "SEED"],
+    ] {
+        assert_eq!(key(&world, args).as_str(), "ci");
+    }
+}
+
+#[test]
+fn a_refresh_token_of_the_file_is_another_sign_in_too_and_logout_finds_each() {
+    let entry = |more: &str| {
+        let file = format!(
+            r#"{{"mcpServers":{{"a":{{"url":"{SERVER}","oauth":{{"client_id":"c"{more}}}}}}}}}"#
+        );
+        World::default()
+            .file(CONFIG_FILE, file)
+            .var("MCP_DRAWBRIDGE_CLIENT_ID", "c")
+            .var("T", "REFRESH_TOKEN_1")
+    };
+    let key = |world: &World| match world.job(&["a"]) {
+        Ok(Job::Bridge(config)) => config.key,
+        other => panic!("{other:?}"),
+    };
+    let seeded = key(&entry(r#","refresh_token":"${T}""#));
+    assert_ne!(seeded, key(&entry("")));
+    let variable = "MCP_DRAWBRIDGE_REFRESH_TOKEN";
+    for world in [
+        entry(r#","refresh_token":"${T}""#),
+        entry("").var(variable, "REFRESH_TOKEN_1"),
+        entry(""),
+    ] {
+        match world.job(&["logout", "a"]) {
+            Ok(Job::Logout(logout)) => {
+                assert!(
+                    matches!(&logout.target, LogoutTarget::One(found, _) if *found == key(&world))
+                );
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn an_id_token_and_tokens_that_are_always_bound_are_a_contradiction() {
+    let says = |error: UsageError| format!("{error} {:?}", error.hint());
+    let error = World::default().error(&["--use-id-token", "--dpop", "always"]);
+    let text = says(error);
+    assert!(
+        text.contains("`--use-id-token` and `always` in `--dpop` exclude each other"),
+        "{text}"
+    );
+    let world = World::default().var("MCP_DRAWBRIDGE_DPOP", "always");
+    let text = says(world.error(&["--use-id-token"]));
+    assert!(text.contains("`MCP_DRAWBRIDGE_DPOP`"), "{text}");
+    let file = format!(
+        r#"{{"mcpServers":{{"a":{{"url":"{SERVER}","oauth":{{"use_id_token":true,"dpop":"always"}}}}}}}}"#
+    );
+    let world = World::default().file(CONFIG_FILE, file);
+    let text = match world.job(&["a"]) {
+        Err(error) => says(error),
+        Ok(other) => panic!("{other:?}"),
+    };
+    assert!(text.contains("exclude each other"), "{text}");
+    for fine in [
+        &["--use-id-token", "--dpop", "auto"][..],
+        &["--use-id-token", "--dpop", "never"],
+        &["--dpop", "always"],
+    ] {
+        config(fine);
+    }
 }
 
 #[test]

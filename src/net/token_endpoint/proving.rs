@@ -1,54 +1,58 @@
-//! The proofs of possession that go with one token request (RFC 9449 §5, §8).
+//! The proofs of possession that go with one request to an authorization server (RFC 9449 §5, §8,
+//! §10.1).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use http::HeaderMap;
+use url::Url;
 
+use crate::jwt::KeyError;
 use crate::net::connections::Connections;
 use crate::net::dpop::{DPOP, Told};
-use crate::oauth::dpop::{Binding, Tries};
-use crate::oauth::token::{TokenError, TokenRequest};
+use crate::oauth::dpop::{ProofKey, Tries};
 
-/// The proofs of one request, each time that it is sent.
-#[derive(Default)]
+/// The proofs of one POST, each time that it is sent.
 pub(super) struct Proving {
+    endpoint: Url,
+    key: Option<ProofKey>,
     tries: Mutex<Tries>,
     mended: AtomicBool,
 }
 
 impl Proving {
+    /// For a POST there. Without a key there is nothing to prove.
+    pub(super) fn new(endpoint: &Url, key: Option<&ProofKey>) -> Self {
+        Self {
+            endpoint: endpoint.clone(),
+            key: key.cloned(),
+            tries: Mutex::default(),
+            mended: AtomicBool::new(false),
+        }
+    }
+
     /// Adds the proof, if there is something to prove.
     pub(super) fn prove(
         &self,
         http: &Connections,
-        request: &TokenRequest,
         headers: &mut HeaderMap,
-    ) -> Result<(), TokenError> {
-        let Some(Binding { key, .. }) = &request.binding else {
+    ) -> Result<(), KeyError> {
+        let Some(key) = &self.key else {
             return Ok(());
         };
         let tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
         let proof = http
             .prover()
-            .prove(key, "POST", &request.endpoint, None, &tries)
-            .map_err(|error| TokenError::Unusable(format!("no proof can be signed: {error}")))?;
+            .prove(key, "POST", &self.endpoint, None, &tries)?;
         headers.insert(DPOP, proof);
         Ok(())
     }
 
     /// Takes note of what the answer says about the proof; `error` is that of a refusal.
-    pub(super) fn hear(
-        &self,
-        http: &Connections,
-        request: &TokenRequest,
-        told: &Told,
-        error: Option<&str>,
-    ) {
-        if request.binding.is_some() {
+    pub(super) fn hear(&self, http: &Connections, told: &Told, error: Option<&str>) {
+        if self.key.is_some() {
             let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
-            let prover = http.prover();
-            let mended = prover.hear(&request.endpoint, told, error, &mut tries);
+            let mended = http.prover().hear(&self.endpoint, told, error, &mut tries);
             self.mended.store(mended, Ordering::Relaxed);
         }
     }

@@ -6,9 +6,12 @@ use std::fmt;
 
 use url::{Origin, Url};
 
-/// How far a clock may be off, in seconds, before it is taken for the reason of a refusal. Servers
-/// allow for as much or more (RFC 9449 §11.1).
-const SKEW: u64 = 60;
+/// How far a clock may be off, in seconds, before it is taken for the reason why a proof was
+/// refused. Servers that allow for less would refuse honest ones (RFC 9449 §11.1).
+const PROOF_SKEW: u64 = 5;
+
+/// The same where a token was refused. Mostly that is about the token.
+const TOKEN_SKEW: u64 = 60;
 
 /// Longest nonce, in bytes. It is sent back with each request.
 const NONCE_LIMIT: usize = 1024;
@@ -49,10 +52,15 @@ pub struct Heard<'a> {
 /// For what reasons a request was sent again already.
 #[derive(Clone, Debug, Default)]
 pub struct Tries {
-    /// The nonce that the answer to this very request gave. Another request may have brought a newer
-    /// one meanwhile, and a server may take each only once.
+    /// The newest nonce that the answers to this very request gave. Another request may have
+    /// brought a newer one meanwhile, and a server may take each only once.
     nonce: Option<String>,
-    clock: bool,
+    /// Whether it was sent again for a nonce.
+    for_nonce: bool,
+    /// How far the server's clock is ahead of ours, in seconds, by the answer that refused this
+    /// request. Believed of other requests, too, once the proof is taken: the time that answers
+    /// state is not always the one that proofs are held against.
+    ahead: Option<i64>,
 }
 
 impl Memory {
@@ -64,38 +72,51 @@ impl Memory {
 
     /// What its clock shows, as far as we know, when ours shows `now`; both in seconds since the
     /// epoch.
-    pub fn time_at(&self, url: &Url, now: u64) -> u64 {
-        let ahead = self.0.get(&url.origin()).map_or(0, |told| told.ahead);
-        now.saturating_add_signed(ahead)
+    pub fn time_at(&self, url: &Url, tries: &Tries, now: u64) -> u64 {
+        let known = || self.0.get(&url.origin()).map_or(0, |told| told.ahead);
+        now.saturating_add_signed(tries.ahead.unwrap_or_else(known))
     }
 
     /// Takes note of an answer that came at `now`, and says whether the request is to be sent again
-    /// with another proof: once because of a nonce, and once because of the clock. Neither says
-    /// anything about the token.
+    /// with another proof: once because of the clock, and before and after that once because of a
+    /// nonce. Neither says anything about the token.
     pub fn hear(&mut self, heard: &Heard<'_>, tries: &mut Tries, now: u64) -> bool {
         let nonce = heard.nonce.filter(|nonce| is_nonce(nonce));
         if let Some(nonce) = nonce {
-            let told = self.0.entry(heard.url.origin()).or_default();
-            told.nonce = Some(nonce.to_owned());
+            self.of(heard.url).nonce = Some(nonce.to_owned());
+            tries.nonce = Some(nonce.to_owned());
         }
-        match (heard.error, nonce) {
-            (Some("use_dpop_nonce"), Some(nonce)) if tries.nonce.is_none() => {
-                tries.nonce = Some(nonce.to_owned());
-                true
+        // Real servers refuse an `iat` in the past or future with either of the last two.
+        let skew = match heard.error {
+            Some("use_dpop_nonce") => {
+                let again = nonce.is_some() && !tries.for_nonce;
+                tries.for_nonce |= again;
+                return again;
             }
-            // Real servers refuse an `iat` in the past or future with either.
-            (Some("invalid_dpop_proof" | "invalid_token"), _) if !tries.clock => {
-                tries.clock = true;
-                let shown = self.time_at(heard.url, now);
-                let Some(date) = heard.date.filter(|date| date.abs_diff(shown) > SKEW) else {
-                    return false;
-                };
-                let told = self.0.entry(heard.url.origin()).or_default();
-                told.ahead = i64::try_from(i128::from(date) - i128::from(now)).unwrap_or_default();
-                true
+            Some("invalid_dpop_proof") => PROOF_SKEW,
+            Some("invalid_token") => TOKEN_SKEW,
+            // The proof was taken.
+            _ => {
+                if let Some(ahead) = tries.ahead {
+                    self.of(heard.url).ahead = ahead;
+                }
+                return false;
             }
-            _ => false,
+        };
+        if tries.ahead.is_some() {
+            return false;
         }
+        let shown = self.time_at(heard.url, tries, now);
+        let Some(date) = heard.date.filter(|date| date.abs_diff(shown) > skew) else {
+            return false;
+        };
+        tries.ahead = i64::try_from(i128::from(date) - i128::from(now)).ok();
+        tries.for_nonce = false;
+        tries.ahead.is_some()
+    }
+
+    fn of(&mut self, url: &Url) -> &mut Told {
+        self.0.entry(url.origin()).or_default()
     }
 }
 

@@ -316,23 +316,78 @@ mod remembering {
         }
     }
 
+    fn refused<'a>(url: &'a Url, error: &'a str, date: u64) -> Heard<'a> {
+        Heard {
+            date: Some(date),
+            ..heard(url, Some(error), None)
+        }
+    }
+
+    #[test]
+    fn a_nonce_with_any_answer_goes_into_the_next_try() {
+        // Each is taken once: that of the refusal is spent when the clock is the next reason.
+        let here = url("https://a.example/x");
+        let (mut memory, mut tries) = (Memory::default(), Tries::default());
+        let wanted = heard(&here, Some("use_dpop_nonce"), Some("n1"));
+        assert!(memory.hear(&wanted, &mut tries, NOW));
+        let clock = Heard {
+            nonce: Some("n2"),
+            ..refused(&here, "invalid_dpop_proof", NOW + 600)
+        };
+        assert!(memory.hear(&clock, &mut tries, NOW));
+        assert_eq!(memory.nonce(&here, &tries), Some("n2"));
+        // With the right time the proof is looked at anew, and may want a nonce again.
+        let again = heard(&here, Some("use_dpop_nonce"), Some("n3"));
+        assert!(memory.hear(&again, &mut tries, NOW));
+        assert!(!memory.hear(&again, &mut tries, NOW));
+    }
+
     #[test]
     fn a_refusal_by_a_clock_that_is_off_is_met_once_with_its_time() {
         let here = url("https://a.example/x");
         for error in ["invalid_dpop_proof", "invalid_token"] {
             for date in [NOW - 4000, NOW + 4000] {
                 let (mut memory, mut tries) = (Memory::default(), Tries::default());
-                let refused = Heard {
-                    date: Some(date),
-                    ..heard(&here, Some(error), None)
-                };
-                assert!(memory.hear(&refused, &mut tries, NOW));
-                assert_eq!(memory.time_at(&here, NOW + 5), date + 5);
-                assert!(!memory.hear(&refused, &mut tries, NOW));
-                // A later refusal is about something else: the clocks agree now.
-                assert!(!memory.hear(&refused, &mut Tries::default(), NOW));
-                assert_eq!(memory.time_at(&url("https://b.example"), NOW), NOW);
+                assert!(memory.hear(&refused(&here, error, date), &mut tries, NOW));
+                assert_eq!(memory.time_at(&here, &tries, NOW + 5), date + 5);
+                assert!(!memory.hear(&refused(&here, error, date), &mut tries, NOW));
             }
+        }
+    }
+
+    #[test]
+    fn a_server_s_time_is_believed_of_later_requests_once_a_proof_with_it_was_taken() {
+        let (here, there) = (url("https://a.example/x"), url("https://b.example"));
+        for taken in [None, Some("insufficient_scope"), Some("invalid_grant")] {
+            let (mut memory, mut tries) = (Memory::default(), Tries::default());
+            let date = NOW + 4000;
+            memory.hear(&refused(&here, "invalid_dpop_proof", date), &mut tries, NOW);
+            let fresh = Tries::default();
+            assert_eq!(memory.time_at(&here, &fresh, NOW), NOW);
+            memory.hear(&heard(&here, taken, None), &mut tries, NOW);
+            assert_eq!(memory.time_at(&here, &fresh, NOW + 5), date + 5);
+            assert_eq!(memory.time_at(&there, &fresh, NOW), NOW);
+            // A later refusal is about something else: the clocks agree now.
+            let later = refused(&here, "invalid_token", date);
+            assert!(!memory.hear(&later, &mut Tries::default(), NOW));
+            // Until somebody sets ours.
+            let later = refused(&here, "invalid_dpop_proof", date);
+            let mut tries = Tries::default();
+            assert!(memory.hear(&later, &mut tries, date));
+            assert_eq!(memory.time_at(&here, &tries, date), date);
+        }
+    }
+
+    #[test]
+    fn a_time_that_helps_nothing_is_not_believed_of_later_requests() {
+        // The answers come from a machine whose clock is wrong; the refusals are about the token.
+        let here = url("https://a.example/x");
+        for error in ["invalid_dpop_proof", "invalid_token", "use_dpop_nonce"] {
+            let (mut memory, mut tries) = (Memory::default(), Tries::default());
+            let wrong = refused(&here, "invalid_token", NOW - 4000);
+            assert!(memory.hear(&wrong, &mut tries, NOW));
+            memory.hear(&refused(&here, error, NOW - 4000), &mut tries, NOW);
+            assert_eq!(memory.time_at(&here, &Tries::default(), NOW), NOW);
         }
     }
 
@@ -340,26 +395,31 @@ mod remembering {
     fn a_server_whose_clock_jumps_is_not_followed_any_further() {
         let here = url("https://a.example/x");
         let (mut memory, mut tries) = (Memory::default(), Tries::default());
-        let refused = |date| Heard {
-            date: Some(date),
-            ..heard(&here, Some("invalid_token"), None)
-        };
-        assert!(memory.hear(&refused(NOW + 4000), &mut tries, NOW));
-        assert!(!memory.hear(&refused(NOW + 8000), &mut tries, NOW));
-        assert!(memory.hear(&refused(NOW + 12_000), &mut Tries::default(), NOW));
+        let jumped = |seconds| refused(&here, "invalid_token", NOW + seconds);
+        assert!(memory.hear(&jumped(4000), &mut tries, NOW));
+        assert!(!memory.hear(&jumped(8000), &mut tries, NOW));
+        assert!(memory.hear(&jumped(12_000), &mut Tries::default(), NOW));
     }
 
     #[test]
     fn a_clock_that_agrees_or_is_not_known_is_no_reason() {
         let here = url("https://a.example/x");
-        for date in [None, Some(NOW), Some(NOW + 60), Some(NOW - 60)] {
-            let (mut memory, mut tries) = (Memory::default(), Tries::default());
-            let refused = Heard {
-                date,
-                ..heard(&here, Some("invalid_dpop_proof"), None)
+        for (error, near, far) in [("invalid_dpop_proof", 5, 6), ("invalid_token", 60, 61)] {
+            let hear = |date| {
+                let answer = Heard {
+                    date,
+                    ..heard(&here, Some(error), None)
+                };
+                Memory::default().hear(&answer, &mut Tries::default(), NOW)
             };
-            assert!(!memory.hear(&refused, &mut tries, NOW), "{date:?}");
-            assert_eq!(memory.time_at(&here, NOW), NOW);
+            for date in [None, Some(NOW), Some(NOW + near), Some(NOW - near)] {
+                assert!(!hear(date), "{error} {date:?}");
+            }
+            for date in [NOW + far, NOW - far, 0, u64::MAX / 2] {
+                assert!(hear(Some(date)), "{error} {date}");
+            }
+            // Farther than any clock can be.
+            assert!(!hear(Some(u64::MAX)));
         }
         // Nor is it where the refusal is about something else, or there is none.
         for error in [None, Some("insufficient_scope"), Some("invalid_grant")] {
@@ -369,6 +429,7 @@ mod remembering {
                 ..heard(&here, error, None)
             };
             assert!(!memory.hear(&answer, &mut tries, NOW), "{error:?}");
+            assert_eq!(memory.time_at(&here, &Tries::default(), NOW), NOW);
         }
     }
 
@@ -377,8 +438,8 @@ mod remembering {
         let here = url("https://a.example/x");
         let (mut memory, mut tries) = (Memory::default(), Tries::default());
         let clock = Heard {
-            date: Some(NOW + 600),
-            ..heard(&here, Some("invalid_dpop_proof"), Some("n1"))
+            nonce: Some("n1"),
+            ..refused(&here, "invalid_dpop_proof", NOW + 600)
         };
         assert!(memory.hear(&clock, &mut tries, NOW));
         let nonce = heard(&here, Some("use_dpop_nonce"), Some("n2"));

@@ -3,6 +3,7 @@
 
 use super::sign_in::{Plan, known};
 use super::{Action, Amendment, Flow, FlowError, Goal, Move, Note, ResourceChoice, State, fail};
+use crate::ids::ResourceId;
 use crate::oauth::authorize::{Attempt, Callback, CallbackError};
 use crate::oauth::discovery::Fetched;
 use crate::oauth::pushed::PushRequest;
@@ -150,22 +151,37 @@ impl Flow {
         fail(FlowError::SignIn(CallbackError::Refused(refusal)))
     }
 
-    /// The same plan without the `resource`, which the server refused, if it was our idea to name
-    /// one. RFC 8707 §2 has servers refuse a resource that they do not know; many that know only one
-    /// take the same request without it.
+    /// Leaves out of a request the `resource`, which the server refused, if it was our idea to name
+    /// one. Says whether the request is another now, and worth another try.
+    ///
+    /// RFC 8707 §2 has servers refuse a resource that they do not know; many that know only one take
+    /// the same request without it. Where it is taken so, that is remembered of the issuer.
+    pub(super) fn leave_out_resource(
+        &mut self,
+        resource: &mut Option<ResourceId>,
+        refusal: &Refusal,
+    ) -> bool {
+        let ours = self.settings.resource == ResourceChoice::Discovered;
+        if !ours || resource.take().is_none() {
+            return false;
+        }
+        self.note(Note::ResourceRefused(refusal.clone()));
+        true
+    }
+
+    /// The same plan without the `resource`, which the server refused, if that helps.
     pub(super) fn without_resource(
         &mut self,
         mut plan: Plan,
         refusal: &Refusal,
     ) -> Result<Plan, Box<Plan>> {
-        let ours = self.settings.resource == ResourceChoice::Discovered;
-        if !ours || plan.resource.is_none() {
-            return Err(Box::new(plan));
+        match self.leave_out_resource(&mut plan.resource, refusal) {
+            true => {
+                plan.resource_refused = true;
+                Ok(plan)
+            }
+            false => Err(Box::new(plan)),
         }
-        self.note(Note::ResourceRefused(refusal.clone()));
-        plan.resource = None;
-        plan.resource_refused = true;
-        Ok(plan)
     }
 
     /// Fewer scopes than these, which were refused.

@@ -1,8 +1,8 @@
 //! The part of the flow that needs nobody: using, adopting and refreshing what the cache holds.
 
 use super::{
-    Action, Amendment, Flow, FlowError, Goal, Move, Note, RefreshReason, ResourceChoice, State,
-    UnattendedError, done, fail,
+    Action, Amendment, Flow, FlowError, Goal, Move, Note, RefreshReason, State, UnattendedError,
+    done, fail,
 };
 use crate::ids::Issuer;
 use crate::oauth::registration::Client;
@@ -193,6 +193,7 @@ impl Flow {
     ) -> Move {
         let refused = matches!(&self.goal, Goal::Challenged { rejected: Some(token), .. }
             if *token == grant.tokens.access_token);
+        let tokens = self.presented_again(tokens, Some(&grant.tokens));
         let mut grant = grant.refreshed(tokens, now);
         // The server refused it and took the same without.
         if request.resource.is_none()
@@ -201,12 +202,16 @@ impl Flow {
         {
             known.resource_refused = true;
         }
+        cached.grant = Some(grant.clone());
+        cached.failures = Failures::default();
+        if self.is_without_id_token(&grant) {
+            let action = Action::Save(Box::new(cached.clone()));
+            return (State::SavingWithoutIdToken { cached }, action);
+        }
         if refused {
             let token = grant.tokens.access_token.clone();
             self.history.replaced(token, now);
         }
-        cached.grant = Some(grant.clone());
-        cached.failures = Failures::default();
         (
             State::SavingRefresh { grant },
             Action::Save(Box::new(cached)),
@@ -219,7 +224,7 @@ impl Flow {
         &mut self,
         mut cached: SignIn,
         grant: Grant,
-        request: Box<TokenRequest>,
+        mut request: Box<TokenRequest>,
         again: bool,
         error: TokenError,
     ) -> Move {
@@ -254,12 +259,8 @@ impl Flow {
                 (state, action)
             }
             TokenError::InvalidTarget(refusal)
-                if request.resource.is_some()
-                    && self.settings.resource == ResourceChoice::Discovered =>
+                if self.leave_out_resource(&mut request.resource, &refusal) =>
             {
-                self.note(Note::ResourceRefused(refusal));
-                let mut request = request;
-                request.resource = None;
                 let action = Action::RequestToken {
                     request: request.clone(),
                     after: 0,
@@ -429,6 +430,7 @@ impl Flow {
             .as_ref()
             .filter(|grant| grant.issuer == *issuer);
         grant.is_some_and(|grant| grant.tokens.refresh_token.is_some())
+            && !grant.is_some_and(|grant| self.misses_id_token(grant))
             && self.client_for(cached, issuer, now).is_some()
     }
 

@@ -230,6 +230,7 @@ fn callback_hint(error: &CallbackError) -> &'static str {
 }
 
 const TARGET_HINT: &str = "the provider does not know the `resource`; try `--resource` with the value it documents, or an empty one";
+pub(super) const PROOF_HINT: &str = "check the clock of this machine; `--dpop never` does without such proofs, if the server allows it";
 const SCOPE_HINT: &str = "name the scopes to ask for with `--scope`";
 
 /// A code is spent once, or was never had, so the person has to come again in any case.
@@ -244,9 +245,7 @@ fn token_hint(error: &TokenError) -> &'static str {
     match error {
         TokenError::InvalidTarget(_) => TARGET_HINT,
         TokenError::InvalidScope(_) => SCOPE_HINT,
-        TokenError::Refused(refusal) if refusal.is_about_proof() => {
-            "check the clock of this machine; `--dpop never` does without such proofs, if the server allows it"
-        }
+        TokenError::Refused(refusal) if refusal.is_about_proof() => PROOF_HINT,
         TokenError::ClientDead(_) => "check the client with `--static-oauth-client-info`",
         TokenError::Unavailable(_) | TokenError::Unusable(_) => {
             "you are still signed in; try again later"
@@ -433,6 +432,8 @@ pub enum Note {
     NotBound,
     /// The cached tokens are bound to a key, or not, and the user wants it otherwise.
     BindingUnwanted(dpop::Mode),
+    /// The ID token is sent, and a refresh brought no other.
+    NoIdToken,
     /// A browser came to the redirect URI with something that is not the answer.
     StrayVisit(&'static str),
     /// The authorization server issues no codes to the client, which may be registered for the
@@ -484,6 +485,7 @@ impl Note {
             | Self::BindingNotOffered
             | Self::NotBound
             | Self::BindingUnwanted(_)
+            | Self::NoIdToken
             | Self::CodeExpired
             | Self::CodeLost
             | Self::NotSaved(_) => true,
@@ -591,6 +593,9 @@ impl fmt::Display for Note {
             ),
             Self::BindingUnwanted(_) => f.write_str(
                 "the cached tokens are not bound to a key, which `--dpop always` demands; signing in anew is needed",
+            ),
+            Self::NoIdToken => f.write_str(
+                "the refresh brought no ID token, which it need not (OpenID Connect Core §12.2); the one of before is sent until it ends, then a sign-in is needed",
             ),
             Self::StrayVisit(why) => {
                 write!(f, "ignored a visit to the callback address: {why}")

@@ -155,12 +155,13 @@ impl Flow {
             None if known.client.is_nobody() => known.client.clone(),
             _ => return None,
         };
+        let resource = grant.resource.clone();
         Some(Box::new(Errand {
             cached: cached.clone(),
             issuer: grant.issuer.clone(),
+            resource: resource.filter(|_| !known.resource_refused),
             known,
             client,
-            resource: grant.resource.clone(),
             scopes: grant.requested_scopes.clone(),
             narrower: None,
             binding: self.kept_binding(&grant),
@@ -318,7 +319,10 @@ impl Flow {
         let request = Box::new(TokenRequest {
             endpoint: to.token_endpoint.clone(),
             client,
-            resource: errand.resource.clone(),
+            resource: errand
+                .resource
+                .clone()
+                .filter(|_| !self.history.refuses_resource(&to.token_endpoint)),
             grant: GrantRequest::TokenExchange(exchange),
             params: Vec::new(),
             binding: None,
@@ -348,6 +352,13 @@ impl Flow {
             Err(TokenError::Unavailable(outage)) if may_wait(&errand, outage.retry_after) => {
                 self.try_again(errand, outage.retry_after, now)
             }
+            // What it refuses is no word about what the authorization server takes.
+            Err(TokenError::InvalidTarget(refusal))
+                if self.leave_out_resource(&mut request.resource.clone(), &refusal) =>
+            {
+                self.history.resource_refused(request.endpoint.clone());
+                self.ask_for_token(errand, 0, now)
+            }
             Err(error) => {
                 self.remember_refused(request, &error, now);
                 self.give_up(&errand, UnattendedError::Exchange(error))
@@ -373,7 +384,7 @@ impl Flow {
 
     pub(super) fn granted(
         &mut self,
-        errand: Box<Errand>,
+        mut errand: Box<Errand>,
         request: &TokenRequest,
         answer: Result<TokenSet, TokenError>,
         now: u64,
@@ -386,6 +397,13 @@ impl Flow {
             }
             Err(TokenError::InvalidScope(refusal)) => {
                 self.scope_refused(errand, request, TokenError::InvalidScope(refusal), now)
+            }
+            // It looked at the request and not at what was handed in, which is handed in again.
+            Err(TokenError::InvalidTarget(refusal))
+                if self.leave_out_resource(&mut errand.resource, &refusal) =>
+            {
+                errand.known.resource_refused = true;
+                self.ask_for_token(errand, 0, now)
             }
             Err(error) if errand.renews.is_some() && is_gone(&error) => {
                 let cached = errand.cached;
@@ -469,7 +487,8 @@ impl Flow {
         fail(error.into())
     }
 
-    /// What was refused for what it is is not handed in again.
+    /// What was refused for what it is is not handed in again. A proof that was refused says nothing
+    /// about what came with it.
     fn remember_refused(&mut self, request: &TokenRequest, error: &TokenError, now: u64) {
         let handed_in = match &request.grant {
             GrantRequest::JwtBearer { assertion, .. } if self.provider().is_none() => assertion,
@@ -482,7 +501,9 @@ impl Flow {
             | TokenError::ClientDead(refusal)
             | TokenError::InvalidScope(refusal)
             | TokenError::InvalidTarget(refusal)
-            | TokenError::Refused(refusal) => {
+            | TokenError::Refused(refusal)
+                if !refusal.is_about_proof() =>
+            {
                 let refusal = refusal.clone();
                 self.history
                     .assertion_refused(handed_in.clone(), refusal, now);

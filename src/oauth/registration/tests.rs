@@ -1,3 +1,5 @@
+use std::error::Error as _;
+
 use super::super::discovery::tests::{reply, server, unreachable};
 use super::*;
 use crate::ids::Issuer;

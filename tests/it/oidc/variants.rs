@@ -1,13 +1,14 @@
 //! Providers that are set up in other ways: each day of a sign-in passes with each of them.
 
-use std::process::Command;
-
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{NOTHING, SIGN_IN, add, added, ask_to_add, at_the_provider, expire};
 use crate::support::bridge::Bridge;
 use crate::support::machine::Machine;
 use crate::support::oidc::{Counts, Dpop, OidcProvider, Registration, Switches};
+
+mod clients;
+mod key;
 
 const REGISTERED: Counts = Counts {
     registrations: 1,
@@ -39,40 +40,6 @@ fn a_server_with_openid_discovery_alone() {
         ..Switches::default()
     };
     each_day_passes(&Scene::new(&switches, &[]), REGISTERED, SIGN_IN);
-}
-
-#[test]
-fn a_server_without_registration_and_a_configured_public_client() {
-    let switches = Switches {
-        registration: Registration::Off,
-        clients: vec![public_client()],
-        ..Switches::default()
-    };
-    let scene = Scene::new(&switches, &["--static-oauth-client-info", PUBLIC]);
-    each_day_passes(&scene, SIGN_IN, SIGN_IN);
-}
-
-#[test]
-fn a_server_without_registration_and_a_configured_client_with_a_secret() {
-    for method in ["client_secret_basic", "client_secret_post"] {
-        let mut client = public_client();
-        // What RFC 6749 §2.3.1 has encoded before it goes into a header.
-        client["client_secret"] = json!("se:cr%et +/&");
-        client["token_endpoint_auth_method"] = json!(method);
-        let switches = Switches {
-            registration: Registration::Off,
-            clients: vec![client],
-            ..Switches::default()
-        };
-        let known = json!({
-            "client_id": "by-hand",
-            "client_secret": "se:cr%et +/&",
-            "token_endpoint_auth_method": method,
-        });
-        let known = known.to_string();
-        let scene = Scene::new(&switches, &["--static-oauth-client-info", &known]);
-        each_day_passes(&scene, SIGN_IN, SIGN_IN);
-    }
 }
 
 #[test]
@@ -108,23 +75,6 @@ fn a_server_that_demands_bound_tokens_gets_them_unasked() {
     scene.costs("cold", REGISTERED, || scene.call());
     scene.costs("warm", NOTHING, || scene.call());
     assert_eq!(scene.provider.counts().proofs_refused, 0);
-}
-
-#[test]
-fn a_server_without_registration_and_a_configured_client_with_a_key() {
-    let public: Value = serde_json::from_str(crate::clients::PUBLIC_KEY).expect("JSON");
-    let mut client = public_client();
-    client["token_endpoint_auth_method"] = json!("private_key_jwt");
-    client["jwks"] = json!({ "keys": [public] });
-    let switches = Switches {
-        registration: Registration::Off,
-        clients: vec![client],
-        ..Switches::default()
-    };
-    let folder = tempfile::TempDir::new().expect("a temporary folder");
-    let key = crate::clients::key_file(folder.path());
-    let arguments = ["--client-id", "by-hand", "--client-assertion-key", &key];
-    each_day_passes(&Scene::new(&switches, &arguments), SIGN_IN, SIGN_IN);
 }
 
 #[test]
@@ -179,6 +129,7 @@ fn a_server_that_wants_proofs_with_its_nonces() {
     };
     let pushed = |counts| Counts {
         pushed: 1,
+        pushed_proven: 1,
         ..counts
     };
     let scene = Scene::new(&switches, &[]);
@@ -219,64 +170,6 @@ fn a_server_that_takes_registrations_with_its_token_alone() {
 }
 
 #[test]
-fn a_client_that_shows_who_it_is_by_its_key() {
-    for (alg, generate) in KEYS {
-        let key = Key::generate(alg, generate);
-        let mut client = public_client();
-        client["token_endpoint_auth_method"] = json!("private_key_jwt");
-        client["token_endpoint_auth_signing_alg"] = json!(alg);
-        client["jwks"] = json!({ "keys": [key.public_jwk()] });
-        let switches = Switches {
-            registration: Registration::Off,
-            clients: vec![client],
-            ..Switches::default()
-        };
-        let arguments = [
-            "--client-id",
-            "by-hand",
-            "--client-assertion-key",
-            key.path(),
-        ];
-        let scene = Scene::new(&switches, &arguments);
-        each_day_passes(&scene, SIGN_IN, SIGN_IN);
-    }
-}
-
-#[test]
-fn a_client_on_its_own_behalf_with_a_secret() {
-    for method in ["client_secret_basic", "client_secret_post"] {
-        let mut client = service();
-        client["client_secret"] = json!("se:cr%et +/&");
-        client["token_endpoint_auth_method"] = json!(method);
-        let mut scene = Scene::new(
-            &of_service(client),
-            &["--client-credentials", "--client-id", "service"],
-        );
-        scene.environment = vec![("MCP_DRAWBRIDGE_CLIENT_SECRET", "se:cr%et +/&".to_owned())];
-        each_day_without_a_person_passes(&scene);
-    }
-}
-
-#[test]
-fn a_client_on_its_own_behalf_with_a_key() {
-    for (alg, generate) in KEYS {
-        let key = Key::generate(alg, generate);
-        let mut client = service();
-        client["token_endpoint_auth_method"] = json!("private_key_jwt");
-        client["token_endpoint_auth_signing_alg"] = json!(alg);
-        client["jwks"] = json!({ "keys": [key.public_jwk()] });
-        let arguments = [
-            "--client-credentials",
-            "--client-id",
-            "service",
-            "--client-assertion-key",
-            key.path(),
-        ];
-        each_day_without_a_person_passes(&Scene::new(&of_service(client), &arguments));
-    }
-}
-
-#[test]
 fn signing_out_deletes_the_client_that_was_registered() {
     let scene = Scene::new(&Switches::default(), &[]);
     scene.call();
@@ -294,53 +187,6 @@ fn signing_out_deletes_the_client_that_was_registered() {
         ..NOTHING
     };
     assert_eq!(scene.provider.counts() - before, expected, "{errors}");
-}
-
-/// A provider that knows this client and nobody else.
-fn of_service(client: Value) -> Switches {
-    Switches {
-        registration: Registration::Off,
-        clients: vec![client],
-        ..Switches::default()
-    }
-}
-
-/// A client that acts for itself.
-fn service() -> Value {
-    json!({
-        "client_id": "service",
-        "redirect_uris": [],
-        "grant_types": ["client_credentials"],
-        "response_types": [],
-    })
-}
-
-/// Algorithm, and what openssl's `genpkey` is told to make a key for it.
-const KEYS: [(&str, &[&str]); 3] = [
-    (
-        "ES256",
-        &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
-    ),
-    ("EdDSA", &["-algorithm", "ED25519"]),
-    (
-        "RS256",
-        &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
-    ),
-];
-
-/// What a person who registered a client by hand gives the bridge.
-const PUBLIC: &str = r#"{ "client_id": "by-hand" }"#;
-
-/// A client that a person registered by hand. RFC 8252 §7.3: any port will do.
-fn public_client() -> Value {
-    json!({
-        "client_id": "by-hand",
-        "application_type": "native",
-        "redirect_uris": ["http://localhost/oauth/callback"],
-        "grant_types": ["authorization_code", "refresh_token"],
-        "response_types": ["code"],
-        "token_endpoint_auth_method": "none",
-    })
 }
 
 /// A provider, a machine, and how a bridge is started there.
@@ -427,81 +273,4 @@ fn each_day_passes(scene: &Scene, first: Counts, again: Counts) {
     });
     scene.costs("warm after step-up", NOTHING, || scene.call());
     assert_eq!(machine.opened().len(), 3);
-}
-
-/// The same where the client acts for itself: nobody is asked, and a token that is of no use is replaced.
-fn each_day_without_a_person_passes(scene: &Scene) {
-    let Scene {
-        provider, machine, ..
-    } = scene;
-    let token = Counts {
-        client_credentials: 1,
-        ..NOTHING
-    };
-    scene.costs("cold", token, || scene.call());
-    scene.costs("warm", NOTHING, || scene.call());
-    scene.costs("expired", token, || {
-        expire(provider, machine);
-        scene.call();
-    });
-    scene.costs("refused in the middle", token, || {
-        let mut bridge = scene.open();
-        provider.revoke_access_tokens();
-        let ids: Vec<u64> = (0..5).map(|_| ask_to_add(&mut bridge)).collect();
-        for id in ids {
-            added(&mut bridge, id);
-        }
-        bridge.close();
-    });
-    scene.costs("step-up", token, || {
-        let mut bridge = scene.open();
-        provider.require_scope("mcp:admin");
-        add(&mut bridge);
-        bridge.close();
-    });
-    scene.costs("warm after step-up", NOTHING, || scene.call());
-    assert!(machine.opened().is_empty());
-}
-
-/// A private key in a file.
-struct Key {
-    alg: &'static str,
-    folder: tempfile::TempDir,
-    path: String,
-}
-
-impl Key {
-    fn generate(alg: &'static str, arguments: &[&str]) -> Self {
-        let folder = tempfile::TempDir::new().unwrap();
-        let path = folder.path().join("key.pem").display().to_string();
-        openssl(&[&["genpkey", "-out", &path], arguments].concat());
-        Self { alg, folder, path }
-    }
-
-    fn path(&self) -> &str {
-        &self.path
-    }
-
-    /// What the provider is given of it (RFC 7517).
-    fn public_jwk(&self) -> Value {
-        let public = self.folder.path().join("public.pem").display().to_string();
-        openssl(&["pkey", "-in", &self.path, "-pubout", "-out", &public]);
-        let script = "const { createPublicKey } = require('crypto');
-            const key = createPublicKey(require('fs').readFileSync(process.argv[1]));
-            console.log(JSON.stringify(key.export({ format: 'jwk' })))";
-        let out = Command::new("node")
-            .args(["-e", script, &public])
-            .output()
-            .unwrap();
-        let mut jwk: Value = serde_json::from_slice(&out.stdout).expect("node exports the key");
-        jwk["alg"] = json!(self.alg);
-        jwk["use"] = json!("sig");
-        jwk
-    }
-}
-
-fn openssl(arguments: &[&str]) {
-    let out = Command::new("openssl").args(arguments).output().unwrap();
-    let errors = String::from_utf8_lossy(&out.stderr);
-    assert!(out.status.success(), "{errors}");
 }

@@ -52,6 +52,7 @@ counts! {
         device_exchanges,
         client_credentials,
         pushed,
+        pushed_proven,
         code_exchanges_refused,
         refreshes_refused,
         device_exchanges_refused,

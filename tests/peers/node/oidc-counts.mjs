@@ -17,6 +17,8 @@ export function newCounts() {
     client_credentials: 0,
     /** Authorization requests that were pushed (RFC 9126). */
     pushed: 0,
+    /** Those of them that came with a proof of the key that they are to be bound to (RFC 9449). */
+    pushed_proven: 0,
     /** Token requests that the provider refused. A device that has to wait is not counted. */
     code_exchanges_refused: 0,
     refreshes_refused: 0,
@@ -34,7 +36,7 @@ export function newCounts() {
     /** Requests to the MCP server with a token that is bound to a key: with a good proof of it (RFC 9449), and with a bad one. */
     proofs: 0,
     proofs_refused: 0,
-    /** Token requests and requests to the MCP server that were told to come again with a nonce. */
+    /** Token requests, pushed requests and requests to the MCP server that were told to come again with a nonce. */
     nonces_asked: 0,
     /** Errors within the provider. */
     server_errors: 0,
@@ -59,7 +61,13 @@ export function countProvider(provider, counts) {
   count('authorization.success', 'authorizations');
   count('authorization.error', 'authorizations_refused');
   count('grant.revoked', 'grants_revoked');
-  count('pushed_authorization_request.success', 'pushed');
+  provider.on('pushed_authorization_request.success', ctx => {
+    counts.pushed += 1;
+    if (ctx.get('DPoP')) counts.pushed_proven += 1;
+  });
+  provider.on('pushed_authorization_request.error', (_ctx, error) => {
+    if (error.error === 'use_dpop_nonce') counts.nonces_asked += 1;
+  });
   count('server_error', 'server_errors');
   provider.on('grant.success', ctx => {
     const name = GRANTS[ctx.oidc.params.grant_type];

@@ -3,7 +3,7 @@
 use super::*;
 use crate::oauth::mode::AuthMode;
 
-fn seed(token: &str) -> Seed {
+pub(super) fn seed(token: &str) -> Seed {
     Seed {
         refresh_token: secret(token),
         origin: "the variable `SEED`".to_owned(),
@@ -11,7 +11,7 @@ fn seed(token: &str) -> Seed {
 }
 
 /// Nothing is cached.
-fn world(token: &str) -> World {
+pub(super) fn world(token: &str) -> World {
     let way = Way::Unattended(Unattended::Seeded(seed(token)));
     World::new().with(|world| {
         world.settings.client = Some(ConfiguredClient {
@@ -25,7 +25,7 @@ fn world(token: &str) -> World {
 }
 
 /// The seed was sent, and a token of an hour that came of it ends in so many seconds.
-fn sprouted(token: &str, ends_in: i64) -> World {
+pub(super) fn sprouted(token: &str, ends_in: i64) -> World {
     world(token).with(|world| {
         let client = Client {
             registered: false,
@@ -38,7 +38,7 @@ fn sprouted(token: &str, ends_in: i64) -> World {
     })
 }
 
-fn sent(end: &End) -> Vec<&str> {
+pub(super) fn sent(end: &End) -> Vec<&str> {
     let token = |request: &TokenRequest| match &request.grant {
         GrantRequest::RefreshToken { refresh_token } => Some(refresh_token.clone()),
         _ => None,
@@ -281,74 +281,4 @@ fn marks_tell_seeds_apart_and_nothing_about_them() {
     cache.put_seed("MARK_30".to_owned());
     assert_eq!(cache.seeds.len(), 16);
     assert_eq!(cache.seeds.last().unwrap(), "MARK_30");
-}
-
-mod id_token {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
-    use super::*;
-
-    fn id_token(claims: &str) -> Secret {
-        Secret::new(format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims)))
-    }
-
-    fn answer(claims: Option<&str>) -> Result<TokenSet, TokenError> {
-        let mut answer = tokens(Some(NOW + 3600));
-        answer.id_token = claims.map(id_token);
-        Ok(answer)
-    }
-
-    fn sends_it(world: World) -> World {
-        world.with(|world| world.settings.use_id_token = true)
-    }
-
-    #[test]
-    fn it_takes_the_place_of_the_access_token_until_its_own_end() {
-        let claims = format!(r#"{{"exp":{}}}"#, NOW + 100);
-        let end = sends_it(world("SEED_1")).answering([answer(Some(&claims))]);
-        let end = end.challenged();
-        let token = id_token(&claims);
-        assert_eq!(end.token(), Some(token.expose()));
-        let kept = end.world.cache.grant.unwrap().tokens;
-        assert_eq!(kept.access_token, token);
-        assert_eq!(kept.expires_at, Some(NOW + 100));
-        assert_eq!(kept.refresh_token, Some(secret("OLD_REFRESH")));
-    }
-
-    #[test]
-    fn it_is_refreshed_like_an_access_token() {
-        let claims = format!(r#"{{"exp":{}.5}}"#, NOW + 100);
-        let end = sends_it(sprouted("SEED_1", -10)).answering([answer(Some(&claims))]);
-        let end = end.silent();
-        assert_eq!(end.token(), Some(id_token(&claims).expose()));
-    }
-
-    #[test]
-    fn a_grant_without_one_is_an_error_that_says_so() {
-        for claims in [None, Some("{}"), Some(r#"{"exp":"soon"}"#), Some("[]")] {
-            let end = sends_it(world("SEED_1")).answering([answer(claims)]);
-            let end = end.challenged();
-            let text = end.error().to_string();
-            assert!(text.contains("no ID token"), "{text}");
-            assert!(text.contains("--use-id-token"), "{text}");
-            assert_eq!(end.world.cache.grant, None);
-        }
-    }
-
-    #[test]
-    fn the_scope_for_it_is_asked_for_besides_the_others() {
-        let claims = format!(r#"{{"exp":{}}}"#, NOW + 100);
-        for (configured, expected) in [
-            (None, "read write openid"),
-            (Some("a openid"), "a openid"),
-            (Some("a"), "a openid"),
-        ] {
-            let world = sends_it(World::new()).answering([answer(Some(&claims))]);
-            let world = world.with(|world| world.settings.scopes = configured.map(scopes));
-            let end = world.challenged();
-            let grant = end.world.cache.grant.as_ref().unwrap();
-            assert_eq!(grant.requested_scopes, scopes(expected));
-        }
-    }
 }

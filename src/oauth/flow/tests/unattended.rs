@@ -1,5 +1,7 @@
 //! Tokens without a person.
 
+mod renewing;
+
 use super::*;
 use crate::oauth::mode::AuthMode;
 
@@ -319,7 +321,6 @@ fn a_refused_jwt_is_not_handed_in_again_until_there_is_another() {
         "invalid_grant",
         "invalid_scope",
         "unauthorized_client",
-        "invalid_target",
         "made_up",
     ] {
         let grant = GrantRequest::JwtBearer {
@@ -684,68 +685,159 @@ fn a_token_that_cannot_be_written_is_used_all_the_same() {
     }
 }
 
-#[test]
-fn a_token_of_another_client_is_not_renewed_in_the_name_of_the_configured_one() {
-    let end = signed_in(client_credentials(), -10)
-        .with(|world| {
-            for known in world.cache.clients.values_mut() {
-                known.client.client_id = "FORMER".to_owned();
-            }
-        })
-        .silent();
-    assert_eq!(end.token(), Some("NEW_ACCESS_1"));
-    assert_eq!(end.did(&format!("fetch {PRM}")), 1, "{:?}", end.log());
-    assert_eq!(end.world.requests[0].client.client_id, "SERVICE");
+fn wrong_target(words: &str) -> TokenError {
+    let refusal = Refusal {
+        description: Some(words.to_owned()).filter(|words| !words.is_empty()),
+        ..refusal("invalid_target")
+    };
+    TokenError::InvalidTarget(refusal)
+}
+
+/// All ways, and a configured refresh token.
+fn ways_and_seed() -> Vec<Way> {
+    let seed = Seed {
+        refresh_token: secret("SEED_1"),
+        origin: "the variable `SEED`".to_owned(),
+    };
+    let seeded = Way::Unattended(Unattended::Seeded(seed));
+    ways().into_iter().chain([seeded]).collect()
+}
+
+/// The requests to the authorization server, without those to an identity provider.
+fn at_the_server(end: &End) -> Vec<&TokenRequest> {
+    let requests = end.world.requests.iter();
+    let at_the_server =
+        |request: &&TokenRequest| !matches!(request.grant, GrantRequest::TokenExchange(_));
+    requests.filter(at_the_server).collect()
 }
 
 #[test]
-fn without_a_client_only_a_workload_asks() {
-    for way in [client_credentials(), by_endpoint()] {
-        let end = world(way)
-            .with(|world| world.settings.client = None)
-            .challenged();
-        assert!(matches!(end.error(), FlowError::NoRegistration { .. }));
-        assert!(end.world.requests.is_empty());
+fn a_resource_that_is_refused_is_left_out_once_and_from_then_on() {
+    for way in ways_and_seed() {
+        let end = world(way.clone())
+            .answering([Err(wrong_target(""))])
+            .challenged()
+            .asked_nobody();
+        assert_eq!(end.token(), Some("NEW_ACCESS_1"), "{way:?}");
+        let sent: Vec<_> = at_the_server(&end)
+            .iter()
+            .map(|request| request.resource.is_some())
+            .collect();
+        assert_eq!(sent, [true, false], "{way:?}");
+        assert!(end.noted("refused the `resource` parameter"));
+        let known = &end.world.cache.clients[&Issuer::new(ISSUER)];
+        assert!(known.resource_refused, "{way:?}");
+        assert_eq!(end.world.cache.grant.as_ref().unwrap().resource, None);
+        // In the place of a refused token, by the metadata once more.
+        let world = end.world.with(|world| {
+            world.requests.clear();
+            world.locked = false;
+        });
+        let end = world.refused().asked_nobody();
+        assert_eq!(end.token(), Some("NEW_ACCESS_2"), "{way:?}");
+        assert!(end.world.requests.iter().all(|one| one.resource.is_none()));
+        // And of one that has ended.
+        let world = end.world.with(|world| {
+            world.requests.clear();
+            world.locked = false;
+            world.now += 7200;
+        });
+        let end = world.silent().asked_nobody();
+        assert_eq!(end.token(), Some("NEW_ACCESS_3"), "{way:?}");
+        assert!(end.world.requests.iter().all(|one| one.resource.is_none()));
     }
 }
 
 #[test]
-fn a_bound_token_is_replaced_by_one_that_is_bound_to_the_same_key() {
-    for way in ways() {
-        let key = ProofKey::generate().unwrap();
-        let end = signed_in(way, -10)
+fn a_resource_is_left_out_once_and_not_if_the_user_named_it() {
+    for way in ways_and_seed() {
+        let twice = || [Err(wrong_target("")), Err(wrong_target("no such thing"))];
+        let end = world(way.clone()).answering(twice()).challenged();
+        let text = end.error().to_string();
+        assert!(text.contains("no such thing"), "{text}");
+        assert_eq!(at_the_server(&end).len(), 2, "{way:?}");
+        if way == workload() {
+            let mut world = end.world;
+            world.locked = false;
+            let text = world.challenged().error().to_string();
+            assert!(text.contains("it was refused before"), "{text}");
+        }
+        let end = world(way.clone())
             .with(|world| {
-                let tokens = &mut world.cache.grant.as_mut().unwrap().tokens;
-                tokens.token_type = "DPoP".to_owned();
-                tokens.proof_key = Some(key.clone());
+                let resource = ResourceId::new("https://r.example");
+                world.settings.resource = ResourceChoice::Given(resource);
             })
-            .silent();
-        let request = end.world.requests.last().unwrap();
-        let binding = request.binding.as_ref().expect("a proof");
-        assert_eq!(binding.key, key);
+            .answering(twice())
+            .challenged();
+        assert_eq!(at_the_server(&end).len(), 1, "{way:?}");
+        assert!(!end.noted("resource"));
     }
 }
 
 #[test]
-fn what_only_the_network_kept_from_happening_may_succeed_later() {
-    let end = world(by_issuer())
-        .with(|world| world.fail_to_serve(IDP_METADATA))
-        .challenged();
-    assert!(end.error().is_transient(), "{}", end.error());
-    let missing = world(by_issuer())
-        .with(|world| world.pages.remove(IDP_METADATA).map_or((), drop))
-        .challenged();
-    assert!(!missing.error().is_transient(), "{}", missing.error());
-    for transient in [true, false] {
-        let reason = "down".to_owned();
-        let note = crate::oauth::sign_in::FailureNote::after(None, reason, transient);
-        let end = world(workload())
-            .with(|world| {
-                let mut cache = SignIn::default();
-                cache.failures.sign_in = Some(note);
-                world.sibling_refreshes = Some(cache);
-            })
-            .challenged();
-        assert_eq!(end.error().is_transient(), transient);
+fn an_identity_provider_that_refuses_the_resource_is_asked_without_it() {
+    for way in [by_endpoint(), by_issuer()] {
+        let end = world(way.clone())
+            .with(|world| world.exchanges.push_back(Err(wrong_target(""))))
+            .challenged()
+            .asked_nobody();
+        assert_eq!(end.token(), Some("NEW_ACCESS_1"));
+        let sent = |end: &End| -> Vec<(&'static str, bool)> {
+            let requests = end.world.requests.iter();
+            requests
+                .map(|one| (one.grant.grant_type(), one.resource.is_some()))
+                .collect()
+        };
+        // What the authorization server takes is another matter.
+        assert_eq!(
+            sent(&end),
+            [(EXCHANGE, true), (EXCHANGE, false), (SHORT_CLIENT, true)]
+        );
+        let known = &end.world.cache.clients[&Issuer::new(ISSUER)];
+        assert!(!known.resource_refused);
+        // This process remembers it.
+        let later = end.world.with(|world| {
+            world.requests.clear();
+            world.locked = false;
+            world.now += 7200;
+        });
+        let end = later.silent();
+        assert_eq!(sent(&end), [(EXCHANGE, false), (SHORT_CLIENT, true)]);
+        // A second refusal is its last word.
+        let end = world(way).with(|world| {
+            let twice = [Err(wrong_target("")), Err(wrong_target(""))];
+            world.exchanges.extend(twice);
+        });
+        let end = end.challenged();
+        assert!(matches!(
+            end.error(),
+            FlowError::Unattended(UnattendedError::Exchange(TokenError::InvalidTarget(_)))
+        ));
+        assert_eq!(end.world.requests.len(), 2);
+    }
+}
+
+#[test]
+fn what_came_with_a_refused_proof_is_handed_in_again() {
+    for error in ["invalid_dpop_proof", "use_dpop_nonce"] {
+        for way in ways_and_seed() {
+            let refused = || TokenError::Refused(refusal(error));
+            let at_provider = matches!(&way, Way::Unattended(Unattended::Enterprise(_)));
+            let end = world(way.clone())
+                .with(|world| match at_provider {
+                    true => world.exchanges.push_back(Err(refused())),
+                    false => world.answers.push_back(Err(refused())),
+                })
+                .challenged();
+            assert!(end.error().to_string().contains(error));
+            let hint = end.error().hint();
+            assert!(hint.contains("check the clock"), "{way:?}: {hint}");
+            let world = end.world.with(|world| {
+                world.requests.clear();
+                world.locked = false;
+            });
+            let end = world.challenged();
+            assert_eq!(end.token(), Some("NEW_ACCESS_1"), "{error} {way:?}");
+        }
     }
 }

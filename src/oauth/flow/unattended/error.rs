@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use super::super::error::PROOF_HINT;
 use crate::ids::Issuer;
 use crate::oauth::discovery::DiscoveryError;
 use crate::oauth::grant::token_exchange::WrongType;
@@ -49,6 +50,11 @@ pub enum UnattendedError {
         /// Where it stands.
         origin: String,
     },
+    /// The ID token is to be sent, and the refresh token that the user configured brings none.
+    NoIdToken {
+        /// Where it stands.
+        origin: String,
+    },
     /// The process that asked for a token had no success.
     Elsewhere(FailureNote),
 }
@@ -78,6 +84,7 @@ impl UnattendedError {
             }
             | Self::Grant(_, TokenError::Unavailable(_)) => None,
             Self::Seed { .. } | Self::SeedSpent { .. } => Some("RFC 6749 §6"),
+            Self::NoIdToken { .. } => Some("OpenID Connect Core §12.2"),
             Self::Exchange(_) => Some("RFC 8693 §2.2.2"),
             Self::WrongType(_) => Some("RFC 8693 §2.2.1"),
             Self::Grant(_, TokenError::InvalidTarget(_)) => Some("RFC 8707 §2"),
@@ -106,6 +113,12 @@ impl UnattendedError {
             Self::Provider(_) => {
                 "check `--idp-issuer`, or name the place with `--idp-token-endpoint`"
             }
+            Self::Exchange(TokenError::Refused(refusal))
+            | Self::Grant(_, TokenError::Refused(refusal))
+            | Self::Seed {
+                error: TokenError::Refused(refusal),
+                ..
+            } if refusal.is_about_proof() => PROOF_HINT,
             Self::Exchange(error) => match error {
                 TokenError::ClientDead(_) => {
                     "check `--idp-client-id` and the secret that belongs to it"
@@ -126,6 +139,9 @@ impl UnattendedError {
                 _ => NEW_SEED,
             },
             Self::SeedSpent { .. } => NEW_SEED,
+            Self::NoIdToken { .. } => {
+                "ask the operator of the authorization server for refresh tokens that bring ID tokens, and put such a one there; or leave out `--use-id-token`"
+            }
             Self::RefusedBefore(..) => {
                 "it is not sent twice; a new one is taken as soon as it is there"
             }
@@ -218,6 +234,10 @@ impl fmt::Display for UnattendedError {
             Self::SeedSpent { origin } => write!(
                 f,
                 "the refresh token in {origin} was used before, and those that followed it in the cache are not good any more"
+            ),
+            Self::NoIdToken { origin } => write!(
+                f,
+                "the refresh token in {origin} brings no ID token that could be sent in place of the access token, as `--use-id-token` wants it"
             ),
             Self::Elsewhere(note) => {
                 write!(f, "another process could not get a token: {}", note.reason)

@@ -51,6 +51,7 @@ impl Flow {
         tokens
             .refresh_token
             .get_or_insert_with(|| seed.refresh_token.clone());
+        let tokens = self.presented_again(tokens, None);
         // What the token was granted for is not known, unless the server says it.
         let scopes = tokens.scopes.clone();
         let grant = Box::new(Grant {
@@ -68,6 +69,9 @@ impl Flow {
     pub(in super::super) fn withered(&self, now: u64) -> FlowError {
         if self.goes_in_circles(now) {
             return UnattendedError::TokenRefused.into();
+        }
+        if self.lacks_id_token {
+            return self.no_id_token().into();
         }
         if let Goal::StepUp { challenge, .. } = &self.goal {
             return FlowError::ScopesNotGranted(challenge.scope.clone().unwrap_or_default());

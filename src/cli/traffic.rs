@@ -1,0 +1,65 @@
+//! Options about what is sent to the MCP server, and how.
+
+use clap::Args;
+
+/// What is sent to the MCP server, and how long it may take.
+#[derive(Args, Default)]
+pub struct TrafficOptions {
+    /// Send this header to the server, repeatable
+    ///
+    /// It goes with every request to the MCP server, and to no other server.
+    ///
+    /// `${VAR}` in the value is replaced by the environment variable VAR, which keeps secrets out
+    /// of the process list. An `Authorization` header given here replaces signing in.
+    #[arg(long, value_name = "NAME: VALUE")]
+    pub header: Vec<String>,
+
+    /// Read headers from a file, one a line, repeatable
+    ///
+    /// Lines are `Name: value`; empty lines and lines that begin with `#` are skipped. `${VAR}` is
+    /// replaced as for --header, which wins where both name the same header.
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub header_file: Vec<String>,
+
+    /// Transport to speak to the server [default: http-first]
+    ///
+    /// `http-first` tries streamable HTTP, and the HTTP+SSE of 2024 if the server refuses it;
+    /// `sse-first` tries them the other way round. `http-only` and `sse-only` try nothing else.
+    /// What a server turns out to speak is remembered. `auto`, `http` and `sse` stand for
+    /// `http-first`, `http-only` and `sse-only`.
+    #[arg(long, value_name = "TRANSPORT", hide_short_help = true)]
+    pub transport: Option<String>,
+
+    /// Seconds to wait for the server to begin an answer, 0 for no limit [default: 300]
+    ///
+    /// The request then ends with an error, and the server is told that nobody waits for it.
+    #[arg(long, value_name = "SECONDS", hide_short_help = true)]
+    pub headers_timeout: Option<String>,
+
+    /// Seconds that an answer may pause, 0 for no limit [default: 300]
+    ///
+    /// Event streams may pause for as long as they like unless this is given. One that pauses longer
+    /// is then resumed, if the server can do that.
+    #[arg(long, value_name = "SECONDS", hide_short_help = true)]
+    pub body_timeout: Option<String>,
+
+    /// Send no cookies back to the server
+    ///
+    /// By default its cookies are kept in memory, for load balancers that tell clients apart by them.
+    #[arg(long, hide_short_help = true)]
+    pub disable_cookies: bool,
+
+    /// Ping the server while nothing else is sent to it
+    ///
+    /// For load balancers and servers that end what is silent. The AI client sees nothing of it. A
+    /// ping that is not answered by the time of the next means that the connection is dead: another
+    /// is opened, and the session is restored if it is gone.
+    #[arg(long, hide_short_help = true)]
+    pub keep_alive: bool,
+
+    /// Seconds of silence before a ping [default: 30]
+    ///
+    /// Turns --keep-alive on.
+    #[arg(long, value_name = "SECONDS", hide_short_help = true)]
+    pub ping_interval: Option<String>,
+}

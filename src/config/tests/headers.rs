@@ -1,0 +1,130 @@
+use super::*;
+
+#[test]
+fn placeholders_in_headers_are_replaced_and_a_missing_variable_is_named() {
+    let world = World::default()
+        .var("TOKEN", "t1")
+        .var("A B", "spaced")
+        .var("TWICE", "${TOKEN}");
+    let value = |text: &str| {
+        let config = world.config(&["--header", &format!("X-Key:{text}")]);
+        header(&config, "x-key").expect("the header")
+    };
+    assert_eq!(value(" ${TOKEN} and ${TOKEN}\t"), "t1 and t1");
+    assert_eq!(value("$TOKEN ${} ${TOKEN"), "$TOKEN ${} ${TOKEN");
+    assert_eq!(value("${A B}"), "spaced");
+    assert_eq!(value("${TWICE}"), "${TOKEN}");
+    let error = world.error(&["--header", "X-Key: Bearer ${NOT_SET}"]);
+    assert_eq!(
+        error.to_string(),
+        "the header `x-key` in `--header` needs the environment variable `NOT_SET`, which is not set"
+    );
+    assert!(error.hint().is_some());
+}
+
+#[test]
+fn an_authorization_header_replaces_signing_in() {
+    let world = World::default().var("TOKEN", "t1").var("EMPTY", "");
+    let header = ["--header", "authorization:Bearer ${TOKEN}"];
+    let config = world.config(&header);
+    assert_eq!(config.auth, AuthMode::Bearer);
+    assert!(config.base.warnings.is_empty());
+    let config = world.config(&[&header[..], &["--scope", "a"]].concat());
+    assert_eq!(config.base.warnings.len(), 1);
+    let client = ["--static-oauth-client-info", r#"{"client_id":"c"}"#];
+    assert!(
+        world
+            .error(&[header, client].concat())
+            .to_string()
+            .contains("exclude each other")
+    );
+    let error = world.error(&["--header", "Authorization: Bearer ${EMPTY}"]);
+    assert_eq!(error.to_string(), "the header `authorization` has no value");
+}
+
+#[test]
+fn headers_of_the_connection_itself_are_refused() {
+    for name in [
+        "Accept",
+        "content-type",
+        "Content-Length",
+        "HOST",
+        "MCP-Protocol-Version",
+        "Mcp-Session-Id",
+        "Mcp-Method",
+        "Mcp-Name",
+        "Mcp-Param-Region",
+        "Last-Event-ID",
+        "Connection",
+        "Transfer-Encoding",
+    ] {
+        let message = error(&["--header", &format!("{name}: x")]);
+        assert!(
+            message.contains("belongs to the connection itself"),
+            "{message}"
+        );
+    }
+    config(&[
+        "--header",
+        "User-Agent: x",
+        "--header",
+        "Cookie: a=b",
+        "--header",
+        "X-Empty:",
+    ]);
+}
+
+#[test]
+fn headers_that_could_carry_another_header_are_refused_without_being_repeated() {
+    let world = World::default().var("EVIL", "SECRET_1\r\nHost: evil.example");
+    for text in [
+        "X-Key: ${EVIL}",
+        "X-Key: SECRET_1\nA: b",
+        "X-Key: SECRET_1\rA",
+        "X-Key: SECRET_1\0",
+        "X Key: SECRET_1",
+        ": SECRET_1",
+        "SECRET_1",
+        "",
+        "X-K\u{e9}y: SECRET_1",
+        "X\r\nY: SECRET_1",
+    ] {
+        let error = world.error(&["--header", text]);
+        assert!(
+            !format!("{error}{:?}", error.hint()).contains("SECRET"),
+            "{error}"
+        );
+    }
+    assert_eq!(
+        header(&config(&["--header", "X-City: Z\u{fc}rich"]), "x-city").as_deref(),
+        Some("Z\u{fc}rich")
+    );
+}
+
+#[test]
+fn a_later_header_replaces_one_of_the_same_name_and_a_flag_a_file() {
+    let world = World::default().var("T", "t1").file(
+        "h.txt",
+        "\u{feff}# comment\r\n\r\nX-A: file\r\n  # indented\r\nX-B: ${T}\r\n",
+    );
+    let config = world.config(&[
+        "--header",
+        "x-a: 1",
+        "--header-file",
+        "h.txt",
+        "--header",
+        "X-A: 2",
+    ]);
+    assert_eq!(config.headers.len(), 2);
+    assert_eq!(header(&config, "x-a").as_deref(), Some("2"));
+    assert_eq!(header(&config, "x-b").as_deref(), Some("t1"));
+    let world = World::default().file("h.txt", "A: 1\n\nSECRET_1\n");
+    assert_eq!(
+        world.error(&["--header-file", "h.txt"]).to_string(),
+        "line 3 of `h.txt` is not of the form `Name: value`"
+    );
+    assert!(
+        error(&["--header-file", "none.txt"])
+            .starts_with("the file `none.txt` of `--header-file` cannot be read: ")
+    );
+}

@@ -1,0 +1,170 @@
+use super::*;
+
+#[test]
+fn what_has_no_effect_together_with_a_device_code_is_worth_a_warning() {
+    let world = World::default().var("MCP_DRAWBRIDGE_CALLBACK_PATH", "/cb");
+    let given = ["--device-code", "--host", "127.0.0.1"];
+    let warnings = world
+        .config(&[&["3334"], &given[..]].concat())
+        .base
+        .warnings;
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
+    for (warning, what) in warnings.iter().zip([
+        "the callback port has no effect",
+        "`--host` has no effect",
+        "`MCP_DRAWBRIDGE_CALLBACK_PATH` has no effect",
+    ]) {
+        assert!(warning.starts_with(what), "{warning}");
+    }
+    assert!(
+        config(&["--device-code", "--no-browser"])
+            .base
+            .warnings
+            .is_empty()
+    );
+    let bearer = ["--header", "Authorization: Bearer x", "--device-code"];
+    assert_eq!(
+        error(&bearer),
+        "an `Authorization` header and `--device-code` exclude each other: the first is for the mode `bearer`, the second for `device`"
+    );
+}
+
+#[test]
+fn a_device_code_makes_no_other_sign_in() {
+    assert_eq!(config(&["--device-code"]).key, config(&[]).key);
+}
+
+#[test]
+fn a_configured_client_comes_from_json_or_a_file_with_placeholders() {
+    let secret = r#"a"b\c"#;
+    let text = r#"{"client_id":"${ID}","client_secret":"${SECRET}","token_endpoint_auth_method":"client_secret_post"}"#;
+    let world = World::default()
+        .var("ID", "c1")
+        .var("SECRET", secret)
+        .file("c.json", text);
+    for value in [text, "@c.json"] {
+        let client = world
+            .config(&["--static-oauth-client-info", value])
+            .client
+            .expect("a client");
+        assert_eq!(client.client_id, "c1");
+        assert!(client.client_secret.expect("a secret").matches(secret));
+        assert_eq!(
+            client.auth_method,
+            Some(crate::oauth::registration::AuthMethod::ClientSecretPost)
+        );
+    }
+    let client = config(&[
+        "--static-oauth-client-info",
+        r#"{"client_id":"c","client_secret":null,"extra":1}"#,
+    ])
+    .client;
+    assert_eq!(
+        client,
+        Some(ConfiguredClient {
+            client_id: "c".to_owned(),
+            client_secret: None,
+            auth_method: None,
+            ..ConfiguredClient::default()
+        })
+    );
+}
+
+#[test]
+fn a_configured_client_that_cannot_work_is_refused_without_being_repeated() {
+    for text in [
+        "",
+        "SECRET_1",
+        "[]",
+        "\"SECRET_1\"",
+        "{}",
+        r#"{"client_secret":"SECRET_1"}"#,
+        r#"{"client_id":7,"client_secret":"SECRET_1"}"#,
+        r#"{"client_id":"c","client_secret":["SECRET_1"]}"#,
+        r#"{"client_id":"c","token_endpoint_auth_method":"client_secret_basic"}"#,
+        r#"{"client_id":"c","client_secret":"SECRET_1","token_endpoint_auth_method":"private_key_jwt"}"#,
+        r#"{client_id:SECRET_1}"#,
+        r#"{"client_id":"${NOT_SET}"}"#,
+        "@none.json",
+    ] {
+        let error = World::default().error(&["--static-oauth-client-info", text]);
+        assert!(
+            !format!("{error}{:?}", error.hint()).contains("SECRET"),
+            "{text}: {error}"
+        );
+    }
+}
+
+#[test]
+fn client_metadata_is_taken_as_it_is_and_its_scope_counts_unless_one_is_given() {
+    let text = r#"{"client_name":"${NAME}","scope":"b a"}"#;
+    let config = config(&["--static-oauth-client-metadata", text]);
+    assert_eq!(config.client_metadata["client_name"], "${NAME}");
+    assert_eq!(config.scopes.expect("scopes"), ["b", "a"]);
+    let config = World::default().config(&["--static-oauth-client-metadata", text, "--scope", "c"]);
+    assert_eq!(config.scopes.expect("scopes"), ["c"]);
+    for text in ["[1]", "x", r#"{"scope":["a"]}"#, r#"{"scope":""}"#] {
+        World::default().error(&["--static-oauth-client-metadata", text]);
+    }
+}
+
+#[test]
+fn an_empty_resource_means_none_and_disabling_wins() {
+    assert_eq!(config(&["--resource", " "]).resource, Resource::Omitted);
+    let config = config(&[
+        "--resource",
+        "urn:example:r",
+        "--disable-resource-parameter",
+    ]);
+    assert_eq!(config.resource, Resource::Omitted);
+    assert_eq!(config.base.warnings.len(), 1);
+}
+
+#[test]
+fn authorization_parameters_are_unique_and_a_resource_among_them_is_worth_a_warning() {
+    let config = config(&[
+        "--authorize-param",
+        "a=1",
+        "--authorize-param",
+        "resource=r=2",
+        "--authorize-param",
+        "a=",
+    ]);
+    let params = [
+        ("resource".to_owned(), "r=2".to_owned()),
+        ("a".to_owned(), String::new()),
+    ];
+    assert_eq!(config.authorize_params, params);
+    assert_eq!(config.base.warnings.len(), 1);
+}
+
+#[test]
+fn addresses_that_the_user_names_are_theirs_and_not_judged() {
+    let own = |args: &[&str]| {
+        let policy = config(args).http.policy;
+        assert_eq!(policy.server.map(String::from).as_deref(), Some(SERVER));
+        let own: Vec<String> = policy.own.into_iter().map(String::from).collect();
+        own
+    };
+    assert_eq!(own(&[]), Vec::<String>::new());
+    let issuer = "--issuer=https://login.corp.test/realm";
+    assert_eq!(own(&[issuer]), ["https://login.corp.test/realm"]);
+    let endpoints = [
+        "--authorization-endpoint=https://a.corp.test/authorize",
+        "--token-endpoint=https://t.corp.test/token",
+        "--client-id=c",
+    ];
+    let id = r#"--static-oauth-client-info={"client_id":"c"}"#;
+    assert_eq!(
+        own(&[id, endpoints[0], endpoints[1]]),
+        ["https://a.corp.test/authorize", "https://t.corp.test/token"]
+    );
+    for (option, address) in [
+        ("--idp-issuer=", "https://idp.corp.test/"),
+        ("--idp-token-endpoint=", "https://idp.corp.test/token"),
+    ] {
+        let option = format!("{option}{address}");
+        let args = [id, &option, "--idp-client-id=i", "--idp-id-token-file=f"];
+        assert_eq!(own(&args), [address]);
+    }
+}
