@@ -282,3 +282,11 @@ fn a_refusal_names_host_address_and_rule_and_its_hint_the_option() {
     assert!(!mapped.to_string().contains("which is at"), "{mapped}");
     assert!(refused("as.example").hint().contains(OPTION));
 }
+
+#[tokio::test]
+async fn a_server_by_the_name_of_this_machine_is_on_it_and_nowhere_else() {
+    let guard = guard("http://localhost:3000/mcp");
+    assert_eq!(why(&guard, "https://127.0.0.2/").await, None);
+    let private = why(&guard, "https://10.0.0.5/").await;
+    assert_eq!(kind(private), Some(Kind::Private));
+}
