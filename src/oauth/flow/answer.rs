@@ -55,6 +55,15 @@ impl Asked {
         refusal.names_unknown_client() || self.client.document && refusal.names_redirect_uri()
     }
 
+    /// The redirect URI of a client of the user's own is theirs to mend.
+    pub(super) fn redirect_uri_refused(self, refusal: Refusal) -> FlowError {
+        FlowError::RedirectUriRefused {
+            uri: self.attempt.redirect_uri,
+            client_id: self.client.client_id,
+            refusal,
+        }
+    }
+
     /// Shows the person where to sign in.
     pub(super) fn open(self, resumed: bool) -> Move {
         let action = Action::OpenBrowser {
@@ -147,6 +156,9 @@ impl Flow {
                 Ok(plan) => self.approach(plan, now),
                 Err(_) => fail(FlowError::SignIn(CallbackError::Refused(refusal))),
             };
+        }
+        if refusal.names_redirect_uri() && !asked.client.registered {
+            return fail(asked.redirect_uri_refused(refusal));
         }
         fail(FlowError::SignIn(CallbackError::Refused(refusal)))
     }

@@ -58,6 +58,15 @@ pub enum FlowError {
     Callback(Cause),
     /// The redirect URI is no address.
     RedirectUri(String),
+    /// The authorization server does not take this redirect URI for the client.
+    RedirectUriRefused {
+        /// The redirect URI.
+        uri: String,
+        /// The client.
+        client_id: String,
+        /// What the server says.
+        refusal: Refusal,
+    },
     /// There is nowhere to send a person to sign in.
     NoAuthorizationEndpoint(Issuer),
     /// The authorization server did not take the request that was to be left there.
@@ -136,6 +145,7 @@ impl FlowError {
                 Some("MCP 2026-07-28, Authorization, Client Registration")
             }
             Self::RedirectUri(_) => Some("RFC 6749 §3.1.2"),
+            Self::RedirectUriRefused { .. } => Some("RFC 6749 §3.1.2.3"),
             Self::ClientAuth(_) => Some("RFC 8414 §2"),
             Self::Forbidden(_) => Some("RFC 9728 §7.7"),
             Self::ScopesNotGranted(_) => {
@@ -177,8 +187,13 @@ impl FlowError {
             Self::ClientAuth(error) => error.hint(),
             Self::Dpop(error) => error.hint(),
             Self::ProofKey(_) => "the system gives no randomness; try again",
-            Self::Callback(_) => "free the port, or choose another callback port",
+            Self::Callback(_) => {
+                "free the port, or choose another callback port; a client of your own has to be registered with it"
+            }
             Self::RedirectUri(_) => "check `--host` and `--callback-path`",
+            Self::RedirectUriRefused { .. } => {
+                "add this address to the client at the provider, or give the one that is registered: the port after the server's address, `--host` and `--callback-path`, or `redirect_uri` in the configuration file"
+            }
             Self::NoAuthorizationEndpoint(_) => {
                 "name it with `--authorization-endpoint`, or choose a way that needs nobody"
             }
@@ -236,7 +251,10 @@ const SCOPE_HINT: &str = "name the scopes to ask for with `--scope`";
 /// A code is spent once, or was never had, so the person has to come again in any case.
 fn exchange_hint(error: &TokenError) -> &'static str {
     match error {
-        TokenError::Unavailable(_) | TokenError::Unusable(_) => "try again to sign in",
+        TokenError::Unavailable(_) => "try again to sign in",
+        TokenError::Unusable(_) => {
+            "try again to sign in; if it stays so, tell the operator of the server"
+        }
         error => token_hint(error),
     }
 }
@@ -324,6 +342,16 @@ impl FlowError {
                 let uri = printable(uri, SHOWN);
                 write!(f, "the redirect URI `{uri}` is not an address")
             }
+            Self::RedirectUriRefused {
+                uri,
+                client_id,
+                refusal,
+            } => write!(
+                f,
+                "the authorization server does not take `{}` as the redirect URI of the client `{}` ({refusal})",
+                printable(uri, SHOWN),
+                printable(client_id, SHOWN)
+            ),
             Self::NoAuthorizationEndpoint(issuer) => {
                 write!(
                     f,

@@ -258,8 +258,11 @@ impl Flow {
         &self,
         task: Task,
         metadata: ResourceMetadata,
-        server: AuthorizationServer,
+        mut server: AuthorizationServer,
     ) -> Result<Plan, FlowError> {
+        if let Some(endpoint) = &self.settings.revocation_endpoint {
+            server.revocation_endpoint = Some(endpoint.clone());
+        }
         let known = task.cached.clients.get(&server.issuer);
         let resource_refused = known.is_some_and(|known| known.resource_refused)
             || self.settings.refuses_resource(&server.issuer);
@@ -349,7 +352,8 @@ impl Flow {
                 let pending = plan.task.pending.as_ref().and_then(Open::browser);
                 let theirs = pending.filter(|attempt| attempt.client_id == client.client_id);
                 let open = theirs.and_then(|a| self.settings.redirect.port_of(&a.redirect_uri));
-                (fixed.or(open), fixed.is_some())
+                let derived = self.settings.redirect.own_client_port;
+                (Some(fixed.or(open).unwrap_or(derived)), true)
             }
             Choice::New(_) => (fixed, fixed.is_some()),
         };
@@ -481,7 +485,10 @@ impl Flow {
             registration::Step::Again(registration, after) => {
                 post_registration(plan, registration, bound, after)
             }
-            registration::Step::Failed(error) => fail(FlowError::Registration(error)),
+            registration::Step::Failed(error) => {
+                let console = self.settings.console(&plan.server.issuer);
+                fail(FlowError::Registration(error.by_hand(console)))
+            }
         }
     }
 

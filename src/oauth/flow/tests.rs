@@ -597,6 +597,7 @@ fn settings() -> Settings {
         redirect: Redirect {
             host: "localhost".to_owned(),
             port: None,
+            own_client_port: 4712,
             path: "/oauth/callback".to_owned(),
         },
         auth_timeout: 300,
@@ -604,6 +605,7 @@ fn settings() -> Settings {
         dpop: dpop::Mode::Auto,
         issuer: None,
         endpoints: None,
+        revocation_endpoint: None,
         audience: None,
         token_params: Vec::new(),
         pkce: true,
