@@ -2,6 +2,7 @@
 
 mod faults;
 mod healthy;
+mod odds;
 mod peers;
 mod report;
 
