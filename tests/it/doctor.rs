@@ -4,6 +4,7 @@ mod faults;
 mod healthy;
 mod modes;
 mod networks;
+mod odds;
 mod peers;
 mod report;
 

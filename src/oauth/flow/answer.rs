@@ -1,7 +1,7 @@
 //! The part of the flow that follows the authorization request: what the browser and the token
 //! endpoint say to it.
 
-use super::sign_in::{Plan, known};
+use super::plan::Plan;
 use super::{Action, Amendment, Flow, FlowError, Goal, Move, Note, ResourceChoice, State, fail};
 use crate::ids::ResourceId;
 use crate::oauth::authorize::{Attempt, Callback, CallbackError};
@@ -270,7 +270,7 @@ impl Flow {
             tokens,
             now,
         ));
-        let amendment = Amendment::PutGrant(grant.clone(), known(plan, client));
+        let amendment = Amendment::PutGrant(grant.clone(), plan.known(client));
         (
             State::SavingGrant { grant },
             Action::Amend(Box::new(amendment)),

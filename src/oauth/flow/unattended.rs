@@ -15,7 +15,7 @@ use url::Url;
 pub use error::UnattendedError;
 
 use super::binding::{Keyless, Then};
-use super::sign_in::{Plan, Task, known};
+use super::plan::{Plan, Task};
 use super::{Flow, FlowError, Goal, Move, Unattended, Way, fail};
 use crate::ids::{Issuer, ResourceId};
 use crate::oauth::dpop::Binding;
@@ -201,7 +201,7 @@ impl Flow {
         }
         let errand = Box::new(Errand {
             issuer: plan.server.issuer.clone(),
-            known: known(&plan, &client),
+            known: plan.known(&client),
             client,
             resource: plan.resource.clone(),
             narrower: self.narrower(&plan, &plan.scopes),

@@ -19,6 +19,7 @@ use serde_json::json;
 use super::row::{Attack, Line, Outcome, judged, print};
 use super::world::World;
 use crate::network::authority::{Authority, For};
+use crate::support::skip::skipped;
 
 /// Names a file of host names, and says that this is the inner process.
 const HOSTS: &str = "HOSTILE_HOSTS";
@@ -468,8 +469,8 @@ fn addresses_that_lead_inside_get_no_connection() {
     let test = "hostile::internal::addresses_that_lead_inside_get_no_connection";
     match inside(test) {
         Some(success) => assert!(success, "it failed in its own network"),
-        None => eprintln!(
-            "SKIPPED: no network of its own can be made here, so nothing shows that servers cannot send us inside"
+        None => skipped(
+            "no network of its own can be made here, so nothing shows that servers cannot send us inside",
         ),
     }
 }

@@ -9,3 +9,4 @@ pub mod oidc;
 pub mod peers;
 pub mod running;
 pub mod scene;
+pub mod skip;

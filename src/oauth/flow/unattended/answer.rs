@@ -1,7 +1,7 @@
 //! What an identity provider and the authorization server answer where nobody is asked: what is kept,
 //! tried once more, or given up.
 
-use super::super::sign_in::Task;
+use super::super::plan::Task;
 use super::super::{Action, Amendment, Flow, Goal, Move, Note, State, UnattendedError, fail};
 use super::Errand;
 use crate::oauth::grant::token_exchange::Issued;
