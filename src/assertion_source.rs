@@ -6,6 +6,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::diag;
 use crate::oauth::token_endpoint::Cause;
@@ -14,6 +15,10 @@ use crate::secret_command::{SecretCommand, SecretCommandError};
 
 /// Longest text that is taken for one. They are a few KiB.
 const LIMIT: u64 = 64 * 1024;
+
+/// How long reading a file may take. The tokens are locked meanwhile, and a pipe that nobody writes to
+/// or a network that is gone would hold up every process.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// Where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +47,22 @@ pub enum AssertionError {
         /// Why.
         reason: &'static str,
     },
+}
+
+impl AssertionError {
+    /// What the user does next.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Command(error) => error.hint(),
+            Self::Variable(_) => {
+                "set it where the AI client starts this program, such as by the `env` of its configuration"
+                    .to_owned()
+            }
+            Self::File(..) | Self::Unusable { .. } => {
+                "whatever issues it has to put a current one there".to_owned()
+            }
+        }
+    }
 }
 
 impl fmt::Display for AssertionError {
@@ -74,13 +95,22 @@ impl Error for AssertionError {
 impl AssertionSource {
     /// Reads it. The disk may be slow, and a command takes its time.
     pub async fn read(&self) -> Result<Secret, Cause> {
+        self.read_within(TIME_LIMIT).await
+    }
+
+    async fn read_within(&self, limit: Duration) -> Result<Secret, Cause> {
         let read = match self {
             Self::File(path) => {
-                let path = path.clone();
-                let reading = tokio::task::spawn_blocking(move || from_file(&path));
-                match reading.await {
-                    Ok(read) => read,
-                    Err(error) => return Err(Arc::new(error)),
+                let opened = path.clone();
+                let reading = tokio::task::spawn_blocking(move || from_file(&opened));
+                match tokio::time::timeout(limit, reading).await {
+                    Ok(Ok(read)) => read,
+                    Ok(Err(error)) => return Err(Arc::new(error)),
+                    Err(_) => {
+                        let why = format!("nothing came within {} s", limit.as_secs_f32());
+                        let why = io::Error::new(io::ErrorKind::TimedOut, why);
+                        Err(AssertionError::File(path.clone(), why))
+                    }
                 }
             }
             Self::Variable(name) => from_variable(name),
@@ -169,6 +199,22 @@ mod tests {
         assert!(error.ends_with("it is longer than 64 KiB"), "{error}");
     }
 
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_pipe_that_nobody_writes_to_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        let source = AssertionSource::File(path.clone());
+        let read = source.read_within(Duration::from_millis(200)).await;
+        let error = read.unwrap_err().to_string();
+        assert!(error.ends_with("nothing came within 0.2 s"), "{error}");
+        // The thread that reads ends with a writer.
+        let writing = tokio::task::spawn_blocking(move || std::fs::write(path, "A.B.C"));
+        writing.await.unwrap().unwrap();
+    }
+
     #[tokio::test]
     async fn a_variable_that_is_not_set_is_named() {
         let source = AssertionSource::Variable("NO_SUCH_VARIABLE_1".to_owned());
@@ -189,5 +235,23 @@ mod tests {
         let command = SecretCommand::parse("sh -c 'echo no such role >&2; exit 3'").unwrap();
         let error = read(AssertionSource::Command(command)).await.unwrap_err();
         assert!(error.contains("no such role"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn each_place_has_a_hint_of_its_own() {
+        let hint = async |source: AssertionSource| {
+            let error = source.read().await.expect_err("nothing is there");
+            let error = error
+                .downcast_ref::<AssertionError>()
+                .map(AssertionError::hint);
+            error.expect("an error of ours")
+        };
+        let command = SecretCommand::parse("/nonexistent/a").unwrap();
+        let command = hint(AssertionSource::Command(command)).await;
+        assert!(command.contains("whole path"), "{command}");
+        let variable = hint(AssertionSource::Variable("NO_SUCH_VARIABLE_1".to_owned())).await;
+        assert!(variable.contains("`env`"), "{variable}");
+        let file = hint(AssertionSource::File("/nonexistent/a".into())).await;
+        assert!(file.contains("put a current one there"), "{file}");
     }
 }

@@ -21,6 +21,7 @@ mod doctor;
 
 mod error;
 mod shape;
+mod topics;
 
 use std::ffi::OsString;
 
@@ -39,7 +40,6 @@ pub use error::UsageError;
 use error::usage_error;
 pub use grants::GrantOptions;
 pub use server::ServerArgs;
-use shape::show_variable;
 pub use shape::{ENV_PREFIX, OptionShape, option_names, option_shapes, variable};
 pub use traffic::TrafficOptions;
 pub use trust::TrustOptions;
@@ -159,9 +159,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, UsageEr
 }
 
 fn command() -> clap::Command {
-    Cli::command()
-        .mut_args(show_variable)
-        .mut_subcommands(|command| command.mut_args(show_variable))
+    topics::arranged(Cli::command()).mut_subcommands(topics::arranged)
 }
 
 #[cfg(test)]

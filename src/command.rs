@@ -9,6 +9,7 @@ mod status;
 mod words;
 
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use crate::config::{Config, Job};
@@ -43,7 +44,12 @@ fn remote(config: &Config, http: Connections) -> Remote {
 /// it is.
 fn check_key_file(config: &Config, diag: &Diag) {
     let files = [&config.key_file, &config.assertion_key_file];
-    for path in files.into_iter().flatten() {
+    let files: Vec<PathBuf> = files.into_iter().flatten().cloned().collect();
+    check_key_files(&files, diag);
+}
+
+fn check_key_files(files: &[PathBuf], diag: &Diag) {
+    for path in files {
         let is_exposed = |found| store::exposure(&found).is_some();
         if !std::fs::metadata(path).is_ok_and(is_exposed) {
             continue;

@@ -33,6 +33,7 @@ use std::time::Duration;
 
 use http::header::HeaderMap;
 use serde_json::{Map, Value};
+use url::Url;
 
 use crate::cli::{Request, UsageError};
 use crate::ids::{Issuer, ResourceId, ServerKey, ServerUrl};
@@ -52,7 +53,7 @@ pub use base::{Base, DIR_VARIABLE};
 pub use callback::Callback;
 pub use file::{OpenError, Opened, open};
 pub use grants::UnattendedGrant;
-pub use logout::{Logout, LogoutTarget};
+pub use logout::{Logout, LogoutTarget, Means};
 pub use status::{Status, StatusTarget};
 
 /// What the program finds around it, besides its arguments.
@@ -157,6 +158,8 @@ pub struct Config {
     pub authorize_params: Vec<(String, String)>,
     /// Endpoints that take the place of all metadata.
     pub endpoints: Option<ConfiguredEndpoints>,
+    /// Where tokens are revoked, in place of what metadata say.
+    pub revocation_endpoint: Option<Url>,
     /// What tokens are asked for besides `resource`.
     pub audience: Option<String>,
     /// Parameters for every request for tokens; at most one of each name.

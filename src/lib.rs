@@ -31,6 +31,7 @@ mod buffer;
 
 // What the user wants, and what is said to people.
 pub mod cli;
+pub mod compat;
 pub mod config;
 pub mod diag;
 pub mod error;

@@ -380,6 +380,7 @@ fn settings(config: &Config) -> Settings {
         redirect: Redirect {
             host: config.callback.host.clone(),
             port: config.callback.port,
+            own_client_port: config.callback.derived_port,
             path: config.callback.path.clone(),
         },
         auth_timeout: config.auth_timeout.as_secs().max(1),
@@ -391,6 +392,7 @@ fn settings(config: &Config) -> Settings {
             false => config.dpop,
         },
         endpoints: config.endpoints.clone(),
+        revocation_endpoint: config.revocation_endpoint.clone(),
         audience: config.audience.clone(),
         token_params: config.token_params.clone(),
         pkce: config.pkce,

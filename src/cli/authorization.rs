@@ -19,6 +19,12 @@ pub struct ProviderOptions {
     #[arg(long, value_name = "URL", hide_short_help = true)]
     pub token_endpoint: Option<String>,
 
+    /// Revoke tokens at this address instead of the one that metadata names
+    ///
+    /// It is remembered with the sign-in, and asked by `logout` (RFC 7009).
+    #[arg(long, value_name = "URL", hide_short_help = true)]
+    pub revocation_endpoint: Option<String>,
+
     /// Ask for tokens for this audience
     ///
     /// For authorization servers that take `audience` in place of the `resource` of RFC 8707. It is

@@ -2,28 +2,49 @@
 
 use clap::Args;
 
-use super::{CommonOptions, WhichOptions};
+use super::ServerArgs;
+
+/// Options that make no difference to a sign-in that exists. `logout` takes them, since people give
+/// it the arguments of their AI client's configuration, and shows them to nobody.
+const OF_NO_EFFECT: [&str; 18] = [
+    "allow-missing-pkce-metadata",
+    "auth-timeout",
+    "bind-host",
+    "body-timeout",
+    "callback-path",
+    "device-code",
+    "disable-cookies",
+    "disable-pkce",
+    "disable-resource-parameter",
+    "dpop",
+    "header-file",
+    "headers-timeout",
+    "host",
+    "keep-alive",
+    "no-browser",
+    "no-known-servers",
+    "ping-interval",
+    "transport",
+];
+
+/// Whether an option decides which sign-in is meant, how to get to its server, or what proves that it
+/// may be ended.
+pub(super) fn finds_sign_in(long: &str) -> bool {
+    !OF_NO_EFFECT.contains(&long)
+}
 
 /// Arguments of `logout`.
 #[derive(Args, Default)]
 #[command(override_usage = "mcp-drawbridge logout <URL|NAME> [OPTIONS]\n       \
                       mcp-drawbridge logout --all")]
 pub struct LogoutArgs {
-    /// Address of the server, its name in the configuration file, or the one that `status` shows
-    #[arg(value_name = "URL|NAME")]
-    pub target: Option<String>,
-
     /// Sign out everywhere
     #[arg(long)]
     pub all: bool,
 
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub which: WhichOptions,
-
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub common: CommonOptions,
+    pub server: ServerArgs,
 }
 
 /// Arguments of `status`.

@@ -78,13 +78,12 @@ fn logout_and_status_take_an_address_a_name_or_neither() {
         request(&["logout", "--all"]),
         Request::Logout(LogoutArgs {
             all: true,
-            target: None,
-            ..
+            server: ServerArgs { url: None, .. }
         })
     ));
     assert!(matches!(
         request(&["logout", "work"]),
-        Request::Logout(LogoutArgs { all: false, target: Some(name), .. }) if name == "work"
+        Request::Logout(LogoutArgs { all: false, server: ServerArgs { url: Some(name), .. } }) if name == "work"
     ));
     assert!(matches!(
         request(&["status", "--json"]),

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::config::{ClientDocument, ConfiguredClient, Logout, LogoutTarget};
+use crate::config::{AuthMode, ClientDocument, ConfiguredClient, Logout, LogoutTarget, Means};
 use crate::diag::{Diag, clean};
 use crate::error::Error;
 use crate::ids::{Issuer, ServerKey, ServerUrl};
@@ -25,6 +25,10 @@ pub async fn run(logout: &Logout, diag: &Diag) -> Result<(), Error> {
     let outcome = match &logout.target {
         LogoutTarget::One(key, server) => match end(&store, http, key, logout, diag).await {
             Ok(true) => Ok(()),
+            Ok(false) if logout.own_token.is_some() => {
+                diag.note(nothing_to_end(logout, server.as_ref()));
+                Ok(())
+            }
             Ok(false) => Err(not_found(&store, key, server.as_ref())),
             Err(error) => Err(error),
         },
@@ -76,12 +80,16 @@ async fn end(
         ))
     };
     let lock = store.lock(key, LOCK_LIMIT, waiting).await?;
+    let mut mode = None;
     // Read again under the lock: a refresh may just have replaced the tokens.
     match store.read(key)? {
         Cached::Present(sign_in) => {
-            let http = connections(http, &sign_in)?;
-            revoke(&http, &sign_in, logout, diag).await;
+            let means = logout.means(key);
+            super::check_key_files(&means.key_files, diag);
+            let http = connections(http, &sign_in, means)?;
+            revoke(&http, &sign_in, means, diag).await;
             deregister(&http, &sign_in, diag).await;
+            mode = sign_in.grant.as_ref().map(|grant| grant.mode);
         }
         Cached::Unreadable { reason } => diag.warn(format_args!(
             "the file of `{key}` cannot be used, so nothing was revoked: {reason}"
@@ -97,12 +105,37 @@ async fn end(
         )),
     }
     diag.note(format_args!("signed out of `{key}`"));
+    match mode {
+        Some(AuthMode::Seeded) => diag.note(
+            "that sign-in began with a refresh token of your configuration; take it out there, or the next use begins with it again",
+        ),
+        Some(mode) if mode.is_unattended() => diag.note(format_args!(
+            "nobody is needed for the mode `{mode}`: the next use gets another token, unless you take that out of your configuration"
+        )),
+        _ => {}
+    }
     Ok(true)
 }
 
-/// What asks the addresses that this sign-in's server named.
-fn connections(settings: &HttpSettings, sign_in: &SignIn) -> Result<Connections, HttpError> {
+/// For a server that is used with a token of the user's own, of which nothing is kept here.
+fn nothing_to_end(logout: &Logout, server: Option<&ServerUrl>) -> String {
+    let origin = logout.own_token.as_deref().unwrap_or_default();
+    let server = server.map_or("the server".to_owned(), |server| {
+        format!("`{}`", server.host())
+    });
+    format!(
+        "there is nothing to sign out of: {server} is used with the token of {origin}; take it out there, and revoke it where you got it"
+    )
+}
+
+/// What asks the addresses that this sign-in's server named, and those that the user did.
+fn connections(
+    settings: &HttpSettings,
+    sign_in: &SignIn,
+    means: &Means,
+) -> Result<Connections, HttpError> {
     let mut settings = settings.clone();
+    settings.policy.own.clone_from(&means.own);
     let server = ServerUrl::parse(&sign_in.server, true);
     settings.policy.server = server.ok().map(|server| server.url().clone());
     Connections::new(settings)
@@ -110,21 +143,22 @@ fn connections(settings: &HttpSettings, sign_in: &SignIn) -> Result<Connections,
 
 /// RFC 7009 §2.1: a client that signs out revokes what it holds, the refresh token first, as most
 /// servers end the whole grant with it.
-async fn revoke(http: &Connections, sign_in: &SignIn, logout: &Logout, diag: &Diag) {
+async fn revoke(http: &Connections, sign_in: &SignIn, means: &Means, diag: &Diag) {
     let Some(grant) = &sign_in.grant else {
         return;
     };
     let known = sign_in.clients.get(&grant.issuer);
+    let given = means.revocation_endpoint.as_ref();
     let Some((known, endpoint)) =
-        known.and_then(|known| Some((known, known.revocation_endpoint.as_ref()?)))
+        known.and_then(|known| Some((known, given.or(known.revocation_endpoint.as_ref())?)))
     else {
         diag.note(format_args!(
-            "`{}` offers no way to revoke tokens; they stay valid there until they end",
+            "`{}` offers no way to revoke tokens; they stay valid there until they end; if it has a place for that, name it with `--revocation-endpoint`",
             clean(grant.issuer.as_str())
         ));
         return;
     };
-    let client = proven(&grant.issuer, known, logout);
+    let client = proven(&grant.issuer, known, means);
     if !client.can_prove_itself() {
         diag.warn(format_args!(
             "the tokens were not revoked, since the client `{}` cannot prove itself without its secret or key; give `logout` the same client options as the sign-in",
@@ -151,14 +185,14 @@ async fn revoke(http: &Connections, sign_in: &SignIn, logout: &Logout, diag: &Di
 }
 
 /// The client with what proves it, which the user keeps if they configured it.
-fn proven(issuer: &Issuer, known: &KnownClient, logout: &Logout) -> Client {
+fn proven(issuer: &Issuer, known: &KnownClient, means: &Means) -> Client {
     let client_id = &known.client.client_id;
     let configured = |own: &&ConfiguredClient| own.client_id == *client_id;
     let document = |own: &&ClientDocument| known.client.document && own.url == *client_id;
-    if let Some(own) = logout.client.as_ref().filter(configured) {
+    if let Some(own) = means.client.as_ref().filter(configured) {
         return own.known(issuer, known);
     }
-    match logout.document.as_ref().filter(document) {
+    match means.document.as_ref().filter(document) {
         Some(own) => own.known(issuer, known),
         None => known.client.clone(),
     }

@@ -68,6 +68,8 @@ struct Entry {
 enum ClientOrigin {
     Registered,
     Configured,
+    /// A metadata document describes it.
+    Document,
 }
 
 /// Whether the sign-in would work now.
@@ -199,9 +201,10 @@ impl Entry {
         if let Some(known) = known {
             let named = !known.client.is_nobody();
             self.client_id = named.then(|| clean(&known.client.client_id));
-            self.client = named.then_some(match known.client.registered {
-                true => ClientOrigin::Registered,
-                false => ClientOrigin::Configured,
+            self.client = named.then_some(match (known.client.document, known.client.registered) {
+                (true, _) => ClientOrigin::Document,
+                (false, true) => ClientOrigin::Registered,
+                (false, false) => ClientOrigin::Configured,
             });
         }
         let Some(grant) = &sign_in.grant else {
@@ -286,6 +289,7 @@ fn lines(entry: &Entry, now: u64) -> Vec<(&'static str, String)> {
     let client = entry.client.map(|origin| match origin {
         ClientOrigin::Registered => "registered client",
         ClientOrigin::Configured => "configured client",
+        ClientOrigin::Document => "metadata document",
     });
     add(
         "mode",

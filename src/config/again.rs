@@ -125,6 +125,7 @@ impl Said<'_> {
             ("issuer", &args.rules.issuer),
             ("authorization-endpoint", &provider.authorization_endpoint),
             ("token-endpoint", &provider.token_endpoint),
+            ("revocation-endpoint", &provider.revocation_endpoint),
             ("audience", &provider.audience),
             ("client-id", &client.client_id),
             ("client-secret-env", &client.client_secret_env),

@@ -38,6 +38,24 @@ pub(super) fn bearer(
     }
 }
 
+/// How messages call the token of the user's own that is sent in place of signing in, if there is
+/// one. Whether it can be had is not asked.
+pub(super) fn own_token(args: &ServerArgs, lookup: &Lookup<'_>) -> Option<String> {
+    let is_token = |given: &Given| {
+        let name = given.text.split_once(':').map_or("", |(name, _)| name);
+        name.trim().eq_ignore_ascii_case("authorization")
+    };
+    let bearer = &args.bearer;
+    let source = lookup
+        .text("bearer-env", &bearer.bearer_env)
+        .or_else(|| lookup.text("bearer-command", &bearer.bearer_command));
+    let headers = lookup.lists("header", &args.traffic.header);
+    let mut headers = headers.into_iter().flatten();
+    source
+        .map(|given| given.origin)
+        .or_else(|| headers.find(is_token).map(|given| given.origin))
+}
+
 /// `--refresh-token-env`, the variable that stands for it, or the member of the configuration file.
 pub(super) fn seed(
     options: &SeedOptions,
@@ -106,27 +124,17 @@ pub(super) fn dpop(args: &ServerArgs, lookup: &Lookup<'_>) -> Result<dpop::Mode,
 
 /// The variable that an option names, and the token in it.
 fn variable_of(given: &Given, around: &Surroundings<'_>) -> Result<(String, Secret), UsageError> {
-    let name = given.text.trim();
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if name.is_empty() || !name.chars().all(plain) {
-        // It may be the token itself, which is not repeated.
-        return Err(
-            UsageError::new(format!("{} is not the name of a variable", given.origin))
-                .with_hint("put the token into an environment variable, and give its name"),
-        );
-    }
+    let name = given.variable_name()?;
     let text = around.env.get(name).map(String::as_str).unwrap_or_default();
     if text.trim().is_empty() {
-        // A token may be plain letters, too.
-        let shown = match name.len() {
-            0..=60 => format!("the variable `{name}`, which"),
-            _ => "a variable that".to_owned(),
-        };
-        return Err(
-            UsageError::new(format!("{} names {shown} is not set", given.origin)).with_hint(
-                "set it in the environment, such as by the `env` of the AI client's configuration",
-            ),
-        );
+        return Err(UsageError::new(format!(
+            "{} names the variable `{}`, which is not set",
+            given.origin,
+            given.shown_variable()
+        ))
+        .with_hint(
+            "set it in the environment, such as by the `env` of the AI client's configuration",
+        ));
     }
     let token = token(text, &format!("the variable `{name}`"))?;
     Ok((name.to_owned(), token))

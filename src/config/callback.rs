@@ -2,8 +2,12 @@
 
 use std::net::IpAddr;
 
-use super::given::{self, Lookup};
+use super::given::{self, Given, Lookup};
+use super::which::Which;
+use super::{AuthMode, Resource};
 use crate::cli::{ServerArgs, UsageError};
+use crate::compat::callback_port::Parts;
+use crate::net::callback::is_blocked;
 use crate::oauth::known::Row;
 
 /// Path of the redirect URI, as mcp-remote has it: clients registered by hand list it.
@@ -14,8 +18,11 @@ const CALLBACK_PATH: &str = "/oauth/callback";
 pub struct Callback {
     /// A loopback host as it stands in a URL: an IPv6 address is in brackets.
     pub host: String,
-    /// The port to use strictly; `None` leaves the choice to the system.
+    /// The port to use strictly; `None` leaves the choice to who registers a client.
     pub port: Option<u16>,
+    /// The port for a client that is registered already, where none is given: the same at every
+    /// start, and the one that mcp-remote uses.
+    pub derived_port: u16,
     /// The path; begins with `/`.
     pub path: String,
     /// The address to listen on instead of loopback.
@@ -29,10 +36,13 @@ impl Callback {
     }
 }
 
+/// `server` is the server's address as the user wrote it, `resource` what requests name.
 pub(super) fn callback(
     args: &ServerArgs,
     lookup: &Lookup<'_>,
     known: Option<&Row>,
+    server: &str,
+    (which, resource): (&Which, &Resource),
 ) -> Result<Callback, UsageError> {
     let default_host = match (known.and_then(|row| row.loopback), cfg!(windows)) {
         (Some(host), _) => host,
@@ -51,6 +61,7 @@ pub(super) fn callback(
                 None => None,
             },
         },
+        derived_port: derived_port(args, lookup, server, which, resource),
         path: match lookup.text("callback-path", &args.callback.callback_path) {
             Some(given) => given.path()?,
             None => CALLBACK_PATH.to_owned(),
@@ -62,8 +73,47 @@ pub(super) fn callback(
     })
 }
 
-/// What `--device-code` takes the effect from.
-pub(super) fn without_effect(args: &ServerArgs, lookup: &Lookup<'_>) -> Vec<String> {
+/// Headers in files stay out: what mcp-remote makes of them is in few configurations.
+fn derived_port(
+    args: &ServerArgs,
+    lookup: &Lookup<'_>,
+    server: &str,
+    which: &Which,
+    resource: &Resource,
+) -> u16 {
+    let headers: Vec<Given> = lookup
+        .lists("header", &args.traffic.header)
+        .into_iter()
+        .flatten()
+        .collect();
+    let headers: Vec<&str> = headers.iter().map(|given| given.text.as_str()).collect();
+    let endpoints = which.endpoints.as_ref();
+    let document = which.clients.document.as_ref();
+    Parts {
+        server,
+        resource: match resource {
+            Resource::Given(resource) => Some(resource.as_str()),
+            Resource::Discovered | Resource::Omitted => None,
+        },
+        authorize_params: &which.authorize_params,
+        headers: &headers,
+        client_metadata_url: document.map(|own| own.url.as_str()),
+        token_endpoint: endpoints.map(|given| given.token_endpoint.as_str()),
+    }
+    .port(is_blocked)
+}
+
+/// What is said about the browser's way back in a mode in which no browser comes back. `origin` is
+/// what chose the mode.
+pub(super) fn without_effect(
+    args: &ServerArgs,
+    lookup: &Lookup<'_>,
+    auth: AuthMode,
+    origin: &str,
+) -> Vec<String> {
+    if auth == AuthMode::OAuth {
+        return Vec::new();
+    }
     let host = lookup.text("host", &args.callback.host);
     let path = lookup.text("callback-path", &args.callback.callback_path);
     let bind = lookup.text("bind-host", &args.callback.bind_host);
@@ -77,9 +127,7 @@ pub(super) fn without_effect(args: &ServerArgs, lookup: &Lookup<'_>) -> Vec<Stri
         bind.map(|given| given.origin),
     ];
     let useless = |what| {
-        format!(
-            "{what} has no effect, since no browser returns to this machine with `--device-code`"
-        )
+        format!("{what} has no effect, since no browser returns to this machine with {origin}")
     };
     let mut given: Vec<String> = given.into_iter().flatten().collect();
     // One member of the configuration file may say several of them.

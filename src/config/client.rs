@@ -1,6 +1,7 @@
 //! Who asks for tokens, and how that is proved: from the command line, the environment and the
 //! configuration file becomes one client without contradictions.
 
+use std::cmp::Ordering;
 use std::path::PathBuf;
 
 use url::Url;
@@ -38,17 +39,25 @@ pub(super) struct Clients {
     pub warnings: Vec<String>,
 }
 
-/// A value, and whether it was given for this one process and not by the configuration file.
+/// A value, and how near to this one process it was given: 0 for arguments and variables, 1 for the
+/// server's entry in the configuration file, then its defaults.
 struct Layered {
     given: Given,
-    typed: bool,
+    distance: usize,
+}
+
+impl Layered {
+    /// Whether it was given for this one process, and not by the configuration file.
+    fn is_typed(&self) -> bool {
+        self.distance == 0
+    }
 }
 
 fn layered(lookup: &Lookup<'_>, long: &str, flag: &Option<String>) -> Option<Layered> {
-    let filed = || Some((lookup.only_filed(long)?, false));
-    let typed = lookup.typed().text(long, flag).map(|given| (given, true));
-    let (given, typed) = typed.or_else(filed)?;
-    Some(Layered { given, typed })
+    let filed = || Some((lookup.only_filed(long)?, lookup.filed_at(long)?));
+    let typed = lookup.typed().text(long, flag).map(|given| (given, 0));
+    let (given, distance) = typed.or_else(filed)?;
+    Some(Layered { given, distance })
 }
 
 impl Clients {
@@ -168,7 +177,7 @@ impl Clients {
             |named| named.given.origin.clone(),
         );
         let Some((info, info_origin)) = info else {
-            if named.is_some_and(|named| named.typed) {
+            if named.is_some_and(|named| named.is_typed()) {
                 return Err(UsageError::new(format!(
                     "{origin} is given without the client whose secret it is"
                 ))
@@ -192,13 +201,19 @@ impl Clients {
 
     /// What the variable holds that an option names.
     fn variable(&mut self, named: &Layered, around: &Surroundings<'_>) -> Option<Secret> {
-        let name = named.given.text.trim();
+        let name = match named.given.variable_name() {
+            Ok(name) => name,
+            Err(error) => {
+                self.missing.get_or_insert(error);
+                return None;
+            }
+        };
         let value = around.env.get(name).filter(|value| !value.is_empty());
         if value.is_none() {
             let error = UsageError::new(format!(
                 "{} needs the environment variable `{}`, which is not set",
                 named.given.origin,
-                diag::clean_to(name, 60)
+                named.given.shown_variable()
             ));
             self.missing.get_or_insert(error.with_hint("set it in the environment, such as by the `env` of the AI client's configuration; the option takes its name and not its value"));
         }
@@ -252,7 +267,7 @@ impl Clients {
         };
         let algorithm = algorithm.as_ref().map(named_algorithm).transpose()?;
         let audience = audience.as_ref().map(named_audience).transpose()?;
-        let (file, typed) = (file.given, file.typed);
+        let (typed, file) = (file.is_typed(), file.given);
         self.key_file = Some(PathBuf::from(&file.text));
         let text = match file.read(&file.text, around) {
             Ok(text) => Zeroizing::new(text),
@@ -283,8 +298,8 @@ impl Clients {
 }
 
 /// The client that `--client-id` and `--static-oauth-client-info` name, and which of them did. What
-/// was given for this one process outranks the configuration file; two names at one place are a
-/// contradiction.
+/// was given for this one process outranks the configuration file, and there the server's entry the
+/// defaults; two names at one place are a contradiction.
 fn info(
     options: &WhichOptions,
     around: &Surroundings<'_>,
@@ -301,15 +316,15 @@ fn info(
     }
     let read = |whole: &Layered| {
         let mut info = client_info(&whole.given, around)?;
-        info.typed = whole.typed;
+        info.typed = whole.is_typed();
         Ok::<_, UsageError>((info, whole.given.origin.clone()))
     };
     let bare = |id: Layered| {
         let info = ClientInfo {
+            typed: id.is_typed(),
             client_id: id.given.text,
             client_secret: None,
             auth_method: None,
-            typed: id.typed,
         };
         (info, id.given.origin)
     };
@@ -320,11 +335,11 @@ fn info(
         (Some(whole), Some(id)) => (whole, id),
     };
     let found = read(&whole)?;
-    match (whole.typed, id.typed) {
+    match whole.distance.cmp(&id.distance) {
         _ if found.0.client_id == id.given.text => Ok(Some(found)),
-        (false, true) => Ok(Some(bare(id))),
-        (true, false) => Ok(Some(found)),
-        _ => Err(UsageError::new(format!(
+        Ordering::Greater => Ok(Some(bare(id))),
+        Ordering::Less => Ok(Some(found)),
+        Ordering::Equal => Err(UsageError::new(format!(
             "{} and {} name two different clients",
             id.given.origin, whole.given.origin
         ))

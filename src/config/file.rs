@@ -226,6 +226,11 @@ impl File {
         Ok(lookup)
     }
 
+    /// The names of all entries.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.servers().iter().map(|(name, _)| name.as_str())
+    }
+
     fn servers(&self) -> &[(String, Node)] {
         let content = self.content.as_ref();
         content.map_or(&[], |content| &content.servers)
@@ -242,12 +247,33 @@ impl Entry<'_> {
         self.members.iter().any(|(name, _)| name == "url")
     }
 
-    /// The address of the server.
+    /// The address of the server, checked.
     pub fn server(
         &self,
         env: &BTreeMap<String, String>,
         allow_http: bool,
     ) -> Result<ServerUrl, UsageError> {
+        let (text, url) = self.url(env)?;
+        let origin = format!("`url` of {}", self.place);
+        which::server(&url, allow_http).map_err(|error| {
+            // What a variable holds may be a secret.
+            let message = match text.contains("${") {
+                true => format!("{origin} is not the address of a server"),
+                false => format!("{origin}: {error}"),
+            };
+            let whole = "write it whole, such as `https://mcp.example.com/mcp`";
+            let fits = |hint: &&str| !text.contains("${") && !hint.contains("commands");
+            UsageError::new(message).with_hint(error.hint().filter(fits).unwrap_or(whole))
+        })
+    }
+
+    /// The address of the server as it was written, with its variables replaced.
+    pub fn address(&self, env: &BTreeMap<String, String>) -> Result<String, UsageError> {
+        Ok(self.url(env)?.1)
+    }
+
+    /// The member `url` as it stands, and with its variables replaced.
+    fn url(&self, env: &BTreeMap<String, String>) -> Result<(&str, String), UsageError> {
         let mut urls = self.members.iter().filter(|(name, _)| name == "url");
         let (_, node) = urls.next().ok_or_else(|| self.no_url())?;
         let origin = format!("`url` of {}", self.place);
@@ -258,16 +284,7 @@ impl Entry<'_> {
             )));
         };
         let url = expand(text, &origin, env, str::to_owned)?;
-        which::server(url.trim(), allow_http).map_err(|error| {
-            // What a variable holds may be a secret.
-            let message = match text.contains("${") {
-                true => format!("{origin} is not the address of a server"),
-                false => format!("{origin}: {error}"),
-            };
-            let whole = "write it whole, such as `https://mcp.example.com/mcp`";
-            let fits = |hint: &&str| !text.contains("${") && !hint.contains("commands");
-            UsageError::new(message).with_hint(error.hint().filter(fits).unwrap_or(whole))
-        })
+        Ok((text, url.trim().to_owned()))
     }
 
     fn no_url(&self) -> UsageError {

@@ -74,6 +74,16 @@ impl<'a> Lookup<'a> {
         layers.find_map(|layer| layer.get(long).map(Vec::as_slice))
     }
 
+    /// How near to this process the file says it: 1 for the server's entry, then the defaults. What is
+    /// said for the process itself would be 0.
+    pub fn filed_at(&self, long: &str) -> Option<usize> {
+        let at = self
+            .layers
+            .iter()
+            .position(|layer| layer.contains_key(long));
+        at.map(|at| at + 1)
+    }
+
     /// What the configuration file says where no option and no variable can.
     pub fn only_filed(&self, long: &str) -> Option<Given> {
         let given = self.filed(long)?.first().cloned();
@@ -130,13 +140,13 @@ impl<'a> Lookup<'a> {
             let given = given.filter(|given| !given.text.is_empty());
             return Ok(given.map(|given| Secret::new(given.text)));
         };
-        let variable = named.text.trim();
+        let variable = named.variable_name()?;
         match self.env.get(variable).filter(|text| !text.is_empty()) {
             Some(secret) => Ok(Some(Secret::new(secret))),
             None => Err(UsageError::new(format!(
                 "{} names the environment variable `{}`, which is not set",
                 named.origin,
-                diag::clean_to(variable, 60)
+                named.shown_variable()
             ))),
         }
     }
@@ -230,6 +240,31 @@ impl Given {
             "{} is `{shown}`; it must be {allowed}",
             self.origin
         ))
+    }
+
+    /// The name of an environment variable. What cannot be one may be the secret itself, which is not
+    /// repeated.
+    pub fn variable_name(&self) -> Result<&str, UsageError> {
+        let name = self.text.trim();
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        match !name.is_empty() && name.len() <= 60 && name.chars().all(plain) {
+            true => Ok(name),
+            false => Err(
+                UsageError::new(format!("{} is not the name of a variable", self.origin))
+                    .with_hint("put the secret into an environment variable, and give its name"),
+            ),
+        }
+    }
+
+    /// The name of a variable as messages show it: one that rather looks like the secret itself stays
+    /// out.
+    pub fn shown_variable(&self) -> &str {
+        let name = self.text.trim();
+        let has = |kind: fn(&char) -> bool| name.chars().any(|c| kind(&c));
+        match has(char::is_ascii_digit) && has(char::is_ascii_lowercase) {
+            true => "…",
+            false => name,
+        }
     }
 
     /// Seconds, fractions included.

@@ -214,7 +214,7 @@ fn client_credentials(client: Option<&ConfiguredClient>) -> Result<UnattendedGra
             AuthMode::ClientCredentials,
             diag::clean_to(&client.client_id, 100)
         ))
-        .with_hint("the authorization server has to know who asks, and there is nobody else to say so"));
+        .with_hint("put its secret into the variable `MCP_DRAWBRIDGE_CLIENT_SECRET`, or name the file of its key with `--client-assertion-key`"));
     }
     Ok(UnattendedGrant {
         way: Unattended::ClientCredentials,
@@ -230,7 +230,7 @@ fn own_client(
         UsageError::new(format!(
             "the mode `{mode}` needs a client that you obtained from the server's authorization server"
         ))
-        .with_hint("name it with `--static-oauth-client-info`")
+        .with_hint("name it with `--client-id`")
     })
 }
 

@@ -1,9 +1,14 @@
 //! What `logout` is asked to do.
 
-use super::file::{File, Need};
+use std::path::PathBuf;
+
+use url::Url;
+
+use super::file::{Entry, File, Need};
+use super::given::Lookup;
 use super::which::{Which, cached_name, is_address, server};
-use super::{Base, ClientDocument, ConfiguredClient, Surroundings, network};
-use crate::cli::{LogoutArgs, UsageError};
+use super::{Base, ClientDocument, ConfiguredClient, Surroundings, automation, network, oauth};
+use crate::cli::{LogoutArgs, ServerArgs, UsageError, WhichOptions};
 use crate::ids::{ServerKey, ServerUrl};
 use crate::net::client::HttpSettings;
 
@@ -16,12 +21,12 @@ pub struct Logout {
     pub http: HttpSettings,
     /// Which sign-ins end.
     pub target: LogoutTarget,
-    /// Whether plain http to other machines is allowed.
-    pub allow_http: bool,
-    /// The client whose tokens are revoked, with what proves it: no secret of the user's is cached.
-    pub client: Option<ConfiguredClient>,
-    /// The same, for a client that a document describes.
-    pub document: Option<ClientDocument>,
+    /// What it takes to end one that no entry of the configuration file leads to.
+    pub means: Means,
+    /// The same for those that entries lead to, over which arguments win as well.
+    pub entries: Vec<(ServerKey, Means)>,
+    /// How messages call a token of the user's own that takes the place of signing in.
+    pub own_token: Option<String>,
 }
 
 /// Which sign-ins `logout` ends.
@@ -33,18 +38,35 @@ pub enum LogoutTarget {
     One(ServerKey, Option<ServerUrl>),
 }
 
+/// What it takes to end a sign-in besides what is cached of it: no secret of the user's is, and no
+/// address is the user's own there.
+#[derive(Clone, Debug, Default)]
+pub struct Means {
+    /// The client whose tokens are revoked, with what proves it.
+    pub client: Option<ConfiguredClient>,
+    /// The same, for a client that a document describes.
+    pub document: Option<ClientDocument>,
+    /// Where tokens are revoked, in place of what metadata said.
+    pub revocation_endpoint: Option<Url>,
+    /// The addresses that the user named.
+    pub own: Vec<Url>,
+    /// The files with private keys, which nobody else should be able to read.
+    pub key_files: Vec<PathBuf>,
+}
+
 impl Logout {
     pub(super) fn new(args: &LogoutArgs, around: &Surroundings<'_>) -> Result<Self, UsageError> {
-        let file = File::find(&args.common.config, around)?;
-        let entry = match &args.target {
+        let (server, target) = (&args.server, args.server.url.as_deref());
+        let file = File::find(&server.common.config, around)?;
+        let entry = match target {
             Some(text) => file.remote_entry(text)?,
             None => None,
         };
         let lookup = file.lookup(entry.as_ref(), Need::Find, around.env)?;
-        let which = Which::new(&args.which, around, &lookup)?;
-        let mut base = Base::new(&args.common, around, &lookup)?;
-        let http = network::http_settings(&args.common, around, &lookup, &mut base.warnings)?;
-        let target = match (&args.target, args.all) {
+        let which = Which::new(&server.which, around, &lookup)?;
+        let mut base = Base::new(&server.common, around, &lookup)?;
+        let http = network::http_settings(&server.common, around, &lookup, &mut base.warnings)?;
+        let target = match (target, args.all) {
             (Some(_), true) => {
                 return Err(UsageError::new(
                     "`--all` and a single sign-in exclude each other",
@@ -56,25 +78,87 @@ impl Logout {
                     "give its address or name, or `--all`; `mcp-drawbridge status` lists them",
                 ));
             }
-            (Some(text), false) => match (&entry, is_address(text)) {
-                (Some(entry), _) => {
-                    let server = entry.server(around.env, which.allow_http)?;
-                    LogoutTarget::One(which.key(&server)?, Some(server))
-                }
-                (None, true) => {
-                    let server = server(text, which.allow_http)?;
-                    LogoutTarget::One(which.key(&server)?, Some(server))
-                }
-                (None, false) => LogoutTarget::One(cached_name(text)?, None),
-            },
+            (Some(text), false) => self::target(text, &which, entry.as_ref(), around)?,
         };
         Ok(Self {
             base,
             http,
+            own_token: automation::own_token(server, &lookup),
+            means: Means::new(server, &lookup, which)?,
+            entries: entries(&file, server, around),
             target,
-            allow_http: which.allow_http,
-            client: which.clients.client,
-            document: which.clients.document,
         })
     }
+
+    /// What it takes to end this sign-in.
+    pub fn means(&self, key: &ServerKey) -> &Means {
+        let mut entries = self.entries.iter();
+        let entry = entries.find(|(of, _)| of == key);
+        entry.map_or(&self.means, |(_, means)| means)
+    }
+}
+
+impl Means {
+    fn new(args: &ServerArgs, lookup: &Lookup<'_>, which: Which) -> Result<Self, UsageError> {
+        let issuer = match lookup.text("issuer", &args.rules.issuer) {
+            Some(given) => Url::parse(oauth::issuer(&given)?.as_str()).ok(),
+            None => None,
+        };
+        let endpoints = which.endpoints.into_iter().flat_map(|given| {
+            let authorization = given.authorization_endpoint.into_iter();
+            authorization.chain([given.token_endpoint])
+        });
+        let revocation_endpoint = which.revocation_endpoint;
+        let files = [
+            network::key_file(&args.common, lookup),
+            which.clients.key_file,
+        ];
+        Ok(Self {
+            own: issuer
+                .into_iter()
+                .chain(endpoints)
+                .chain(revocation_endpoint.clone())
+                .collect(),
+            client: which.clients.client,
+            document: which.clients.document,
+            revocation_endpoint,
+            key_files: files.into_iter().flatten().collect(),
+        })
+    }
+}
+
+fn target(
+    text: &str,
+    which: &Which,
+    entry: Option<&Entry<'_>>,
+    around: &Surroundings<'_>,
+) -> Result<LogoutTarget, UsageError> {
+    let server = match entry {
+        Some(entry) => entry.server(around.env, which.allow_http)?,
+        None if is_address(text) => server(text, which.allow_http)?,
+        None => return Ok(LogoutTarget::One(cached_name(text)?, None)),
+    };
+    Ok(LogoutTarget::One(which.key(&server)?, Some(server)))
+}
+
+/// What it takes to end the sign-ins that the entries of the configuration file lead to, however they
+/// are named. An entry that cannot be used is no reason not to sign out.
+fn entries(file: &File, args: &ServerArgs, around: &Surroundings<'_>) -> Vec<(ServerKey, Means)> {
+    let entry = |name: &str| -> Result<Option<(ServerKey, Means)>, UsageError> {
+        let Some(entry) = file.remote_entry(name)? else {
+            return Ok(None);
+        };
+        let lookup = file.lookup(Some(&entry), Need::Find, around.env)?;
+        let which = |options| Which::new(options, around, &lookup);
+        // Nothing is sent to the server itself, so plain http does no harm here.
+        let server = entry.server(around.env, true)?;
+        let none = WhichOptions::default();
+        let key = which(&none)?.key(&server)?;
+        let means = Means::new(args, &lookup, which(&args.which)?)?;
+        Ok(Some((key, means)))
+    };
+    let names = file.names();
+    names
+        .filter_map(|name| entry(name).ok().flatten())
+        .collect()
 }

@@ -70,6 +70,7 @@ pub(super) fn own_addresses(config: &Config) -> Vec<Url> {
             .into_iter()
             .chain([given.token_endpoint.clone()])
     });
+    let revocation = config.revocation_endpoint.clone();
     let grant = config.unattended.as_ref().map(|grant| &grant.way);
     let provider = match grant {
         Some(Unattended::Enterprise(provider)) => Some(match &provider.endpoint {
@@ -78,7 +79,11 @@ pub(super) fn own_addresses(config: &Config) -> Vec<Url> {
         }),
         _ => None,
     };
-    issuer.chain(given).chain(provider).collect()
+    issuer
+        .chain(given)
+        .chain(revocation)
+        .chain(provider)
+        .collect()
 }
 
 /// How long the server may be silent.

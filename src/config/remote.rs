@@ -51,13 +51,17 @@ impl Config {
             Some(entry) => entry.server(around.env, which.allow_http)?,
             None => server(url, which.allow_http)?,
         };
+        let written = match &entry {
+            Some(entry) => entry.address(around.env)?,
+            None => url.clone(),
+        };
         let mut config = Self::of(
             args,
             around,
             (&file, entry.as_ref()),
             &lookup,
             which,
-            server,
+            (&server, &written),
         )?;
         config.http.policy.own = network::own_addresses(&config);
         config.base.origins = lookup.origins();
@@ -74,7 +78,7 @@ impl Config {
         (file, entry): (&File, Option<&Entry<'_>>),
         lookup: &Lookup<'_>,
         mut which: Which,
-        server: ServerUrl,
+        (server, written): (&ServerUrl, &str),
     ) -> Result<Self, UsageError> {
         let mut base = Base::new(&args.common, around, lookup)?;
         let tokens = Tokens {
@@ -99,7 +103,8 @@ impl Config {
             true => Known::default(),
             false => Known::BUILT_IN,
         };
-        let callback = callback(args, lookup, known.server(&server))?;
+        let row = known.server(server);
+        let callback = callback(args, lookup, row, written, (&which, &resource))?;
         let pkce = pkce(args, lookup, auth, &mut base.warnings)?;
         endpoints::check(
             which.endpoints.as_ref(),
@@ -119,10 +124,10 @@ impl Config {
             timeouts: network::timeouts(args, lookup)?,
             cookies: !lookup.switch("disable-cookies", args.traffic.disable_cookies)?,
             key_file: network::key_file(&args.common, lookup),
-            key: which.key(&server)?,
+            key: which.key(server)?,
             again: Again::new(
                 args,
-                &server,
+                server,
                 (file, entry),
                 &callback,
                 around,
@@ -156,6 +161,7 @@ impl Config {
             scopes: which.scopes,
             authorize_params: which.authorize_params,
             endpoints: which.endpoints,
+            revocation_endpoint: which.revocation_endpoint,
             audience: which.audience,
             token_params: which.token_params,
             pkce,
@@ -169,7 +175,7 @@ impl Config {
             browser: !lookup.switch("no-browser", args.callback.no_browser)?,
             keep_alive: keep_alive(args, lookup)?,
             base,
-            server,
+            server: server.clone(),
             auth,
             headers: tokens.headers,
         })
@@ -207,9 +213,8 @@ fn mode(
         ))
         .with_hint("give it with `--client-id`"));
     }
-    if auth == AuthMode::Device {
-        warnings.extend(without_effect(args, lookup));
-    }
+    let origin = claims.first().map_or("", |claim| &claim.origin);
+    warnings.extend(without_effect(args, lookup, auth, origin));
     Ok(auth)
 }
 

@@ -162,6 +162,10 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
         ("scope", "read write", |c| {
             c.scopes.as_deref() == Some(&["read".to_owned(), "write".to_owned()])
         }),
+        ("revocation-endpoint", "https://as.example/revoke", |c| {
+            let given = c.revocation_endpoint.as_ref().map(Url::as_str);
+            given == Some("https://as.example/revoke")
+        }),
         ("static-oauth-client-info", r#"{"client_id":"c"}"#, |c| {
             c.client
                 .as_ref()

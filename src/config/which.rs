@@ -22,6 +22,7 @@ pub(super) struct Which {
     pub resource: Resource,
     pub authorize_params: Vec<(String, String)>,
     pub endpoints: Option<ConfiguredEndpoints>,
+    pub revocation_endpoint: Option<Url>,
     pub audience: Option<String>,
     pub token_params: Vec<(String, String)>,
     pub grants: Grants,
@@ -64,6 +65,10 @@ impl Which {
                 &lookup.list("authorize-param", &options.authorize_param),
             )?,
             endpoints: endpoints::endpoints(&options.provider, lookup)?,
+            revocation_endpoint: lookup
+                .text("revocation-endpoint", &options.provider.revocation_endpoint)
+                .map(|given| endpoints::endpoint(&given))
+                .transpose()?,
             audience: lookup
                 .text("audience", &options.provider.audience)
                 .map(|given| given.text)

@@ -1,5 +1,7 @@
 //! Performs the actions of one flow and says what came of them.
 
+mod asking;
+mod cache;
 mod device;
 mod show;
 
@@ -7,10 +9,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, HeaderValue, header};
+use asking::told;
+use http::HeaderMap;
 use rand::RngCore;
 use rand::rngs::OsRng;
-use serde_json::Value;
 use show::Said;
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, watch};
 use tokio::task::JoinSet;
@@ -25,26 +27,20 @@ use crate::assertion_source::AssertionSource;
 use crate::browser::{BrowserError, Place};
 use crate::config::Again;
 use crate::diag::Diag;
-use crate::ids::{ServerKey, same_origin};
-use crate::mcp::revision::INITIALIZE_REVISIONS;
+use crate::ids::ServerKey;
 use crate::net::callback::{Page, Visit};
 use crate::net::connections::Connections;
-use crate::net::http::{self as net_http, Document, FetchError};
 use crate::net::token_endpoint;
 use crate::oauth::authorize::Randomness;
-use crate::oauth::discovery::{FetchFault, Fetched, Reply};
 use crate::oauth::dpop::ProofKey;
-use crate::oauth::flow::{Action, Amendment, Event, Flow, FlowError, Goal, Settings};
+use crate::oauth::flow::{Action, Event, Flow, FlowError, Goal, Settings};
 use crate::oauth::invitation::{Open, Standing};
 use crate::oauth::scope::History;
 use crate::oauth::sign_in::SignIn;
 use crate::oauth::token::Grant;
-use crate::oauth::token_endpoint::{Cause, GrantRequest, TokenRequest};
+use crate::oauth::token_endpoint::Cause;
 use crate::secret::Secret;
-use crate::store::{Cached, Lock, LockError, SignInLock, Store, StoreError};
-
-/// How long another process may hold the tokens. A refresh takes far less.
-const LOCK_LIMIT: Duration = Duration::from_secs(60);
+use crate::store::{Cached, Lock, LockError, SignInLock, Store};
 
 /// How often a process that waits for its turn looks at lock and cache.
 const TURN_POLL: Duration = Duration::from_millis(150);
@@ -104,24 +100,6 @@ impl Rim {
             Ok(Cached::Present(sign_in)) => sign_in.grant,
             _ => None,
         }
-    }
-
-    /// Fetches a metadata document after so many seconds.
-    pub async fn fetch(&self, url: Url, after: u64) -> Fetched {
-        fetched(self.document(url, after).await)
-    }
-
-    async fn document(&self, url: Url, after: u64) -> Result<Document, FetchError> {
-        pause(after).await;
-        let server = self.settings.server.url();
-        let mut headers = match same_origin(&url, server) {
-            true => self.headers.clone(),
-            false => HeaderMap::new(),
-        };
-        // MCP 2025-03-26, Authorization, Server Metadata Discovery.
-        let revision = HeaderValue::from_static(INITIALIZE_REVISIONS[0].name);
-        headers.insert("mcp-protocol-version", revision);
-        net_http::fetch(&self.http, url, headers).await
     }
 
     /// Who follows the flows.
@@ -282,117 +260,6 @@ impl Hands {
         }
     }
 
-    /// Whether the server may send us, or a browser, to these addresses.
-    async fn may_ask<const N: usize>(&self, addresses: [&Url; N]) -> Result<(), Event> {
-        for url in addresses {
-            let judged = net_http::may_ask(&self.rim.http, url).await;
-            judged.map_err(|error| Event::Forbidden(cause(error)))?;
-        }
-        Ok(())
-    }
-
-    fn read(&mut self) -> Result<SignIn, Cause> {
-        let rim = &self.rim;
-        let cached = rim.store.read(&rim.key);
-        self.tell_warnings();
-        let sign_in = match cached.map_err(cause)? {
-            Cached::Present(sign_in) => *sign_in,
-            Cached::Absent => SignIn::default(),
-            Cached::Unreadable { reason } => {
-                if !rim.told_unreadable.swap(true, Ordering::Relaxed) {
-                    let path = rim.store.token_file(&rim.key);
-                    rim.diag.warn(format_args!(
-                        "`{}` cannot be used: {reason}; signing in replaces it",
-                        path.display()
-                    ));
-                }
-                SignIn::default()
-            }
-            Cached::Newer { version } => {
-                let path = rim.store.token_file(&rim.key);
-                return Err(cause(StoreError::Newer { path, version }));
-            }
-        };
-        self.seen = sign_in.clone();
-        Ok(sign_in)
-    }
-
-    fn tell_warnings(&self) {
-        for warning in self.rim.store.take_warnings() {
-            self.rim.diag.warn(warning);
-        }
-    }
-
-    async fn lock(&mut self) -> Result<(), Cause> {
-        let rim = self.rim.clone();
-        let here = rim.refreshing.clone().lock_owned().await;
-        let waiting = || {
-            rim.diag
-                .note("waiting for another process that refreshes the token");
-        };
-        let lock = rim.store.lock(&rim.key, LOCK_LIMIT, waiting).await;
-        self.lock = Some((lock.map_err(cause)?, here));
-        Ok(())
-    }
-
-    /// Writes under the lock that is held. The disk may be slow, so this is done elsewhere.
-    async fn save(&mut self, mut sign_in: SignIn) -> Result<(), Cause> {
-        let Some((lock, here)) = self.lock.take() else {
-            return Err(cause(std::io::Error::other("the cache is not locked")));
-        };
-        sign_in.server = self.rim.settings.server.as_str().to_owned();
-        let store = self.rim.store.clone();
-        let writing = tokio::task::spawn_blocking(move || {
-            let outcome = store.write(&lock, &sign_in);
-            (lock, outcome)
-        });
-        let (lock, outcome) = writing.await.map_err(cause)?;
-        self.lock = Some((lock, here));
-        self.tell_warnings();
-        outcome.map_err(cause)
-    }
-
-    async fn amend(&mut self, amendment: &Amendment) -> Result<SignIn, Cause> {
-        if self.lock.is_none() {
-            self.lock().await?;
-        }
-        let mut sign_in = self.read()?;
-        amendment.apply(&mut sign_in);
-        self.save(sign_in.clone()).await?;
-        self.seen = sign_in.clone();
-        Ok(sign_in)
-    }
-
-    async fn request_token(&mut self, request: &TokenRequest, after: u64) -> Event {
-        pause(after).await;
-        if let (GrantRequest::AuthorizationCode { .. }, Some(turn)) = (&request.grant, &self.turn) {
-            // Whoever takes over now must not wait for a tab that has done its part. If it cannot be
-            // removed, the attempt lapses by itself.
-            let _ = self.rim.store.remove_attempt(turn);
-        }
-        // Until the answer is saved: a refresh token is spent, or a code.
-        self.busy = Some(Busy::new(&self.rim));
-        if let GrantRequest::TokenExchange(_) = request.grant {
-            let answer = token_endpoint::exchange_token(&self.rim.http, request).await;
-            self.busy = None;
-            return Event::Issued(answer);
-        }
-        let answer = token_endpoint::request(&self.rim.http, request, now()).await;
-        if answer.is_err() {
-            self.busy = None;
-        }
-        Event::TokenAnswer(answer)
-    }
-
-    async fn read_assertion(&self) -> Result<Secret, Cause> {
-        match &self.rim.assertion {
-            Some(source) => source.read().await,
-            None => Err(cause(std::io::Error::other(
-                "there is nothing to hand in for a token",
-            ))),
-        }
-    }
-
     async fn await_turn(&mut self, until: u64) -> Event {
         let rim = self.rim.clone();
         let waited = remaining(until);
@@ -432,17 +299,6 @@ impl Hands {
                 }
             }
         }
-    }
-
-    async fn probe(&self, url: Url) -> Event {
-        let accept = HeaderValue::from_static("text/html,application/xhtml+xml,*/*;q=0.8");
-        let headers = HeaderMap::from_iter([(header::ACCEPT, accept)]);
-        told(net_http::fetch(&self.rim.http, url, headers).await)
-    }
-
-    async fn register(&self, url: Url, body: &Value) -> Event {
-        let token = self.rim.settings.initial_access_token.as_ref();
-        told(net_http::post_json(&self.rim.http, url, token, body.to_string()).await)
     }
 
     fn bind(&mut self, port: Option<u16>, strict: bool) -> Result<(u16, Randomness), Cause> {
@@ -539,33 +395,4 @@ fn draw() -> Result<Randomness, Cause> {
 
 fn cause(error: impl std::error::Error + Send + Sync + 'static) -> Cause {
     Arc::new(error)
-}
-
-/// What came of a request to an address that a server named.
-/// What the flow is told of an exchange.
-fn told(outcome: Result<Document, FetchError>) -> Event {
-    match outcome {
-        Err(error @ FetchError::Forbidden(_)) => Event::Forbidden(cause(error)),
-        outcome => Event::Fetched(fetched(outcome)),
-    }
-}
-
-fn fetched(outcome: Result<Document, FetchError>) -> Fetched {
-    match outcome {
-        Ok(document) => Ok(Reply {
-            status: document.status,
-            retry_after: document.retry_after.map(|wait| wait.as_secs()),
-            body: document.body,
-            url: document.url,
-        }),
-        Err(
-            error @ (FetchError::TooLarge { .. }
-            | FetchError::Redirected { .. }
-            | FetchError::Forbidden(_)),
-        ) => Err(FetchFault::Unusable(cause(error))),
-        Err(error) => Err(match error.may_have_been_processed() {
-            true => FetchFault::NoAnswer(cause(error)),
-            false => FetchFault::NotSent(cause(error)),
-        }),
-    }
 }

@@ -28,6 +28,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 pub use page::Page;
+pub use ports::is_blocked;
 
 /// Largest request head, in bytes.
 const HEAD_LIMIT: usize = 16 * 1024;
@@ -61,7 +62,8 @@ impl CallbackError {
             Self::NotLoopback(_) => "use --host localhost, 127.0.0.1 or ::1".to_owned(),
             Self::Blocked(_) => "choose another callback port, such as 3334".to_owned(),
             Self::Taken(_) => {
-                "end the program that uses it, or choose another callback port".to_owned()
+                "end the program that uses it, or choose another callback port; a client of your own has to be registered with it"
+                    .to_owned()
             }
             Self::Listen(_) => {
                 "choose a callback port above 1023, or none, so that the system chooses".to_owned()

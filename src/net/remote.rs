@@ -3,6 +3,7 @@
 
 mod answer;
 mod events;
+mod sending;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,24 +11,23 @@ use std::time::Duration;
 pub use answer::{Answer, InvalidSessionId, MESSAGE_LIMIT, Target};
 use bytes::Bytes;
 pub use events::EventReader;
-use reqwest::cookie::{CookieStore, Jar};
-use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE,
-};
-use reqwest::{Method, Request};
+use reqwest::Method;
+use reqwest::cookie::Jar;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use sending::{Patience, Proven};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
 use crate::ids::ServerUrl;
-use crate::mcp::answer::{Delivery, REDIRECTS, body_kind};
+use crate::mcp::answer::Delivery;
 use crate::mcp::session::Session;
-use crate::net::client::{Client, Draft};
+use crate::net::client::Client;
 use crate::net::connections::Connections;
-use crate::net::dpop::{DPOP, Prover, Told};
+use crate::net::dpop::Prover;
 use crate::net::intake::Intake;
 use crate::net::trouble::Trouble;
 use crate::oauth::credential::{Credential, Scheme};
-use crate::oauth::dpop::{ProofKey, SCHEME, Tries};
+use crate::oauth::dpop::SCHEME;
 
 /// Most requests that the server works on at a time.
 const AT_ONCE: usize = 100;
@@ -67,15 +67,6 @@ impl Default for Timeouts {
     }
 }
 
-/// How long to wait for the head of an answer.
-#[derive(Clone, Copy)]
-enum Patience {
-    /// As the user says.
-    Configured,
-    /// This long: it is not about an answer that somebody waits for.
-    Fixed(Duration),
-}
-
 /// The remote server's endpoint.
 #[derive(Debug)]
 pub struct Remote {
@@ -100,24 +91,6 @@ pub struct Carried<'a> {
     pub session: Option<&'a Session>,
 }
 
-/// What has to be proved with each request.
-#[derive(Clone, Copy)]
-struct Proven<'a> {
-    credential: &'a Credential,
-    key: &'a ProofKey,
-}
-
-impl<'a> Proven<'a> {
-    /// What this credential needs proved; `None` for one that is enough by itself.
-    fn new(credential: Option<&'a Credential>) -> Option<Self> {
-        let credential = credential?;
-        match &credential.scheme {
-            Scheme::Bearer => None,
-            Scheme::Dpop(key) => Some(Self { credential, key }),
-        }
-    }
-}
-
 /// How a message goes that was sent once and is sent again.
 #[derive(Clone, Debug, Default)]
 pub struct Way {
@@ -132,41 +105,51 @@ pub struct Way {
 pub struct Broken {
     /// Whether the request may have been processed.
     pub delivery: Delivery,
-    /// What happened, without secrets.
+    /// What happened, without secrets, and what the user does next, where that follows.
     pub cause: String,
+    /// What the user does next, for those who tell it apart.
+    pub hint: Option<&'static str>,
 }
 
 impl From<Trouble> for Broken {
     fn from(trouble: Trouble) -> Self {
         Self {
             cause: trouble.sentence(),
+            hint: trouble.hint,
             delivery: trouble.delivery,
         }
     }
 }
 
 impl Broken {
+    pub(super) fn new(delivery: Delivery, cause: String) -> Self {
+        Self {
+            delivery,
+            cause,
+            hint: None,
+        }
+    }
+
+    /// What happened, without what the user does next.
+    pub fn bare_cause(&self) -> &str {
+        let hint = self.hint.unwrap_or_default();
+        let bare = self.cause.strip_suffix(hint);
+        bare.map_or(&self.cause, |bare| bare.trim_end_matches("; "))
+    }
+
     /// It took longer than we wait.
     pub fn timed_out(cause: String) -> Self {
-        Self {
-            delivery: Delivery::TimedOut,
-            cause,
-        }
+        Self::new(Delivery::TimedOut, cause)
     }
 
     /// Whether it was processed is not known.
     pub fn unknown(cause: impl Into<String>) -> Self {
-        Self {
-            delivery: Delivery::Unknown,
-            cause: cause.into(),
-        }
+        Self::new(Delivery::Unknown, cause.into())
     }
 
     fn too_large() -> Self {
-        Self {
-            delivery: Delivery::TooLarge,
-            cause: format!("more than {} MiB", MESSAGE_LIMIT / (1024 * 1024)),
-        }
+        let cause = format!("more than {} MiB", MESSAGE_LIMIT / (1024 * 1024));
+        Self::new(Delivery::TooLarge, cause)
     }
 }
 
@@ -378,181 +361,6 @@ impl Remote {
             false => self.http.client(),
         }
     }
-
-    /// Sends a message without body, on from where it is redirected to.
-    async fn send_on(
-        &self,
-        method: Method,
-        headers: HeaderMap,
-        carried: Carried<'_>,
-        patience: Patience,
-    ) -> Result<Answer, Broken> {
-        let proven = Proven::new(carried.credential);
-        let mut url = self.address();
-        for _ in 0..REDIRECTS {
-            let (method, headers) = (method.clone(), headers.clone());
-            // 301, 302 and 303 keep a GET, and turn everything else into one.
-            let keeps = method == Method::GET;
-            let request = self.http.client().request(method, url);
-            let answer = self.send(request, headers, proven, patience).await?;
-            let next = match answer.status {
-                301..=303 if keeps => self.follow(&answer),
-                307 | 308 => self.follow(&answer),
-                _ => None,
-            };
-            match next {
-                Some(next) => url = next,
-                None => return Ok(answer),
-            }
-        }
-        let request = self.http.client().request(method, url);
-        self.send(request, headers, proven, patience).await
-    }
-
-    async fn send(
-        &self,
-        draft: Draft,
-        headers: HeaderMap,
-        proven: Option<Proven<'_>>,
-        patience: Patience,
-    ) -> Result<Answer, Broken> {
-        match proven {
-            // Many wait for answers at the same time, and few with proofs: their memory is their own.
-            Some(proven) => Box::pin(self.send_proven(draft, headers, proven, patience)).await,
-            None => self.send_once(draft, headers, patience).await,
-        }
-    }
-
-    /// Sends a message with a proof, again if it was refused for the proof alone (RFC 9449 §9):
-    /// nobody has looked at the message then, and the token may be good.
-    async fn send_proven(
-        &self,
-        draft: Draft,
-        headers: HeaderMap,
-        proven: Proven<'_>,
-        patience: Patience,
-    ) -> Result<Answer, Broken> {
-        let mut tries = Tries::default();
-        loop {
-            // Its body is one piece of memory, which clones share.
-            let Some(request) = draft.request.try_clone() else {
-                return Err(Broken::unknown("the message cannot be sent with a proof"));
-            };
-            let proof = self.prove(&request, proven, &tries)?;
-            let mut headers = headers.clone();
-            // In the place of any that the user configured.
-            headers.insert(DPOP, proof);
-            let http = draft.http.clone();
-            let sent = self.send_once(Draft { http, request }, headers, patience);
-            let mut answer = sent.await?;
-            let error = match answer.status {
-                401 => answer.challenge().dpop_error,
-                _ => None,
-            };
-            let told = Told::read(answer.response.headers());
-            let again = self
-                .prover
-                .hear(&answer.url, &told, error.as_deref(), &mut tries);
-            if !again {
-                return Ok(answer);
-            }
-            // Leaves the connection fit for the next.
-            answer.error_body().await;
-        }
-    }
-
-    fn prove(
-        &self,
-        request: &Request,
-        proven: Proven<'_>,
-        tries: &Tries,
-    ) -> Result<HeaderValue, Broken> {
-        let (method, url) = (request.method().as_str(), request.url());
-        let token = Some(&proven.credential.token);
-        let proof = self.prover.prove(proven.key, method, url, token, tries);
-        proof.map_err(|error| Broken {
-            delivery: Delivery::NotSent,
-            cause: format!("no proof for the request can be signed: {error}"),
-        })
-    }
-
-    async fn send_once(
-        &self,
-        draft: Draft,
-        mut headers: HeaderMap,
-        patience: Patience,
-    ) -> Result<Answer, Broken> {
-        let Draft { http, mut request } = draft;
-        let url = request.url().clone();
-        self.add_cookies(&mut headers, &url);
-        *request.headers_mut() = headers;
-        // A connection that the server has ended meanwhile is found out when its task runs, which
-        // this lets happen first: what is sent on it would be lost, and nobody could tell.
-        tokio::task::yield_now().await;
-        let send = http.execute(request);
-        let response = match patience {
-            Patience::Configured => {
-                let why = |seconds| {
-                    format!("no answer within {seconds} s (`--headers-timeout` allows more)")
-                };
-                within(self.timeouts.headers, send, why).await??
-            }
-            Patience::Fixed(limit) => {
-                let why = |seconds| format!("no answer within {seconds} s");
-                within(Some(limit), send, why).await??
-            }
-        };
-        self.http.reached(response.remote_addr());
-        if let Some(jar) = &self.cookies {
-            let mut set = response.headers().get_all(SET_COOKIE).iter();
-            jar.set_cookies(&mut set, &url);
-        }
-        let content_type = response
-            .headers()
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok());
-        Ok(Answer {
-            intake: self.intake.clone(),
-            status: response.status().as_u16(),
-            body_kind: body_kind(content_type),
-            url,
-            response,
-            timeouts: self.timeouts,
-        })
-    }
-
-    /// RFC 6265 §5.4: there is one `Cookie` header. What the user configured comes first.
-    fn add_cookies(&self, headers: &mut HeaderMap, url: &Url) {
-        let Some(kept) = self.cookies.as_ref().and_then(|jar| jar.cookies(url)) else {
-            return;
-        };
-        let mut all = match headers.get(COOKIE) {
-            None => kept,
-            Some(own) => {
-                let both = [own.as_bytes(), b"; ", kept.as_bytes()].concat();
-                match HeaderValue::from_bytes(&both) {
-                    Ok(both) => both,
-                    Err(_) => return,
-                }
-            }
-        };
-        all.set_sensitive(true);
-        headers.insert(COOKIE, all);
-    }
-}
-
-/// Waits no longer than a limit; says what was waited for otherwise.
-async fn within<T>(
-    limit: Option<Duration>,
-    what: impl Future<Output = T>,
-    why: impl FnOnce(f32) -> String,
-) -> Result<T, Broken> {
-    let Some(limit) = limit else {
-        return Ok(what.await);
-    };
-    tokio::time::timeout(limit, what)
-        .await
-        .map_err(|_| Broken::timed_out(why(limit.as_secs_f32())))
 }
 
 /// A header value that debug output hides.

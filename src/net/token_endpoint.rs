@@ -1,23 +1,20 @@
-//! Spends codes and refresh tokens at the token endpoint, and gives tokens back (RFC 6749 §4.1.3,
-//! §6; RFC 7009; RFC 8628 §3).
+//! Spends codes and refresh tokens at the token endpoint (RFC 6749 §4.1.3, §6; RFC 8628 §3), and asks
+//! the endpoints beside it, where clients prove themselves in the same way.
 //!
-//! The oauth2 crate builds the requests for codes and refresh tokens, and reads the answers. In between stands our own client,
-//! which bounds time and size, and [`answer`], which makes real servers' answers ones that the
-//! crate takes. No error holds anything of a body except OAuth's own `error` members: the body may
-//! be the tokens.
+//! The oauth2 crate builds the requests for codes and refresh tokens, and reads the answers. In
+//! between stands our own client, which bounds time and size, and [`answer`], which makes real
+//! servers' answers ones that the crate takes. No error holds anything of a body except OAuth's own
+//! `error` members: the body may be the tokens.
 
 mod answer;
+mod form;
 mod proving;
+mod revocation;
 mod trying;
 
-use std::error::Error;
-use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use http::HeaderValue;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use oauth2::basic::{
     BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
@@ -27,28 +24,24 @@ use oauth2::{
     HttpResponse, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError,
     StandardRevocableToken, StandardTokenResponse, TokenResponse, TokenUrl,
 };
-use rand::RngCore;
-use rand::rngs::OsRng;
-use url::{Url, form_urlencoded};
 use zeroize::Zeroize;
 
 use super::connections::Connections;
-use super::http::{Document, FORM, FetchError, LIMITS, Limits, post};
-use crate::ids::display_url;
+use super::http::{FORM, FetchError, LIMITS, Limits, post};
 use crate::jwt::KeyError;
 use crate::oauth::assertion::CLIENT_ASSERTION_TYPE;
-use crate::oauth::device::DeviceRequest;
-use crate::oauth::dpop::ProofKey;
 use crate::oauth::grant;
 use crate::oauth::grant::token_exchange::Issued;
-use crate::oauth::pushed::PushRequest;
-use crate::oauth::registration::{AuthMethod, Client};
+use crate::oauth::registration::AuthMethod;
 use crate::oauth::token::{
-    Effect, GrantRequest, Outage, OutageCause, Refusal, TokenError, TokenRequest, TokenSet,
+    Effect, GrantRequest, Outage, OutageCause, TokenError, TokenRequest, TokenSet,
 };
 use crate::secret::Secret;
 use answer::{Answer, Extra, Kind};
+use form::{assertion, proved};
+pub use form::{push, request_code};
 use proving::Proving;
+pub use revocation::{RevokeError, TokenTypeHint, revoke};
 use trying::Trying;
 
 /// Servers that ask others before they answer take their time, and a code is spent only once.
@@ -56,9 +49,6 @@ const TOKEN_LIMITS: Limits = Limits {
     time: Duration::from_secs(30),
     ..LIMITS
 };
-
-/// Longest wait that a revocation grants a busy server.
-const REVOKE_PATIENCE: Duration = Duration::from_secs(5);
 
 type Response = StandardTokenResponse<Extra, Kind>;
 
@@ -314,235 +304,12 @@ fn token_set(response: &Response, now: u64) -> TokenSet {
     }
 }
 
-/// RFC 7009 §2.1: what a token that is to be revoked is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TokenTypeHint {
-    /// `access_token`.
-    AccessToken,
-    /// `refresh_token`.
-    RefreshToken,
-}
-
-/// Why a token could not be revoked. It still works until it ends.
-#[derive(Debug)]
-pub enum RevokeError {
-    /// The server did not answer.
-    Network(FetchError),
-    /// The server refused.
-    Refused(Refusal),
-}
-
-impl fmt::Display for RevokeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Network(error) => write!(f, "the token could not be revoked: {error}"),
-            Self::Refused(refusal) => write!(f, "the server did not revoke the token: {refusal}"),
-        }
-    }
-}
-
-impl Error for RevokeError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Network(error) => Some(error),
-            Self::Refused(_) => None,
-        }
-    }
-}
-
-/// Ends a token's life at the server (RFC 7009). A token that the server does not know, or of a kind
-/// it does not revoke, counts as revoked. A busy server is asked once more.
-///
-/// Sent by hand: the oauth2 crate revokes at https addresses only, which a server on this machine
-/// need not have.
-pub async fn revoke(
-    http: &Connections,
-    endpoint: &Url,
-    client: &Client,
-    token: &Secret,
-    hint: TokenTypeHint,
-) -> Result<(), RevokeError> {
-    let mut trying = Trying::new(client, endpoint, None);
-    let mut waited = false;
-    loop {
-        let document = send_revocation(http, endpoint, client, trying.method, token, hint)
-            .await
-            .map_err(RevokeError::Network)?;
-        if (200..300).contains(&document.status) {
-            return Ok(());
-        }
-        let refusal = Refusal::read(document.status, &document.body);
-        let busy = refusal.status == 503 && document.retry_after.is_some();
-        if refusal.error.as_deref() == Some("unsupported_token_type") {
-            return Ok(());
-        } else if busy && !waited {
-            waited = true;
-            let wait = document.retry_after.unwrap_or_default();
-            tokio::time::sleep(wait.min(REVOKE_PATIENCE)).await;
-        } else if !trying.goes_on(refusal.error.as_deref()) {
-            return Err(RevokeError::Refused(refusal));
-        }
-    }
-}
-
-async fn send_revocation(
-    http: &Connections,
-    endpoint: &Url,
-    client: &Client,
-    method: AuthMethod,
-    token: &Secret,
-    hint: TokenTypeHint,
-) -> Result<Document, FetchError> {
-    let hint = match hint {
-        TokenTypeHint::AccessToken => "access_token",
-        TokenTypeHint::RefreshToken => "refresh_token",
-    };
-    let form = [("token", token.expose()), ("token_type_hint", hint)];
-    let (headers, body) = proved(client, method, form).map_err(|e| not_sent(endpoint, &e))?;
-    super::http::post_form(http, endpoint.clone(), headers, body).await
-}
-
-/// Asks the device authorization endpoint for a code, whatever comes of it (RFC 8628 §3.1). A secret
-/// that is refused in the header is tried in the body, as at the token endpoint.
-pub async fn request_code(
-    http: &Connections,
-    request: &DeviceRequest,
-) -> Result<Document, FetchError> {
-    let DeviceRequest {
-        endpoint, client, ..
-    } = request;
-    post_as(http, endpoint, client, &request.form(), None).await
-}
-
-/// Leaves an authorization request at the authorization server, whatever comes of it (RFC 9126 §2),
-/// and proves that we have the key that it names (RFC 9449 §10.1).
-pub async fn push(http: &Connections, request: &PushRequest) -> Result<Document, FetchError> {
-    let PushRequest {
-        endpoint, client, ..
-    } = request;
-    let form = request.form.iter();
-    let form: Vec<_> = form.map(|(name, value)| (&**name, value.clone())).collect();
-    post_as(http, endpoint, client, &form, request.proof_key.as_ref()).await
-}
-
-/// Posts a form to an endpoint that clients prove themselves to as they do to the token endpoint:
-/// RFC 8628 §3.1, RFC 9126 §2. `form` is without what proves it. What is refused for the proofs
-/// alone is sent again with others.
-async fn post_as(
-    http: &Connections,
-    endpoint: &Url,
-    client: &Client,
-    form: &[(&str, String)],
-    key: Option<&ProofKey>,
-) -> Result<Document, FetchError> {
-    let mut trying = Trying::new(client, endpoint, key);
-    loop {
-        let (mut headers, body) =
-            proved_with_id(client, trying.method, form).map_err(|e| not_sent(endpoint, &e))?;
-        let proof = trying.proving.prove(http, &mut headers);
-        proof.map_err(|error| not_sent(endpoint, &error))?;
-        let document = super::http::post_form(http, endpoint.clone(), headers, body).await?;
-        let refusal = Refusal::read(document.status, &document.body);
-        let error = refusal.error.as_deref();
-        trying.proving.hear(http, &document.told, error);
-        if !trying.goes_on(error) {
-            return Ok(document);
-        }
-    }
-}
-
-/// The same as [`proved`], with `client_id` in the form as well where a header says who asks: a form
-/// may have named the client itself, as an authorization request does.
-fn proved_with_id(
-    client: &Client,
-    method: AuthMethod,
-    form: &[(&str, String)],
-) -> Result<(HeaderMap, String), KeyError> {
-    let in_header = method == AuthMethod::ClientSecretBasic;
-    let named = form.iter().any(|(name, _)| *name == "client_id");
-    let id = ("client_id", client.client_id.clone());
-    let form = form.iter().cloned();
-    let form = form.chain((in_header && !named).then_some(id));
-    proved(
-        client,
-        method,
-        form.filter(|(name, _)| in_header || *name != "client_id"),
-    )
-}
-
-/// Headers and body of a form that says who asks, and proves it in one of the two, never in both
-/// (RFC 6749 §2.3).
-fn proved<'a>(
-    client: &Client,
-    method: AuthMethod,
-    parameters: impl IntoIterator<Item = (&'a str, impl AsRef<str>)>,
-) -> Result<(HeaderMap, String), KeyError> {
-    let mut headers = HeaderMap::new();
-    let mut form = form_urlencoded::Serializer::new(String::new());
-    form.extend_pairs(parameters);
-    match (method, &client.client_secret) {
-        (AuthMethod::ClientSecretBasic, Some(secret)) => {
-            headers.insert(AUTHORIZATION, basic(&client.client_id, secret));
-        }
-        (AuthMethod::ClientSecretPost, Some(secret)) => {
-            form.append_pair("client_id", &client.client_id)
-                .append_pair("client_secret", secret.expose());
-        }
-        _ if client.is_nobody() => {}
-        _ => {
-            form.append_pair("client_id", &client.client_id);
-            if let Some(signed) = assertion(client, method)? {
-                form.append_pair("client_assertion_type", CLIENT_ASSERTION_TYPE)
-                    .append_pair("client_assertion", signed.expose());
-            }
-        }
-    }
-    Ok((headers, form.finish()))
-}
-
-/// A new assertion, if that is how the client proves itself. None is ever sent twice: servers
-/// remember the identifiers of those that they have seen (RFC 7523 §3).
-fn assertion(client: &Client, method: AuthMethod) -> Result<Option<Secret>, KeyError> {
-    let assertion = match (method, &client.assertion) {
-        (AuthMethod::PrivateKeyJwt, Some(assertion)) => assertion,
-        _ => return Ok(None),
-    };
-    let mut random = [0; 16];
-    OsRng
-        .try_fill_bytes(&mut random)
-        .map_err(|_| KeyError::Signing)?;
-    let jti = BASE64_URL_SAFE_NO_PAD.encode(random);
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let now = now.map_or(0, |since| since.as_secs());
-    let claims = assertion.claims(&client.client_id, now, &jti);
-    assertion.key.sign(assertion.header(), &claims).map(Some)
-}
-
 fn unsigned(error: KeyError) -> TokenError {
     TokenError::Unavailable(Outage {
         effect: Effect::None,
         retry_after: None,
         cause: OutageCause::Network(Arc::new(error)),
     })
-}
-
-fn not_sent(endpoint: &Url, error: &KeyError) -> FetchError {
-    FetchError::NotSent {
-        to: display_url(endpoint),
-        cause: error.to_string(),
-    }
-}
-
-/// RFC 6749 §2.3.1: both parts are form-encoded before they are joined.
-fn basic(client_id: &str, secret: &Secret) -> HeaderValue {
-    let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    let pair = format!("{}:{}", encode(client_id), encode(secret.expose()));
-    let encoded = base64::prelude::BASE64_STANDARD.encode(pair);
-    // Base64 is plain ASCII.
-    let mut value = HeaderValue::try_from(format!("Basic {encoded}"))
-        .unwrap_or_else(|_| HeaderValue::from_static("Basic"));
-    value.set_sensitive(true);
-    value
 }
 
 #[cfg(test)]

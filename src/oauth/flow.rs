@@ -122,183 +122,38 @@ mod client;
 mod device;
 mod error;
 mod event;
+mod finding;
 mod id_token;
+mod note;
+mod plan;
 mod pushed;
+mod registering;
 mod settings;
 mod sign_in;
+mod state;
 mod trace;
 mod unattended;
 
 use std::sync::Arc;
 
 pub use amend::Amendment;
-use answer::{Asked, await_callback};
-use binding::Keyless;
-use device::{Caller, Shown};
-pub use error::{FlowError, Note, RefreshReason};
+use answer::await_callback;
+pub use error::FlowError;
 pub use event::{Action, Event, Goal, Show};
-use pushed::Pushing;
+pub use note::{Note, RefreshReason};
+use plan::Bound;
 pub use settings::{
     ClientDocument, ConfiguredClient, ConfiguredEndpoints, IdentityProvider, ProviderEndpoint,
     Redirect, ResourceChoice, Seed, Settings, Unattended, Way,
 };
-use sign_in::{Bound, Choice, Plan, Task};
+use state::State;
 pub use trace::{Purpose, Question};
-use unattended::Errand;
 pub use unattended::UnattendedError;
 
-use super::discovery::resource::{ResourceMetadata, ResourceSearch};
-use super::discovery::server::ServerSearch;
-use super::invitation::Open;
-use super::registration::{Client, Registration};
 use super::scope::History;
-use super::sign_in::{Failures, SignIn};
+use super::sign_in::Failures;
 use super::token::Grant;
-use super::token_endpoint::{Cause, TokenRequest};
-
-/// Where a flow is. Each state owns what the next ones need.
-#[derive(Debug)]
-enum State {
-    ReadingCache,
-    Locking {
-        /// What to fall back on while it lasts.
-        grant: Option<Grant>,
-    },
-    Rereading,
-    Refreshing {
-        cached: SignIn,
-        grant: Grant,
-        request: Box<TokenRequest>,
-        again: bool,
-    },
-    SavingRefresh {
-        grant: Grant,
-    },
-    SavingWithoutIdToken {
-        cached: SignIn,
-    },
-    NotingOutage {
-        grant: Grant,
-        error: FlowError,
-    },
-    Forgetting {
-        cached: SignIn,
-    },
-    Unlocking {
-        cached: SignIn,
-    },
-    AwaitingTurn {
-        until: u64,
-    },
-    RereadingTurn {
-        pending: Option<Open>,
-    },
-    FindingResource {
-        task: Task,
-        search: ResourceSearch,
-    },
-    FindingServer {
-        task: Task,
-        resource: ResourceMetadata,
-        search: Box<ServerSearch>,
-    },
-    Binding {
-        plan: Plan,
-        choice: Choice,
-    },
-    Probing(Asked),
-    Registering {
-        plan: Plan,
-        registration: Box<Registration>,
-        bound: Option<Bound>,
-    },
-    SavingClient {
-        plan: Plan,
-        client: Client,
-        bound: Option<Bound>,
-    },
-    ForgettingClient {
-        plan: Plan,
-    },
-    Pushing(Pushing),
-    MakingKey(Box<Keyless>),
-    OpeningBrowser(Asked),
-    AwaitingCallback(Asked),
-    Exchanging {
-        asked: Asked,
-        request: Box<TokenRequest>,
-        again: bool,
-    },
-    RequestingCode {
-        caller: Caller,
-        again: bool,
-    },
-    ShowingCode(Shown),
-    Polling(Shown),
-    FindingProvider {
-        errand: Box<Errand>,
-        search: Box<ServerSearch>,
-    },
-    ReadingAssertion {
-        errand: Box<Errand>,
-    },
-    ExchangingAssertion {
-        errand: Box<Errand>,
-        request: Box<TokenRequest>,
-    },
-    Granting {
-        errand: Box<Errand>,
-        request: Box<TokenRequest>,
-    },
-    SavingGrant {
-        grant: Box<Grant>,
-    },
-    NotingFailure {
-        error: FlowError,
-    },
-    Ended,
-}
-
-impl State {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::ReadingCache => "reading the cache",
-            Self::Locking { .. } => "locking the cache",
-            Self::Rereading => "reading the locked cache",
-            Self::Refreshing { .. } => "refreshing",
-            Self::SavingRefresh { .. } | Self::SavingWithoutIdToken { .. } => {
-                "saving a refreshed token"
-            }
-            Self::NotingOutage { .. } => "noting a failed refresh",
-            Self::Forgetting { .. } => "forgetting a dead grant",
-            Self::Unlocking { .. } => "unlocking the cache",
-            Self::AwaitingTurn { .. } => "waiting for another sign-in",
-            Self::RereadingTurn { .. } => "reading the cache before signing in",
-            Self::FindingResource { .. } => "looking for resource metadata",
-            Self::FindingServer { .. } => "looking for authorization server metadata",
-            Self::Binding { .. } => "opening the callback listener",
-            Self::Probing(_) => "trying the authorization page",
-            Self::Registering { .. } => "registering",
-            Self::SavingClient { .. } => "saving a registration",
-            Self::ForgettingClient { .. } => "forgetting a dead registration",
-            Self::Pushing(_) => "leaving the authorization request",
-            Self::MakingKey(_) => "making a key",
-            Self::OpeningBrowser(_) => "opening the browser",
-            Self::AwaitingCallback(_) => "waiting for the browser",
-            Self::Exchanging { .. } => "exchanging the code",
-            Self::RequestingCode { .. } => "asking for a code",
-            Self::ShowingCode(_) => "showing a code",
-            Self::Polling(_) => "waiting for the code to be confirmed",
-            Self::FindingProvider { .. } => "looking for identity provider metadata",
-            Self::ReadingAssertion { .. } => "reading an assertion",
-            Self::ExchangingAssertion { .. } => "exchanging an assertion",
-            Self::Granting { .. } => "asking for a token",
-            Self::SavingGrant { .. } => "saving a sign-in",
-            Self::NotingFailure { .. } => "noting a failed sign-in",
-            Self::Ended => "nothing was awaited",
-        }
-    }
-}
+use super::token_endpoint::Cause;
 
 /// One way to a token for one server.
 #[derive(Debug)]
@@ -353,7 +208,7 @@ impl Flow {
         self.admit(&mut event);
         self.admit_id_token(&mut event, now);
         if self.settings.use_id_token {
-            event = id_token::presented(&state, event);
+            event = id_token::presented(&state, event, now);
         }
         self.check_bound(&state, &event);
         let (state, action) = match self.next(state, event, now) {

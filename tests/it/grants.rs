@@ -1,5 +1,8 @@
 //! Tokens without a person: nobody is asked, no browser is opened, nothing is registered.
 
+mod dpop;
+mod resource;
+
 use std::path::PathBuf;
 use std::process::{Command, Output};
 

@@ -10,6 +10,7 @@ use crate::support::oidc::{Counts, OidcProvider};
 mod alone;
 mod device;
 mod faults;
+mod id_token;
 mod together;
 mod variants;
 

@@ -158,7 +158,15 @@ impl Cache {
     }
 
     async fn logout(&self, target: LogoutTarget) -> Result<(), Error> {
-        let logout = Logout {
+        self.logout_with(target, |_| {}).await
+    }
+
+    async fn logout_with(
+        &self,
+        target: LogoutTarget,
+        change: impl FnOnce(&mut Logout),
+    ) -> Result<(), Error> {
+        let mut logout = Logout {
             base: Base {
                 dir: Some(self.store.folder().to_owned()),
                 level: Level::Normal,
@@ -168,10 +176,11 @@ impl Cache {
             },
             http: HttpSettings::default(),
             target,
-            allow_http: false,
-            client: None,
-            document: None,
+            means: Means::default(),
+            entries: Vec::new(),
+            own_token: None,
         };
+        change(&mut logout);
         let outcome = run(&logout, &self.diag).await;
         assert!(!self.said.text().contains("SECRET"), "{}", self.said.text());
         outcome
@@ -248,8 +257,94 @@ async fn a_server_without_revocation_is_named() {
     assert!(remote.asked().is_empty());
     assert_eq!(
         cache.said.lines()[0],
-        "`https://auth.example.com` offers no way to revoke tokens; they stay valid there until they end"
+        "`https://auth.example.com` offers no way to revoke tokens; they stay valid there until they end; if it has a place for that, name it with `--revocation-endpoint`"
     );
+}
+
+#[tokio::test]
+async fn a_revocation_endpoint_of_the_users_own_takes_the_place_of_none_and_of_another() {
+    for named in [None, Some("elsewhere")] {
+        let remote = Remote::start(200).await;
+        let at = |path| remote.base.join(path).expect("an address");
+        let mut sign_in = remote.sign_in(true);
+        for known in sign_in.clients.values_mut() {
+            known.client.management = None;
+            known.revocation_endpoint = named.map(at);
+        }
+        let cache = Cache::new().with("work", &sign_in).await;
+        let means = Means {
+            revocation_endpoint: Some(at("mine")),
+            ..Means::default()
+        };
+        let ended = cache.logout_with(one("work"), |logout| logout.means = means);
+        ended.await.expect("signed out");
+        let asked = remote.asked();
+        assert_eq!(asked.len(), 2, "{asked:?}");
+        assert!(
+            asked
+                .iter()
+                .all(|request| request.starts_with("POST /mine ")),
+            "{asked:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_mode_that_needs_nobody_is_told_to_go_on() {
+    for (mode, expected) in [
+        (AuthMode::OAuth, None),
+        (AuthMode::Device, None),
+        (
+            AuthMode::Seeded,
+            Some("began with a refresh token of your configuration"),
+        ),
+        (
+            AuthMode::ClientCredentials,
+            Some("the mode `client-credentials`: the next use gets another token"),
+        ),
+        (AuthMode::Workload, Some("the mode `workload`")),
+        (AuthMode::Enterprise, Some("the mode `enterprise`")),
+    ] {
+        let remote = Remote::start(200).await;
+        let mut sign_in = remote.sign_in(false);
+        sign_in.grant.as_mut().expect("a grant").mode = mode;
+        let cache = Cache::new().with("work", &sign_in).await;
+        cache.logout(one("work")).await.expect("signed out");
+        assert_eq!(remote.asked().len(), 2, "revoked and given up");
+        let said = cache.said.lines();
+        let after = said
+            .iter()
+            .skip_while(|line| !line.starts_with("signed out"))
+            .nth(1);
+        assert_eq!(after.is_some(), expected.is_some(), "{said:?}");
+        assert!(
+            after.is_none_or(|line| line.contains(expected.unwrap_or_default())),
+            "{said:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_token_of_the_users_own_leaves_nothing_to_sign_out_of_but_what_is_cached() {
+    let own = |logout: &mut Logout| logout.own_token = Some("`--bearer-env`".to_owned());
+    let cache = Cache::new();
+    cache
+        .logout_with(one("work"), own)
+        .await
+        .expect("nothing to do");
+    assert_eq!(
+        cache.said.lines(),
+        [
+            "there is nothing to sign out of: the server is used with the token of `--bearer-env`; take it out there, and revoke it where you got it"
+        ]
+    );
+    let remote = Remote::start(200).await;
+    let cache = cache.with("work", &remote.sign_in(true)).await;
+    cache
+        .logout_with(one("work"), own)
+        .await
+        .expect("signed out");
+    assert!(!cache.file("work").exists());
 }
 
 #[tokio::test]

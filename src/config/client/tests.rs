@@ -378,14 +378,19 @@ fn signing_out_takes_what_proves_the_client_and_can_do_without() {
     let world = || World::default().file("c.json", file.as_str());
     let filed = ["it", "--config", "c.json"];
     let proven = logout(world().var("MINE", "SECRET_1"), &filed);
-    let own = proven.client.expect("a client");
+    let own = proven.means.client.expect("a client");
     assert_eq!(own.client_secret, Some(Secret::new("SECRET_1")));
     assert_eq!(own.auth_method, Some(AuthMethod::ClientSecretPost));
     // A terminal that lacks the variable still finds the sign-in.
     let bare = logout(world(), &filed);
     assert_eq!(bare.target, proven.target);
-    assert_eq!(bare.client.expect("a client").client_secret, None);
+    assert_eq!(bare.means.client.expect("a client").client_secret, None);
     let typed = World::default().var("MCP_DRAWBRIDGE_CLIENT_SECRET", "SECRET_2");
     let typed = logout(typed, &[SERVER, "--client-id", "c"]);
-    assert!(typed.client.is_some_and(|own| own.client_secret.is_some()));
+    assert!(
+        typed
+            .means
+            .client
+            .is_some_and(|own| own.client_secret.is_some())
+    );
 }

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use serde_json::Value;
+
 use super::json::{Members, Node};
 use super::similar::similar;
 use super::{Need, Notes};
@@ -12,6 +14,9 @@ use crate::diag;
 
 /// Options whose `${VAR}` their own readers replace.
 const EXPANDED_LATER: [&str; 2] = ["header", "static-oauth-client-info"];
+
+/// Options that name the source of a token.
+const OF_TOKENS: [&str; 2] = ["bearer-env", "bearer-command"];
 
 /// Members that stand for no option.
 const OTHERS: [&str; 6] = ["url", "headers", "oauth", "type", "callback_port", "dir"];
@@ -58,6 +63,8 @@ enum Kind {
     Text,
     /// Several in one text, with this between them.
     Joined(&'static str),
+    /// A program and its arguments.
+    Command,
     List,
     /// Names and values, written on a command line with this between them.
     Pairs(&'static str),
@@ -190,6 +197,10 @@ impl<'a> Section<'a> {
         let encode = |section: &Self, origin: &str, text: &str| match (is_needed, later) {
             // A terminal may lack variables that an AI client has. Only their absence is a fault.
             (false, _) => Ok(text.to_owned()),
+            // Which source a token has is all that is asked then.
+            _ if section.need() == Need::Find && OF_TOKENS.contains(&&*shape.long) => {
+                Ok(text.to_owned())
+            }
             (_, true) if !text.starts_with('@') => Ok(text.to_owned()),
             _ => section.expanded(origin, text),
         };
@@ -223,17 +234,22 @@ impl<'a> Section<'a> {
                 Some(vec![given(value.to_string(), self.origin(name))])
             }
             (Kind::Switch, Node::Text(_))
-            | (Kind::Text | Kind::Joined(_), Node::Text(_) | Node::Number(_)) => {
+            | (Kind::Text | Kind::Joined(_) | Kind::Command, Node::Text(_) | Node::Number(_)) => {
                 let text = self.scalar(name, node, encode)?;
                 text.map(|text| vec![given(path(text), self.origin(name))])
             }
-            (Kind::Joined(between), Node::List(items)) => {
+            (Kind::Joined(_) | Kind::Command, Node::List(items)) => {
                 let mut texts = Vec::new();
                 for (index, item) in items.iter().enumerate() {
                     let place = format!("{name}[{index}]");
                     texts.extend(self.scalar(&place, item, encode)?);
                 }
-                Some(vec![given(texts.join(between), self.origin(name))])
+                let text = match &kind {
+                    Kind::Joined(between) => texts.join(between),
+                    // As the option takes it, too.
+                    _ => Value::from(texts).to_string(),
+                };
+                Some(vec![given(text, self.origin(name))])
             }
             (Kind::Json, Node::Text(text)) if text.starts_with('@') => {
                 let text = encode(self, &self.origin(name), text)?;
@@ -426,7 +442,7 @@ impl<'a> Section<'a> {
         let allowed = match kind {
             Kind::Switch => "`true` or `false`",
             Kind::Text => "a text or a number",
-            Kind::Joined(_) => "a text, or a list of texts",
+            Kind::Joined(_) | Kind::Command => "a text, or a list of texts",
             Kind::List => "a list of texts",
             Kind::Pairs(_) => "an object of texts, or a list of texts",
             Kind::Json => "an object, or a text with `@` and the name of a file",
@@ -445,6 +461,7 @@ fn kind(shape: &OptionShape) -> Kind {
         (Some(name), false) => match name.as_str() {
             "HOSTS" => Kind::Joined(","),
             "SCOPES" => Kind::Joined(" "),
+            "COMMAND" => Kind::Command,
             _ => Kind::Text,
         },
     }

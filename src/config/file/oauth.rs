@@ -30,7 +30,7 @@ enum Says {
 }
 
 /// What the object may hold, and what that means: a line for each member.
-const MEMBERS: [(&str, Says); 34] = [
+const MEMBERS: [(&str, Says); 35] = [
     ("client_id", Says::Client),
     ("client_secret", Says::Client),
     ("token_endpoint_auth_method", Says::Client),
@@ -52,6 +52,7 @@ const MEMBERS: [(&str, Says); 34] = [
     ("scopes", Says::Option("scope")),
     ("authorization_url", Says::Option("authorization-endpoint")),
     ("token_url", Says::Option("token-endpoint")),
+    ("revocation_url", Says::Option("revocation-endpoint")),
     ("issuer", Says::Option("issuer")),
     ("resource", Says::Option("resource")),
     ("audience", Says::Option("audience")),

@@ -41,7 +41,11 @@ fn a_variable_that_holds_no_token_is_named_and_never_quoted() {
             ("LINES", "the variable `LINES` holds no token"),
             ("eyJh.SECRET_1", "is not the name of a variable"),
             ("", "is not the name of a variable"),
-            (&long, "names a variable that is not set"),
+            (&long, "is not the name of a variable"),
+            (
+                "ghp16C7e42F292c6912E77SECRET_1",
+                "names the variable `…`, which is not set",
+            ),
         ] {
             let error = world.error(&[&CLIENT[..], &[option, name]].concat());
             let text = format!("{error} {:?}", error.hint());

@@ -168,3 +168,47 @@ fn addresses_that_the_user_names_are_theirs_and_not_judged() {
         assert_eq!(own(&args), [address]);
     }
 }
+
+#[test]
+fn the_port_for_a_client_of_the_users_own_is_the_same_at_every_start() {
+    let port = |args: &[&str]| config(args).callback.derived_port;
+    // Those that mcp-remote was seen to use.
+    assert_eq!(port(&[]), 41409);
+    assert_eq!(port(&["--client-id", "c", "--scope", "x"]), 41409);
+    assert_eq!(port(&["--resource", "https://tenant1.example.net/"]), 12234);
+    let headers = [
+        "--header",
+        "X-B: 2",
+        "--header",
+        "Authorization: Bearer ${TOK}",
+    ];
+    let world = World::default().var("TOK", "x");
+    assert_eq!(world.config(&headers).callback.derived_port, 44925);
+    let file = format!(r#"{{"mcpServers":{{"it":{{"url":"{SERVER}/"}}}}}}"#);
+    let Ok(Job::Bridge(filed)) = World::default().file(CONFIG_FILE, file).job(&["it"]) else {
+        panic!("not taken");
+    };
+    assert_eq!(filed.callback.derived_port, 3494);
+}
+
+#[test]
+fn where_no_browser_returns_its_way_back_is_worth_a_warning() {
+    let service = [
+        "--client-id",
+        "c",
+        "--client-credentials",
+        "--host",
+        "127.0.0.1",
+    ];
+    let warnings = World::default()
+        .var("MCP_DRAWBRIDGE_CLIENT_SECRET", "SECRET_1")
+        .config(&service)
+        .base
+        .warnings;
+    assert_eq!(
+        warnings,
+        [
+            "`--host` has no effect, since no browser returns to this machine with `--client-credentials`"
+        ]
+    );
+}

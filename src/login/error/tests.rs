@@ -342,6 +342,16 @@ fn tokens() -> Vec<Row> {
             "`--resource`",
         ),
         (
+            FlowError::RedirectUriRefused {
+                uri: evil(),
+                client_id: evil(),
+                refusal: refusal(),
+            },
+            Some("RFC 6749 §3.1.2.3"),
+            true,
+            "add this address to the client",
+        ),
+        (
             FlowError::Pushed(PushError(outage())),
             None,
             false,
@@ -487,6 +497,20 @@ fn unattended() -> Vec<Row> {
             false,
             "current one",
         ),
+        row(
+            UnattendedError::Assertion(Arc::new(AssertionError::Variable("THE_JWT".to_owned()))),
+            None,
+            true,
+            "`env`",
+        ),
+        row(
+            UnattendedError::NoIdToken {
+                origin: "the variable `SEED`".to_owned(),
+            },
+            Some("OpenID Connect Core §12.2"),
+            true,
+            "`--use-id-token`",
+        ),
         row(not_offered, Some("RFC 8414 §2"), true, "operator"),
         row(
             UnattendedError::Exchange(TokenError::GrantDead(refusal())),
@@ -561,6 +585,7 @@ fn number(error: &FlowError) -> usize {
         F::Unattended(_) => 25,
         F::ClientAuth(_) => 26,
         F::Pushed(_) => 27,
+        F::RedirectUriRefused { .. } => 28,
     }
 }
 
@@ -569,7 +594,7 @@ fn every_refusal_has_a_row() {
     let mut seen: Vec<usize> = all().iter().map(|(error, ..)| number(error)).collect();
     seen.sort_unstable();
     seen.dedup();
-    assert_eq!(seen, (0..=27).collect::<Vec<_>>());
+    assert_eq!(seen, (0..=28).collect::<Vec<_>>());
 }
 
 #[test]

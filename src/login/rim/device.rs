@@ -1,6 +1,7 @@
 //! Asks for codes and shows them (RFC 8628), and leaves what is open to others.
 
-use super::{Hands, pause, remaining, told};
+use super::asking::told;
+use super::{Hands, pause, remaining};
 use crate::net::token_endpoint;
 use crate::oauth::device::{DeviceAttempt, DeviceRequest};
 use crate::oauth::flow::{Event, Show};

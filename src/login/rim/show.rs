@@ -9,6 +9,7 @@ use super::super::door::Door;
 use super::super::guide::{Guide, Line};
 use super::Hands;
 use crate::browser;
+use crate::diag::clean;
 use crate::net::callback::Page;
 use crate::oauth::authorize::Attempt;
 use crate::oauth::flow::Event;
@@ -99,6 +100,13 @@ impl Hands {
                 .diag
                 .always(format_args!("open this address to sign in: {address}")),
         }
+        if self.is_own_client(&attempt.client_id) {
+            rim.diag.note(format_args!(
+                "the browser returns to `{}`, which has to be registered with the client `{}`",
+                attempt.redirect_uri,
+                clean(&attempt.client_id)
+            ));
+        }
         let guide = self.guide(attempt);
         let place = opened.as_ref().and_then(|_| (rim.machine.place)());
         let lines = match &opened {
@@ -121,6 +129,14 @@ impl Hands {
             // The tab is one of this machine's, if it can have any.
             None => resumed && browser.is_some() && browser::is_possible(),
         }
+    }
+
+    /// Whether the user obtained this client, or named the document that describes it.
+    fn is_own_client(&self, client_id: &str) -> bool {
+        let settings = &self.rim.settings;
+        let document = settings.document.as_ref().map(|own| own.url.as_str());
+        let client = settings.client.as_ref().map(|own| own.client_id.as_str());
+        [client, document].contains(&Some(client_id))
     }
 
     fn guide(&self, attempt: &Attempt) -> Guide<'_> {

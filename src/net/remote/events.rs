@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use reqwest::Response;
 
+use super::Broken;
 use super::answer::MESSAGE_LIMIT;
-use super::{Broken, within};
+use super::sending::within;
 use crate::mcp::jsonrpc;
 use crate::mcp::sse::{SseEvent, SseParser};
 use crate::net::intake::{Intake, Room};

@@ -1,7 +1,7 @@
 //! The part of the flow that follows the authorization request: what the browser and the token
 //! endpoint say to it.
 
-use super::sign_in::{Plan, known};
+use super::plan::Plan;
 use super::{Action, Amendment, Flow, FlowError, Goal, Move, Note, ResourceChoice, State, fail};
 use crate::ids::ResourceId;
 use crate::oauth::authorize::{Attempt, Callback, CallbackError};
@@ -53,6 +53,15 @@ impl Asked {
     /// it; those of a registered client were accepted.
     fn is_refused(&self, refusal: &Refusal) -> bool {
         refusal.names_unknown_client() || self.client.document && refusal.names_redirect_uri()
+    }
+
+    /// The redirect URI of a client of the user's own is theirs to mend.
+    pub(super) fn redirect_uri_refused(self, refusal: Refusal) -> FlowError {
+        FlowError::RedirectUriRefused {
+            uri: self.attempt.redirect_uri,
+            client_id: self.client.client_id,
+            refusal,
+        }
     }
 
     /// Shows the person where to sign in.
@@ -147,6 +156,9 @@ impl Flow {
                 Ok(plan) => self.approach(plan, now),
                 Err(_) => fail(FlowError::SignIn(CallbackError::Refused(refusal))),
             };
+        }
+        if refusal.names_redirect_uri() && !asked.client.registered {
+            return fail(asked.redirect_uri_refused(refusal));
         }
         fail(FlowError::SignIn(CallbackError::Refused(refusal)))
     }
@@ -258,7 +270,7 @@ impl Flow {
             tokens,
             now,
         ));
-        let amendment = Amendment::PutGrant(grant.clone(), known(plan, client));
+        let amendment = Amendment::PutGrant(grant.clone(), plan.known(client));
         (
             State::SavingGrant { grant },
             Action::Amend(Box::new(amendment)),

@@ -1,6 +1,6 @@
 //! The part of the flow that has tokens bound to a key (RFC 9449), or sees to it that they are not.
 
-use super::sign_in::{Bound, Plan};
+use super::plan::{Bound, Plan};
 use super::{Action, Event, Flow, FlowError, Goal, Move, Note, State, fail};
 use crate::oauth::dpop::{Binding, Decision, Mode, ProofKey, Wishes};
 use crate::oauth::invitation::Open;
@@ -48,6 +48,10 @@ impl Flow {
         plan: &mut Plan,
         client: &Client,
     ) -> Result<bool, FlowError> {
+        // Whoever sends the ID token sends no access token that could be bound. The server may judge.
+        if self.settings.use_id_token {
+            return Ok(true);
+        }
         let wishes = Wishes {
             mode: self.settings.dpop,
             challenge: self.challenge(),

@@ -1,8 +1,9 @@
 //! The part of the flow that decides who asks: a client that is there, or one to be registered.
 
-use super::sign_in::{Choice, Plan};
+use super::plan::{Choice, Plan};
 use super::{Flow, FlowError, Move, Note, State};
 use crate::oauth::registration::Client;
+use crate::oauth::sign_in::KnownClient;
 
 impl Plan {
     /// The client that was registered here before, if it stays one until then.
@@ -58,6 +59,36 @@ impl Flow {
     /// The client that needs no registration, if there is one.
     pub(super) fn unregistered(&self, plan: &Plan) -> Option<Result<Client, FlowError>> {
         self.configured(plan).or_else(|| self.documented(plan))
+    }
+
+    /// The client that the user configured, unless it belongs to another issuer; `None` if they
+    /// configured none.
+    pub(super) fn configured(&self, plan: &Plan) -> Option<Result<Client, FlowError>> {
+        let configured = self.settings.client.as_ref()?;
+        let (issuer, clients) = (&plan.server.issuer, &plan.task.cached.clients);
+        let is_it = |known: &KnownClient| {
+            !known.client.registered && known.client.client_id == configured.client_id
+        };
+        let elsewhere = clients
+            .iter()
+            .find(|(_, known)| is_it(known))
+            .map(|(at, _)| at);
+        Some(match elsewhere {
+            Some(bound_to) if !clients.get(issuer).is_some_and(is_it) => {
+                Err(FlowError::OtherIssuersClient {
+                    client_id: configured.client_id.clone(),
+                    bound_to: bound_to.clone(),
+                    wanted_at: issuer.clone(),
+                })
+            }
+            _ => configured.client(&plan.server.takes()),
+        })
+    }
+
+    pub(super) fn no_registration(&self, plan: &Plan) -> FlowError {
+        let issuer = plan.server.issuer.clone();
+        let console = self.settings.console(&issuer);
+        FlowError::NoRegistration { issuer, console }
     }
 
     /// The client that the user's metadata document describes, where the server takes such ones and

@@ -2,7 +2,7 @@
 //! in place of sending a browser here to a page that sends it back.
 
 use super::binding::{Keyless, Then};
-use super::sign_in::{Plan, known};
+use super::plan::Plan;
 use super::{Action, Amendment, Flow, FlowError, Goal, Move, Note, Show, State, fail};
 use crate::oauth::authorize::CallbackError;
 use crate::oauth::device::{DeviceAttempt, DeviceCode, DeviceError, DeviceRequest, judge};
@@ -342,7 +342,7 @@ impl Shown {
             mode: AuthMode::Device,
             ..Grant::new(issuer, resource, attempt.scopes, tokens, now)
         });
-        let known = known(&plan, &self.caller.client);
+        let known = plan.known(&self.caller.client);
         let amendment = Amendment::PutGrant(grant.clone(), known);
         (
             State::SavingGrant { grant },

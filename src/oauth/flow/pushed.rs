@@ -91,6 +91,11 @@ impl Flow {
             {
                 self.replace_client(asked.plan, &asked.client, &refusal.to_string())
             }
+            TokenError::Refused(refusal)
+                if refuses_redirect_uri(&refusal) && !asked.client.registered =>
+            {
+                fail(asked.redirect_uri_refused(refusal))
+            }
             TokenError::InvalidScope(refusal) => {
                 match self.narrower(&asked.plan, &asked.attempt.scopes) {
                     Some(scopes) => self.narrow(asked.plan, scopes, now),

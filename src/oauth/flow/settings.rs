@@ -52,6 +52,8 @@ pub struct Settings {
     pub dpop: dpop::Mode,
     /// Endpoints that take the place of all metadata.
     pub endpoints: Option<ConfiguredEndpoints>,
+    /// Where tokens are revoked, in place of what metadata say.
+    pub revocation_endpoint: Option<Url>,
     /// What tokens are asked for besides `resource`, where a provider wants it so.
     pub audience: Option<String>,
     /// Parameters to set in every request for tokens.
@@ -332,6 +334,9 @@ pub struct Redirect {
     pub host: String,
     /// The port to use strictly; `None` leaves the choice to the system.
     pub port: Option<u16>,
+    /// The port for a client of the user's own where none is given, strict as well: servers may
+    /// compare redirect URIs to the letter, and this one can be registered.
+    pub own_client_port: u16,
     /// The path; begins with `/`.
     pub path: String,
 }

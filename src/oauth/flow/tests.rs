@@ -30,13 +30,14 @@ use crate::oauth::discovery::tests::{reply, unreachable};
 use crate::oauth::discovery::{FetchFault, Fetched};
 use crate::oauth::dpop::{self, ProofKey};
 use crate::oauth::grant::token_exchange::{ID_JAG, Issued};
+use crate::oauth::invitation::Open;
 use crate::oauth::known::Known;
 use crate::oauth::pushed::PushRequest;
-use crate::oauth::registration::AuthMethod;
-use crate::oauth::sign_in::KnownClient;
+use crate::oauth::registration::{AuthMethod, Client};
+use crate::oauth::sign_in::{KnownClient, SignIn};
 use crate::oauth::token::TokenSet;
 use crate::oauth::token_endpoint::{
-    Effect, GrantRequest, Outage, OutageCause, Refusal, TokenError,
+    Cause, Effect, GrantRequest, Outage, OutageCause, Refusal, TokenError, TokenRequest,
 };
 use crate::secret::Secret;
 
@@ -597,6 +598,7 @@ fn settings() -> Settings {
         redirect: Redirect {
             host: "localhost".to_owned(),
             port: None,
+            own_client_port: 4712,
             path: "/oauth/callback".to_owned(),
         },
         auth_timeout: 300,
@@ -604,6 +606,7 @@ fn settings() -> Settings {
         dpop: dpop::Mode::Auto,
         issuer: None,
         endpoints: None,
+        revocation_endpoint: None,
         audience: None,
         token_params: Vec::new(),
         pkce: true,

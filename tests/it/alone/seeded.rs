@@ -228,6 +228,73 @@ fn where_nothing_can_be_written_it_works_in_memory_and_says_so() {
         .stderr
         .matches("kept in memory and end with this program");
     assert_eq!(said.count(), 1, "{}", ended.stderr);
+    let collides = "each process that is started so sends the refresh token in the variable `MCP_DRAWBRIDGE_REFRESH_TOKEN`";
+    assert_eq!(
+        ended.stderr.matches(collides).count(),
+        1,
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(machine.opened(), [""; 0]);
+}
+
+#[test]
+fn a_person_and_a_refresh_token_do_not_get_into_each_others_sign_in() {
+    let (scene, machine) = (Scene::new(), Machine::new());
+    let seed = scene.seed();
+    let by_person = || {
+        let mut bridge = Bridge::start_command(scene.command(&machine));
+        bridge.initialize(NEWEST, everything());
+        add(&mut bridge);
+        bridge.close();
+    };
+    by_person();
+    assert_eq!(machine.opened().len(), 1);
+    let before = scene.provider.counts();
+    scene.works(&machine, &seed);
+    assert_eq!(scene.since(before), refreshes(1));
+    let token = |mode: Option<&str>| {
+        let files = machine.cached().into_iter().map(|path| {
+            let bytes = fs::read(path).expect("a sign-in");
+            serde_json::from_slice::<Value>(&bytes).expect("JSON")
+        });
+        let mut of_mode = files.filter(|file| file["mode"].as_str() == mode);
+        of_mode.next().expect("one of this mode")["refresh_token"].clone()
+    };
+    assert_eq!(machine.cached().len(), 2);
+    let (persons, seeds) = (token(None), token(Some("oauth-seeded")));
+    assert_ne!(persons, seeds);
+    // Each goes on with its own.
+    by_person();
+    scene.works(&machine, &seed);
+    assert_eq!((token(None), token(Some("oauth-seeded"))), (persons, seeds));
+    assert_eq!(scene.since(before), refreshes(1));
+    assert_eq!(machine.opened().len(), 1);
+}
+
+#[test]
+fn under_a_name_the_sign_in_goes_on_without_the_variable() {
+    let (scene, machine) = (Scene::new(), Machine::new());
+    let seed = scene.seed();
+    let named = |seed: Option<&str>| {
+        let mut command = scene.command(&machine);
+        command.args(["--name", "automation"]);
+        command.envs(seed.map(|seed| ("MCP_DRAWBRIDGE_REFRESH_TOKEN", seed)));
+        let mut bridge = Bridge::start_command(command);
+        bridge.initialize(NEWEST, everything());
+        add(&mut bridge);
+        bridge.close();
+    };
+    let before = scene.provider.counts();
+    named(Some(&seed));
+    let first = kept(&machine, "refresh_token");
+    named(None);
+    scene.expire(&machine);
+    named(None);
+    assert_ne!(kept(&machine, "refresh_token"), first);
+    // And with it again: what followed it counts.
+    named(Some(&seed));
+    assert_eq!(scene.since(before), refreshes(2));
     assert_eq!(machine.opened(), [""; 0]);
 }
 

@@ -3,6 +3,7 @@
 pub mod authority;
 pub mod bridge;
 pub mod device;
+pub mod divert;
 pub mod machine;
 pub mod oidc;
 pub mod peers;

@@ -129,6 +129,18 @@ pub enum Registration {
     Off,
 }
 
+/// Whether the MCP server takes ID tokens in place of access tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IdTokens {
+    /// It takes access tokens, as it should.
+    #[default]
+    Refused,
+    /// It takes them alone.
+    Taken,
+    /// The same, and the answer to a refresh has none (OpenID Connect Core §12.2).
+    AtSignInOnly,
+}
+
 /// How a provider differs from the one of [`OidcProvider::start`].
 #[derive(Clone, Debug, Default)]
 pub struct Switches {
@@ -146,6 +158,7 @@ pub struct Switches {
     pub clients: Vec<Value>,
     /// There is no metadata of RFC 8414.
     pub openid_discovery_only: bool,
+    pub id_tokens: IdTokens,
 }
 
 impl Switches {
@@ -174,6 +187,11 @@ impl Switches {
             add(true, &["--client", &client.to_string()]);
         }
         add(self.openid_discovery_only, &["--openid-discovery-only"]);
+        match self.id_tokens {
+            IdTokens::Refused => {}
+            IdTokens::Taken => add(true, &["--id-tokens", "always"]),
+            IdTokens::AtSignInOnly => add(true, &["--id-tokens", "at-sign-in"]),
+        }
         arguments
     }
 }
@@ -229,6 +247,11 @@ impl OidcProvider {
     /// Every access token that was issued so far is unknown; refresh tokens are good.
     pub fn revoke_access_tokens(&self) {
         self.done("/forget-access-tokens");
+    }
+
+    /// Every ID token that was issued so far is refused by the MCP server.
+    pub fn refuse_id_tokens(&self) {
+        self.done("/refuse-id-tokens");
     }
 
     /// Every grant is gone, as when the user withdraws it on a page of the provider. Not counted in `grants_revoked`.

@@ -4,6 +4,7 @@
 //   node oidc.mjs [--log FILE] [--access-token-seconds N] [--token ACCESS_TOKEN] [--port N] [--auth-port N] [--control-port N]
 //     [--end-with-stdin] [--path PATH] [--par] [--dpop optional|required] [--nonces] [--no-resource-indicators]
 //     [--no-registration] [--initial-access-token TOKEN] [--client JSON]... [--openid-discovery-only]
+//     [--id-tokens always|at-sign-in]
 //
 //   --path                    the issuer has this path, such as /tenant/acme
 //   --par                     authorization requests must be pushed (RFC 9126)
@@ -14,6 +15,7 @@
 //   --initial-access-token    a registration needs this token (RFC 7591 §3)
 //   --client                  metadata of a client that is known from the start (RFC 7591 §2); its grants and methods are as there
 //   --openid-discovery-only   no metadata of RFC 8414
+//   --id-tokens               the MCP server takes ID tokens and no access tokens; the answer to a refresh has one `always`, or never
 //
 // Prints one line of JSON when it is ready: { url, issuer, control }. Logs requests as endpoint.mjs says. `control` takes POST on
 //   /counts                        gives the counts that oidc-counts.mjs lists, and what is `now` going on: faults left,
@@ -21,6 +23,7 @@
 //   /access-token-seconds?n=N      how long access tokens live that are issued from now on
 //   /expire                        every access token is past its end
 //   /forget-access-tokens          access tokens are unknown
+//   /refuse-id-tokens              ID tokens are refused by the MCP server
 //   /forget-refresh-tokens         refresh tokens are unknown
 //   /forget-clients                registered clients are unknown
 //   /revoke-grants                 every grant is gone, and with it its tokens
@@ -46,6 +49,7 @@ import { newCounts, countProvider, countRefusals } from './oidc-counts.mjs';
 import { approveDevice } from './oidc-device.mjs';
 import { DpopResource } from './oidc-dpop.mjs';
 import { Faults } from './oidc-faults.mjs';
+import { IdTokens } from './oidc-id-tokens.mjs';
 import { People } from './oidc-people.mjs';
 import { newProvider, SCOPE } from './oidc-provider.mjs';
 import { Store } from './oidc-store.mjs';
@@ -71,6 +75,7 @@ const { values: options } = parseArgs({
     'initial-access-token': { type: 'string' },
     client: { type: 'string', multiple: true, default: [] },
     'openid-discovery-only': { type: 'boolean', default: false },
+    'id-tokens': { type: 'string', default: 'none' },
   },
 });
 
@@ -98,6 +103,7 @@ async function main() {
   };
   const provider = newProvider({ issuer, resource, store, lifetime, switches });
   const people = new People(provider);
+  const idTokens = new IdTokens({ provider, issuer, mode: options['id-tokens'] });
   const faults = new Faults(provider, counts);
   countProvider(provider, counts);
   provider.on('server_error', (_ctx, error) => console.error(error));
@@ -118,7 +124,9 @@ async function main() {
       `/.well-known/oauth-protected-resource${endpoint.url.pathname}`,
       metadataHandler({ resource, authorization_servers: [issuer], scopes_supported: scopes.supported, ...dpop.metadata() }),
     ),
-    verifier: { verifyAccessToken: token => verify(provider, endpoint.url, token) },
+    verifier: {
+      verifyAccessToken: token => (idTokens.wanted ? verifyIdToken(idTokens, endpoint.url, token) : verify(provider, endpoint.url, token)),
+    },
     // Not told in the challenge, so that the scopes of the metadata are asked for and an ID token is given.
     requiredScopes: [],
     before: dpop.middleware(),
@@ -135,6 +143,7 @@ async function main() {
     },
     '/expire': () => ACCESS_TOKENS.forEach(model => store.expire(model)),
     '/forget-access-tokens': () => store.forget(...ACCESS_TOKENS),
+    '/refuse-id-tokens': () => idTokens.refuse(),
     '/forget-refresh-tokens': () => store.forget('RefreshToken'),
     '/forget-clients': () => store.forget('Client'),
     '/revoke-grants': () => store.forget('Grant', ...ACCESS_TOKENS, 'RefreshToken', 'AuthorizationCode', 'DeviceCode'),
@@ -167,6 +176,13 @@ async function verify(provider, url, token) {
   if (!meant) throw new InvalidTokenError('a token for something else');
   const { clientId, exp: expiresAt, jkt } = known;
   return { token, clientId, scopes: [...known.scopes], expiresAt, resource: url, extra: { jkt } };
+}
+
+async function verifyIdToken(idTokens, url, token) {
+  const claims = await idTokens.verify(token).catch(error => {
+    throw new InvalidTokenError(`no good ID token: ${error.message}`);
+  });
+  return { token, clientId: claims.aud, scopes: [SCOPE], expiresAt: claims.exp, resource: url, extra: {} };
 }
 
 /** A middleware that refuses calls of tools to tokens without the scope that they need (MCP 2025-11-25, Authorization, Step-Up). */

@@ -1,4 +1,6 @@
 use super::*;
+use crate::config::BearerSource;
+use crate::secret_command::SecretCommand;
 
 #[test]
 fn each_place_wins_over_those_after_it() {
@@ -399,4 +401,35 @@ fn the_transport_is_understood_in_the_words_of_other_programs() {
     let told = refusal(r#","transport":"websocket""#);
     let start = of_it("transport", "is `websocket`; it must be ");
     assert!(told.starts_with(&start), "{told}");
+}
+
+#[test]
+fn a_command_may_be_a_list_of_its_words() {
+    let world = entry(r#","bearer_command":["vault","read x","${FIELD}"]"#).var("FIELD", "a b");
+    let Some(BearerSource::Command(listed)) = taken(&world, &["it"]).bearer else {
+        panic!("no command");
+    };
+    let told = SecretCommand::parse("vault 'read x' 'a b'").expect("a command");
+    assert_eq!(listed, told);
+}
+
+#[test]
+fn the_client_of_an_entry_wins_over_that_of_the_defaults() {
+    for (entry, id) in [
+        (r#""oauth":{"client_id":"mine"}"#, "mine"),
+        (r#""client_id":"mine""#, "mine"),
+        (r#""scope":"x""#, "theirs"),
+    ] {
+        for defaults in [
+            r#""client_id":"theirs""#,
+            r#""static_oauth_client_info":{"client_id":"theirs"}"#,
+        ] {
+            let file = format!(
+                r#"{{"mcpServers":{{"it":{{"url":"{SERVER}",{entry}}}}},"defaults":{{{defaults}}}}}"#
+            );
+            let world = World::default().file(CONFIG_FILE, file);
+            let client = taken(&world, &["it"]).client.expect("a client");
+            assert_eq!(client.client_id, id, "{entry} {defaults}");
+        }
+    }
 }

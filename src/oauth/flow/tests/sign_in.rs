@@ -222,6 +222,49 @@ fn a_configured_client_is_not_registered_and_its_secret_not_cached() {
 }
 
 #[test]
+fn a_configured_client_comes_back_to_a_port_that_can_be_registered() {
+    let world = |port| {
+        World::new().with(|world| {
+            world.settings.client = Some(configured(None));
+            world.settings.redirect.port = port;
+        })
+    };
+    for (port, bound) in [(None, "4712"), (Some(3334), "3334")] {
+        let end = world(port).challenged();
+        assert_eq!(
+            end.did(&format!("bind {bound} or fail")),
+            1,
+            "{:?}",
+            end.world.log
+        );
+        let uri = format!("http://localhost:{bound}/oauth/callback");
+        assert_eq!(query(&end.world.attempts[0])["redirect_uri"], uri);
+    }
+    // Another port would be a redirect URI that nobody registered.
+    let end = world(None)
+        .with(|world| world.taken.push(4712))
+        .challenged();
+    assert!(matches!(end.error(), FlowError::Callback(_)));
+    assert_eq!(end.did("browser"), 0);
+}
+
+#[test]
+fn a_redirect_uri_that_the_users_client_does_not_have_is_named() {
+    let refused = "error=invalid_request&error_description=redirect_uri+mismatch";
+    let end = World::new()
+        .with(|world| world.settings.client = Some(configured(None)))
+        .visited([Visit::Ours(refused)])
+        .challenged();
+    let told = end.error().to_string();
+    assert!(
+        told.contains(
+            "`http://localhost:4712/oauth/callback` as the redirect URI of the client `MINE`"
+        ),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_configured_client_is_not_shown_to_another_issuer_than_before() {
     let world = |issuers: &[&str]| {
         let issuers: Vec<String> = issuers.iter().map(|&text| text.to_owned()).collect();
