@@ -18,11 +18,13 @@ mod automation;
 mod callback;
 mod client;
 mod endpoints;
+mod exposed;
 mod grants;
 mod headers;
 mod mode;
 mod network;
 mod oauth;
+mod telling;
 
 mod again;
 

@@ -12,7 +12,7 @@ use super::mode::{self, Claim};
 use super::which::{Which, server};
 use super::{
     Again, AuthMode, Base, BearerSource, Config, Resource, Surroundings, automation, endpoints,
-    headers, network, oauth,
+    exposed, headers, network, oauth,
 };
 use crate::cli::{ServerArgs, UsageError};
 use crate::ids::ServerUrl;
@@ -81,6 +81,7 @@ impl Config {
         (server, written): (&ServerUrl, &str),
     ) -> Result<Self, UsageError> {
         let mut base = Base::new(&args.common, around, lookup)?;
+        base.warnings.extend(exposed::warnings(args));
         let tokens = Tokens {
             headers: headers::collect(
                 &lookup.lists("header", &args.traffic.header),

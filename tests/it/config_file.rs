@@ -1,6 +1,7 @@
 //! The configuration file, read by the built binary.
 
 mod faults;
+mod oauth;
 
 use std::fs;
 use std::io::{Read as _, Write as _};

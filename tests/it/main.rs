@@ -25,6 +25,7 @@ mod healing;
 mod hostile;
 mod known;
 mod legacy;
+mod logout;
 mod network;
 mod oidc;
 mod paste;

@@ -1,11 +1,7 @@
 //! Whether the file holds a secret, which other users of the machine must not read.
 
-use url::Url;
-
 use super::json::{Members, Node};
-
-/// Parts of the names of headers whose values grant access.
-const TELLING: [&str; 6] = ["auth", "cookie", "key", "password", "secret", "token"];
+use crate::config::telling::{self, holds_secret, is_telling};
 
 /// The name of the first member that holds a secret itself, and not by `${VAR}`.
 pub(super) fn first(members: &Members) -> Option<&str> {
@@ -31,31 +27,11 @@ fn is_header(name: &str) -> bool {
     matches!(name, "header" | "headers")
 }
 
-fn is_telling(header: &str) -> bool {
-    let header = header.to_ascii_lowercase();
-    TELLING.iter().any(|part| header.contains(part))
+/// A header as the option `--header` takes it.
+fn is_telling_line(node: &Node) -> bool {
+    matches!(node, Node::Text(line) if telling::is_telling_line(line))
 }
 
 fn is_literal(node: &Node) -> bool {
-    matches!(node, Node::Text(text) if !text.is_empty() && !text.contains("${"))
-}
-
-/// A header as the option `--header` takes it.
-fn is_telling_line(node: &Node) -> bool {
-    let Node::Text(line) = node else { return false };
-    let name = line.split_once(':').map(|(name, _)| name);
-    name.is_some_and(is_telling) && is_literal(node)
-}
-
-fn holds_secret(name: &str, text: &str) -> bool {
-    if text.is_empty() || text.contains("${") {
-        return false;
-    }
-    let name = name.replace('-', "_");
-    // A client may stand in one text as it does on a command line.
-    let is_client = name == "static_oauth_client_info" && !text.starts_with('@');
-    let is_client = is_client && text.contains("client_secret");
-    let has_password = || Url::parse(text).is_ok_and(|url| url.password().is_some());
-    let is_secret = matches!(&*name, "client_secret" | "initial_access_token");
-    is_secret || is_client || (text.contains('@') && has_password())
+    matches!(node, Node::Text(text) if telling::is_literal(text))
 }

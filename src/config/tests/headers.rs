@@ -128,3 +128,35 @@ fn a_later_header_replaces_one_of_the_same_name_and_a_flag_a_file() {
             .starts_with("the file `none.txt` of `--header-file` cannot be read: ")
     );
 }
+
+#[test]
+fn a_secret_on_the_command_line_is_warned_of_and_not_repeated() {
+    let client = r#"{"client_id":"c","client_secret":"SECRET_1"}"#;
+    let by_variable = r#"{"client_id":"c","client_secret":"${S}"}"#;
+    let world = || World::default().var("S", "SECRET_1");
+    for (option, value, is_exposed) in [
+        ("--header", "X-Api-Key: SECRET_1", true),
+        ("--header", "X-Api-Key: ${S}", false),
+        ("--header", "X-Team: a", false),
+        ("--static-oauth-client-info", client, true),
+        ("--static-oauth-client-info", by_variable, false),
+        ("--proxy", "http://me:SECRET_1@proxy.test:3128", true),
+        ("--proxy", "http://proxy.test:3128", false),
+    ] {
+        let warnings = world().config(&[option, value]).base.warnings;
+        assert_eq!(
+            warnings.len(),
+            usize::from(is_exposed),
+            "{value}: {warnings:?}"
+        );
+        let named = format!("other users can read the secret in `{option}`");
+        assert!(
+            warnings.iter().all(|told| told.starts_with(&named)),
+            "{warnings:?}"
+        );
+        assert!(!format!("{warnings:?}").contains("SECRET_1"));
+    }
+    // Variables are nobody else's to read.
+    let hidden = World::default().var("MCP_DRAWBRIDGE_HEADER", "X-Api-Key: SECRET_1");
+    assert!(hidden.config(&[]).base.warnings.is_empty());
+}
