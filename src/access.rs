@@ -186,3 +186,6 @@ impl Access {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

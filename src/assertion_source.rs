@@ -49,6 +49,22 @@ pub enum AssertionError {
     },
 }
 
+impl AssertionError {
+    /// What the user does next.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Command(error) => error.hint(),
+            Self::Variable(_) => {
+                "set it where the AI client starts this program, such as by the `env` of its configuration"
+                    .to_owned()
+            }
+            Self::File(..) | Self::Unusable { .. } => {
+                "whatever issues it has to put a current one there".to_owned()
+            }
+        }
+    }
+}
+
 impl fmt::Display for AssertionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -219,5 +235,23 @@ mod tests {
         let command = SecretCommand::parse("sh -c 'echo no such role >&2; exit 3'").unwrap();
         let error = read(AssertionSource::Command(command)).await.unwrap_err();
         assert!(error.contains("no such role"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn each_place_has_a_hint_of_its_own() {
+        let hint = async |source: AssertionSource| {
+            let error = source.read().await.expect_err("nothing is there");
+            let error = error
+                .downcast_ref::<AssertionError>()
+                .map(AssertionError::hint);
+            error.expect("an error of ours")
+        };
+        let command = SecretCommand::parse("/nonexistent/a").unwrap();
+        let command = hint(AssertionSource::Command(command)).await;
+        assert!(command.contains("whole path"), "{command}");
+        let variable = hint(AssertionSource::Variable("NO_SUCH_VARIABLE_1".to_owned())).await;
+        assert!(variable.contains("`env`"), "{variable}");
+        let file = hint(AssertionSource::File("/nonexistent/a".into())).await;
+        assert!(file.contains("put a current one there"), "{file}");
     }
 }

@@ -327,6 +327,7 @@ mod tests {
             ("http://127.0.0.1/authorize", true),
             ("http://as.example.com/authorize", false),
             ("https://me@as.example.com/", false),
+            ("https://:secret@as.example.com/", false),
             ("https://as.example.com@evil.example/", false),
             ("javascript:alert(1)", false),
             ("data:text/html,x", false),

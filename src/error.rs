@@ -22,6 +22,8 @@ pub enum Error {
         server: String,
         /// What the transport says.
         cause: String,
+        /// What the user does next, where that follows from the cause.
+        hint: Option<&'static str>,
     },
     /// The remote server answered with a status that leads nowhere.
     Refused {
@@ -74,8 +76,9 @@ impl Error {
         match self {
             Self::Usage(error) => error.hint().map(str::to_owned),
             Self::Login(error) => error.hint(),
-            Self::Unreachable { .. } => {
-                Some("check the address and the network, then try again".to_owned())
+            Self::Unreachable { hint, .. } => {
+                let usual = "check the address and the network, then try again";
+                Some(hint.unwrap_or(usual).to_owned())
             }
             Self::Refused { .. } => {
                 Some("check the address and the headers you configured".to_owned())
@@ -127,7 +130,7 @@ impl fmt::Display for Error {
             Self::Store(error) => error.fmt(f),
             Self::Lock(error) => error.fmt(f),
             Self::Login(error) => error.fmt(f),
-            Self::Unreachable { server, cause } => {
+            Self::Unreachable { server, cause, .. } => {
                 write!(f, "`{server}` cannot be reached: {cause}")
             }
             Self::Refused { server, status } => {

@@ -83,7 +83,9 @@ mod tests {
 
         // A lock file beside it is no socket.
         fs::write(runtime.join("wayland-0.lock"), "").unwrap();
+        let _second = UnixListener::bind(runtime.join("wayland-2")).unwrap();
         let _wayland = UnixListener::bind(runtime.join("wayland-1")).unwrap();
+        let _third = UnixListener::bind(runtime.join("wayland-3")).unwrap();
         let _display = UnixListener::bind(x11.join("X7")).unwrap();
         let _bus = UnixListener::bind(runtime.join("bus")).unwrap();
         let found = session_in(&runtime, &x11, uid);

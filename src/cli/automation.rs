@@ -30,14 +30,16 @@ pub struct SeedOptions {
     ///
     /// [default: MCP_DRAWBRIDGE_REFRESH_TOKEN, if it is set]. No browser is opened then. The client
     /// that it was issued to is needed, too. The variable is used until the cache has a newer token,
-    /// and again when it holds another one.
+    /// and again when it holds another one. It is another sign-in than that of a person with the same
+    /// client, unless `--name` says otherwise.
     #[arg(long, value_name = "VAR", hide_short_help = true)]
     pub refresh_token_env: Option<String>,
 
     /// Send the ID token to the server in place of the access token
     ///
     /// For servers that are set up so, as behind some gateways; no specification has it. The scope
-    /// `openid` is asked for besides.
+    /// `openid` is asked for besides. If a refresh brings no ID token, a sign-in does once the old
+    /// one has ended.
     #[arg(long, hide_short_help = true)]
     pub use_id_token: bool,
 }

@@ -64,9 +64,10 @@ async fn ask(
     transport: Transport,
     heard: &mut impl FnMut(&'static str, &Answer),
 ) -> Result<Answer, Error> {
-    let unreachable = |cause| Error::Unreachable {
+    let unreachable = |cause: &str, hint| Error::Unreachable {
         server: host.to_owned(),
-        cause,
+        cause: cause.to_owned(),
+        hint,
     };
     let mut way = Way::default();
     for _ in 0..=REDIRECTS {
@@ -77,7 +78,7 @@ async fn ask(
             }
             Transport::Sse => ("GET", remote.open_events(&way, None).await),
         };
-        let answer = sent.map_err(|broken| unreachable(broken.cause))?;
+        let answer = sent.map_err(|broken| unreachable(broken.bare_cause(), broken.hint))?;
         heard(method, &answer);
         way.to = match (transport, answer.status) {
             (_, 307 | 308) | (Transport::Sse, 301..=303) => remote.follow(&answer),
@@ -87,7 +88,7 @@ async fn ask(
             return Ok(answer);
         }
     }
-    Err(unreachable("it redirects in circles".to_owned()))
+    Err(unreachable("it redirects in circles", None))
 }
 
 /// The session that the question opened is not needed. Failing to say so does no harm.

@@ -401,3 +401,23 @@ fn nothing_of_the_private_half_is_printed() {
         assert!(!shown.contains(&key.kept().expose()[..20]));
     }
 }
+
+#[test]
+fn a_sec1_key_that_names_no_curve_is_one_on_p256() {
+    let jwk: Value = serde_json::from_str(EC_JWK).unwrap();
+    let point = [vec![4], bytes(&jwk["x"]), bytes(&jwk["y"])].concat();
+    let document = der::sec1(&bytes(&jwk["d"]), &point);
+    let pem = format!(
+        "-----BEGIN EC PRIVATE KEY-----\n{}\n-----END EC PRIVATE KEY-----\n",
+        base64::prelude::BASE64_STANDARD.encode(&document)
+    );
+    assert_eq!(key(&pem), key(EC_JWK));
+}
+
+#[test]
+fn keys_of_two_names_are_two() {
+    let named = |kid: &str| key(&EC_JWK.replacen('{', &format!("{{\"kid\":\"{kid}\","), 1));
+    assert_eq!(named("a"), named("a"));
+    assert_ne!(named("a"), named("b"));
+    assert_ne!(named("a"), key(EC_JWK));
+}

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::assertion_source::AssertionError;
 use crate::mcp::failure::{Failure, Stage};
 use crate::net::callback::CallbackError;
 use crate::net::http::FetchError;
@@ -47,8 +48,14 @@ impl LoginError {
                     .map(CallbackError::hint)
             };
             let fetch = || cause.downcast_ref::<FetchError>().map(FetchError::hint);
+            let assertion = || {
+                cause
+                    .downcast_ref::<AssertionError>()
+                    .map(AssertionError::hint)
+            };
             store
                 .or_else(callback)
+                .or_else(assertion)
                 .or_else(fetch)
                 .or_else(|| match &**error {
                     // The sign-in lock is released by a person, which the flow's own hint says.
@@ -100,7 +107,7 @@ impl LoginError {
     /// The same for the AI client, which is all that its user sees.
     pub fn failure(&self) -> Failure {
         let retryable = match self {
-            Self::Flow { error, .. } => error.is_transient(),
+            Self::Flow { error, .. } => error.is_transient() || is_unread(error),
             Self::NotAsked | Self::Closing => false,
         };
         let hint = self.hint();
@@ -124,6 +131,11 @@ impl LoginError {
     }
 }
 
+/// Whether what is to be handed in could not be read. It is read anew each time.
+fn is_unread(error: &FlowError) -> bool {
+    matches!(error, FlowError::Unattended(UnattendedError::Assertion(_)))
+}
+
 fn rim_cause(error: &FlowError) -> Option<&Cause> {
     use crate::oauth::discovery::DiscoveryError;
     use crate::oauth::registration::RegistrationError;
@@ -133,6 +145,7 @@ fn rim_cause(error: &FlowError) -> Option<&Cause> {
         | FlowError::SignInLock(cause)
         | FlowError::Callback(cause)
         | FlowError::Forbidden(cause)
+        | FlowError::Unattended(UnattendedError::Assertion(cause))
         | FlowError::Registration(RegistrationError::Unreachable(cause)) => Some(cause),
         FlowError::Discovery(DiscoveryError::Unreachable { cause, .. })
         | FlowError::Unattended(UnattendedError::Provider(DiscoveryError::Unreachable {

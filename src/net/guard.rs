@@ -240,6 +240,9 @@ impl Guard {
     /// Whether the server is where addresses of this kind are. One that was not asked yet, as when
     /// a token is refreshed first, is looked up.
     async fn server_is(&self, kind: Kind) -> bool {
+        if kind == Kind::Cloud {
+            return false;
+        }
         let Some(server) = self.server() else {
             return false;
         };

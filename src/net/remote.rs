@@ -105,41 +105,51 @@ pub struct Way {
 pub struct Broken {
     /// Whether the request may have been processed.
     pub delivery: Delivery,
-    /// What happened, without secrets.
+    /// What happened, without secrets, and what the user does next, where that follows.
     pub cause: String,
+    /// What the user does next, for those who tell it apart.
+    pub hint: Option<&'static str>,
 }
 
 impl From<Trouble> for Broken {
     fn from(trouble: Trouble) -> Self {
         Self {
             cause: trouble.sentence(),
+            hint: trouble.hint,
             delivery: trouble.delivery,
         }
     }
 }
 
 impl Broken {
+    pub(super) fn new(delivery: Delivery, cause: String) -> Self {
+        Self {
+            delivery,
+            cause,
+            hint: None,
+        }
+    }
+
+    /// What happened, without what the user does next.
+    pub fn bare_cause(&self) -> &str {
+        let hint = self.hint.unwrap_or_default();
+        let bare = self.cause.strip_suffix(hint);
+        bare.map_or(&self.cause, |bare| bare.trim_end_matches("; "))
+    }
+
     /// It took longer than we wait.
     pub fn timed_out(cause: String) -> Self {
-        Self {
-            delivery: Delivery::TimedOut,
-            cause,
-        }
+        Self::new(Delivery::TimedOut, cause)
     }
 
     /// Whether it was processed is not known.
     pub fn unknown(cause: impl Into<String>) -> Self {
-        Self {
-            delivery: Delivery::Unknown,
-            cause: cause.into(),
-        }
+        Self::new(Delivery::Unknown, cause.into())
     }
 
     fn too_large() -> Self {
-        Self {
-            delivery: Delivery::TooLarge,
-            cause: format!("more than {} MiB", MESSAGE_LIMIT / (1024 * 1024)),
-        }
+        let cause = format!("more than {} MiB", MESSAGE_LIMIT / (1024 * 1024));
+        Self::new(Delivery::TooLarge, cause)
     }
 }
 

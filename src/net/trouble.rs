@@ -41,6 +41,7 @@ pub(super) struct Way<'a> {
 }
 
 const TRUST_HINT: &str = "if your network inspects TLS or the server has a private CA, name that CA's certificate with `--ca-file`";
+const TLS_HINT: &str = "check the port; a server that speaks TLS is addressed with `https://`, one without with `http://`";
 const CLOCK_HINT: &str =
     "if this machine's clock is right, only the operator of the server can mend that";
 const PROXY_PASSWORD_HINT: &str = "put user name and password into the proxy's address, as in `http://USER:PASSWORD@HOST:PORT`, with special characters percent-encoded";
@@ -111,6 +112,13 @@ impl Trouble {
         if was_refused(error) {
             let cause = "it refused the request before it looked at it";
             return Self::new(Delivery::NotSent, cause);
+        }
+        let is_no_http = |error: &hyper::Error| error.is_parse() && !error.is_parse_too_large();
+        if find::<hyper::Error>(error).is_some_and(is_no_http) {
+            return Self {
+                hint: Some(TLS_HINT),
+                ..Self::new(Delivery::Unknown, "what it answers is not HTTP")
+            };
         }
         if was_sent(error) {
             return Self::new(Delivery::Unknown, cause_of(error));
@@ -224,9 +232,10 @@ fn tls_trouble(tls: &TlsError, error: &HttpError, way: &Way<'_>) -> Option<Troub
             Delivery::NotSent,
             format!("it ended the TLS handshake ({alert:?})"),
         ),
-        TlsError::InvalidMessage(_) if !was_sent(error) => {
-            Trouble::new(Delivery::NotSent, "it does not speak TLS on this port")
-        }
+        TlsError::InvalidMessage(_) if !was_sent(error) => Trouble {
+            hint: Some(TLS_HINT),
+            ..Trouble::new(Delivery::NotSent, "it does not speak TLS on this port")
+        },
         TlsError::PeerIncompatible(why) => Trouble::lasting(
             format!("it speaks no TLS that is secure enough ({why:?})"),
             "only the operator of the server can mend that",
@@ -371,8 +380,12 @@ pub(super) fn cause_of(error: &HttpError) -> String {
             true => "it closed the connection",
             false => text,
         };
+        let text = match text {
+            "dns error" => "its name cannot be looked up",
+            text => text,
+        };
         match parts.last_mut() {
-            _ if text.starts_with("client error (") => {}
+            _ if text.starts_with("client error (") || text == "error resolving DNS" => {}
             Some(last) if last.contains(text) => {}
             Some(last) if text.contains(last.as_str()) => *last = text.to_owned(),
             _ => parts.push(text.to_owned()),

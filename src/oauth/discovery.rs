@@ -20,6 +20,7 @@ pub use error::{DiscoveryError, Try};
 
 use super::document::{DocumentError, Object};
 use super::token_endpoint::Cause;
+use crate::ids::display_url;
 
 /// An answer to a request of ours, whatever its status.
 #[derive(Clone, Debug)]
@@ -101,6 +102,12 @@ impl Places {
     /// Notes that this place has nothing.
     fn missed(&mut self, outcome: String) {
         let url = self.url.clone();
+        // What the network says of an address begins with it, too.
+        let repeated = format!("cannot reach `{}`: ", display_url(&url));
+        let outcome = match outcome.strip_prefix(&repeated) {
+            Some(bare) => bare.to_owned(),
+            None => outcome,
+        };
         self.tried.push(Try { url, outcome });
     }
 

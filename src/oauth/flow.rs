@@ -208,7 +208,7 @@ impl Flow {
         self.admit(&mut event);
         self.admit_id_token(&mut event, now);
         if self.settings.use_id_token {
-            event = id_token::presented(&state, event);
+            event = id_token::presented(&state, event, now);
         }
         self.check_bound(&state, &event);
         let (state, action) = match self.next(state, event, now) {

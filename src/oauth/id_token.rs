@@ -70,11 +70,22 @@ impl Account {
 }
 
 /// When an ID token ends, in seconds since the epoch (OpenID Connect Core §2, `exp`); `None` if it is
-/// none, or does not say.
-pub fn expires_at(id_token: &Secret) -> Option<u64> {
+/// none, or does not say. `arrived` is when it came from the token endpoint, if it came just now: what
+/// ended before that did so by another clock than ours, and lasts as long from now on as it does by
+/// that one.
+pub fn expires_at(id_token: &Secret, arrived: Option<u64>) -> Option<u64> {
+    let claims = claims(id_token.expose())?;
     // RFC 7519 §2: fractions are allowed.
-    let seconds = claims(id_token.expose())?.get("exp")?.as_f64()?;
-    (seconds >= 1.0).then_some(seconds as u64)
+    let seconds = |name| {
+        let seconds = claims.get(name)?.as_f64()?;
+        (seconds >= 1.0).then_some(seconds as u64)
+    };
+    let ends = seconds("exp")?;
+    let lasts = seconds("iat").and_then(|issued| ends.checked_sub(issued));
+    match (arrived, lasts) {
+        (Some(now), Some(lasts)) if ends <= now => Some(now.saturating_add(lasts)),
+        _ => Some(ends),
+    }
 }
 
 /// The middle part of a JWT that is signed in whatever way (RFC 7519 §7.2, RFC 7515 §7.1).
@@ -283,6 +294,32 @@ mod tests {
         let mut fat = json!({ "iss": ISSUER, "aud": CLIENT, "sub": "1" });
         fat["groups"] = "x".repeat(LONGEST).into();
         assert_eq!(read(&token(fat.to_string().as_bytes())), None);
+    }
+
+    #[test]
+    fn it_ends_when_it_says_so_unless_the_clocks_differ() {
+        let end = |claims: Value, arrived| {
+            let token = Secret::new(token(claims.to_string().as_bytes()));
+            expires_at(&token, arrived)
+        };
+        let hour = || json!({ "iat": 10_000, "exp": 13_600.5 });
+        for arrived in [None, Some(10_000), Some(13_599), Some(1)] {
+            assert_eq!(end(hour(), arrived), Some(13_600), "{arrived:?}");
+        }
+        assert_eq!(end(hour(), Some(13_600)), Some(17_200));
+        assert_eq!(end(hour(), Some(99_000)), Some(102_600));
+        assert_eq!(end(hour(), Some(u64::MAX)), Some(u64::MAX));
+        // What does not say when it was issued, or nonsense, is taken at its word.
+        for claims in [
+            json!({ "exp": 13_600 }),
+            json!({ "exp": 13_600, "iat": "x" }),
+            json!({ "exp": 13_600, "iat": 20_000 }),
+        ] {
+            assert_eq!(end(claims, Some(99_000)), Some(13_600));
+        }
+        for claims in [json!({}), json!({ "exp": "1" }), json!({ "exp": -5 })] {
+            assert_eq!(end(claims, Some(1)), None);
+        }
     }
 
     #[test]

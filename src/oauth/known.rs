@@ -72,10 +72,17 @@ const ROWS: &[Row] = &[
         )
     },
     Row {
+        issuers: &["https://login.salesforce.com"],
+        ..row(
+            "https://api.salesforce.com",
+            "https://github.com/forcedotcom/mcp-hosted/issues/44",
+        )
+    },
+    Row {
         console: Some("https://app.asana.com/0/my-apps"),
         ..row(
             "https://mcp.asana.com",
-            "https://developers.asana.com/docs/using-asanas-mcp-server",
+            "https://developers.asana.com/docs/integrating-with-asanas-mcp-server",
         )
     },
     // The first at `/v1/mcp`, the second at `/v1/mcp/authv2`, whose metadata is a tenant's.
@@ -84,6 +91,14 @@ const ROWS: &[Row] = &[
         ..row(
             "https://mcp.atlassian.com",
             "https://github.com/atlassian/atlassian-mcp-server/issues/205",
+        )
+    },
+    // It names itself as its authorization server, whose metadata are another's.
+    Row {
+        issuers: &["https://www.facebook.com"],
+        ..row(
+            "https://mcp.facebook.com",
+            "https://github.com/openai/codex/issues/38944",
         )
     },
     // Registration is for clients on a list.
@@ -117,7 +132,7 @@ const ROWS: &[Row] = &[
         console: Some("https://api.slack.com/apps"),
         ..row(
             "https://mcp.slack.com",
-            "https://github.com/microsoft/vscode/issues/293533",
+            "https://github.com/slackapi/slack-skills-plugin/issues/7",
         )
     },
     Row {

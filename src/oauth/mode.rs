@@ -75,6 +75,17 @@ mod tests {
         for mode in AuthMode::ALL {
             assert_eq!(AuthMode::from_name(mode.name()), Some(mode));
         }
-        assert_eq!(AuthMode::from_name("magic"), None);
+        for other in ["magic", "Bearer", "OAuth", ""] {
+            assert_eq!(AuthMode::from_name(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_asked_where_a_new_token_is_to_be_had_at_any_time() {
+        let unattended = AuthMode::ALL
+            .into_iter()
+            .filter(|mode| mode.is_unattended());
+        let names: Vec<&str> = unattended.map(AuthMode::name).collect();
+        assert_eq!(names, ["client-credentials", "enterprise", "workload"]);
     }
 }

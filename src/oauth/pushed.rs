@@ -103,6 +103,12 @@ pub fn judge(fetched: Fetched) -> Result<Pushed, TokenError> {
         Err(FetchFault::NotSent(cause)) => return Err(outage(Effect::None, cause)),
         Err(FetchFault::NoAnswer(cause)) => return Err(outage(Effect::Unknown, cause)),
     };
+    if (300..400).contains(&reply.status) {
+        return Err(TokenError::Unusable(format!(
+            "it redirects (status {}), which is not followed",
+            reply.status
+        )));
+    }
     let object = Object::parse(&reply.body, &["request_uri"]);
     // Some servers say what is wrong with status 200.
     let is_error = object.as_ref().is_ok_and(|o| o.get("error").is_some());

@@ -16,13 +16,15 @@ use super::discovery::server::AuthorizationServer;
 use super::discovery::{FetchFault, Fetched, learnt_address};
 use super::document::Object;
 use super::token_endpoint::{DEVICE_GRANT, Refusal};
-use crate::ids::{ServerUrl, is_loopback};
+use crate::ids::{Issuer, ServerUrl, is_loopback, same_origin};
 use crate::secret::Secret;
 
 /// A registration that is under way. Clones are the same request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Registration {
     endpoint: Url,
+    /// Who is asked.
+    issuer: Issuer,
     redirect_uri: String,
     /// What the user wants in the request; outranks ours.
     extra: Map<String, Value>,
@@ -74,6 +76,7 @@ impl Registration {
         };
         Ok(Self {
             endpoint,
+            issuer: server.issuer.clone(),
             redirect_uri,
             extra: extra.clone(),
             for_devices: false,
@@ -260,11 +263,25 @@ impl Registration {
             redirect_uri: self
                 .serves_browsers(&object)
                 .then(|| self.registered_redirect_uri(&object)),
-            management: management(&object, mcp_server),
+            management: self.management(&object, mcp_server),
             registered: true,
             dpop_bound: object.get("dpop_bound_access_tokens") == Some(&Value::Bool(true)),
             ..Client::default()
         })
+    }
+
+    /// RFC 7592 §3 lets the server name any address. A request that deletes, with a token of the
+    /// server's choice, goes to none but its own: where it registers clients, or where its issuer
+    /// is. Otherwise the registration is left to the server when the user signs out.
+    fn management(&self, object: &Object, mcp_server: &ServerUrl) -> Option<Management> {
+        let uri = learnt_address(object.text("registration_client_uri")?, mcp_server).ok()?;
+        let issuer = Url::parse(self.issuer.as_str()).ok();
+        let own = [Some(&self.endpoint), issuer.as_ref()];
+        if !own.into_iter().flatten().any(|own| same_origin(own, &uri)) {
+            return None;
+        }
+        let token = Secret::new(object.text("registration_access_token")?);
+        Some(Management { uri, token })
     }
 
     /// Whether a browser can come back to the client. One that got no more than the device grant
@@ -328,12 +345,6 @@ fn seconds(value: &Value) -> Option<u64> {
             .or_else(|| value.as_f64().filter(|s| *s >= 0.0).map(|s| s as u64))
     };
     number(value).or_else(|| value.as_str()?.trim().parse().ok())
-}
-
-fn management(object: &Object, mcp_server: &ServerUrl) -> Option<Management> {
-    let uri = learnt_address(object.text("registration_client_uri")?, mcp_server).ok()?;
-    let token = Secret::new(object.text("registration_access_token")?);
-    Some(Management { uri, token })
 }
 
 #[cfg(test)]

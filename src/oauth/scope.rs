@@ -351,6 +351,17 @@ mod tests {
     }
 
     #[test]
+    fn what_was_refused_is_known_for_ten_minutes_and_nothing_else_is() {
+        let (handed_in, other) = (Secret::new("JWT_1"), Secret::new("JWT_2"));
+        let mut history = History::default();
+        history.assertion_refused(handed_in.clone(), Refusal::default(), 1000);
+        for (now, known) in [(999, false), (1000, true), (1599, true), (1600, false)] {
+            assert_eq!(history.refused(&handed_in, now).is_some(), known, "{now}");
+            assert_eq!(history.refused(&other, now), None, "{now}");
+        }
+    }
+
+    #[test]
     fn a_declined_set_is_remembered_in_any_order() {
         let mut history = History::default();
         history.declined(&list("a b"));

@@ -69,10 +69,11 @@ impl fmt::Display for UnusableToken {
 
 impl TokenSet {
     /// The tokens with the ID token in place of the access token: it ends when it says so itself
-    /// (OpenID Connect Core §2), and is bound to no key.
-    pub fn with_id_token(mut self) -> Result<Self, UnusableToken> {
+    /// (OpenID Connect Core §2), and is bound to no key. `arrived` is when it came, in seconds since
+    /// the epoch, if it came just now.
+    pub fn with_id_token(mut self, arrived: Option<u64>) -> Result<Self, UnusableToken> {
         let id_token = self.id_token.clone().ok_or(UnusableToken::NoIdToken)?;
-        let ends = id_token::expires_at(&id_token).ok_or(UnusableToken::NoIdToken)?;
+        let ends = id_token::expires_at(&id_token, arrived).ok_or(UnusableToken::NoIdToken)?;
         if !fits_header(&id_token) {
             return Err(UnusableToken::Characters);
         }

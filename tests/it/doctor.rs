@@ -2,6 +2,9 @@
 
 mod faults;
 mod healthy;
+mod modes;
+mod networks;
+mod odds;
 mod peers;
 mod report;
 

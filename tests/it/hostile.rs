@@ -7,7 +7,9 @@
 
 mod challenges;
 mod documents;
+mod fields;
 mod internal;
+mod proxied;
 mod registrations;
 mod row;
 mod tokens;

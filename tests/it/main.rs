@@ -12,6 +12,7 @@ mod concurrency;
 mod config_file;
 mod conformance;
 mod device;
+mod discovery;
 mod doctor;
 mod dpop;
 mod elsewhere;
@@ -22,6 +23,7 @@ mod grants;
 mod healing;
 #[cfg(unix)]
 mod hostile;
+mod known;
 mod legacy;
 mod network;
 mod oidc;

@@ -3,14 +3,14 @@
 //! are those of a distribution.
 
 pub mod authority;
-mod before;
+pub mod before;
 mod client_certificate;
 mod cookies;
 mod encoding;
 mod headers;
 mod http2;
-mod nginx;
+pub mod nginx;
 mod proxy;
 mod timeouts;
 mod tinyproxy;
-mod trust;
+pub mod trust;

@@ -109,6 +109,7 @@ impl Row {
         assert!(answer.get("error").is_some(), "{case}: {answer}");
         let bridge = failure(answer);
         let detail = bridge["detail"].as_str().unwrap_or_default();
+        println!("{case}:\n    {detail}\n");
         assert_eq!(bridge["stage"], "auth", "{case}: {answer}");
         // Later, the tool `sign_in` is there to begin again with.
         assert!(
@@ -223,7 +224,8 @@ fn metadata_that_breaks_a_rule_is_refused_by_it() {
             .fault(resource(|document| {
                 document["authorization_servers"] = json!(["http://far.example"]);
             }))
-            .says(&["`http://far.example/`", "https"]),
+            .says(&["`http://far.example/`", "https"])
+            .hint("operator has to mend its metadata"),
         Row::new("no issuer", "RFC 8414 §2")
             .fault(described(|document| document["issuer"] = Value::Null))
             .says(&["`issuer`"]),
@@ -300,7 +302,7 @@ fn an_authorization_server_that_is_none_or_down_is_told_with_every_place_that_wa
     let down = Row::new("metadata that is down", "")
         .fault(places().then(Then::answer(503)))
         .says(&["`ISSUER/.well-known/oauth-authorization-server`: status 503"])
-        .hint("try again");
+        .hint("tell the operator");
     Row {
         rule: None,
         retryable: true,

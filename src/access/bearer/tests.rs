@@ -112,6 +112,22 @@ mod command {
     }
 
     #[tokio::test]
+    async fn many_that_are_refused_share_the_failure_of_the_next_run() {
+        let counted = counted("test $n -eq 1 || { echo no network >&2; exit 1; }; echo TOKEN_$n");
+        let bearer = &counted.bearer;
+        bearer.credential().await.expect("credential");
+        let (a, b) = tokio::join!(
+            bearer.challenged(sent("TOKEN_1")),
+            bearer.challenged(sent("TOKEN_1"))
+        );
+        for outcome in [a, b] {
+            let error = outcome.expect_err("failed");
+            assert!(error.to_string().ends_with("no network"), "{error}");
+        }
+        assert_eq!(counted.runs(), 2);
+    }
+
+    #[tokio::test]
     async fn the_same_token_again_is_refused_for_good() {
         let counted = counted("echo TOKEN_1");
         let bearer = &counted.bearer;

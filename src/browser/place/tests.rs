@@ -145,12 +145,14 @@ fn pods_are_named_so_that_kubectl_finds_them() {
         named.place(),
         Some(pod(Some("agents"), Some("worker-7d9f")))
     );
-    let odd = Machine {
-        variables: &[("KUBERNETES_SERVICE_HOST", "10.0.0.1")],
-        files: &[("/etc/hostname", "$(reboot)\n")],
-        ..Machine::default()
-    };
-    assert_eq!(odd.place(), Some(pod(None, None)));
+    for name in ["$(reboot)\n", "-n\n", "a b\n", "\n"] {
+        let odd = Machine {
+            variables: &[("KUBERNETES_SERVICE_HOST", "10.0.0.1")],
+            files: &[("/etc/hostname", name)],
+            ..Machine::default()
+        };
+        assert_eq!(odd.place(), Some(pod(None, None)), "{name:?}");
+    }
 }
 
 #[test]

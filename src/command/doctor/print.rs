@@ -30,6 +30,10 @@ pub fn step(step: &Step, colour: bool) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{:INDENT$}{label:>NAME$} {value}", "");
     };
+    // Who has something to mend may not know the word.
+    if step.status == Status::Fail {
+        line("about", step.name.about());
+    }
     for exchange in &step.asked {
         line(
             "asked",
@@ -101,6 +105,7 @@ mod tests {
         assert_eq!(
             step(&failed(), false),
             "fail  authorization-server  it is another\n\
+             \x20                     about the word of that one, who signs you in, on itself; `issuer` is its name\n\
              \x20                     asked GET `https://a/`: status 200\n\
              \x20                    issuer `https://b`\n\
              \x20                      rule RFC 8414 §3.3\n\

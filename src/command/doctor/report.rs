@@ -87,6 +87,25 @@ impl Name {
             Self::Tools => "tools",
         }
     }
+
+    /// What it is about, for whom the name says too little.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Configuration => "what you configured, and what is kept on this machine",
+            Self::Network => "whether the server can be reached, and is who it says (TLS)",
+            Self::Challenge => "what the server says to a request without a token",
+            Self::ResourceMetadata => "the server's word on who issues tokens for it",
+            Self::AuthorizationServer => {
+                "the word of that one, who signs you in, on itself; `issuer` is its name"
+            }
+            Self::Pkce => "whether a sign-in is of use only to the program that began it (PKCE)",
+            Self::Client => "what the bridge is known as to the authorization server",
+            Self::SignIn => "whether somebody is signed in",
+            Self::Token => "what the server is shown with each request",
+            Self::Initialize => "a session as an AI client opens it",
+            Self::Tools => "what an AI client can call",
+        }
+    }
 }
 
 /// One request and what came back.

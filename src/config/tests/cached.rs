@@ -12,6 +12,9 @@ fn what_separates_two_sign_ins_changes_the_name_and_the_rest_does_not() {
         &["--static-oauth-client-info", r#"{"client_id":"c"}"#],
         &["--authorize-param", "team=T1"],
         &["--static-oauth-client-metadata", r#"{"scope":"read"}"#],
+        &["--client-metadata-url", "https://client.example/mcp.json"],
+        &["--audience", "a"],
+        &["--use-id-token"],
     ] {
         assert_ne!(key(args), plain, "{args:?}");
     }
@@ -22,6 +25,25 @@ fn what_separates_two_sign_ins_changes_the_name_and_the_rest_does_not() {
     ] {
         assert_eq!(key(args), plain, "{args:?}");
     }
+    let endpoints = |authorization, token| {
+        key(&[
+            "--authorization-endpoint",
+            authorization,
+            "--token-endpoint",
+            token,
+            "--static-oauth-client-info",
+            r#"{"client_id":"c"}"#,
+        ])
+    };
+    let given = endpoints("https://as.example/a", "https://as.example/t");
+    assert_ne!(
+        given,
+        endpoints("https://as.example/b", "https://as.example/t")
+    );
+    assert_ne!(
+        given,
+        endpoints("https://as.example/a", "https://as.example/u")
+    );
     assert_eq!(key(&["--scope", "a b"]), key(&["--scope", " b  a b"]));
 }
 

@@ -127,6 +127,14 @@ fn what_belongs_together_is_missed_by_name() {
     ]
     .concat();
     assert!(error(&plain).contains("https"), "{}", error(&plain));
+    // Also where it is not used, since its endpoint is given.
+    let both = [
+        &["--idp-issuer", "http://idp.example"],
+        &PROVIDER[..],
+        &CLIENT,
+    ]
+    .concat();
+    assert!(error(&both).contains("https"), "{}", error(&both));
 }
 
 #[test]

@@ -497,6 +497,20 @@ fn unattended() -> Vec<Row> {
             false,
             "current one",
         ),
+        row(
+            UnattendedError::Assertion(Arc::new(AssertionError::Variable("THE_JWT".to_owned()))),
+            None,
+            true,
+            "`env`",
+        ),
+        row(
+            UnattendedError::NoIdToken {
+                origin: "the variable `SEED`".to_owned(),
+            },
+            Some("OpenID Connect Core §12.2"),
+            true,
+            "`--use-id-token`",
+        ),
         row(not_offered, Some("RFC 8414 §2"), true, "operator"),
         row(
             UnattendedError::Exchange(TokenError::GrantDead(refusal())),

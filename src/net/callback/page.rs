@@ -170,6 +170,19 @@ mod tests {
     }
 
     #[test]
+    fn only_a_sign_in_that_is_done_is_a_success() {
+        let server = || "m.example".to_owned();
+        let failed = Page::Failed {
+            server: server(),
+            reason: "no".to_owned(),
+        };
+        let connected = Page::Connected { server: server() };
+        for (page, status) in [(connected, 200), (failed, 400), (Page::NotExpected, 400)] {
+            assert_eq!(page.response().status(), status, "{page:?}");
+        }
+    }
+
+    #[test]
     fn long_reasons_are_cut() {
         assert_eq!(escape(&"é".repeat(TEXT_LIMIT)), "é".repeat(TEXT_LIMIT));
         let cut = escape(&"é".repeat(TEXT_LIMIT + 1));

@@ -294,3 +294,95 @@ fn only_addresses_of_this_machine_are_bound() {
         assert!(found.iter().all(IpAddr::is_loopback));
     }
 }
+
+/// Whether a request with these headers, besides `Host`, gets past the listener; if not, the status.
+async fn status(listener: &mut Listener, method: &str, headers: &[(&str, &str)]) -> Option<u16> {
+    let port = listener.port();
+    let headers: String = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
+    let target = format!("{PATH}?state=x&code=1");
+    let request = format!("{method} {target} HTTP/1.1\r\nHost: localhost:{port}\r\n{headers}\r\n");
+    let answer = tokio::select! {
+        _ = listener.next() => return None,
+        answer = ask(v4(port), &request) => answer,
+    };
+    let status = answer.split(' ').nth(1).expect("a status");
+    Some(status.parse().expect("a number"))
+}
+
+#[tokio::test]
+async fn browser_that_is_sent_here_is_let_through() {
+    let mut listener = listener("localhost");
+    let navigates = |site| {
+        [
+            ("Upgrade-Insecure-Requests", "1"),
+            ("Sec-Fetch-Site", site),
+            ("Sec-Fetch-Mode", "navigate"),
+            ("Sec-Fetch-Dest", "document"),
+        ]
+    };
+    // Chromium 156, from an authorization server elsewhere or here, reloading, and by hand.
+    for site in ["cross-site", "same-site", "same-origin", "none"] {
+        let headers = navigates(site);
+        assert_eq!(status(&mut listener, "GET", &headers).await, None, "{site}");
+        // After a click.
+        let clicked = [&headers[..], &[("Sec-Fetch-User", "?1")]].concat();
+        assert_eq!(status(&mut listener, "GET", &clicked).await, None, "{site}");
+    }
+    // After a form of the authorization server's was posted, from a page without referrer.
+    let posted = [&navigates("cross-site")[..], &[("Origin", "null")]].concat();
+    assert_eq!(status(&mut listener, "GET", &posted).await, None);
+    // Programs that stand in for a browser, such as Node.js.
+    for mode in ["cors", "no-cors"] {
+        let headers = [("Accept", "*/*"), ("Sec-Fetch-Mode", mode)];
+        assert_eq!(status(&mut listener, "GET", &headers).await, None, "{mode}");
+    }
+}
+
+/// What Chromium 156 sends for a page of another site.
+#[tokio::test]
+async fn what_a_page_of_another_site_loads_is_refused() {
+    let mut listener = listener("localhost");
+    let evil = "http://127.0.0.1:39147";
+    for (what, mode, dest) in [
+        ("fetch", "no-cors", "empty"),
+        ("img", "no-cors", "image"),
+        ("script", "no-cors", "script"),
+        ("stylesheet", "no-cors", "style"),
+        ("prefetch", "no-cors", "empty"),
+        ("EventSource, fetch", "cors", "empty"),
+        ("WebSocket", "websocket", "empty"),
+    ] {
+        let mut headers = vec![
+            ("Sec-Fetch-Site", "cross-site"),
+            ("Sec-Fetch-Mode", mode),
+            ("Sec-Fetch-Dest", dest),
+        ];
+        assert_eq!(
+            status(&mut listener, "GET", &headers).await,
+            Some(403),
+            "{what}"
+        );
+        headers.push(("Origin", evil));
+        assert_eq!(
+            status(&mut listener, "GET", &headers).await,
+            Some(403),
+            "{what}"
+        );
+        // Where a browser says only where it comes from.
+        headers.remove(0);
+        assert_eq!(
+            status(&mut listener, "GET", &headers).await,
+            Some(403),
+            "{what}"
+        );
+        headers.push(("Content-Length", "0"));
+        for method in ["POST", "OPTIONS"] {
+            let refused = status(&mut listener, method, &headers).await;
+            assert_eq!(refused, Some(405), "{method}: {what}");
+        }
+    }
+    assert!(listener.visits.try_recv().is_err());
+}

@@ -14,9 +14,11 @@ pub enum Kind {
     /// A private network's: RFC 1918, RFC 6598 (between a provider and its customers, and in
     /// overlay networks), RFC 4193, and what RFC 3879 deprecates.
     Private,
-    /// The next machines' on the same cable (RFC 3927, RFC 4291 §2.5.6); clouds serve a machine's
-    /// credentials there.
+    /// The next machines' on the same cable (RFC 3927, RFC 4291 §2.5.6).
     LinkLocal,
+    /// Where clouds tell a machine, or a container, who it is and what its credentials are. No
+    /// server is at home there, wherever it is itself.
+    Cloud,
     /// For measuring (RFC 2544, RFC 5180); tunnels on a machine give out such addresses in place of
     /// the true ones.
     Benchmarking,
@@ -45,6 +47,7 @@ impl fmt::Display for Kind {
             Self::Loopback => "an address of this machine itself",
             Self::Private => "an address of a private network",
             Self::LinkLocal => "a link-local address",
+            Self::Cloud => "an address where clouds give out a machine's credentials",
             Self::Benchmarking => "an address for measurements",
             Self::Unspecified => "no machine's address",
             Self::Multicast => "a multicast or broadcast address",
@@ -55,6 +58,12 @@ impl fmt::Display for Kind {
 
 fn of_v4(address: Ipv4Addr) -> Kind {
     match address.octets() {
+        // Most clouds, Amazon's containers (two), Alibaba, Azure, Oracle.
+        [169, 254, 169, 254]
+        | [169, 254, 170, 2 | 23]
+        | [100, 100, 100, 200]
+        | [168, 63, 129, 16]
+        | [192, 0, 0, 192] => Kind::Cloud,
         [0, ..] => Kind::Unspecified,
         [10, ..] | [192, 168, ..] => Kind::Private,
         [172, second, ..] if second & 0xf0 == 16 => Kind::Private,
@@ -79,6 +88,10 @@ fn of_v6(address: Ipv6Addr) -> Kind {
         return of_v4(inner);
     }
     match segments {
+        // Amazon's machines and containers, Google's machines.
+        [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254 | 0x23] | [0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254] => {
+            Kind::Cloud
+        }
         [0, 0, 0, 0, 0, 0, 0, 0] => Kind::Unspecified,
         [0, 0, 0, 0, 0, 0, 0, 1] => Kind::Loopback,
         [first, ..] if first & 0xff00 == 0xff00 => Kind::Multicast,
@@ -240,8 +253,25 @@ mod tests {
                 assert_eq!(kind(outside), K::Public, "{outside}");
             }
         }
-        assert_eq!(kind("169.254.169.254"), K::LinkLocal);
         assert_eq!(kind("8.8.8.8"), K::Public);
+    }
+
+    #[test]
+    fn what_clouds_serve_their_machines_is_a_kind_of_its_own_between_others() {
+        for (text, beside, of) in [
+            ("169.254.169.254", "169.254.169.253", Kind::LinkLocal),
+            ("169.254.170.2", "169.254.170.1", Kind::LinkLocal),
+            ("169.254.170.23", "169.254.170.24", Kind::LinkLocal),
+            ("100.100.100.200", "100.100.100.201", Kind::Private),
+            ("168.63.129.16", "168.63.129.17", Kind::Public),
+            ("192.0.0.192", "192.0.0.191", Kind::Reserved),
+            ("fd00:ec2::254", "fd00:ec2::253", Kind::Private),
+            ("fd00:ec2::23", "fd00:ec2::24", Kind::Private),
+            ("fd20:ce::254", "fd20:cf::254", Kind::Private),
+        ] {
+            assert_eq!(kind(text), Kind::Cloud, "{text}");
+            assert_eq!(kind(beside), of, "{beside}");
+        }
     }
 
     #[test]
@@ -324,6 +354,8 @@ mod tests {
             "127.0.0.1",
             "10.1.2.3",
             "169.254.169.254",
+            "169.254.7.7",
+            "168.63.129.16",
             "192.168.0.1",
             "172.16.0.1",
             "100.64.0.1",

@@ -37,7 +37,13 @@ async fn a_server_names_its_own_kind_and_what_is_public() {
         ("https://[fd00::1]/", Kind::Private),
         ("https://[64:ff9b::10.0.0.1]/", Kind::Private),
         ("https://100.64.1.1/", Kind::Private),
-        ("https://169.254.169.254/latest/meta-data/", Kind::LinkLocal),
+        ("https://169.254.1.1/", Kind::LinkLocal),
+        ("https://169.254.169.254/latest/meta-data/", Kind::Cloud),
+        ("https://[fd00:ec2::254]/latest/meta-data/", Kind::Cloud),
+        ("https://[64:ff9b::169.254.169.254]/", Kind::Cloud),
+        ("https://100.100.100.200/", Kind::Cloud),
+        ("https://168.63.129.16/", Kind::Cloud),
+        ("https://[2002:0a00:0001::1]/", Kind::Private),
         ("https://[fe80::1]/", Kind::LinkLocal),
         ("https://0.0.0.0/", Kind::Unspecified),
         ("https://[::]/", Kind::Unspecified),
@@ -74,6 +80,16 @@ async fn every_spelling_of_an_internal_address_is_seen_through() {
         "https://017700000001/",
         "https://0x7f.0.0.0x1/",
         "https://127.0.0.1./",
+        "https://0177.0.0.1/",
+        "https://127.0.1/",
+        "https://0x7f.1/",
+        "https://%31%32%37.0.0.1/",
+        "https://127\u{3002}0\u{3002}0\u{3002}1/",
+        "https://[::ffff:127.0.0.1]/",
+        "https://[64:ff9b::127.0.0.1]/",
+        "https://[64:ff9b::7f00:1]/",
+        "https://[2002:7f00:1::]/",
+        "https://[0:0:0:0:0:ffff:7f00:0001]/",
         "https://１２７.０.０.１/",
         "https://[0:0:0:0:0:0:0:1]/",
         "https://[::ffff:7f00:1]/",
@@ -156,6 +172,56 @@ async fn the_option_allows_addresses_of_every_kind_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_number_for_the_clouds_own_address_is_seen_through_whoever_the_server_is() {
+    for text in [
+        "https://2852039166/",
+        "https://0xa9fea9fe/",
+        "https://0251.0376.0251.0376/",
+        "https://169.254.43518/",
+        "https://169.254.169.254./",
+        "https://[::ffff:a9fe:a9fe]/",
+        "https://[fd00:ec2:0:0:0:0:0:254]/",
+    ] {
+        for server in [PUBLIC, PRIVATE, LINK_LOCAL, "https://[fd00:ec2::1]/mcp"] {
+            let refused = kind(why(&guard(server), text).await);
+            assert_eq!(refused, Some(Kind::Cloud), "{server} {text}");
+        }
+    }
+    // Whoever configures it as the server means it.
+    let own = guard("https://169.254.169.254/mcp");
+    assert!(own.is_own(&url("https://169.254.169.254/token")));
+}
+
+#[test]
+fn an_address_with_a_zone_or_with_numbers_out_of_range_is_none() {
+    for text in [
+        "https://[fe80::1%25eth0]/",
+        "https://[fe80::1%eth0]/",
+        "https://256.0.0.1/",
+        "https://1.2.3.4.5/",
+        "https://0x1ffffffff/",
+        "https://08.0.0.1/",
+    ] {
+        assert!(Url::parse(text).is_err(), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_in_capitals_or_with_a_dot_at_its_end_is_judged_as_it_is() {
+    let refused = guard(PUBLIC).judge_name("LOCALHOST").await;
+    assert!(refused.is_err());
+    assert!(
+        guard(LOCAL)
+            .check(&url("http://localhost.:9/"))
+            .await
+            .is_ok()
+    );
+    // Another name is not the server's own origin.
+    let far = guard("https://server.invalid/mcp");
+    assert!(!far.is_own(&url("https://server.invalid./mcp")));
+}
+
+#[tokio::test]
 async fn a_name_is_judged_by_what_it_stands_for() {
     let refused = guard(PUBLIC).resolved("localhost").await;
     let refused = refused.expect_err("this machine").downcast::<Forbidden>();
@@ -215,4 +281,12 @@ fn a_refusal_names_host_address_and_rule_and_its_hint_the_option() {
     };
     assert!(!mapped.to_string().contains("which is at"), "{mapped}");
     assert!(refused("as.example").hint().contains(OPTION));
+}
+
+#[tokio::test]
+async fn a_server_by_the_name_of_this_machine_is_on_it_and_nowhere_else() {
+    let guard = guard("http://localhost:3000/mcp");
+    assert_eq!(why(&guard, "https://127.0.0.2/").await, None);
+    let private = why(&guard, "https://10.0.0.5/").await;
+    assert_eq!(kind(private), Some(Kind::Private));
 }

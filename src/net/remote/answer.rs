@@ -204,13 +204,13 @@ impl Answer {
         match self.response.headers().get(CONTENT_ENCODING) {
             None => Ok(()),
             Some(coding) if coding.as_bytes().eq_ignore_ascii_case(b"identity") => Ok(()),
-            Some(coding) => Err(Broken {
-                delivery: Delivery::Unreadable,
-                cause: format!(
+            Some(coding) => Err(Broken::new(
+                Delivery::Unreadable,
+                format!(
                     "it is compressed as `{}`, which the server was not asked for",
                     printable(&String::from_utf8_lossy(coding.as_bytes()), SHOWN)
                 ),
-            }),
+            )),
         }
     }
 }

@@ -141,9 +141,9 @@ impl Remote {
         let (method, url) = (request.method().as_str(), request.url());
         let token = Some(&proven.credential.token);
         let proof = self.prover.prove(proven.key, method, url, token, tries);
-        proof.map_err(|error| Broken {
-            delivery: Delivery::NotSent,
-            cause: format!("no proof for the request can be signed: {error}"),
+        proof.map_err(|error| {
+            let cause = format!("no proof for the request can be signed: {error}");
+            Broken::new(Delivery::NotSent, cause)
         })
     }
 

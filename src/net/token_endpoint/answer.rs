@@ -344,6 +344,16 @@ mod tests {
             (204, ""),
             (302, r#"{"access_token":"SECRET"}"#),
             (307, ""),
+            // Two readers would not agree about these.
+            (
+                200,
+                r#"{"access_token":"SECRET","access_token":"SECRET_2"}"#,
+            ),
+            (
+                200,
+                r#"{"access_token":"SECRET","token_type":"Bearer","token_type":"DPoP"}"#,
+            ),
+            (200, r#"{"access_token":"SECRET","error":"a","error":"b"}"#),
         ] {
             match read(status, Some("text/html"), body.as_bytes()) {
                 Answer::Unusable(reason) => {

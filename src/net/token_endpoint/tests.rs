@@ -263,6 +263,55 @@ async fn other_refusals_are_not_repeated() {
         .expect_err("dead");
     assert!(matches!(error, TokenError::ClientDead(_)));
     assert_eq!(remote.asked().len(), 2);
+    // Who is known, and may not do this, may not do it with the secret elsewhere either.
+    let remote = Remote::new([json(400, r#"{"error":"unauthorized_client"}"#)]).await;
+    let request = refresh(&remote, AuthMethod::ClientSecretBasic);
+    let error = super::request(&http(), &request, 0)
+        .await
+        .expect_err("dead");
+    assert!(matches!(error, TokenError::ClientDead(_)));
+    assert_eq!(remote.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn who_is_nobody_is_not_named_and_what_the_user_adds_is_sent() {
+    let remote = Remote::new([json(200, GOOD), json(200, GOOD)]).await;
+    let params = vec![("audience".to_owned(), "a b".to_owned())];
+    let request = TokenRequest {
+        client: Client::nobody(),
+        grant: GrantRequest::JwtBearer {
+            assertion: Secret::new("H.P.S"),
+            scopes: Vec::new(),
+        },
+        params: params.clone(),
+        ..refresh(&remote, AuthMethod::None)
+    };
+    super::request(&http(), &request, 0).await.expect("tokens");
+    let refresh = TokenRequest {
+        params,
+        ..refresh(&remote, AuthMethod::None)
+    };
+    super::request(&http(), &refresh, 0).await.expect("tokens");
+    let asked = remote.asked();
+    assert!(has(&asked[0], "assertion", "H.P.S"));
+    let names: Vec<_> = form(&asked[0]).into_iter().map(|(name, _)| name).collect();
+    assert!(
+        !names.iter().any(|name| name.starts_with("client")),
+        "{names:?}"
+    );
+    assert!(asked.iter().all(|asked| has(asked, "audience", "a b")));
+}
+
+#[test]
+fn an_endpoint_that_may_not_be_asked_is_no_outage() {
+    let forbidden = crate::net::guard::Forbidden {
+        host: "10.0.0.1".to_owned(),
+        why: crate::net::guard::Why::NotSecure,
+    };
+    let hint = forbidden.hint();
+    let error = unavailable(FetchError::Forbidden(Box::new(forbidden)));
+    assert!(matches!(error, TokenError::Unusable(_)), "{error:?}");
+    assert!(error.to_string().contains(hint), "{error}");
 }
 
 #[tokio::test]

@@ -317,6 +317,11 @@ fn an_attempt_is_continued_only_by_the_same_request() {
     };
     assert!(!attempt.is_continued_by(&with("CLIENT_2", REDIRECT), 999));
     assert!(!attempt.is_continued_by(&with("CLIENT_1", "http://localhost:1/"), 999));
+    let moved = AuthorizationServer {
+        token_endpoint: Url::parse("https://as.example/other").unwrap(),
+        ..server.clone()
+    };
+    assert!(!attempt.is_continued_by(&ask(&moved, &[]), 999));
 }
 
 #[test]
@@ -359,4 +364,52 @@ fn without_an_authorization_endpoint_nobody_is_asked() {
     };
     let error = Attempt::new(&ask(&server, &[]), &randomness()).unwrap_err();
     assert_eq!(error, AskError::NoAuthorizationEndpoint);
+}
+
+#[test]
+fn an_attempt_that_is_spelled_out_again_ends_when_it_would_have() {
+    let server = server();
+    let mut left = attempt();
+    let whole = left.clone();
+    left.refer_to(
+        &Url::parse("https://as.example/authorize").unwrap(),
+        "urn:1",
+    );
+    let later = Ask {
+        lapses_at: 2000,
+        ..ask(&server, &[])
+    };
+    assert_eq!(left.spelled_out(&later), Ok(whole));
+}
+
+#[test]
+fn each_failure_names_the_rule_that_it_goes_by() {
+    let refused = |error: &str| {
+        CallbackError::Refused(Refusal {
+            status: 200,
+            error: Some(error.to_owned()),
+            description: None,
+        })
+    };
+    let issuer = || Issuer::new("https://as.example");
+    for (error, rule) in [
+        (refused("invalid_target"), "RFC 8707 §2"),
+        (refused("invalid_scope"), "RFC 6749 §4.1.2.1"),
+        (
+            CallbackError::Declined(Refusal::default()),
+            "RFC 6749 §4.1.2.1",
+        ),
+        (CallbackError::NoIssuer(issuer()), "RFC 9207 §2.4"),
+        (
+            CallbackError::OtherIssuer {
+                expected: issuer(),
+                found: issuer(),
+            },
+            "RFC 9207 §2.4",
+        ),
+        (CallbackError::Repeated("code".to_owned()), "RFC 6749 §3.1"),
+        (CallbackError::NoCode, "RFC 6749 §4.1.2"),
+    ] {
+        assert_eq!(error.rule(), rule, "{error}");
+    }
 }

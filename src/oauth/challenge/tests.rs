@@ -169,6 +169,7 @@ fn what_is_no_scope_token_is_dropped_with_a_remark() {
     let dropped = ["\"", "b\\c", "\u{e9}"].map(|s| Remark::DroppedScope(s.to_owned()));
     assert_eq!(reading.remarks, dropped);
     assert_eq!(read(&["Bearer scope=\"\""]).challenge, Some(bearer()));
+    assert_eq!(one("Bearer resource_metadata=\"\""), bearer());
 }
 
 #[test]

@@ -105,9 +105,16 @@ impl DiscoveryError {
     /// What the user does next.
     pub fn hint(&self) -> &'static str {
         match self {
+            // Somebody answered, and had nothing to say.
+            Self::Unreachable { cause: None, .. } => {
+                "try again later; if it stays so, tell the operator of the server"
+            }
             Self::Unreachable { .. } => "check the network and the proxy settings, then try again",
-            Self::NotFound { .. } | Self::NoAuthorizationServer(_) => {
+            Self::NotFound { .. } => {
                 "check the server's address; if it is right, its operator has to publish OAuth metadata"
+            }
+            Self::NoAuthorizationServer(_) => {
+                "check the server's address; if it is right, its operator has to mend its metadata"
             }
             Self::ResourceMismatch { .. } => {
                 "check the server's address; if it is right and you trust the server, name the resource with `--resource`"

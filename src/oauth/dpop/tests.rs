@@ -70,6 +70,10 @@ fn a_key_is_kept_and_read_again() {
     for damaged in ["", "x", "AAAA"] {
         assert!(ProofKey::from_kept(&Secret::new(damaged)).is_err());
     }
+    // A key that cannot make our proofs: Ed25519, of RFC 8410 §10.3.
+    let other = "MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp-K06_nwoy_HU--CXqI9EdVhC";
+    let read = ProofKey::from_kept(&Secret::new(other));
+    assert_eq!(read, Err(KeyError::Kind));
     let shown = format!("{key:?}");
     assert!(!shown.contains(key.kept().expose()), "{shown}");
 }
@@ -385,6 +389,16 @@ mod remembering {
             memory.hear(&refused(&here, error, NOW - 4000), &mut tries, NOW);
             assert_eq!(memory.time_at(&here, &Tries::default(), NOW), NOW);
         }
+    }
+
+    #[test]
+    fn a_server_whose_clock_jumps_is_not_followed_any_further() {
+        let here = url("https://a.example/x");
+        let (mut memory, mut tries) = (Memory::default(), Tries::default());
+        let jumped = |seconds| refused(&here, "invalid_token", NOW + seconds);
+        assert!(memory.hear(&jumped(4000), &mut tries, NOW));
+        assert!(!memory.hear(&jumped(8000), &mut tries, NOW));
+        assert!(memory.hear(&jumped(12_000), &mut Tries::default(), NOW));
     }
 
     #[test]

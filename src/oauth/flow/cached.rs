@@ -193,7 +193,7 @@ impl Flow {
     ) -> Move {
         let refused = matches!(&self.goal, Goal::Challenged { rejected: Some(token), .. }
             if *token == grant.tokens.access_token);
-        let tokens = self.presented_again(tokens, Some(&grant.tokens));
+        let tokens = self.presented_again(tokens, Some(&grant.tokens), now);
         let mut grant = grant.refreshed(tokens, now);
         // The server refused it and took the same without.
         if request.resource.is_none()

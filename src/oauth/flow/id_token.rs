@@ -13,11 +13,11 @@ use crate::oauth::token_endpoint::{Cause, TokenError};
 
 /// What came of a sign-in, with the ID token in place of the access token. What is handed in without
 /// a person, or again, is judged where it is known what was there before.
-pub(super) fn presented(state: &State, event: Event) -> Event {
+pub(super) fn presented(state: &State, event: Event, now: u64) -> Event {
     match (state, event) {
         (State::Refreshing { .. } | State::Granting { .. }, event) => event,
         (_, Event::TokenAnswer(Ok(tokens))) => {
-            let presented = tokens.with_id_token();
+            let presented = tokens.with_id_token(Some(now));
             Event::TokenAnswer(presented.map_err(|why| TokenError::Unusable(why.to_string())))
         }
         (_, other) => other,
@@ -26,7 +26,7 @@ pub(super) fn presented(state: &State, event: Event) -> Event {
 
 /// What came for a refresh token, with the ID token in place of the access token if there is a new
 /// one; else as it came. `before` is the ID token that was there.
-fn of_refresh(tokens: TokenSet, before: Option<&TokenSet>) -> TokenSet {
+fn of_refresh(tokens: TokenSet, before: Option<&TokenSet>, now: u64) -> TokenSet {
     let before = before.and_then(|before| before.id_token.as_ref());
     let is_new = tokens.id_token.is_some() && tokens.id_token.as_ref() != before;
     let as_it_came = || TokenSet {
@@ -34,7 +34,7 @@ fn of_refresh(tokens: TokenSet, before: Option<&TokenSet>) -> TokenSet {
         ..tokens.clone()
     };
     match is_new {
-        true => tokens.clone().with_id_token(),
+        true => tokens.clone().with_id_token(Some(now)),
         false => Ok(as_it_came()),
     }
     .unwrap_or_else(|_| as_it_came())
@@ -47,9 +47,14 @@ fn is_in_place(tokens: &TokenSet) -> bool {
 
 impl Flow {
     /// What came for a refresh token, as it is to be kept.
-    pub(super) fn presented_again(&self, tokens: TokenSet, before: Option<&TokenSet>) -> TokenSet {
+    pub(super) fn presented_again(
+        &self,
+        tokens: TokenSet,
+        before: Option<&TokenSet>,
+        now: u64,
+    ) -> TokenSet {
         match self.settings.use_id_token {
-            true => of_refresh(tokens, before),
+            true => of_refresh(tokens, before, now),
             false => tokens,
         }
     }
@@ -84,7 +89,7 @@ impl Flow {
         else {
             return;
         };
-        if wanted && let Ok(tokens) = grant.tokens.clone().with_id_token() {
+        if wanted && let Ok(tokens) = grant.tokens.clone().with_id_token(None) {
             sign_in.grant = Some(Grant { tokens, ..grant });
             return;
         }

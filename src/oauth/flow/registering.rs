@@ -64,7 +64,10 @@ impl Flow {
             registration::Step::Again(registration, after) => {
                 post_registration(plan, registration, bound, after)
             }
-            registration::Step::Failed(error) => fail(FlowError::Registration(error)),
+            registration::Step::Failed(error) => {
+                let console = self.settings.console(&plan.server.issuer);
+                fail(FlowError::Registration(error.by_hand(console)))
+            }
         }
     }
 

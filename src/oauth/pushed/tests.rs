@@ -57,6 +57,14 @@ fn a_refusal_is_sorted_as_the_token_endpoints_are() {
             ..
         })
     ));
+    let lost = std::sync::Arc::new(std::io::Error::other("connection reset"));
+    assert!(matches!(
+        judge(Err(FetchFault::NoAnswer(lost))).unwrap_err(),
+        TokenError::Unavailable(Outage {
+            effect: Effect::Unknown,
+            ..
+        })
+    ));
 }
 
 #[test]

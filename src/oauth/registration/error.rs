@@ -11,6 +11,8 @@ use crate::untrusted::{SHOWN, printable};
 pub enum RegistrationError {
     /// The server does not register just anyone (401, 403).
     Closed(Refusal),
+    /// The same, where it is known where a client is created by hand.
+    ByHand(Refusal, &'static str),
     /// The server refused the request.
     Refused(Refusal),
     /// The server is down or wants us to wait.
@@ -24,6 +26,14 @@ pub enum RegistrationError {
 }
 
 impl RegistrationError {
+    /// The same, with the place where a client is created by hand, if one is known and of use.
+    pub fn by_hand(self, console: Option<&'static str>) -> Self {
+        match (self, console) {
+            (Self::Closed(refusal), Some(console)) => Self::ByHand(refusal, console),
+            (error, _) => error,
+        }
+    }
+
     /// Whether it may succeed later.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Unreachable(_))
@@ -33,7 +43,7 @@ impl RegistrationError {
     pub fn rule(&self) -> Option<&'static str> {
         match self {
             Self::Unavailable(_) | Self::Unreachable(_) => None,
-            Self::Closed(_) => Some("RFC 7591 §3"),
+            Self::Closed(_) | Self::ByHand(..) => Some("RFC 7591 §3"),
             Self::Refused(_) => Some("RFC 7591 §3.2.2"),
             Self::Reply(_) => Some("RFC 7591 §3.2.1"),
             Self::AuthMethods(_) => Some("RFC 7591 §2"),
@@ -44,7 +54,11 @@ impl RegistrationError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Unavailable(_) | Self::Unreachable(_) => "try again later",
-            Self::Closed(_) | Self::Refused(_) | Self::Reply(_) | Self::AuthMethods(_) => {
+            Self::Closed(_)
+            | Self::ByHand(..)
+            | Self::Refused(_)
+            | Self::Reply(_)
+            | Self::AuthMethods(_) => {
                 "create a client in the provider's console and pass it with `--static-oauth-client-info`"
             }
         }
@@ -58,6 +72,10 @@ impl fmt::Display for RegistrationError {
                 f,
                 "the authorization server does not let clients register themselves: {refusal}"
             ),
+            Self::ByHand(refusal, console) => write!(
+                f,
+                "the authorization server does not let clients register themselves: {refusal}; one is created by hand at {console}"
+            ),
             Self::Refused(refusal) => write!(f, "the registration was refused: {refusal}"),
             Self::Unavailable(refusal) => {
                 write!(
@@ -66,7 +84,9 @@ impl fmt::Display for RegistrationError {
                 )
             }
             Self::Unreachable(cause) => write!(f, "the registration failed: {cause}"),
-            Self::Reply(reason) => write!(f, "the reply to the registration is no use: {reason}"),
+            Self::Reply(reason) => {
+                write!(f, "the reply to the registration cannot be used: {reason}")
+            }
             Self::AuthMethods(methods) => write!(
                 f,
                 "the authorization server only takes clients that authenticate by `{}`",

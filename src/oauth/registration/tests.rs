@@ -294,6 +294,32 @@ fn the_handle_of_the_registration_is_kept_if_it_is_safe() {
 }
 
 #[test]
+fn the_handle_of_the_registration_is_at_the_endpoint_or_the_issuer_and_nowhere_else() {
+    let asked = authorization_server(None);
+    let endpoint = Url::parse("https://register.example/clients").unwrap();
+    for (uri, kept) in [
+        ("https://register.example/clients/C", true),
+        ("https://REGISTER.example:443/other", true),
+        ("https://as.example/clients/C", true),
+        ("https://register.example:8443/clients/C", false),
+        ("https://x.register.example/clients/C", false),
+        ("https://as.example.evil.example/clients/C", false),
+        ("https://evil.example/clients/C", false),
+        ("https://me@as.example/clients/C", false),
+    ] {
+        let redirect_uri = LOCALHOST.to_owned();
+        let registration =
+            Registration::new(&asked, endpoint.clone(), redirect_uri, &Map::new()).unwrap();
+        let body = json!({
+            "client_id": "C", "registration_client_uri": uri,
+            "registration_access_token": "REGISTRATION_TOKEN_1",
+        });
+        let client = registered(registration, &body.to_string());
+        assert_eq!(client.management.is_some(), kept, "{uri}");
+    }
+}
+
+#[test]
 fn a_respelled_redirect_uri_in_the_reply_is_used() {
     let with = |uris: Value| {
         let body = json!({"client_id": "C", "redirect_uris": uris}).to_string();

@@ -37,8 +37,13 @@ pub enum OutageCause {
 impl fmt::Display for Outage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.cause {
-            OutageCause::Answer(refusal) => write!(f, "it answered {refusal}"),
-            OutageCause::Network(cause) => write!(f, "{cause}"),
+            OutageCause::Answer(refusal) => write!(f, "it answered {refusal}")?,
+            OutageCause::Network(cause) => write!(f, "{cause}")?,
+        }
+        match self.retry_after {
+            // A short wait is waited here, and has been in vain.
+            Some(wait) if wait > 0 => write!(f, "; it asks to come again in {wait} s"),
+            _ => Ok(()),
         }
     }
 }

@@ -280,3 +280,14 @@ fn debug_output_of_requests_hides_secrets() {
         assert!(!shown.contains(secret), "{secret}");
     }
 }
+
+#[test]
+fn an_outage_tells_how_long_the_server_wants_to_be_left_alone() {
+    let refusal = || Refusal::read(429, br#"{"error":"slow_down"}"#);
+    let text = |wait| TokenError::from_endpoint(refusal(), wait).to_string();
+    let plain = "the token endpoint is unavailable: it answered `slow_down`";
+    assert_eq!(text(None), plain);
+    assert_eq!(text(Some(0)), plain);
+    let asks = format!("{plain}; it asks to come again in 3600 s");
+    assert_eq!(text(Some(3600)), asks);
+}

@@ -315,6 +315,40 @@ mod tests {
     }
 
     #[test]
+    fn attempt_that_is_bound_to_a_key_is_worth_nothing_without_it() {
+        let Open::Browser(attempt) = browser() else {
+            panic!("another kind");
+        };
+        let bound = Attempt {
+            proof_key: Some(ProofKey::generate().expect("key")),
+            ..*attempt
+        };
+        let bytes = to_bytes(&Wire::from(&bound));
+        let mut wire: Wire = serde_json::from_slice(&bytes).expect("json");
+        assert!(wire.dpop_key.is_some());
+        assert_eq!(parse(&bytes), Some(Open::Browser(Box::new(bound))));
+        wire.dpop_key = Some("AAAA".to_owned());
+        assert_eq!(parse(&to_bytes(&wire)), None);
+    }
+
+    #[test]
+    fn attempt_that_would_be_polled_without_a_pause_is_polled_with_one() {
+        let Open::Device(attempt) = device() else {
+            panic!("another kind");
+        };
+        let hasty = DeviceAttempt {
+            interval: 0,
+            ..*attempt
+        };
+        let read = parse(&to_bytes(&DeviceWire::from(&hasty)));
+        let paused = DeviceAttempt {
+            interval: 1,
+            ..hasty
+        };
+        assert_eq!(read, Some(Open::Device(Box::new(paused))));
+    }
+
+    #[test]
     fn attempt_of_another_format_or_kind_is_begun_anew() {
         let Open::Device(attempt) = device() else {
             panic!("another kind");
@@ -329,6 +363,8 @@ mod tests {
         }
         let text = std::str::from_utf8(&device).expect("text");
         assert!(parse(text.replace("\"device\"", "\"other\"").as_bytes()).is_none());
+        let other = FIRST.replace("\"version\": 1", "\"version\": 1, \"kind\": \"other\"");
+        assert!(parse(other.as_bytes()).is_none());
         // The first version of this program takes it for none of its own.
         assert!(serde_json::from_slice::<Wire>(&device).is_err());
     }

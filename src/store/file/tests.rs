@@ -75,6 +75,8 @@ async fn sign_in_is_found_by_the_next_process_and_gone_after_removal() {
         f.store.list().expect("list").as_slice(),
         std::slice::from_ref(&f.key)
     );
+    // What is remembered of the server goes with it.
+    fs::write(f.store.folder().join("work.server.json"), "{}").expect("write");
     f.store.remove(&lock).expect("remove");
     f.store.remove(&lock).expect("remove again");
     assert_eq!(f.read(), Cached::Absent);
@@ -158,6 +160,8 @@ async fn leftovers_of_killed_writers_are_swept_and_nothing_else() {
     let kept = [
         "work.token.json.tmp",
         "work.token.json.0123456789abcdef.bak",
+        "work.token.json.0123456789abcde.tmp",
+        "work.token.json.0123456789abcdefg.tmp",
         "home.token.json.0123456789abcdef.tmp",
     ];
     for name in kept.iter().chain(&["work.token.json.0123456789abcdef.tmp"]) {
@@ -165,7 +169,11 @@ async fn leftovers_of_killed_writers_are_swept_and_nothing_else() {
     }
     let files = FileStore::open(f.store.folder().to_owned()).expect("files");
     files.sweep(&f.store.token_file(&f.key), false);
-    assert_eq!(f.files().len(), 4, "a young file may still be written");
+    assert_eq!(
+        f.files().len(),
+        kept.len() + 1,
+        "a young file may still be written"
+    );
     f.store.write(&f.lock().await, &full()).expect("write");
     let files = f.files();
     assert!(kept.iter().all(|name| files.contains(&(*name).to_owned())));
@@ -194,11 +202,21 @@ fn list_skips_what_is_not_ours() {
     assert_eq!(names, ["a_0123456789", "b"]);
 }
 
-#[test]
-fn oversized_file_is_not_read() {
+#[tokio::test]
+async fn oversized_file_is_not_read() {
     let f = Fixture::new();
-    f.put(&" ".repeat(SIZE_LIMIT as usize + 1));
-    assert!(matches!(f.read(), Cached::Unreadable { .. }));
+    let lock = f.lock().await;
+    f.store.write(&lock, &full()).expect("write");
+    // Nothing but its size is wrong with it.
+    let padding = |text: &str| " ".repeat(SIZE_LIMIT as usize - text.len());
+    let text = f.text();
+    f.put(&(text.clone() + &padding(&text)));
+    assert_eq!(f.read(), Cached::Present(Box::new(full())));
+    f.put(&(text.clone() + &padding(&text) + " "));
+    let Cached::Unreadable { reason } = f.read() else {
+        panic!("it was read");
+    };
+    assert!(reason.contains("1 MiB"), "{reason}");
 }
 
 #[cfg(unix)]

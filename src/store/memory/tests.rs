@@ -5,7 +5,14 @@ use std::time::Duration;
 use super::super::wire::tests::full;
 use super::super::{Store, Unwritable};
 use super::*;
+use crate::ids::Issuer;
+use crate::oauth::authorize::AuthorizationUrl;
+use crate::oauth::device::DeviceAttempt;
 use crate::oauth::token::Grant;
+
+fn url(text: &str) -> url::Url {
+    url::Url::parse(text).expect("url")
+}
 
 fn key() -> ServerKey {
     ServerKey::from_name("work").expect("name")
@@ -138,6 +145,34 @@ async fn locks_keep_others_in_this_process_out_and_fall_free_when_dropped() {
     drop((lock, turn));
     assert!(store.try_lock(&key()).expect("try").is_some());
     assert!(store.try_lock_sign_in(&key()).expect("try").is_some());
+}
+
+#[test]
+fn open_sign_in_is_seen_by_others_in_this_process_until_it_is_removed() {
+    let (_parent, folder) = impossible();
+    let (store, _) = Store::open_or_memory(Some(folder)).expect("store");
+    let open = Open::Device(Box::new(DeviceAttempt {
+        device_code: Secret::new("DEVICE_CODE_1"),
+        user_code: "WDJB-MJHT".to_owned(),
+        verification_uri: AuthorizationUrl(url("https://as.example.com/device")),
+        verification_uri_complete: None,
+        interval: 5,
+        issuer: Issuer::new("https://as.example.com"),
+        client_id: "CLIENT_1".to_owned(),
+        resource: None,
+        scopes: Vec::new(),
+        token_endpoint: url("https://as.example.com/token"),
+        begun_at: 0,
+        until: 600,
+        expires_at: 300,
+    }));
+    let turn = store.try_lock_sign_in(&key()).expect("try").expect("free");
+    assert_eq!(store.peek_attempt(&key()), None);
+    store.write_attempt(&turn, &open).expect("write");
+    assert_eq!(store.peek_attempt(&key()), Some(open.clone()));
+    assert_eq!(store.read_attempt(&turn).expect("read"), Some(open));
+    store.remove_attempt(&turn).expect("remove");
+    assert_eq!(store.peek_attempt(&key()), None);
 }
 
 #[test]

@@ -15,6 +15,7 @@ use url::Url;
 use crate::support::bridge::Bridge;
 use crate::support::machine::Machine;
 use crate::support::scene::{NEWEST, detail, everything, is_get, kind};
+use crate::support::skip::skipped;
 
 /// A machine of its own for the bridge: one cable leads to this one.
 struct Network {
@@ -47,8 +48,8 @@ impl Network {
             && network.ip(&format!("addr add {theirs}/29 dev {name}b"))
             && network.ip(&format!("link set {name}b up"));
         if !made {
-            eprintln!(
-                "SKIPPED: no network namespace can be made here, so nothing shows what a change of networks does"
+            skipped(
+                "no network namespace can be made here, so nothing shows what a change of networks does",
             );
             return None;
         }
@@ -294,7 +295,7 @@ fn a_connection_whose_other_end_has_vanished_is_noticed_within_about_a_minute() 
         .ok()
         .and_then(|text| text.parse::<u64>().ok());
     if seconds.is_none_or(|seconds| seconds < 90) {
-        eprintln!("SKIPPED: this takes more than a minute; SILENCE_SECONDS=90 asks for it");
+        skipped("how a vanished peer is noticed takes a minute; SILENCE_SECONDS=90 asks for it");
         return;
     }
     let settings = Settings {

@@ -257,3 +257,27 @@ fn command_sees_none_of_our_variables_and_none_of_our_input() {
         "{seen}"
     );
 }
+
+#[cfg(unix)]
+#[test]
+fn end_of_the_bridge_is_the_end_of_all_that_a_command_has_started() {
+    let scene = Scene::new();
+    let pipe = scene.folder.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo").success());
+    // A pipeline: the shell is one process, what hangs is another.
+    let script = format!("(exec 3>'{}'; sleep 300) | cat", pipe.display());
+    let command = json!(["sh", "-c", script]).to_string();
+    let mut bridge = Bridge::start_command(scene.command(&["--bearer-command", &command]));
+    bridge.request("initialize", opening(NEWEST, everything()));
+    // Opening it waits for the one who writes.
+    let mut held = fs::File::open(&pipe).expect("the pipe");
+    let (told, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        std::io::copy(&mut held, &mut std::io::sink()).expect("the end");
+        let _ = told.send(());
+    });
+    bridge.close();
+    let ended = ended.recv_timeout(std::time::Duration::from_secs(60));
+    ended.expect("what the command has started runs on");
+}

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::support::bridge::Bridge;
 use crate::support::machine::Machine;
 use crate::support::scene::{NEWEST, everything};
+use crate::support::skip::skipped;
 
 const IN_MEMORY: &str = "kept in memory and end with this program";
 
@@ -72,9 +73,9 @@ fn can_seal(test: &str) -> bool {
     let works = sealed(&works, folder.path()).stderr(Stdio::null()).status();
     let can = works.is_ok_and(|status| status.success()) && status.is_ok_and(|s| !s.success());
     if !can {
-        println!(
-            "SKIPPED {test}: file systems cannot be mounted read-only here (root and `unshare` are needed)"
-        );
+        skipped(&format!(
+            "{test}: file systems cannot be mounted read-only here (root and `unshare` are needed)"
+        ));
     }
     can
 }
@@ -161,8 +162,8 @@ fn without_a_home_memory_is_used_and_other_commands_say_what_to_do() {
         .stderr(Stdio::null())
         .status();
     if !possible.is_ok_and(|status| status.success()) {
-        println!(
-            "SKIPPED without_a_home: another user cannot be taken on here (root and `setpriv` are needed)"
+        skipped(
+            "without_a_home: another user cannot be taken on here (root and `setpriv` are needed)",
         );
         return;
     }
@@ -313,8 +314,8 @@ fn full_disk_at_the_start_is_no_obstacle_and_can_be_told_from_others() {
     works.env("PATH", std::env::var_os("PATH").unwrap_or_default());
     let possible = wrapped(&works).stderr(Stdio::null()).status();
     if !possible.is_ok_and(|status| status.success()) {
-        println!(
-            "SKIPPED full_disk_at_the_start: nothing can be mounted here (root and `unshare` are needed)"
+        skipped(
+            "full_disk_at_the_start: nothing can be mounted here (root and `unshare` are needed)",
         );
         return;
     }

@@ -157,7 +157,7 @@ fn servers_out_of_reach_are_told_with_the_cause() {
     let no_tls = playground.mcp_url().replacen("http:", "https:", 1);
     for (url, arguments, cause) in [
         ("http://127.0.0.1:1/mcp", &[][..], "refused"),
-        ("https://no-such-host.invalid/mcp", &[], "dns"),
+        ("https://no-such-host.invalid/mcp", &[], "looked up"),
         (&*no_tls, &[], "does not speak TLS"),
         (
             "https://a.invalid/mcp",

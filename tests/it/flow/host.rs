@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::support::bridge::Bridge;
 use crate::support::machine::Machine;
 use crate::support::scene::opening;
+use crate::support::skip::skipped;
 
 /// Longest wait for an end.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -144,7 +145,7 @@ impl Host {
     pub fn memory(&self) -> Option<Memory> {
         let path = format!("/proc/{}/status", self.child.id());
         let Ok(status) = std::fs::read_to_string(path) else {
-            eprintln!("SKIPPED: this system has no /proc, so memory was not looked at");
+            skipped("this system has no /proc, so memory was not looked at");
             return None;
         };
         let figure = |name: &str| {

@@ -19,6 +19,7 @@ use serde_json::json;
 use super::row::{Attack, Line, Outcome, judged, print};
 use super::world::World;
 use crate::network::authority::{Authority, For};
+use crate::support::skip::skipped;
 
 /// Names a file of host names, and says that this is the inner process.
 const HOSTS: &str = "HOSTILE_HOSTS";
@@ -31,7 +32,7 @@ const INNER_SERVERS: [&str; 3] = ["10.77.0.1", "10.77.0.2", "10.77.0.3"];
 const INNER_NAMES: [&str; 3] = ["mcp.corp.test", "as.corp.test", "else.corp.test"];
 
 /// Where nobody may knock.
-const TRAPS: [&str; 9] = [
+const TRAPS: [&str; 10] = [
     "127.0.0.1",
     "::1",
     "10.66.0.1",
@@ -41,25 +42,32 @@ const TRAPS: [&str; 9] = [
     "169.254.169.254",
     "198.18.66.1",
     "fd00:66::1",
+    "fd00:ec2::254",
 ];
 
 /// Names that lead there.
-const LEADING: [(&str, &str); 5] = [
+const LEADING: [(&str, &str); 6] = [
     ("to-machine.test", "127.0.0.1"),
     ("to-private.test", "10.66.0.1"),
     ("to-cloud.test", "169.254.169.254"),
     ("to-v6.test", "fd00:66::1"),
     ("both.test", "10.66.0.1"),
+    ("to-private.test.", "10.66.0.1"),
 ];
 
 /// Every way to write an address where nobody may knock.
-const INSIDE: [&str; 22] = [
+const INSIDE: [&str; 38] = [
     "127.0.0.1",
     "127.1",
     "0x7f000001",
+    "0x7f.1",
     "2130706433",
+    "0177.0.0.1",
+    "017700000001",
+    "127.0.0.1.",
     "0.0.0.0",
     "localhost",
+    "localhost.",
     "sub.localhost",
     "[::1]",
     "[::]",
@@ -69,13 +77,24 @@ const INSIDE: [&str; 22] = [
     "192.168.66.1",
     "100.64.66.1",
     "169.254.169.254",
+    "169.254.43518",
+    "2852039166",
     "198.18.66.1",
+    "224.0.0.1",
+    "255.255.255.255",
     "[fd00:66::1]",
+    "[fd00:ec2::254]",
+    "[fe80::1]",
+    "[::10.66.0.1]",
     "[::ffff:169.254.169.254]",
+    "[64:ff9b::10.66.0.1]",
+    "[64:ff9b::a9fe:a9fe]",
+    "[2002:a42:1::1]",
     "to-machine.test",
     "to-private.test",
     "to-cloud.test",
     "to-v6.test",
+    "to-private.test.",
 ];
 
 const SETUP: &str = "set -e
@@ -114,8 +133,9 @@ fn inside(test: &str) -> Option<bool> {
 
 /// The file of host names; `rebound` is where the authorization server is.
 fn host_names(rebound: &str) -> String {
-    let mut text =
-        String::from("127.0.0.1 localhost sub.localhost\n::1 localhost\n33.0.0.3 both.test\n");
+    let mut text = String::from(
+        "127.0.0.1 localhost localhost. sub.localhost\n::1 localhost localhost.\n33.0.0.3 both.test\n",
+    );
     let own = SERVERS
         .iter()
         .zip(NAMES)
@@ -210,7 +230,7 @@ fn listen(address: &str, port: u16) -> TcpListener {
     TcpListener::bind((address, port)).unwrap_or_else(|error| panic!("{address}: {error}"))
 }
 
-fn tls(authority: &Authority, names: &[&str]) -> Wrap {
+pub fn tls(authority: &Authority, names: &[&str]) -> Wrap {
     let pair = authority.issue(For::Server(names));
     let certificate = CertificateDer::from_pem_file(&pair.certificate).expect("a certificate");
     let key = PrivateKeyDer::from_pem_file(&pair.key).expect("a key");
@@ -300,6 +320,52 @@ fn rebinding(hosts: &Path) -> Attack {
     )
 }
 
+/// Servers outside that redirect inside, or name a place inside for messages.
+fn redirects() -> Vec<Attack> {
+    let mut attacks = Vec::new();
+    for host in ["10.66.0.1", "to-cloud.test"] {
+        for (what, path, outcome) in [
+            (
+                "resource's metadata",
+                "/.well-known/oauth-protected-resource/mcp",
+                Outcome::Refused(""),
+            ),
+            (
+                "authorization server's metadata",
+                "/.well-known/oauth-authorization-server",
+                Outcome::Refused("metadata"),
+            ),
+            ("registration", "/register", Outcome::Refused("")),
+            ("token endpoint", "/token", Outcome::Refused("redirect")),
+            (
+                "MCP endpoint",
+                "/mcp",
+                Outcome::Failed("tokens are not sent to another origin"),
+            ),
+        ] {
+            attacks.push(Attack::at(
+                path,
+                format!("the {what} redirects to `{host}`"),
+                outcome,
+                move |_, _| Answer::redirect(307, format!("https://{host}{path}")),
+            ));
+        }
+        attacks.push(Attack::new(
+            format!("the event stream names `{host}` for messages"),
+            Outcome::Failed("wants messages sent to"),
+            move |asked, _, honest| match (asked.method.as_str(), asked.path.as_str()) {
+                ("POST", "/mcp") => Answer::with(405, "text/plain", Vec::new()),
+                ("GET", "/mcp") => {
+                    let event = format!("event: endpoint\ndata: https://{host}/mcp\n\n");
+                    Answer::with(200, "text/event-stream", event.into_bytes())
+                }
+                _ => honest,
+            },
+        ));
+    }
+    attacks
+}
+
 fn honest(name: &str) -> Attack {
     Attack::new(name, Outcome::Harmless, |_, _, honest| honest)
 }
@@ -339,9 +405,14 @@ fn rows() -> Vec<Line> {
             Outcome::Harmless,
             move |_, honest| honest.edit(|client| client["registration_client_uri"] = json!(uri)),
         );
-        lines.push(outside.row(&attack, false, Some("may not send us")));
+        lines.push(outside.row(&attack, false, Some("signed out of")));
     }
     lines.push(outside.row(&rebinding(&outside.hosts), false, None));
+    lines.extend(
+        redirects()
+            .iter()
+            .map(|attack| outside.row(attack, false, None)),
+    );
     let mut both = issuer("both.test");
     // What is outside is connected to, and is somebody else.
     both.outcome = Outcome::Refused("calls itself");
@@ -360,9 +431,11 @@ fn rows() -> Vec<Line> {
         false,
         None,
     ));
-    let mut machine = endpoint("token_endpoint", "127.0.0.1");
-    machine.name += " (from a private network)";
-    lines.push(within.row(&machine, false, None));
+    for host in ["127.0.0.1", "[fd00:ec2::254]", "169.254.169.254"] {
+        let mut attack = endpoint("token_endpoint", host);
+        attack.name += " (from a private network)";
+        lines.push(within.row(&attack, false, None));
+    }
 
     let own = Attack::at(
         "/.well-known/oauth-protected-resource/mcp",
@@ -396,8 +469,8 @@ fn addresses_that_lead_inside_get_no_connection() {
     let test = "hostile::internal::addresses_that_lead_inside_get_no_connection";
     match inside(test) {
         Some(success) => assert!(success, "it failed in its own network"),
-        None => eprintln!(
-            "SKIPPED: no network of its own can be made here, so nothing shows that servers cannot send us inside"
+        None => skipped(
+            "no network of its own can be made here, so nothing shows that servers cannot send us inside",
         ),
     }
 }

@@ -31,6 +31,10 @@ pub struct Attack {
     pub outcome: Outcome,
     /// Who is the authorization server besides the one that is: what is for it may go there.
     pub authority: Option<Role>,
+    /// Whether the third party must not be asked anything.
+    pub untouched: bool,
+    /// Whether the user looks at the sign-in afterwards and signs out, and what that says.
+    pub signs_out: Option<&'static str>,
 }
 
 /// What comes to the callback address when the browser is opened: given its address, the right
@@ -61,6 +65,8 @@ impl Attack {
             person: Arc::new(|callback| callback.bring_code()),
             outcome,
             authority: None,
+            untouched: false,
+            signs_out: None,
         }
     }
 
@@ -94,6 +100,18 @@ impl Attack {
     /// The same where this server is an authorization server, too.
     pub fn authority(mut self, role: Role) -> Self {
         self.authority = Some(role);
+        self
+    }
+
+    /// The same where the third party hears nothing.
+    pub fn untouched(mut self) -> Self {
+        self.untouched = true;
+        self
+    }
+
+    /// The same where the user then looks at the sign-in and signs out, which says this.
+    pub fn signs_out(mut self, says: &'static str) -> Self {
+        self.signs_out = Some(says);
         self
     }
 

@@ -93,7 +93,17 @@ impl World {
         let over = AtomicBool::new(false);
         thread::scope(|scope| {
             scope.spawn(|| self.play_person(attack, &over));
-            let seen = self.host(attack);
+            let mut seen = self.host(attack);
+            if let Some(says) = attack.signs_out {
+                self.looked_at(attack, &mut seen);
+                let said = self.signed_out(attack);
+                if !said.contains(says) {
+                    let leak = format!("signing out should say `{says}`: {said}");
+                    seen.leaks.push(leak);
+                }
+                self.look(attack, &[], &said, &mut seen.leaks);
+                seen.story += &format!("\nsigned out:\n{said}");
+            }
             over.store(true, Ordering::SeqCst);
             seen
         })
@@ -143,7 +153,7 @@ impl World {
             for line in self.recorded() {
                 if let Ok(url) = Url::parse(&line)
                     && met.insert(line.clone())
-                    && let Some((redirect_uri, state)) = parts(&url)
+                    && let Some((redirect_uri, state)) = parts(&url).or_else(|| self.pushed())
                 {
                     (attack.person)(&Callback {
                         redirect_uri: &redirect_uri,
@@ -154,6 +164,14 @@ impl World {
             }
             thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// Redirect URI and state of the last request that was left at the authorization server.
+    fn pushed(&self) -> Option<(Url, String)> {
+        let requests = self.hostile.requests();
+        let pushed = requests.iter().rfind(|asked| asked.path == "/par")?;
+        let query = String::from_utf8_lossy(&pushed.body);
+        parts(&Url::parse(&format!("http://pushed.test/?{query}")).ok()?)
     }
 
     fn recorded(&self) -> Vec<String> {
@@ -219,6 +237,9 @@ impl World {
             }
         }
         for asked in self.hostile.requests() {
+            if attack.untouched && asked.role == Role::Elsewhere {
+                leaks.push(format!("a third party was asked for {}", asked.path));
+            }
             let text = asked.text();
             let of_authority = matches!(asked.path.as_str(), "/token" | "/register" | "/revoke");
             let role = match attack.authority == Some(asked.role) && of_authority {
@@ -230,6 +251,11 @@ impl World {
                     "a request to the server",
                     &[REFRESH_TOKEN, CODE, CLIENT_SECRET, REGISTRATION_TOKEN],
                 ),
+                // It is told which tokens end.
+                Role::Authority if asked.path == "/revoke" => (
+                    "a request to end tokens",
+                    &[USER_HEADER, COOKIE, CODE, REGISTRATION_TOKEN, SESSION],
+                ),
                 Role::Authority => (
                     "a request to the authorization server",
                     &[USER_HEADER, COOKIE, ACCESS_TOKEN, SESSION],
@@ -237,6 +263,20 @@ impl World {
                 Role::Elsewhere => ("a request to a third party", &everywhere),
             };
             find(place, &text, secrets, leaks);
+        }
+    }
+
+    /// The user looks at the sign-in: nothing of it grants access or steers a terminal.
+    fn looked_at(&self, attack: &Attack, seen: &mut Seen) {
+        for arguments in [&["status"][..], &["status", "--json"]] {
+            let output = self.machine.command().args(arguments).output();
+            let output = output.expect("the bridge starts");
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            if !text.contains("127.0.0.1") {
+                seen.leaks
+                    .push(format!("{arguments:?} shows nothing: {text}"));
+            }
+            self.look(attack, &[], &text, &mut seen.leaks);
         }
     }
 

@@ -3,8 +3,10 @@
 pub mod authority;
 pub mod bridge;
 pub mod device;
+pub mod divert;
 pub mod machine;
 pub mod oidc;
 pub mod peers;
 pub mod running;
 pub mod scene;
+pub mod skip;

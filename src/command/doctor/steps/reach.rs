@@ -8,6 +8,7 @@ use crate::command::{question, remote};
 use crate::config::AuthMode;
 use crate::error::Error;
 use crate::ids::display_url;
+use crate::mcp::answer::BodyKind;
 use crate::net::remote::Answer;
 use crate::oauth::challenge::{Challenge, Reading, Scheme};
 use crate::untrusted::{SHOWN, printable};
@@ -26,6 +27,8 @@ struct Heard {
     peer: Option<SocketAddr>,
     version: String,
     is_sse: bool,
+    /// What the last answer is, if that is no MCP message.
+    stranger: Option<String>,
 }
 
 impl Heard {
@@ -37,8 +40,11 @@ impl Heard {
         });
         self.reading = answer.challenge();
         self.peer = answer.peer().or(self.peer);
-        self.version = answer.http_version();
+        self.version = answer.http_version().replace("HTTP/", "");
         self.is_sse = method == "GET";
+        let kind = answer.content_type().unwrap_or_default();
+        let is_stranger = answer.status == 200 && answer.body_kind == BodyKind::Unknown;
+        self.stranger = is_stranger.then(|| printable(kind, SHOWN));
     }
 }
 
@@ -144,6 +150,22 @@ impl Walk<'_, '_> {
                 let step = challenged(&challenge, &heard.reading);
                 (Reached::Wants(challenge), step)
             }
+            Ok(None) if heard.stranger.is_some() => {
+                let kind = heard.stranger.clone().unwrap_or_default();
+                let summary = match kind.as_str() {
+                    "" => "the server answers with something that is no MCP message".to_owned(),
+                    kind => format!("the server answers with `{kind}`, which is no MCP message"),
+                };
+                let step = Step::fail(Name::Challenge, Kind::Failed, summary);
+                let hint = Some(
+                    "check the path; if it is right, a login page, a gateway or a captive portal may stand before the server",
+                );
+                (
+                    Reached::No("the server answers no MCP message here"),
+                    step.rule(Some("MCP 2025-11-25, Transports, Streamable HTTP"))
+                        .hint(hint),
+                )
+            }
             Ok(None) => {
                 let how = match by_header {
                     true => "the server accepts the configured `Authorization` header",
@@ -155,9 +177,14 @@ impl Walk<'_, '_> {
             Err(Error::Refused { server, status }) => {
                 let summary = format!("`{server}` answered {status} and asks for no sign-in");
                 let is_none = matches!(status, 404 | 405 | 410 | 501);
-                let hint = match is_none {
-                    true => "there is no MCP endpoint at this address; check the path",
-                    false => "check the address and the headers you configured",
+                let is_plain = self.config.server.url().scheme() == "http";
+                let hint = match (is_none, status) {
+                    (true, _) => "there is no MCP endpoint at this address; check the path",
+                    // RFC 9110 §15.5.1: what else a server that speaks TLS says to plain http.
+                    (false, 400) if is_plain => {
+                        "check the address, `http://` or `https://` included, and the headers you configured"
+                    }
+                    (false, _) => "check the address and the headers you configured",
                 };
                 let reached = match is_none || by_header {
                     true => Reached::No("the server answers no MCP message here"),

@@ -1,10 +1,13 @@
 //! Metadata, PKCE and client: what the sign-in's own flow asks and decides, put into words.
 
+use std::sync::Arc;
+
 use super::super::report::{Exchange, Kind, Name, Step};
 use super::{SURVEYED, Walk};
+use crate::config::AuthMode;
 use crate::error::Error;
 use crate::ids::display_url;
-use crate::login::{Login, Seen};
+use crate::login::{Login, LoginError, Seen};
 use crate::oauth::challenge::Challenge;
 use crate::oauth::discovery::DiscoveryError;
 use crate::oauth::discovery::resource::{AuthorizationServers, ResourceMetadata};
@@ -24,10 +27,15 @@ struct Seeing {
 }
 
 impl Seeing {
-    fn ask(&mut self, question: &Question, outcome: String) {
+    fn ask(&mut self, question: &Question, outcome: &str) {
+        // Where to is said already.
+        let repeated = format!("cannot reach `{}`: ", question.url);
         self.asked.push(Exchange {
             request: format!("{} `{}`", question.method, question.url),
-            answer: outcome,
+            answer: outcome
+                .strip_prefix(&repeated)
+                .unwrap_or(outcome)
+                .to_owned(),
         });
     }
 
@@ -58,7 +66,7 @@ impl Walk<'_, '_> {
                     if question.purpose == Purpose::ServerMetadata {
                         seeing.document = document;
                     }
-                    seeing.ask(&question, outcome);
+                    seeing.ask(&question, &outcome);
                 }
                 Seen::Noted(Note::ResourceFound(found)) => {
                     let step = seeing.give(resource(&found));
@@ -78,7 +86,8 @@ impl Walk<'_, '_> {
                     self.page.add(step)?;
                 }
                 Seen::Failed(error) => {
-                    let step = seeing.give(failed(&error, &self.page.report));
+                    let step = failed(error, &self.config.server.host(), &self.page.report);
+                    let step = seeing.give(step);
                     self.fail_at(step)?;
                 }
             }
@@ -91,7 +100,7 @@ impl Walk<'_, '_> {
         if step.name == Name::Pkce && !self.page.report.has(Name::AuthorizationServer) {
             let found = Step::ok(
                 Name::AuthorizationServer,
-                "its metadata names the right issuer",
+                "its metadata name the issuer that was asked for",
             );
             let found = found.rule(Some("RFC 8414 §3.3")).asked(step.asked.clone());
             self.page.add(found)?;
@@ -122,6 +131,20 @@ impl Walk<'_, '_> {
                 self.needs_nobody = true;
                 let step = self.named_client(&request.client.client_id, server);
                 return step.found("grant", format!("`{}`", request.grant.grant_type()));
+            }
+            Action::ReadAssertion { .. } => {
+                self.needs_nobody = true;
+                return match self.config.auth {
+                    AuthMode::Enterprise => {
+                        Step::ok(Name::Client, "your ID token is exchanged for tokens")
+                            .rule(Some("RFC 8693 §2.1"))
+                    }
+                    _ => Step::ok(
+                        Name::Client,
+                        "the workload's own token is handed in for tokens",
+                    )
+                    .rule(Some("RFC 7523 §2.1")),
+                };
             }
             _ => return Step::ok(Name::Client, "a client is at hand"),
         };
@@ -241,19 +264,23 @@ fn pkce(document: Option<&[u8]>) -> Step {
     ))
 }
 
-/// The step that an error belongs to.
-fn failed(error: &FlowError, report: &super::super::report::Report) -> Step {
-    let name = match error {
+/// The step that an error belongs to. What the network says of its own fault is more exact than what
+/// the flow can know, so the hint is that of a sign-in.
+fn failed(error: FlowError, server: &str, report: &super::super::report::Report) -> Step {
+    let name = match &error {
         FlowError::Discovery(DiscoveryError::NoS256 { .. }) => Name::Pkce,
         FlowError::Discovery(_) if !report.has(Name::ResourceMetadata) => Name::ResourceMetadata,
         FlowError::Discovery(_) => Name::AuthorizationServer,
         _ => Name::Client,
     };
-    let kind = match error {
+    let kind = match &error {
         FlowError::Discovery(DiscoveryError::Unreachable { .. }) => Kind::Unreachable,
         _ => Kind::Failed,
     };
-    Step::fail(name, kind, error.what())
-        .rule(error.rule())
-        .hint(Some(error.hint()))
+    let step = Step::fail(name, kind, error.what()).rule(error.rule());
+    let told = LoginError::Flow {
+        server: server.to_owned(),
+        error: Arc::new(error),
+    };
+    step.hint(told.hint())
 }

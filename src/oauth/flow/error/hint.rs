@@ -93,7 +93,10 @@ fn callback_hint(error: &CallbackError) -> &'static str {
 /// A code is spent once, or was never had, so the person has to come again in any case.
 fn exchange_hint(error: &TokenError) -> &'static str {
     match error {
-        TokenError::Unavailable(_) | TokenError::Unusable(_) => "try again to sign in",
+        TokenError::Unavailable(_) => "try again to sign in",
+        TokenError::Unusable(_) => {
+            "try again to sign in; if it stays so, tell the operator of the server"
+        }
         error => token_hint(error),
     }
 }

@@ -273,3 +273,80 @@ fn what_is_wanted_and_not_offered_is_told_and_tried_without() {
     let told = |note: &Note| matches!(note, Note::BindingNotOffered);
     assert!(end.notes.iter().any(told));
 }
+
+#[test]
+fn a_refresh_demands_a_bound_token_where_the_user_does_and_proves_nothing_where_none_is_wanted() {
+    for (mode, required) in [(Mode::Auto, false), (Mode::Always, true)] {
+        let (world, key) = signed_in(0);
+        let end = in_mode(world, mode).answering([Ok(bound(&key))]).silent();
+        let binding = end.world.requests[0].binding.as_ref().unwrap();
+        assert_eq!(binding.required, required, "{mode:?}");
+    }
+    // The server gave no bound token when it was asked for one, so that it is used in any mode.
+    let (world, _) = signed_in(0);
+    let unbound = world.with(|world| {
+        world.cache.grant.as_mut().unwrap().tokens.token_type = "Bearer".to_owned();
+    });
+    let end = in_mode(unbound, Mode::Never).silent();
+    assert_eq!(end.token(), Some("NEW_ACCESS_1"));
+    assert_eq!(end.world.requests[0].binding, None);
+}
+
+#[test]
+fn a_key_is_not_used_for_another_client_or_resource() {
+    let other = || Some(ResourceId::new("https://m.example/other"));
+    let begun = asks(offering());
+    let attempt = begun.world.attempts[0].clone();
+    let key = attempt.proof_key.clone().unwrap();
+    let clients = &begun.world.cache.clients;
+    for open in [
+        Attempt {
+            resource: other(),
+            ..attempt.clone()
+        },
+        Attempt {
+            client_id: "ANOTHER".to_owned(),
+            ..attempt.clone()
+        },
+        Attempt {
+            issuer: Issuer::new("https://other.example"),
+            ..attempt.clone()
+        },
+    ] {
+        let end = asks(offering().with(|world| {
+            world.cache.clients = clients.clone();
+            world.pending = Some(Open::Browser(Box::new(open)));
+        }));
+        assert!(!end.log().contains(&"resume"), "{:?}", end.log());
+        let used = key_of(end.world.requests.last().unwrap());
+        assert!(used.is_some_and(|used| *used != key));
+    }
+    let (world, key) = signed_in(3600);
+    let moved = world.with(|world| world.cache.grant.as_mut().unwrap().resource = other());
+    let (world, second) = signed_in(3600);
+    let replaced = world.with(|world| {
+        world.settings.client = Some(ConfiguredClient {
+            client_id: "MINE".to_owned(),
+            ..ConfiguredClient::default()
+        });
+    });
+    for (world, key) in [(moved, key), (replaced, second)] {
+        let used = secret("OLD_ACCESS");
+        let challenge = Challenge {
+            scheme: Scheme::Dpop,
+            scope: Some(scopes("write")),
+            ..Challenge::default()
+        };
+        let end = world.run(Goal::StepUp { used, challenge });
+        let used = key_of(end.world.requests.last().unwrap());
+        assert!(used.is_some_and(|used| *used != key), "{:?}", end.log());
+    }
+}
+
+#[test]
+fn who_asks_nobody_is_not_told_what_is_wrong_with_the_cached_tokens() {
+    let (world, _) = signed_in(3600);
+    let end = in_mode(world, Mode::Never).silent();
+    assert_eq!(end.token(), None);
+    assert!(end.notes.is_empty(), "{:?}", end.notes);
+}

@@ -291,6 +291,14 @@ fn a_refresh_refused_for_another_reason_keeps_the_grant_until_it_is_replaced() {
             status: 404,
             ..Refusal::default()
         }),
+        TokenError::Refused(Refusal {
+            status: 405,
+            ..Refusal::default()
+        }),
+        TokenError::Refused(Refusal {
+            status: 410,
+            ..Refusal::default()
+        }),
     ] {
         let end = World::signed_in(0).answering([Err(error.clone())]).silent();
         assert_eq!(end.token(), Some("OLD_ACCESS"), "{error}");

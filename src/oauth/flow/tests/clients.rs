@@ -445,3 +445,80 @@ fn a_secret_that_ended_before_it_was_issued_is_believed_to_have_no_end() {
         .challenged();
     assert_eq!(known(&end).client_secret_expires_at, Some(later));
 }
+
+#[test]
+fn what_is_configured_or_described_no_longer_is_not_taken_for_a_registration() {
+    for document in [false, true] {
+        let end = World::signed_in(0)
+            .with(|world| {
+                world.cache.grant = None;
+                for known in world.cache.clients.values_mut() {
+                    known.client.registered = false;
+                    known.client.document = document;
+                }
+            })
+            .challenged();
+        assert_eq!((ids(&end), end.did("register")), (vec!["CLIENT_1"], 1));
+    }
+}
+
+#[test]
+fn a_document_that_was_refused_is_tried_again_where_nothing_can_be_registered_any_more() {
+    let end = documented()
+        .with(|world| world.page = refusing(400, ""))
+        .challenged();
+    let mut world = documented().with(without_registration);
+    world.cache = end.world.cache.clone();
+    for known in world.cache.clients.values_mut() {
+        known.client.client_secret_expires_at = Some(NOW - 1);
+        known.client.client_secret = Some(secret("ENDED"));
+    }
+    world.cache.grant = None;
+    assert_eq!(ids(&world.challenged()), [DOCUMENT]);
+}
+
+#[test]
+fn tokens_of_one_document_are_not_refreshed_in_the_name_of_another() {
+    let end = documented().challenged();
+    let mut world = documented();
+    world.cache = end.world.cache.clone();
+    world.settings.document = Some(ClientDocument {
+        url: "https://client.example/other.json".to_owned(),
+        assertion_key: Some(key()),
+    });
+    world.now = NOW + 3600;
+    let end = world.silent();
+    let client = &end.world.requests[0].client;
+    assert_eq!(client.client_id, DOCUMENT);
+    assert_eq!(client.assertion, None);
+}
+
+#[test]
+fn a_client_that_asked_for_no_scope_is_not_registered_anew_for_scopes() {
+    let end = World::new()
+        .with(|world| {
+            world.serve(
+                PRM,
+                r#"{"resource":"https://m.example/mcp","authorization_servers":["https://as.example"]}"#,
+            );
+        })
+        .visited([Visit::Ours("error=invalid_scope")])
+        .challenged();
+    assert!(matches!(end.error(), FlowError::SignIn(_)));
+    assert_eq!((end.did("register"), end.did("browser")), (1, 1));
+}
+
+#[test]
+fn a_dead_registration_that_cannot_be_deleted_is_forgotten_in_this_flow() {
+    let end = World::new()
+        .with(|world| {
+            world.cache = sign_in(0);
+            world.cache.grant = None;
+            world.page = refusing(401, r#"{"error":"invalid_client"}"#);
+            world.writes_fail = true;
+        })
+        .challenged();
+    assert_eq!(end.token(), Some("NEW_ACCESS_1"));
+    assert_eq!((end.did("drop client"), end.did("register")), (1, 1));
+    assert_eq!(ids(&end), ["CLIENT_1"]);
+}

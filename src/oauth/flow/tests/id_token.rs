@@ -34,6 +34,18 @@ fn it_takes_the_place_of_the_access_token_until_its_own_end() {
 }
 
 #[test]
+fn one_that_had_ended_when_it_came_lasts_by_the_servers_clock() {
+    let claims = format!(r#"{{"iat":{},"exp":{}}}"#, NOW - 9000, NOW - 5400);
+    for world in [World::new(), world("SEED_1"), sending(-10)] {
+        let end = sends_it(world).answering([answer(Some(&claims))]);
+        let end = end.challenged();
+        assert_eq!(end.token(), Some(id_token(&claims).expose()));
+        let grant = end.world.cache.grant.as_ref().unwrap();
+        assert_eq!(grant.tokens.expires_at, Some(NOW + 3600));
+    }
+}
+
+#[test]
 fn it_is_refreshed_like_an_access_token() {
     let claims = format!(r#"{{"exp":{}.5}}"#, NOW + 100);
     // Whether the ID token or another was sent before.
@@ -247,6 +259,23 @@ fn under_one_name_the_one_token_is_never_sent_for_the_other() {
         tokens.refresh_token = None;
     });
     assert_eq!(end.silent().token(), None);
+}
+
+#[test]
+fn a_server_that_wants_access_tokens_bound_to_a_key_gets_it_as_it_is() {
+    let claims = format!(r#"{{"exp":{}}}"#, NOW + 100);
+    for mode in [dpop::Mode::Auto, dpop::Mode::Never] {
+        let world = sends_it(World::new()).with(|world| {
+            let metadata = r#"{"resource":"https://m.example/mcp","dpop_bound_access_tokens_required":true,
+                "authorization_servers":["https://as.example"]}"#;
+            world.serve(PRM, metadata);
+            world.settings.dpop = mode;
+        });
+        let end = world.answering([answer(Some(&claims))]).challenged();
+        assert_eq!(end.token(), Some(id_token(&claims).expose()));
+        assert_eq!(end.world.requests[0].binding, None);
+        assert_eq!(end.did("key"), 0);
+    }
 }
 
 #[test]

@@ -212,3 +212,48 @@ fn who_takes_over_leaves_the_request_of_the_dead_process_again() {
     assert_eq!(form(&end, 0)["state"], attempt.state.expose());
     assert_eq!(form(&end, 0)["resource"], RESOURCE);
 }
+
+#[test]
+fn a_browser_that_refers_to_a_request_counts_like_any_other() {
+    let mut history = History::default();
+    for _ in 0..3 {
+        let end = pushing()
+            .with(|world| world.history = history)
+            .visited([Visit::Ours("error=access_denied")])
+            .challenged();
+        assert_eq!(end.did("browser"), 1);
+        history = end.world.history;
+    }
+    let end = pushing()
+        .with(|world| world.history = history)
+        .challenged()
+        .asked_nobody();
+    assert!(matches!(end.error(), FlowError::TooManyAttempts));
+}
+
+#[test]
+fn an_endpoint_that_wants_a_long_pause_is_not_waited_for() {
+    for (pause, pushes) in [(10, 2), (11, 1), (3600, 1)] {
+        let mut busy = reply(&Url::parse(PUSH).unwrap(), 503, "");
+        busy.as_mut().unwrap().retry_after = Some(pause);
+        let end = pushing()
+            .with(|world| world.pushes.push_back(busy))
+            .challenged();
+        assert_eq!(end.world.pushed.len(), pushes, "{pause}");
+        assert_eq!(end.result.is_ok(), pushes == 2, "{pause}");
+    }
+}
+
+#[test]
+fn an_address_that_could_not_be_renewed_is_not_renewed_again() {
+    let url = Url::parse(PUSH).unwrap();
+    let end = pushing()
+        .with(|world| {
+            let first = reply(&url, 201, r#"{"request_uri":"urn:left:1","expires_in":60}"#);
+            world.pushes.extend([first, reply(&url, 400, "{}")]);
+        })
+        .visited([Visit::Ours("never"), Visit::Ours("never")])
+        .challenged();
+    assert!(matches!(end.error(), FlowError::TimedOut(300)));
+    assert_eq!((end.world.pushed.len(), end.world.now), (2, NOW + 300));
+}

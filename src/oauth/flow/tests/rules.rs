@@ -220,6 +220,28 @@ fn a_known_server_without_registration_is_told_where_a_client_is_created() {
 }
 
 #[test]
+fn a_known_server_whose_registration_is_for_others_is_told_where_a_client_is_created() {
+    let closed = |known: Known, status: u16| {
+        let url = Url::parse(&format!("{ISSUER}/register")).unwrap();
+        let end = World::new()
+            .with(|world| {
+                world.settings.known = known;
+                world
+                    .registrations
+                    .push_back(reply(&url, status, "Forbidden"));
+            })
+            .challenged();
+        end.error().to_string()
+    };
+    let known = Known::of(ROWS);
+    assert!(closed(known, 403).contains("https://console.example/"));
+    assert!(closed(known, 401).contains("https://console.example/"));
+    // What it refuses for another reason, a client made by hand may not mend.
+    assert!(!closed(known, 400).contains("https://console"));
+    assert!(!closed(Known::default(), 403).contains("https://console"));
+}
+
+#[test]
 fn a_row_lets_the_metadata_name_another_issuer_which_is_then_the_one() {
     let known = |known| {
         World::new()

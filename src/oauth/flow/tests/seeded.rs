@@ -217,6 +217,29 @@ fn what_a_person_signed_in_to_after_a_seed_was_sent_is_used() {
         world.cache.grant.as_mut().unwrap().mode = AuthMode::OAuth;
     });
     assert_eq!(end.silent().token(), Some("OLD_ACCESS"));
+    // What came in a way without refresh tokens is none of its successors.
+    let end = sprouted("SEED_1", 1800).with(|world| {
+        world.cache.grant.as_mut().unwrap().mode = AuthMode::Workload;
+    });
+    assert_eq!(end.silent().token(), None);
+}
+
+#[test]
+fn a_token_refused_although_it_replaced_a_refused_one_is_the_servers_fault() {
+    let end = sprouted("SEED_1", 1800).refused().asked_nobody();
+    assert_eq!(end.token(), Some("NEW_ACCESS_1"));
+    let mut world = end.world;
+    world.locked = false;
+    let end = world.refused().asked_nobody();
+    assert!(
+        matches!(
+            end.error(),
+            FlowError::Unattended(UnattendedError::TokenRefused)
+        ),
+        "{}",
+        end.error()
+    );
+    assert_eq!(sent(&end), ["OLD_REFRESH"]);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Tokens without a person.
 
+mod renewing;
+
 use super::*;
 use crate::oauth::mode::AuthMode;
 
@@ -438,6 +440,12 @@ fn a_policy_that_says_no_is_shown_and_not_routed_round() {
         shown.contains("the identity provider refused: `access_denied`"),
         "{shown}"
     );
+    // The same ID token is not shown to it again.
+    let mut again = end.world;
+    again.locked = false;
+    let end = again.challenged();
+    assert_eq!(requests(&end), [EXCHANGE]);
+    assert!(end.error().to_string().contains("it was refused before"));
     let end = world(by_endpoint())
         .answering([dead_grant()])
         .challenged()
@@ -613,6 +621,16 @@ fn a_token_of_another_way_under_the_same_name_is_not_used() {
             .silent();
         assert_eq!(end.token(), None);
     }
+    for (way, other) in [
+        (client_credentials(), AuthMode::Workload),
+        (workload(), AuthMode::Enterprise),
+        (by_endpoint(), AuthMode::ClientCredentials),
+    ] {
+        let end = signed_in(way, 3000)
+            .with(|world| world.cache.grant.as_mut().unwrap().mode = other)
+            .silent();
+        assert_eq!(end.token(), None, "{other}");
+    }
     let end = World::signed_in(3000)
         .with(|world| world.cache.grant.as_mut().unwrap().mode = AuthMode::Workload)
         .silent();
@@ -632,6 +650,14 @@ fn an_endpoint_that_is_gone_is_looked_for_anew() {
             .asked_nobody();
         assert_eq!(end.token(), Some("NEW_ACCESS_1"), "{way:?}");
         assert_eq!(end.did(&format!("fetch {PRM}")), 1);
+        // One that says why it refuses is there.
+        let refused = Err(TokenError::Refused(Refusal {
+            status: 404,
+            ..refusal("access_denied")
+        }));
+        let end = signed_in(way, -10).answering([refused]).silent();
+        assert!(end.error().to_string().contains("access_denied"));
+        assert_eq!(end.did(&format!("fetch {PRM}")), 0);
     }
 }
 

@@ -51,7 +51,7 @@ impl Flow {
         tokens
             .refresh_token
             .get_or_insert_with(|| seed.refresh_token.clone());
-        let tokens = self.presented_again(tokens, None);
+        let tokens = self.presented_again(tokens, None, now);
         // What the token was granted for is not known, unless the server says it.
         let scopes = tokens.scopes.clone();
         let grant = Box::new(Grant {

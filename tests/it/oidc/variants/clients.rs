@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::key::{KEYS, Key};
 use super::{NOTHING, SIGN_IN, Scene, add, added, ask_to_add, each_day_passes, expire};
-use crate::support::oidc::{Counts, Registration, Switches};
+use crate::support::oidc::{Counts, Dpop, Registration, Switches};
 
 #[test]
 fn a_server_without_registration_and_a_configured_public_client() {
@@ -102,6 +102,34 @@ fn a_client_on_its_own_behalf_with_a_key() {
         let arguments = ["--client-credentials", "--client-id", "service"];
         let arguments = [&arguments, &*key.options()].concat();
         each_day_without_a_person_passes(&Scene::new(&of_service(client), &arguments));
+    }
+}
+
+#[test]
+fn a_client_on_its_own_behalf_with_tokens_that_are_bound_to_a_key() {
+    for (dpop, nonces, mode) in [
+        (Dpop::Required, true, "auto"),
+        (Dpop::Required, false, "always"),
+        (Dpop::Optional, false, "always"),
+    ] {
+        let mut client = service();
+        client["client_secret"] = json!("SERVICE_SECRET");
+        client["token_endpoint_auth_method"] = json!("client_secret_basic");
+        let switches = Switches {
+            dpop,
+            nonces,
+            ..of_service(client)
+        };
+        let arguments = ["--client-credentials", "--client-id", "service"];
+        let arguments = [&arguments[..], &["--dpop", mode]].concat();
+        let mut scene = Scene::new(&switches, &arguments);
+        scene.environment = vec![("MCP_DRAWBRIDGE_CLIENT_SECRET", "SERVICE_SECRET".to_owned())];
+        each_day_without_a_person_passes(&scene);
+        let counts = scene.provider.counts();
+        assert_eq!(counts.proofs_refused, 0, "{mode}");
+        assert!(counts.proofs > 5, "{mode}: {counts:?}");
+        assert_eq!(counts.nonces_asked > 0, nonces, "{mode}: {counts:?}");
+        assert_eq!(scene.machine.sign_in()["token_type"], "dpop");
     }
 }
 
