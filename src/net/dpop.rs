@@ -97,6 +97,13 @@ impl Prover {
         self.lock().hear(&heard, tries, now())
     }
 
+    /// Takes note of the nonce in the answer to a request without a proof, if there is one.
+    pub fn take_nonce(&self, url: &Url, headers: &HeaderMap) {
+        if headers.contains_key(NONCE) {
+            self.hear(url, &Told::read(headers), None, &mut Tries::default());
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Memory> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

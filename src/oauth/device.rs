@@ -127,7 +127,9 @@ pub fn judge(fetched: Fetched, server: &ServerUrl) -> Result<DeviceCode, TokenEr
         Ok(reply) => reply,
         Err(FetchFault::Unusable(cause)) => return Err(TokenError::Unusable(cause.to_string())),
         // A code that nobody was shown does no harm, so it does not matter whether one was issued.
-        Err(FetchFault::NotSent(cause) | FetchFault::NoAnswer(cause)) => {
+        Err(
+            FetchFault::NotSent(cause) | FetchFault::Untrusted(cause) | FetchFault::NoAnswer(cause),
+        ) => {
             return Err(TokenError::Unavailable(Outage {
                 effect: Effect::None,
                 retry_after: None,

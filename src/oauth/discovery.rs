@@ -40,6 +40,8 @@ pub struct Reply {
 pub enum FetchFault {
     /// The request was not sent, so that it can have had no effect.
     NotSent(Cause),
+    /// The same, since one side does not trust the other: asking again does not help.
+    Untrusted(Cause),
     /// The request may have arrived; the answer did not.
     NoAnswer(Cause),
     /// There was an answer, but none to use: too large, or a redirect elsewhere.
@@ -48,15 +50,17 @@ pub enum FetchFault {
 
 impl fmt::Display for FetchFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::NotSent(cause) | Self::NoAnswer(cause) | Self::Unusable(cause)) = self;
-        cause.fmt(f)
+        self.cause().fmt(f)
     }
 }
 
 impl FetchFault {
     /// What made it fail.
     pub fn cause(&self) -> &Cause {
-        let (Self::NotSent(cause) | Self::NoAnswer(cause) | Self::Unusable(cause)) = self;
+        let (Self::NotSent(cause)
+        | Self::Untrusted(cause)
+        | Self::NoAnswer(cause)
+        | Self::Unusable(cause)) = self;
         cause
     }
 }
@@ -123,10 +127,11 @@ impl Places {
         }
     }
 
-    /// How long to wait before this place is asked a second time; `None` if it was already.
-    fn retry(&mut self, retry_after: Option<u64>) -> Option<u64> {
+    /// How long to wait before this place is asked a second time; `None` if it was already, or if
+    /// that is of no use.
+    fn retry(&mut self, retry_after: Option<u64>, lasting: bool) -> Option<u64> {
         let pause = retry_after.unwrap_or(PAUSE);
-        let again = !self.retried && pause <= LONGEST_PAUSE;
+        let again = !self.retried && !lasting && pause <= LONGEST_PAUSE;
         self.retried = true;
         again.then_some(pause)
     }
@@ -145,6 +150,8 @@ enum Outcome {
         outcome: String,
         cause: Option<Cause>,
         retry_after: Option<u64>,
+        /// Whether it stays so until somebody changes something.
+        lasting: bool,
     },
     /// There is a document that must not be used.
     Bad(DiscoveryError),
@@ -154,11 +161,20 @@ fn outcome(fetched: Fetched, unique: &[&'static str]) -> Outcome {
     let reply = match fetched {
         Ok(reply) => reply,
         Err(FetchFault::Unusable(cause)) => return Outcome::Missing(cause.to_string()),
+        Err(FetchFault::Untrusted(cause)) => {
+            return Outcome::Down {
+                outcome: cause.to_string(),
+                cause: Some(cause),
+                retry_after: None,
+                lasting: true,
+            };
+        }
         Err(FetchFault::NotSent(cause) | FetchFault::NoAnswer(cause)) => {
             return Outcome::Down {
                 outcome: cause.to_string(),
                 cause: Some(cause),
                 retry_after: None,
+                lasting: false,
             };
         }
     };
@@ -178,6 +194,7 @@ fn outcome(fetched: Fetched, unique: &[&'static str]) -> Outcome {
             outcome: status,
             cause: None,
             retry_after: reply.retry_after,
+            lasting: false,
         },
         _ => Outcome::Missing(status),
     }

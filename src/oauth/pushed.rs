@@ -100,7 +100,9 @@ pub fn judge(fetched: Fetched) -> Result<Pushed, TokenError> {
     let reply = match fetched {
         Ok(reply) => reply,
         Err(FetchFault::Unusable(cause)) => return Err(TokenError::Unusable(cause.to_string())),
-        Err(FetchFault::NotSent(cause)) => return Err(outage(Effect::None, cause)),
+        Err(FetchFault::NotSent(cause) | FetchFault::Untrusted(cause)) => {
+            return Err(outage(Effect::None, cause));
+        }
         Err(FetchFault::NoAnswer(cause)) => return Err(outage(Effect::Unknown, cause)),
     };
     if (300..400).contains(&reply.status) {

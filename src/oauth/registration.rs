@@ -176,7 +176,11 @@ impl Registration {
             Err(FetchFault::Unusable(cause)) => {
                 return Step::Failed(RegistrationError::Reply(cause.to_string()));
             }
-            Err(FetchFault::NotSent(cause) | FetchFault::NoAnswer(cause)) => {
+            Err(
+                FetchFault::NotSent(cause)
+                | FetchFault::Untrusted(cause)
+                | FetchFault::NoAnswer(cause),
+            ) => {
                 return Step::Failed(RegistrationError::Unreachable(cause));
             }
         };

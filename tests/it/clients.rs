@@ -119,10 +119,9 @@ impl Scene {
     }
 
     fn ended(&self) -> bool {
-        self.playground
-            .grants()
-            .iter()
-            .all(|grant| *grant == GrantState::Ended)
+        let grants = self.playground.grants();
+        assert!(!grants.is_empty(), "nothing was ever granted");
+        grants.iter().all(|grant| *grant == GrantState::Ended)
     }
 
     fn to(&self, path: &str) -> Vec<Request> {

@@ -128,7 +128,10 @@ fn the_exit_code_of_login_says_what_is_missing() {
             "{text}"
         );
     }
-    assert!(machine.cached().iter().all(|path| path.exists()));
+    // The registration is kept for the next time, and nothing was granted.
+    let kept = machine.sign_in();
+    assert!(kept["client"].is_object(), "{kept}");
+    assert!(kept.get("access_token").is_none(), "{kept}");
 }
 
 #[cfg(unix)]

@@ -295,14 +295,17 @@ fn a_server_that_moves_to_another_authorization_server_gets_a_client_and_a_grant
     assert_eq!((machine.opened().len(), playground.registrations()), (2, 2));
     let old_client = old["client"][old["issuer"].as_str().unwrap()]["client_id"].clone();
     let old_refresh = old["refresh_token"].clone();
-    for request in playground.requests().split_off(before) {
-        if !request.path.starts_with("/moved/") {
-            continue;
-        }
+    assert!(old_client.is_string() && old_refresh.is_string(), "{old}");
+    let mut moved = playground.requests().split_off(before);
+    moved.retain(|request| request.path.starts_with("/moved/"));
+    let named = |request: &&playground::Request| request.parameter("client_id").is_some();
+    assert!(moved.iter().filter(named).count() >= 2, "{moved:?}");
+    for request in moved {
         for (name, old) in [("client_id", &old_client), ("refresh_token", &old_refresh)] {
             let sent = request.parameter(name);
-            assert!(
-                sent.is_none() || sent.as_deref() != old.as_str(),
+            assert_ne!(
+                sent.as_deref().or(Some("nothing")),
+                old.as_str(),
                 "{}",
                 request.path
             );

@@ -84,6 +84,7 @@ fn discovery() -> Vec<Row> {
             D::Unreachable {
                 tried: tried(),
                 cause: None,
+                lasting: false,
             },
             None,
             "try again",

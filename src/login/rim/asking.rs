@@ -107,6 +107,7 @@ fn fetched(outcome: Result<Document, FetchError>) -> Fetched {
             | FetchError::Redirected { .. }
             | FetchError::Forbidden(_)),
         ) => Err(FetchFault::Unusable(cause(error))),
+        Err(error @ FetchError::Untrusted { .. }) => Err(FetchFault::Untrusted(cause(error))),
         Err(error) => Err(match error.may_have_been_processed() {
             true => FetchFault::NoAnswer(cause(error)),
             false => FetchFault::NotSent(cause(error)),

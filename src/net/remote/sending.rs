@@ -83,7 +83,14 @@ impl Remote {
         match proven {
             // Many wait for answers at the same time, and few with proofs: their memory is their own.
             Some(proven) => Box::pin(self.send_proven(draft, headers, proven, patience)).await,
-            None => self.send_once(draft, headers, patience).await,
+            None => {
+                let answer = self.send_once(draft, headers, patience).await?;
+                // RFC 9449 §9: what refuses a request without a token may have the nonce for the
+                // one with it.
+                self.prover
+                    .take_nonce(&answer.url, answer.response.headers());
+                Ok(answer)
+            }
         }
     }
 

@@ -28,6 +28,8 @@ pub enum DiscoveryError {
         tried: Vec<Try>,
         /// The network's fault, where it was one.
         cause: Option<Cause>,
+        /// Whether it stays so until somebody changes something.
+        lasting: bool,
     },
     /// No document at any of the places where one has to be.
     NotFound {
@@ -82,7 +84,7 @@ pub enum DiscoveryError {
 impl DiscoveryError {
     /// Whether the same search may succeed later.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable { .. })
+        matches!(self, Self::Unreachable { lasting: false, .. })
     }
 
     /// The rule that was broken, if one was: where it is written.

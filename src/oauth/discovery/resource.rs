@@ -152,12 +152,17 @@ impl ResourceSearch {
                 outcome,
                 cause,
                 retry_after,
-            } => match self.places.retry(retry_after) {
+                lasting,
+            } => match self.places.retry(retry_after, lasting) {
                 Some(pause) => Step::Fetch(self, pause),
                 None => {
                     self.places.missed(outcome);
                     let tried = self.places.tried;
-                    Step::Failed(DiscoveryError::Unreachable { tried, cause })
+                    Step::Failed(DiscoveryError::Unreachable {
+                        tried,
+                        cause,
+                        lasting,
+                    })
                 }
             },
             Outcome::Bad(error) => Step::Failed(error),

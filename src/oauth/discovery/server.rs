@@ -141,8 +141,9 @@ pub struct ServerSearch {
     others: VecDeque<Issuer>,
     /// Whether the issuer is merely guessed: the MCP server's own origin.
     guessed: bool,
-    /// Whether something was down on the way, so that the result is no verdict.
-    down: bool,
+    /// Whether something was down on the way, so that the result is no verdict; and if so, whether
+    /// that stays so until somebody changes something.
+    down: Option<bool>,
     cause: Option<super::Cause>,
     /// What was wrong with the first document that must not be used.
     unusable: Option<DiscoveryError>,
@@ -172,7 +173,7 @@ impl ServerSearch {
                             places,
                             others: VecDeque::new(),
                             guessed: true,
-                            down: false,
+                            down: None,
                             cause: None,
                             unusable: None,
                         },
@@ -211,10 +212,12 @@ impl ServerSearch {
                 outcome,
                 cause,
                 retry_after,
-            } => match self.places.retry(retry_after) {
+                lasting,
+            } => match self.places.retry(retry_after, lasting) {
                 Some(pause) => Step::Fetch(self, pause),
                 None => {
-                    self.down = true;
+                    // What may come back by itself outweighs what does not.
+                    self.down = Some(lasting && self.down.unwrap_or(true));
                     self.cause = self.cause.or(cause);
                     self.missed(outcome, rules)
                 }
@@ -269,7 +272,7 @@ impl ServerSearch {
                         places,
                         others: issuers,
                         guessed: false,
-                        down: false,
+                        down: None,
                         cause: None,
                         unusable: None,
                     };
@@ -296,9 +299,13 @@ impl ServerSearch {
             return Step::Failed(error);
         }
         let tried = ended.places.tried;
-        if ended.down {
+        if let Some(lasting) = ended.down {
             let cause = ended.cause;
-            return Step::Failed(DiscoveryError::Unreachable { tried, cause });
+            return Step::Failed(DiscoveryError::Unreachable {
+                tried,
+                cause,
+                lasting,
+            });
         }
         match ended.guessed {
             true => default_endpoints(ended.issuer, tried, rules),

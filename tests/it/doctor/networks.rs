@@ -6,14 +6,17 @@ use std::net::TcpListener;
 use std::thread;
 
 use playground::{Playground, Settings};
+use serde_json::json;
 use tempfile::TempDir;
 
 use super::{Found, examine};
 use crate::network::authority::{Authority, For, Pair, self_signed};
 use crate::network::nginx::{Nginx, Site};
 use crate::network::trust::port_of;
+use crate::support::bridge::Bridge;
 use crate::support::divert::Divert;
 use crate::support::machine::Machine;
+use crate::support::scene::{NEWEST, failure, opening};
 
 /// That the network is what is wrong, in these words, and what is to be done.
 #[track_caller]
@@ -209,6 +212,26 @@ fn an_authorization_server_whose_certificate_is_wrong_is_told_at_its_step() {
         );
     }
     assert!(!summary.contains("rustls"), "{summary}");
+    // Asking again would not help, and neither would coming again.
+    let asked = step["asked"].as_array().expect("a list");
+    assert_eq!(asked.len(), 2, "{step}");
+    let (machine, url) = (Machine::new(), format!("{}/mcp", at(0)));
+    let mut bridge = Bridge::start(&machine, &url, &[&authority.option()]);
+    let answer = bridge.call("initialize", opening(NEWEST, json!({})));
+    let told = failure(&answer);
+    assert_eq!(
+        (&told["stage"], &told["retryable"]),
+        (&json!("auth"), &json!(false)),
+        "{answer}"
+    );
+    assert!(
+        told["hint"]
+            .as_str()
+            .expect("a hint")
+            .contains("`--ca-file`"),
+        "{answer}"
+    );
+    bridge.close();
 }
 
 /// Answers every request with this.

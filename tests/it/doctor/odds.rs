@@ -50,7 +50,7 @@ fn leave_to_sign_in_is_not_used_where_somebody_is_signed_in() {
     let (playground, machine) = signed_in(Settings::default());
     let found = examine(&machine, &playground.mcp_url(), &["--sign-in"]);
     assert_eq!(found.code, 0, "{}", found.text);
-    says(found.step("sign-in"), "summary", "signed in");
+    assert_eq!(found.step("sign-in")["summary"], "signed in");
     assert_eq!(
         (machine.opened().len(), playground.code_exchanges()),
         (1, 1)

@@ -71,12 +71,55 @@ fn playground_name(machine: &crate::support::machine::Machine) -> String {
 
 #[test]
 fn a_server_of_2024_gets_proofs_with_its_stream_and_its_messages() {
-    let settings = Settings {
-        dpop: demanded().dpop,
-        transports: Transports::Sse,
-        ..Settings::of_2024_11_05()
-    };
-    let (playground, machine) = signed_in(settings);
-    call(&machine, &playground, &[]);
+    for dpop in [demanded(), with_nonces(Nonces::Once)].map(|settings| settings.dpop) {
+        let settings = Settings {
+            dpop,
+            transports: Transports::Sse,
+            ..Settings::of_2024_11_05()
+        };
+        let (playground, machine) = signed_in(settings);
+        call(&machine, &playground, &[]);
+        // Neither the stream nor a message is opened or sent in vain for want of a new nonce.
+        let mut bridge = Bridge::open(&machine, &playground.mcp_url(), &[]);
+        playground.forget_nonces();
+        bridge.tool("echo", json!({}));
+        bridge.close();
+        all_is_proven(&playground);
+        assert_eq!((playground.refreshes(), machine.opened().len()), (0, 1));
+    }
+}
+
+#[test]
+fn a_session_ends_although_the_nonce_has() {
+    let (playground, machine) = signed_in(with_nonces(Nonces::Lasting));
+    let bridge = Bridge::open(&machine, &playground.mcp_url(), &[]);
+    playground.wait_for_answered(is_get);
+    playground.forget_nonces();
+    bridge.close();
+    let requests = playground.requests();
+    let ended: Vec<_> = requests
+        .iter()
+        .filter(|request| is_delete(request))
+        .collect();
+    let statuses: Vec<_> = ended.iter().rev().take(2).map(|r| r.status).collect();
+    assert_eq!(statuses, [Some(204), Some(401)]);
     all_is_proven(&playground);
+}
+
+#[test]
+fn the_standing_stream_is_opened_with_the_nonce_that_is_wanted() {
+    let (playground, machine) = signed_in(with_nonces(Nonces::Lasting));
+    // The stream is asked for once the notification is taken; the nonce ends in between.
+    let refused = Then::answer(401)
+        .header("www-authenticate", r#"DPoP error="use_dpop_nonce""#)
+        .header("dpop-nonce", "NOT_THE_ONE_BEFORE");
+    let get = Fault::mcp().method("GET");
+    playground.fault(get.then(refused));
+    let bridge = Bridge::open(&machine, &playground.mcp_url(), &[]);
+    playground.wait_for(|requests| {
+        let mut gets = requests.iter().filter(|request| is_get(request));
+        gets.rfind(|request| request.status == Some(200))?.status
+    });
+    bridge.close();
+    assert_eq!((playground.refreshes(), machine.opened().len()), (0, 1));
 }

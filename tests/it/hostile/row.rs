@@ -187,7 +187,12 @@ pub fn judged(name: &str, outcome: Outcome, seen: &Seen) -> Line {
     }
 }
 
+/// Without what stands in every line.
 fn short(text: &str) -> String {
+    let text = match text.strip_prefix("cannot sign in to ") {
+        Some(rest) => rest.split_once(": ").map_or(rest, |(_, why)| why),
+        None => text,
+    };
     let text = text.replace('|', "/");
     match text.char_indices().nth(150) {
         Some((end, _)) => format!("{}…", &text[..end]),
