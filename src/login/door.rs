@@ -11,8 +11,9 @@ use crate::net::callback::{CallbackError, Listener};
 /// How a port is listened on; without one, the system chooses.
 pub type Listen = Arc<dyn Fn(Option<u16>) -> Result<Listener, CallbackError> + Send + Sync>;
 
-/// How long a fixed port that is taken is waited for, and how often it is tried meanwhile.
-const PORT_PATIENCE: Duration = Duration::from_secs(3);
+/// How long a fixed port that is taken is waited for, and how often it is tried meanwhile. AI clients
+/// are to have the error as the answer to `initialize`, which they get after two seconds at the latest.
+const PORT_PATIENCE: Duration = Duration::from_secs(1);
 const PORT_LOOKS: Duration = Duration::from_millis(50);
 /// The port of redirect URIs that nobody listens on, where nothing says another.
 const UNHEARD_PORT: u16 = 3334;
