@@ -2,12 +2,18 @@
 //! a person copies.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::net::callback::{CallbackError, Listener};
 
 /// How a port is listened on; without one, the system chooses.
 pub type Listen = Arc<dyn Fn(Option<u16>) -> Result<Listener, CallbackError> + Send + Sync>;
 
+/// How long a fixed port that is taken is waited for, and how often it is tried meanwhile.
+const PORT_PATIENCE: Duration = Duration::from_secs(3);
+const PORT_LOOKS: Duration = Duration::from_millis(50);
 /// The port of redirect URIs that nobody listens on, where nothing says another.
 const UNHEARD_PORT: u16 = 3334;
 
@@ -31,6 +37,24 @@ impl Door {
         match self {
             Self::Open(listener) => listener.port(),
             Self::Walled { port, .. } => *port,
+        }
+    }
+}
+
+/// The same as [`open`], but for a fixed port that is taken it waits a moment: the system gives
+/// outgoing connections of other programs any port of many, and they end.
+pub async fn opened(
+    listen: &Listen,
+    port: Option<u16>,
+    strict: bool,
+) -> Result<Door, CallbackError> {
+    let until = Instant::now() + PORT_PATIENCE;
+    loop {
+        match open(listen, port, strict) {
+            Err(CallbackError::Taken(_)) if strict && Instant::now() < until => {
+                tokio::time::sleep(PORT_LOOKS).await;
+            }
+            other => return other,
         }
     }
 }
@@ -124,5 +148,34 @@ mod tests {
         assert!(matches!(&door, Door::Open(listener) if listener.port() != other.port()));
         let door = open(&listen(only_any), Some(80), false).unwrap();
         assert!(matches!(door, Door::Open(_)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fixed_port_that_falls_free_is_taken() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let held = std::sync::Mutex::new((3, Some(taken)));
+        let listen: Listen = Arc::new(move |port| {
+            let mut held = held.lock().unwrap();
+            held.0 -= 1;
+            if held.0 == 0 {
+                held.1 = None;
+            }
+            really(port)
+        });
+        let door = opened(&listen, Some(port), true).await.unwrap();
+        assert_eq!(door.port(), port);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fixed_port_that_stays_taken_is_an_error_in_the_end() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let listen: Listen = Arc::new(really);
+        let error = opened(&listen, Some(port), true).await.unwrap_err();
+        assert!(matches!(error, CallbackError::Taken(_)), "{error}");
+        // Another one is as good where it is not fixed.
+        let door = opened(&listen, Some(port), false).await.unwrap();
+        assert_ne!(door.port(), port);
     }
 }

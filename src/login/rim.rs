@@ -223,7 +223,7 @@ impl Hands {
             Action::AwaitTurn { until } => self.await_turn(until).await,
             Action::Fetch { url, after } => told(self.rim.document(url, after).await),
             Action::MakeKey => Event::KeyMade(ProofKey::generate().map_err(cause)),
-            Action::Bind { port, strict } => Event::Bound(self.bind(port, strict)),
+            Action::Bind { port, strict } => Event::Bound(self.bind(port, strict).await),
             Action::Register { url, body, after } => {
                 pause(after).await;
                 self.register(url, &body).await
@@ -301,11 +301,13 @@ impl Hands {
         }
     }
 
-    fn bind(&mut self, port: Option<u16>, strict: bool) -> Result<(u16, Randomness), Cause> {
+    async fn bind(&mut self, port: Option<u16>, strict: bool) -> Result<(u16, Randomness), Cause> {
         let kept = self.door.take();
         let door = match kept.filter(|open| port.is_none_or(|port| port == open.port())) {
             Some(open) => open,
-            None => door::open(&self.rim.machine.listen, port, strict).map_err(cause)?,
+            None => door::opened(&self.rim.machine.listen, port, strict)
+                .await
+                .map_err(cause)?,
         };
         let port = door.port();
         self.door = Some(door);
