@@ -138,9 +138,16 @@ enum Commands {
 
 /// Reads the command line. `args` begins with the program's name.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, UsageError> {
-    let outcome = command()
-        .try_get_matches_from(args)
-        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let args: Vec<OsString> = args.into_iter().collect();
+    let read = |command: clap::Command| {
+        let matches = command.try_get_matches_from(&args);
+        matches.and_then(|matches| Cli::from_arg_matches(&matches))
+    };
+    // Whoever reads the help needs it in order; every start would pay for that.
+    let outcome = read(Cli::command()).or_else(|error| match error.kind() {
+        ErrorKind::DisplayHelp => read(command()),
+        _ => Err(error),
+    });
     match outcome {
         Ok(cli) => Ok(Parsed::Run(Box::new(match cli.command {
             None => Request::Bridge(cli.server),
@@ -158,6 +165,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, UsageEr
     }
 }
 
+/// The commands with their options in the order of the help.
 fn command() -> clap::Command {
     topics::arranged(Cli::command()).mut_subcommands(topics::arranged)
 }
