@@ -16,10 +16,14 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use super::amount;
-use super::leaving::{LIMIT, nothing_is_left};
+use super::leaving::nothing_is_left;
 use crate::support::bridge::Bridge;
 use crate::support::machine::{Browser, Machine};
 use crate::support::scene::opening;
+
+/// How long a bridge may take to begin or to end here, where many do at a time and it is looked at what
+/// they leave; how fast one ends by itself is looked at elsewhere.
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// How many go on at a time.
 const WORKERS: usize = 4;
