@@ -39,6 +39,10 @@ const CONNECTIONS: usize = 16;
 /// How long a browser may take to say what it wants, and again to take the answer.
 const CONNECTION_TIME: Duration = Duration::from_secs(5);
 
+/// How long somebody who listens on a port may take to take a connection.
+const KNOCK: Duration = Duration::from_millis(200);
+/// How often a port is tried that connections hold.
+const HELD_LOOKS: Duration = Duration::from_millis(50);
 /// How often another port is tried when the system's choice cannot be used.
 const PORT_TRIES: usize = 50;
 
@@ -154,10 +158,10 @@ impl Listener {
         if let Some(address) = on {
             addresses = vec![address];
         }
-        let listeners = match port {
+        let (listeners, held) = match port {
             Some(port) if ports::is_blocked(port) => return Err(CallbackError::Blocked(port)),
             Some(port) => listen(&addresses, port)?,
-            None => listen_anywhere(&addresses)?,
+            None => (listen_anywhere(&addresses)?, Vec::new()),
         };
         let failed = CallbackError::Listen;
         let port = match listeners.first() {
@@ -173,6 +177,13 @@ impl Listener {
             let listener = TcpListener::from_std(listener).map_err(failed)?;
             let (expected, sender, room) = (expected.clone(), sender.clone(), room.clone());
             accepting.push(tokio::spawn(accept(listener, expected, sender, room)));
+        }
+        for address in held {
+            let (expected, sender, room) = (expected.clone(), sender.clone(), room.clone());
+            accepting.push(tokio::spawn(async move {
+                let listener = once_free(SocketAddr::new(address, port)).await;
+                accept(listener, expected, sender, room).await;
+            }));
         }
         Ok(Self {
             port,
@@ -225,9 +236,16 @@ fn addresses(host: &str) -> Result<(Vec<IpAddr>, String), CallbackError> {
     }
 }
 
-/// Listens on one port of every address that this machine has; at least one.
-fn listen(addresses: &[IpAddr], port: u16) -> Result<Vec<std::net::TcpListener>, CallbackError> {
+/// Listens on one port of every address that this machine has; at least one. Gives the addresses, too,
+/// where the port is held by connections only: systems give outgoing ones any port of many, and keep
+/// it for a minute after their end. Nobody else can listen there meanwhile, and browsers that find
+/// nobody there come to the other address of the name.
+fn listen(
+    addresses: &[IpAddr],
+    port: u16,
+) -> Result<(Vec<std::net::TcpListener>, Vec<IpAddr>), CallbackError> {
     let mut listeners: Vec<std::net::TcpListener> = Vec::new();
+    let mut held = Vec::new();
     let mut missing = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in addresses {
         // The second family takes the port that the first one was given.
@@ -238,15 +256,35 @@ fn listen(addresses: &[IpAddr], port: u16) -> Result<Vec<std::net::TcpListener>,
         match std::net::TcpListener::bind(SocketAddr::new(*address, port)) {
             Ok(listener) => listeners.push(listener),
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                return Err(CallbackError::Taken(port));
+                if is_listened_on(SocketAddr::new(*address, port)) {
+                    return Err(CallbackError::Taken(port));
+                }
+                held.push(*address);
             }
             Err(error) if lacks_family(&error) => missing = error,
             Err(error) => return Err(CallbackError::Listen(error)),
         }
     }
-    match listeners.is_empty() {
-        true => Err(CallbackError::Listen(missing)),
-        false => Ok(listeners),
+    match (listeners.is_empty(), held.is_empty()) {
+        (true, true) => Err(CallbackError::Listen(missing)),
+        (true, false) => Err(CallbackError::Taken(port)),
+        (false, _) => Ok((listeners, held)),
+    }
+}
+
+/// Whether somebody takes connections there.
+fn is_listened_on(address: SocketAddr) -> bool {
+    let reached = std::net::TcpStream::connect_timeout(&address, KNOCK);
+    !reached.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+/// Listens as soon as the port is free, before anybody else does.
+async fn once_free(address: SocketAddr) -> TcpListener {
+    loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => return listener,
+            Err(_) => tokio::time::sleep(HELD_LOOKS).await,
+        }
     }
 }
 
@@ -271,7 +309,9 @@ fn listen_anywhere(addresses: &[IpAddr]) -> Result<Vec<std::net::TcpListener>, C
     let mut trouble = CallbackError::Listen(io::ErrorKind::AddrInUse.into());
     for _ in 0..PORT_TRIES {
         match listen(addresses, 0) {
-            Ok(listeners) => {
+            // One that is held in a family is as good as taken, where there are others.
+            Ok((listeners, held)) if !held.is_empty() => unusable.push(listeners),
+            Ok((listeners, _)) => {
                 let port = listeners[0].local_addr().map_err(CallbackError::Listen)?;
                 if !ports::is_blocked(port.port()) {
                     return Ok(listeners);

@@ -386,3 +386,42 @@ async fn what_a_page_of_another_site_loads_is_refused() {
     }
     assert!(listener.visits.try_recv().is_err());
 }
+
+/// A port of 127.0.0.1 that a connection holds which has ended, as systems keep it for a while.
+#[cfg(target_os = "linux")]
+fn held_by_a_connection() -> u16 {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    loop {
+        let client = std::net::TcpStream::connect(server.local_addr().unwrap()).unwrap();
+        let port = client.local_addr().unwrap().port();
+        let (mut other, _) = server.accept().unwrap();
+        // Whoever ends it first keeps it.
+        drop(client);
+        let mut rest = Vec::new();
+        std::io::Read::read_to_end(&mut other, &mut rest).unwrap();
+        drop(other);
+        let is_free_elsewhere = std::net::TcpListener::bind(("::1", port)).is_ok();
+        if is_free_elsewhere && !ports::is_blocked(port) {
+            return port;
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn port_that_an_ended_connection_holds_in_one_family_is_listened_on_in_the_other() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        eprintln!("SKIPPED: this machine has no IPv6");
+        return;
+    }
+    let port = held_by_a_connection();
+    let taken = std::net::TcpListener::bind(("127.0.0.1", port));
+    assert_eq!(taken.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    let listener = Listener::bind("localhost", None, Some(port), PATH).unwrap();
+    assert_eq!(listener.port(), port);
+    let ours = SocketAddr::from((Ipv6Addr::LOCALHOST, port));
+    assert!(std::net::TcpStream::connect(ours).is_ok());
+    // Where there is no other family, it is taken.
+    let error = Listener::bind("127.0.0.1", None, Some(port), PATH).unwrap_err();
+    assert!(matches!(error, CallbackError::Taken(taken) if taken == port));
+}
