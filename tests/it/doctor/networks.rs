@@ -2,7 +2,6 @@
 //! about it stands where it is looked for.
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
 use std::thread;
 
 use playground::{Playground, Settings};
@@ -128,7 +127,7 @@ fn plain_http_and_tls_are_told_apart_whichever_way_they_are_confused() {
         "{step}"
     );
     // … and this one in TLS.
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = playground::listen_high().unwrap();
     let url = format!(
         "http://127.0.0.1:{}/mcp",
         listener.local_addr().unwrap().port()
@@ -236,7 +235,7 @@ fn an_authorization_server_whose_certificate_is_wrong_is_told_at_its_step() {
 
 /// Answers every request with this.
 fn answering(answer: &'static str) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = playground::listen_high().unwrap();
     let url = format!(
         "http://127.0.0.1:{}/mcp",
         listener.local_addr().unwrap().port()

@@ -1,6 +1,5 @@
 //! Answers that do not come, or break off.
 
-use std::net::TcpListener;
 use std::time::Duration;
 
 use serde_json::json;
@@ -151,7 +150,7 @@ fn opened(url: &str, arguments: &[&str]) -> (serde_json::Value, String) {
 
 #[test]
 fn an_address_where_nobody_is_is_told_with_what_to_check() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = playground::listen_high().unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
     for (url, words) in [
@@ -170,7 +169,7 @@ fn an_address_where_nobody_is_is_told_with_what_to_check() {
 
 #[test]
 fn a_server_without_tls_where_tls_is_expected_is_no_hang() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = playground::listen_high().unwrap();
     let port = listener.local_addr().unwrap().port();
     let accepts = std::thread::spawn(move || {
         use std::io::{Read, Write};
