@@ -1,7 +1,6 @@
 //! The ways to tokens that need no person, and what is kept where.
 
 use std::fs;
-use std::process::{Command, Stdio};
 
 use playground::{AuthMethod, Playground, Settings, StaticClient};
 use serde_json::json;
@@ -9,6 +8,8 @@ use tempfile::TempDir;
 
 use super::{STEPS, examine, nothing_was_done, signed_in};
 use crate::support::machine::Machine;
+#[cfg(target_os = "linux")]
+use crate::support::sealed::{can_seal, sealed};
 
 const SERVICE: [&str; 2] = [
     "--static-oauth-client-info",
@@ -161,37 +162,13 @@ fn a_name_of_the_configuration_file_carries_its_oauth_members() {
     assert_eq!(found.statuses().len(), STEPS.len());
 }
 
-/// The same program, where this folder can only be read. Needs root and `unshare`.
-fn sealed(command: &Command, folder: &std::path::Path) -> Command {
-    let script = "mount --bind \"$0\" \"$0\" && mount -o remount,ro,bind \"$0\" && exec \"$@\"";
-    let mut sealed = Command::new("unshare");
-    sealed
-        .args(["-m", "sh", "-c", script])
-        .arg(folder)
-        .arg(command.get_program())
-        .args(command.get_args())
-        .env_clear();
-    for (name, value) in command.get_envs() {
-        if let Some(value) = value {
-            sealed.env(name, value);
-        }
-    }
-    sealed
-}
-
 #[cfg(target_os = "linux")]
 #[test]
 fn a_sign_in_that_can_be_read_and_not_replaced_is_found_and_warned_of() {
-    let (playground, machine) = signed_in(Settings::default());
-    let mut probe = Command::new("true");
-    probe.env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    let can = sealed(&probe, &machine.cache())
-        .stderr(Stdio::null())
-        .status();
-    if !can.is_ok_and(|status| status.success()) {
-        println!("SKIPPED: file systems cannot be mounted read-only here");
+    if !can_seal("a_sign_in_that_can_be_read_and_not_replaced") {
         return;
     }
+    let (playground, machine) = signed_in(Settings::default());
     let mut command = machine.command();
     command.args(["doctor", &playground.mcp_url()]);
     let output = sealed(&command, &machine.cache())

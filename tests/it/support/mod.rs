@@ -9,4 +9,5 @@ pub mod oidc;
 pub mod peers;
 pub mod running;
 pub mod scene;
+pub mod sealed;
 pub mod skip;
