@@ -42,8 +42,8 @@ impl Door {
     }
 }
 
-/// The same as [`open`], but for a fixed port that is taken it waits a moment: the system gives
-/// outgoing connections of other programs any port of many, and they end.
+/// The same as [`open`], but a fixed port that is taken is waited for a moment: the process that had
+/// the sign-in before may not be gone yet, and short connections may hold it.
 pub async fn opened(
     listen: &Listen,
     port: Option<u16>,

@@ -387,41 +387,44 @@ async fn what_a_page_of_another_site_loads_is_refused() {
     assert!(listener.visits.try_recv().is_err());
 }
 
-/// A port of 127.0.0.1 that a connection holds which has ended, as systems keep it for a while.
+/// A connection that holds a port of 127.0.0.1, which is free elsewhere; the port, and both ends.
 #[cfg(target_os = "linux")]
-fn held_by_a_connection() -> u16 {
+fn held_by_a_connection() -> (u16, std::net::TcpStream, std::net::TcpStream) {
     let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     loop {
         let client = std::net::TcpStream::connect(server.local_addr().unwrap()).unwrap();
         let port = client.local_addr().unwrap().port();
-        let (mut other, _) = server.accept().unwrap();
-        // Whoever ends it first keeps it.
-        drop(client);
-        let mut rest = Vec::new();
-        std::io::Read::read_to_end(&mut other, &mut rest).unwrap();
-        drop(other);
-        let is_free_elsewhere = std::net::TcpListener::bind(("::1", port)).is_ok();
+        let (other, _) = server.accept().unwrap();
+        let is_free_elsewhere = !has_v6() || std::net::TcpListener::bind(v6(port)).is_ok();
         if is_free_elsewhere && !ports::is_blocked(port) {
-            return port;
+            return (port, client, other);
         }
     }
 }
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn port_that_an_ended_connection_holds_in_one_family_is_listened_on_in_the_other() {
-    if std::net::TcpListener::bind("[::1]:0").is_err() {
-        eprintln!("SKIPPED: this machine has no IPv6");
+async fn port_that_a_connection_holds_in_one_family_is_listened_on_in_the_other() {
+    let (port, client, other) = held_by_a_connection();
+    let taken = std::net::TcpListener::bind(v4(port));
+    assert_eq!(taken.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    // Where there is no other family, it is taken.
+    let host = if has_v6() { "127.0.0.1" } else { "localhost" };
+    let error = Listener::bind(host, None, Some(port), PATH).unwrap_err();
+    assert!(matches!(error, CallbackError::Taken(taken) if taken == port));
+    if !has_v6() {
         return;
     }
-    let port = held_by_a_connection();
-    let taken = std::net::TcpListener::bind(("127.0.0.1", port));
-    assert_eq!(taken.unwrap_err().kind(), io::ErrorKind::AddrInUse);
     let listener = Listener::bind("localhost", None, Some(port), PATH).unwrap();
     assert_eq!(listener.port(), port);
-    let ours = SocketAddr::from((Ipv6Addr::LOCALHOST, port));
-    assert!(std::net::TcpStream::connect(ours).is_ok());
-    // Where there is no other family, it is taken.
-    let error = Listener::bind("127.0.0.1", None, Some(port), PATH).unwrap_err();
-    assert!(matches!(error, CallbackError::Taken(taken) if taken == port));
+    assert!(TcpStream::connect(v6(port)).await.is_ok());
+    assert!(TcpStream::connect(v4(port)).await.is_err());
+    // The end that closes first keeps its port for a while, so that has to be the other one.
+    drop(other);
+    let mut rest = Vec::new();
+    std::io::Read::read_to_end(&mut &client, &mut rest).unwrap();
+    drop(client);
+    let both = async { while TcpStream::connect(v4(port)).await.is_err() {} };
+    let both = tokio::time::timeout(Duration::from_secs(10), both).await;
+    assert!(both.is_ok(), "127.0.0.1 was never listened on");
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::bridge::Bridge;
 use crate::support::machine::Machine;
-use crate::support::oidc::{Counts, Fault, OidcProvider, Registration, Switches};
+use crate::support::oidc::{Counts, Fault, OidcProvider, Registration, Switches, automation};
 use crate::support::scene::{NEWEST, everything};
 
 const NOTHING: Counts = Counts::none();
@@ -21,19 +21,10 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let client = json!({
-            "client_id": "automation",
-            "client_secret": SECRET,
-            "application_type": "native",
-            "redirect_uris": ["http://localhost/oauth/callback"],
-            "grant_types": ["authorization_code", "refresh_token"],
-            "response_types": ["code"],
-            "token_endpoint_auth_method": "client_secret_basic",
-        });
         Self {
             provider: OidcProvider::with(&Switches {
                 registration: Registration::Off,
-                clients: vec![client],
+                clients: vec![automation(SECRET)],
                 ..Switches::default()
             }),
         }

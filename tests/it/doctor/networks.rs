@@ -127,19 +127,8 @@ fn plain_http_and_tls_are_told_apart_whichever_way_they_are_confused() {
         "{step}"
     );
     // … and this one in TLS.
-    let listener = playground::listen_high().unwrap();
-    let url = format!(
-        "http://127.0.0.1:{}/mcp",
-        listener.local_addr().unwrap().port()
-    );
-    thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            let mut request = [0; 4096];
-            let _ = stream.read(&mut request);
-            // RFC 8446 §6: a fatal alert, `decode_error`.
-            let _ = stream.write_all(&[21, 3, 3, 0, 2, 2, 50]);
-        }
-    });
+    // RFC 8446 §6: a fatal alert, `decode_error`.
+    let url = answering(&[21, 3, 3, 0, 2, 2, 50]);
     let found = examine(&machine, &url, &[]);
     network_fails(&found, "what it answers is not HTTP", "`https://`");
 }
@@ -234,7 +223,7 @@ fn an_authorization_server_whose_certificate_is_wrong_is_told_at_its_step() {
 }
 
 /// Answers every request with this.
-fn answering(answer: &'static str) -> String {
+fn answering(answer: &'static [u8]) -> String {
     let listener = playground::listen_high().unwrap();
     let url = format!(
         "http://127.0.0.1:{}/mcp",
@@ -244,7 +233,7 @@ fn answering(answer: &'static str) -> String {
         for mut stream in listener.incoming().flatten() {
             let mut request = [0; 8192];
             let _ = stream.read(&mut request);
-            let _ = stream.write_all(answer.as_bytes());
+            let _ = stream.write_all(answer);
         }
     });
     url
@@ -262,7 +251,7 @@ fn a_page_in_place_of_an_mcp_server_is_told_to_be_one() {
             "something that is no MCP message",
         ),
     ] {
-        let found = examine(&Machine::new(), &answering(answer), &[]);
+        let found = examine(&Machine::new(), &answering(answer.as_bytes()), &[]);
         assert_eq!(
             (found.code, found.status("challenge")),
             (1, "fail"),

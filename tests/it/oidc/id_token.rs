@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{NOTHING, SIGN_IN, add, add_ten_at_once, at_the_provider, cached, refused};
 use crate::support::bridge::Bridge;
 use crate::support::machine::Machine;
-use crate::support::oidc::{Counts, IdTokens, OidcProvider, Registration, Switches};
+use crate::support::oidc::{Counts, IdTokens, OidcProvider, Registration, Switches, automation};
 
 const REGISTERED: Counts = Counts {
     registrations: 1,
@@ -177,18 +177,9 @@ mod from_a_refresh_token {
     const SECRET: &str = "CLIENT_SECRET_OF_THE_AUTOMATION";
 
     fn provider(id_tokens: IdTokens) -> OidcProvider {
-        let client = json!({
-            "client_id": "automation",
-            "client_secret": SECRET,
-            "application_type": "native",
-            "redirect_uris": ["http://localhost/oauth/callback"],
-            "grant_types": ["authorization_code", "refresh_token"],
-            "response_types": ["code"],
-            "token_endpoint_auth_method": "client_secret_basic",
-        });
         OidcProvider::with(&Switches {
             registration: Registration::Off,
-            clients: vec![client],
+            clients: vec![automation(SECRET)],
             id_tokens,
             ..Switches::default()
         })

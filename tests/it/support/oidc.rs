@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::peers::{Kind, Server};
 
@@ -334,4 +334,17 @@ fn wait<T: fmt::Debug>(look: impl Fn() -> T, wanted: impl Fn(&T) -> bool) -> T {
         assert!(Instant::now() < end, "waited in vain: {seen:?}");
         thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// A client that automation uses, which a person registered by hand.
+pub fn automation(secret: &str) -> Value {
+    json!({
+        "client_id": "automation",
+        "client_secret": secret,
+        "application_type": "native",
+        "redirect_uris": ["http://localhost/oauth/callback"],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "response_types": ["code"],
+        "token_endpoint_auth_method": "client_secret_basic",
+    })
 }

@@ -70,6 +70,17 @@ fn key_of(request: &TokenRequest) -> Option<&ProofKey> {
     request.binding.as_ref().map(|binding| &binding.key)
 }
 
+/// The server wants more of a token that is bound.
+fn steps_up(world: World) -> End {
+    let challenge = Challenge {
+        scheme: Scheme::Dpop,
+        scope: Some(scopes("write")),
+        ..Challenge::default()
+    };
+    let used = secret("OLD_ACCESS");
+    world.run(Goal::StepUp { used, challenge })
+}
+
 #[test]
 fn one_key_is_made_and_goes_through_authorization_request_and_exchange() {
     let end = asks(offering());
@@ -188,13 +199,7 @@ fn a_sign_in_anew_keeps_the_key_of_issuer_client_and_resource() {
     // The refresh was refused, which dropped the grant and its key.
     assert_ne!(key_of(end.world.requests.last().unwrap()), Some(&key));
     let (world, key) = signed_in(3600);
-    let used = secret("OLD_ACCESS");
-    let challenge = Challenge {
-        scheme: Scheme::Dpop,
-        scope: Some(scopes("write")),
-        ..Challenge::default()
-    };
-    let end = world.run(Goal::StepUp { used, challenge });
+    let end = steps_up(world);
     assert_eq!(key_of(end.world.requests.last().unwrap()), Some(&key));
 }
 
@@ -331,13 +336,7 @@ fn a_key_is_not_used_for_another_client_or_resource() {
         });
     });
     for (world, key) in [(moved, key), (replaced, second)] {
-        let used = secret("OLD_ACCESS");
-        let challenge = Challenge {
-            scheme: Scheme::Dpop,
-            scope: Some(scopes("write")),
-            ..Challenge::default()
-        };
-        let end = world.run(Goal::StepUp { used, challenge });
+        let end = steps_up(world);
         let used = key_of(end.world.requests.last().unwrap());
         assert!(used.is_some_and(|used| *used != key), "{:?}", end.log());
     }
