@@ -31,6 +31,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use crate::access::Access;
 use crate::diag::Diag;
 use crate::login::{self, Login};
+use crate::mcp::era::{self, Crossing, Protocol};
 use crate::mcp::failure::{Failure, Stage};
 use crate::mcp::record::ServerRecord;
 use crate::mcp::relay::{Event, Relay};
@@ -60,6 +61,10 @@ pub struct Wire {
     pub observer: Option<mpsc::UnboundedSender<(ServerRecord, Transport)>>,
     /// Which transports may be used.
     pub transport: Preference,
+    /// Which revisions may be spoken to the server.
+    pub protocol: Protocol,
+    /// Extensions that this program brings itself, by their ids.
+    pub extensions: Vec<&'static str>,
     /// The server's name, for messages.
     pub server: String,
     /// Where remarks go.
@@ -103,12 +108,24 @@ pub async fn run(wire: Wire, tokens: Option<login::Task>, lines: Lines, output: 
     let (events, incoming) = mpsc::channel(EVENTS);
     let record = wire.memory.as_ref().and_then(Memory::recall);
     let known = wire.known_transport(record.as_ref());
+    let known_era = record.as_ref().and_then(|record| record.era.clone());
+    let known_era = known_era.filter(|known: &era::Verdict| known.holds(now()));
+    let said = record.clone();
+    let relay = Relay::new(wire.server.clone())
+        .over(wire.transport, known)
+        .remembering(record)
+        .without_person(!wire.access.asks())
+        .keeping_alive(wire.keep_alive);
     let mut bridge = Bridge {
-        relay: Relay::new(wire.server.clone())
-            .over(wire.transport, known)
-            .remembering(record)
-            .without_person(!wire.access.asks())
-            .keeping_alive(wire.keep_alive),
+        relay: Crossing::new(
+            relay,
+            &wire.server,
+            wire.protocol,
+            known_era.as_ref(),
+            rand::random(),
+        )
+        .remembering(said)
+        .declaring(wire.extensions.clone()),
         standing: wire.access.login().map(Login::standing),
         wire: Arc::new(wire),
         start: Instant::now(),
@@ -129,7 +146,7 @@ pub async fn run(wire: Wire, tokens: Option<login::Task>, lines: Lines, output: 
 }
 
 struct Bridge {
-    relay: Relay,
+    relay: Crossing,
     /// How the sign-in stands.
     standing: Option<watch::Receiver<Standing>>,
     wire: Arc<Wire>,
@@ -232,7 +249,7 @@ impl Bridge {
         let now = self.now();
         match input {
             Input::Line(line) => self.relay.host_line(line, now),
-            Input::TooLong => self.relay.line_too_long(),
+            Input::TooLong => self.relay.line_too_long(now),
             // A line without an end counts if it is whole; cut off, it is no message to answer.
             Input::Unfinished(line) if crate::mcp::jsonrpc::parse_any(line.clone()).is_ok() => {
                 self.relay.host_line(line, now);

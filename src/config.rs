@@ -39,11 +39,12 @@ use url::Url;
 
 use crate::cli::{Request, UsageError};
 use crate::ids::{Issuer, ResourceId, ServerKey, ServerUrl};
+use crate::mcp::era::Protocol;
 use crate::mcp::transport::Preference;
 use crate::net::client::HttpSettings;
 use crate::net::remote::Timeouts;
 use crate::oauth::dpop;
-use crate::oauth::flow::{ConfiguredEndpoints, Seed};
+use crate::oauth::flow::{ConfiguredEndpoints, Seed, Unattended};
 use crate::oauth::known::Known;
 use crate::secret::Secret;
 use crate::secret_command::SecretCommand;
@@ -129,6 +130,8 @@ pub struct Config {
     pub unattended: Option<UnattendedGrant>,
     /// Which transports may be used, and which is tried first.
     pub transport: Preference,
+    /// Which revisions may be spoken to the server.
+    pub protocol: Protocol,
     /// Headers for every request to the remote server and to no other; at most one of each name.
     /// Their values are marked as sensitive and do not print.
     pub headers: HeaderMap,
@@ -182,6 +185,15 @@ pub struct Config {
     pub keep_alive: Option<Duration>,
     /// How a person says the same in a terminal.
     pub again: Again,
+}
+
+impl Config {
+    /// The extensions of MCP that this program brings itself, by their ids: a way of authorization is
+    /// between it and the server, whatever the AI client knows of it.
+    pub fn extensions(&self) -> Vec<&'static str> {
+        let way = self.unattended.as_ref().map(|grant| &grant.way);
+        way.and_then(Unattended::extension).into_iter().collect()
+    }
 }
 
 /// Where a token comes from that is not got by OAuth.

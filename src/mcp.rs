@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod capability;
+pub mod era;
 pub mod failure;
 pub mod jsonrpc;
 pub mod line;

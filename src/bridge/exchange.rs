@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::Wire;
 use crate::ids;
-use crate::mcp::answer::{self, Refusal, Sent, Tries, Verdict, What};
+use crate::mcp::answer::{self, Delivery, Refusal, Sent, Tries, Verdict, What};
 use crate::mcp::failure::{Failure, Stage};
 use crate::mcp::jsonrpc::{self, Id, Malformed, Meant, Message, Parsed};
 use crate::mcp::relay::{Event, Outgoing, OutgoingKind};
@@ -49,6 +49,8 @@ pub(super) async fn run(wire: Arc<Wire>, outgoing: Outgoing, events: mpsc::Sende
     let mut exchange = Exchange {
         wire,
         tries: Exchange::first_tries(&outgoing.kind),
+        id: Id::from_number(outgoing.exchange),
+        issues: 1,
         outgoing,
         events,
         sign_ins: 0,
@@ -76,6 +78,9 @@ struct Exchange {
     outgoing: Outgoing,
     events: mpsc::Sender<(u64, Event)>,
     tries: Tries,
+    /// The id of the request as it was sent last, and how often it was sent as another one.
+    id: Id,
+    issues: u32,
     sign_ins: u32,
     step_ups: u32,
     credential: Option<Credential>,
@@ -88,7 +93,7 @@ impl Exchange {
     async fn run(&mut self) -> Result<(), Ended> {
         loop {
             self.credential = self.credential().await?;
-            self.turn = match self.is_request() {
+            self.turn = match self.is_request() && !self.is_subscription() {
                 true => self.wire.remote.turn().await,
                 false => None,
             };
@@ -141,6 +146,11 @@ impl Exchange {
 
     fn is_request(&self) -> bool {
         matches!(self.outgoing.kind, OutgoingKind::Request(_))
+    }
+
+    /// A subscription lasts as long as the client wants it, and must not keep others waiting.
+    fn is_subscription(&self) -> bool {
+        matches!(&self.outgoing.kind, OutgoingKind::Request(method) if &**method == "subscriptions/listen")
     }
 
     /// Deals with an answer that is no success. `true` if nothing is left to do.
@@ -213,11 +223,28 @@ impl Exchange {
         match verdict {
             Verdict::Again(wait) => {
                 self.wait(wait, &broken.cause).await;
+                if broken.delivery != Delivery::NotSent {
+                    self.issue_anew();
+                }
                 Ok(())
             }
             Verdict::GiveUp(failure) => Err(Ended::GaveUp(failure)),
             Verdict::Fail(failure) => Err(failure.into()),
             _ => Err(Failure::new(Stage::Http, false, broken.cause.clone()).into()),
+        }
+    }
+
+    /// A server without sessions may have had the request, and would take the same id for the same
+    /// request (MCP 2026-07-28, Transports, Streamable HTTP): this is another one.
+    fn issue_anew(&mut self) {
+        if self.outgoing.head.is_none() {
+            return;
+        }
+        if let Ok(request) = jsonrpc::parse(self.outgoing.body.clone()) {
+            self.issues += 1;
+            let id = format!("{}.{}", self.outgoing.exchange, self.issues);
+            self.id = Id::from_plain(&id);
+            self.outgoing.body = request.with_id(&self.id);
         }
     }
 

@@ -49,7 +49,7 @@ pub(super) async fn leave(mut bridge: Bridge, tokens: Option<login::Task>) {
         None => Instant::now() + LEAVE,
     };
     let until = until.into();
-    bridge.relay.close();
+    bridge.relay.close(bridge.now());
     let mut session = None;
     let mut farewells = JoinSet::new();
     for effect in bridge.relay.take_effects() {
@@ -123,6 +123,7 @@ pub(super) async fn end_session(wire: &Wire, session: &Session) {
     let carried = Carried {
         credential: credential.as_ref(),
         session: Some(session),
+        head: None,
     };
     if let Err(broken) = wire.remote.end_session(carried).await {
         wire.diag.debug(format_args!(

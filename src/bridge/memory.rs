@@ -28,8 +28,11 @@ impl Memory {
         let memory = self.clone();
         // The disk may be slow.
         drop(tokio::task::spawn_blocking(move || {
-            let older = memory.recall().and_then(|older| older.verdict);
-            record.verdict = Some(Verdict::kept(older, transport, detected, super::now()));
+            let (older, now) = (memory.recall(), super::now());
+            let transport_before = older.as_ref().and_then(|older| older.verdict);
+            record.verdict = Some(Verdict::kept(transport_before, transport, detected, now));
+            let era_before = older.and_then(|older| older.era);
+            record.era = record.era.map(|era| era.kept(era_before, now));
             let kept = memory
                 .store
                 .write_server(&memory.key, &memory.server, record);

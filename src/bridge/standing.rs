@@ -132,6 +132,7 @@ impl Standing {
         let carried = Carried {
             credential: credential.as_ref(),
             session: Some(&self.session),
+            head: None,
         };
         let answer = tokio::select! {
             answer = self.wire.remote.stand(carried, self.cursor.as_deref()) => answer,

@@ -89,6 +89,7 @@ const TOPICS: [(Option<&str>, &[&str]); 8] = [
         &[
             "header-file",
             "transport",
+            "protocol",
             "headers-timeout",
             "body-timeout",
             "keep-alive",

@@ -30,6 +30,14 @@ pub struct TrafficOptions {
     #[arg(long, value_name = "TRANSPORT", hide_short_help = true)]
     pub transport: Option<String>,
 
+    /// MCP revision to speak to the server [default: auto]
+    ///
+    /// `auto` asks the server what it speaks, and remembers that. `legacy` speaks a revision that
+    /// opens with `initialize`, `modern` one without sessions, each the newest that both know; the
+    /// name of a revision, such as `2025-06-18`, that one. The AI client may speak any of them.
+    #[arg(long, value_name = "REVISION", hide_short_help = true)]
+    pub protocol: Option<String>,
+
     /// Seconds to wait for the server to begin an answer, 0 for no limit [default: 300]
     ///
     /// The request then ends with an error, and the server is told that nobody waits for it.

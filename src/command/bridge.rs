@@ -31,6 +31,8 @@ pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
         memory,
         observer: None,
         transport: config.transport,
+        protocol: config.protocol,
+        extensions: config.extensions(),
         server: config.server.host(),
         diag,
         keep_alive: config.keep_alive,

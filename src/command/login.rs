@@ -41,7 +41,8 @@ async fn sign_in(config: &Config, diag: &Diag) -> Result<(), Error> {
     super::check_key_file(config, diag);
     let http = Connections::new(config.http.clone())?;
     let remote = super::remote(config, http.clone());
-    let Some(challenge) = question::challenge(&remote, &host, config.transport, |_, _| {}).await?
+    let Some(challenge) =
+        question::challenge(&remote, &host, config.transport, config.protocol, |_, _| {}).await?
     else {
         return print(&format!("`{host}` needs no sign-in\n"));
     };

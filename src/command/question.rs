@@ -1,10 +1,11 @@
-//! What `login` and `doctor` ask the server to learn whether it wants a sign-in: to open a session,
-//! over either transport.
+//! What `login` and `doctor` ask the server to learn whether it wants a sign-in: what it speaks, and
+//! to open a session, over either transport.
 
 use bytes::Bytes;
 
 use crate::error::Error;
 use crate::mcp::answer::{BodyKind, REDIRECTS};
+use crate::mcp::era::{self, Head, Protocol};
 use crate::mcp::failure::{Failure, Stage};
 use crate::mcp::revision::NEWEST;
 use crate::mcp::session::Session;
@@ -18,12 +19,32 @@ pub(super) async fn challenge(
     remote: &Remote,
     host: &str,
     preference: Preference,
+    protocol: Protocol,
     mut heard: impl FnMut(&'static str, &Answer),
 ) -> Result<Option<Challenge>, Error> {
     let mut detection = Detection::new(preference, None);
     let mut transport = detection.begin();
+    let mut takes_discover = false;
+    if let (Transport::Streamable, Some(discover)) = (transport, era::discover(protocol)) {
+        let answer = ask(remote, host, &Asked::Discover(discover), &mut heard).await?;
+        if answer.status == 401 {
+            return Ok(Some(answer.challenge().challenge.unwrap_or_default()));
+        }
+        takes_discover = answer.is_success();
+        if !takes_discover && !era::is_refusal(answer.status) {
+            // Another question would get no better answer.
+            return Err(Error::Refused {
+                server: host.to_owned(),
+                status: answer.status,
+            });
+        }
+    }
     loop {
-        let answer = ask(remote, host, transport, &mut heard).await?;
+        let asked = match transport {
+            Transport::Streamable => Asked::Initialize,
+            Transport::Sse => Asked::Events,
+        };
+        let answer = ask(remote, host, &asked, &mut heard).await?;
         if answer.status == 401 {
             return Ok(Some(answer.challenge().challenge.unwrap_or_default()));
         }
@@ -37,6 +58,8 @@ pub(super) async fn challenge(
                 end(remote, &answer).await;
                 return Ok(None);
             }
+            // It has no sessions.
+            Transport::Streamable if takes_discover && answer.status < 500 => return Ok(None),
             // Dropped, the stream is closed.
             Transport::Sse if answer.is_success() && is_stream => return Ok(None),
             Transport::Sse if answer.is_success() => Setback::NoEvents(failure),
@@ -57,11 +80,21 @@ pub(super) async fn challenge(
     }
 }
 
+/// What the server is asked.
+enum Asked {
+    /// What it speaks.
+    Discover((Bytes, Head)),
+    /// To open a session.
+    Initialize,
+    /// For the stream of the older transport.
+    Events,
+}
+
 /// Asks, and follows the server to where it has moved its endpoint (RFC 9110 §15.4).
 async fn ask(
     remote: &Remote,
     host: &str,
-    transport: Transport,
+    asked: &Asked,
     heard: &mut impl FnMut(&'static str, &Answer),
 ) -> Result<Answer, Error> {
     let unreachable = |cause: &str, hint| Error::Unreachable {
@@ -71,17 +104,24 @@ async fn ask(
     };
     let mut way = Way::default();
     for _ in 0..=REDIRECTS {
-        let (method, sent) = match transport {
-            Transport::Streamable => {
+        let (method, sent) = match asked {
+            Asked::Discover((body, head)) => {
+                let carried = Carried {
+                    head: Some(head),
+                    ..Carried::default()
+                };
+                ("POST", remote.post(&way, body.clone(), carried).await)
+            }
+            Asked::Initialize => {
                 let sent = remote.post(&way, initialize(), Carried::default()).await;
                 ("POST", sent)
             }
-            Transport::Sse => ("GET", remote.open_events(&way, None).await),
+            Asked::Events => ("GET", remote.open_events(&way, None).await),
         };
         let answer = sent.map_err(|broken| unreachable(broken.bare_cause(), broken.hint))?;
         heard(method, &answer);
-        way.to = match (transport, answer.status) {
-            (_, 307 | 308) | (Transport::Sse, 301..=303) => remote.follow(&answer),
+        way.to = match (asked, answer.status) {
+            (_, 307 | 308) | (Asked::Events, 301..=303) => remote.follow(&answer),
             _ => None,
         };
         if way.to.is_none() {
@@ -102,6 +142,7 @@ async fn end(remote: &Remote, answer: &Answer) {
         let carried = Carried {
             credential: None,
             session: Some(&session),
+            head: None,
         };
         let _ = remote.end_session(carried).await;
     }

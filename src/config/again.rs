@@ -143,6 +143,7 @@ impl Said<'_> {
             ("client-key", &args.common.client_key),
             ("no-proxy", &args.common.no_proxy),
             ("transport", &args.traffic.transport),
+            ("protocol", &args.traffic.protocol),
             ("dpop", &args.dpop.dpop),
         ])
     }

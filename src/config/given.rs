@@ -14,6 +14,7 @@ use super::{DIR_VARIABLE, Surroundings};
 use crate::cli::{self, ENV_PREFIX, UsageError};
 use crate::diag;
 use crate::ids;
+use crate::mcp::era::Protocol;
 use crate::mcp::transport::Preference;
 use crate::oauth::dpop;
 use crate::secret::Secret;
@@ -304,6 +305,12 @@ impl Given {
     pub fn transport(&self) -> Result<Preference, UsageError> {
         let parsed = Preference::parse(self.text.trim());
         parsed.ok_or_else(|| self.wrong(Preference::CHOICES))
+    }
+
+    /// Which revisions may be spoken to the server.
+    pub fn protocol(&self) -> Result<Protocol, UsageError> {
+        let parsed = Protocol::parse(self.text.trim());
+        parsed.ok_or_else(|| self.wrong(&Protocol::choices()))
     }
 
     /// Whether tokens are bound to a key.

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::cli::{ServerArgs, UsageError};
 use crate::ids::ServerUrl;
+use crate::mcp::era::Protocol;
 use crate::mcp::transport::Preference;
 use crate::oauth::flow::Seed;
 use crate::oauth::known::Known;
@@ -138,6 +139,10 @@ impl Config {
             transport: match lookup.text("transport", &args.traffic.transport) {
                 Some(given) => given.transport()?,
                 None => Preference::default(),
+            },
+            protocol: match lookup.text("protocol", &args.traffic.protocol) {
+                Some(given) => given.protocol()?,
+                None => Protocol::default(),
             },
             auth_timeout: match lookup.text("auth-timeout", &args.callback.auth_timeout) {
                 Some(given) => given.whole_seconds()?,

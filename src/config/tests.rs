@@ -154,6 +154,9 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
     let (ca, _) = pair();
     let (own, key) = pair();
     let cases: Vec<(&str, &str, Holds)> = vec![
+        ("protocol", "2025-06-18", |c| {
+            c.protocol == Protocol::Initialize(Some("2025-06-18"))
+        }),
         ("transport", "sse-only", |c| {
             c.transport == Preference::SseOnly
         }),

@@ -12,7 +12,11 @@ pub struct HostCapabilities(Map<String, Value>);
 impl HostCapabilities {
     /// Reads them from an `initialize` request.
     pub fn of(initialize: &Message) -> Self {
-        let capabilities = initialize.body_member("capabilities").unwrap_or("{}");
+        Self::read(initialize.body_member("capabilities").unwrap_or("{}"))
+    }
+
+    /// Reads them from JSON text.
+    pub fn read(capabilities: &str) -> Self {
         Self(serde_json::from_str(capabilities).unwrap_or_default())
     }
 

@@ -74,6 +74,11 @@ impl Pending {
         self.by_host_id.contains_key(id)
     }
 
+    /// Whether a request in flight has this progress token, JSON text.
+    pub fn has_progress_token(&self, token: &str) -> bool {
+        self.by_progress_token.contains_key(token)
+    }
+
     /// Notes a request under our number. A progress token that another request in flight already
     /// uses stays with that one.
     pub fn ask(&mut self, number: u64, owner: Owner, message: Message) {

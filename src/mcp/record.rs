@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::era;
 use super::jsonrpc::{self, Message};
 use super::revision::Revision;
 use super::transport::Verdict;
@@ -27,6 +28,8 @@ pub struct ServerRecord {
     pub instructions: Option<String>,
     /// The transport it speaks, and when that was found out.
     pub verdict: Option<Verdict>,
+    /// The era it is of, and when that was found out.
+    pub era: Option<era::Verdict>,
 }
 
 impl ServerRecord {
@@ -44,6 +47,7 @@ impl ServerRecord {
             server_info: object("serverInfo"),
             instructions: result.body_member("instructions").and_then(jsonrpc::string),
             verdict: None,
+            era: None,
         })
     }
 }

@@ -138,6 +138,8 @@ struct Host {
     capabilities: HostCapabilities,
     initialize: Option<Message>,
     initialized: Option<Message>,
+    /// Its `initialize` is not its own.
+    is_unasked: bool,
     /// It said more than it may before it had the answer to `initialize`.
     speaks_on: bool,
     /// Server capabilities as told to the AI client, JSON text.
@@ -259,6 +261,34 @@ impl Relay {
     /// client does. It is a script, whose input was there from the beginning.
     pub fn awaits_all(&self) -> bool {
         self.host.speaks_on
+    }
+
+    /// Whether the AI client waits for an answer under this id.
+    pub fn awaits(&self, id: &Id) -> bool {
+        self.pending.has_host_id(id)
+    }
+
+    /// Whether a request in flight has this progress token, JSON text.
+    pub fn has_progress_token(&self, token: &str) -> bool {
+        self.pending.has_progress_token(token)
+    }
+
+    /// Whether there is a session, or was one, or one was promised or is being opened.
+    pub fn is_begun(&self) -> bool {
+        !matches!(self.phase, Phase::Idle)
+    }
+
+    /// Whether the session was lost, and nothing is done to have another before it is needed.
+    pub fn has_lost_session(&self) -> bool {
+        matches!(self.phase, Phase::Lost) && !self.is_reconnecting()
+    }
+
+    /// The id under which the AI client waits for an answer to this exchange; `None` if it does not.
+    pub fn asker(&mut self, exchange: u64) -> Option<Id> {
+        match &self.pending.asked(exchange)?.owner {
+            Owner::Host(id) | Owner::HostBatch(id, _) => Some(id.clone()),
+            Owner::Restore | Owner::Ping => None,
+        }
     }
 
     /// Whether requests of the AI client still wait for an answer.
@@ -406,7 +436,14 @@ impl Relay {
     }
 
     fn send_request(&mut self, number: u64) {
-        self.send_request_that(number, true);
+        // What is asked to find out about the server, or in the background, disturbs nobody.
+        let quiet = ["server/discover", "subscriptions/listen"];
+        let method = self
+            .pending
+            .asked(number)
+            .map(|asked| asked.message.method());
+        let asks = method.is_none_or(|method| !quiet.contains(&method));
+        self.send_request_that(number, asks);
     }
 
     /// `asks`: whether a person may be asked to sign in for it.
@@ -432,6 +469,7 @@ impl Relay {
             session,
             route,
             asks,
+            head: None,
         }));
     }
 
@@ -449,6 +487,7 @@ impl Relay {
             session: self.session.clone(),
             route,
             asks: true,
+            head: None,
         };
         let session = self.session.as_ref().map_or(0, |session| session.serial);
         self.notifications.insert(exchange, (message, session));
@@ -472,6 +511,7 @@ impl Relay {
             session,
             route,
             asks: true,
+            head: None,
         }));
     }
 
@@ -493,6 +533,7 @@ impl Relay {
             session: self.session.clone(),
             route,
             asks: false,
+            head: None,
         }));
     }
 

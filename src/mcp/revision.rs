@@ -55,6 +55,19 @@ pub const INITIALIZE_REVISIONS: [Revision; 4] = [
     },
 ];
 
+/// One revision of the protocol without sessions: each request says of itself what it needs.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Stateless {
+    /// The version string.
+    pub name: &'static str,
+}
+
+/// Every revision without sessions, newest first.
+pub const STATELESS_REVISIONS: [Stateless; 1] = [Stateless { name: "2026-07-28" }];
+
+/// The newest revision without sessions.
+pub const NEWEST_STATELESS: &Stateless = &STATELESS_REVISIONS[0];
+
 /// The newest revision that opens with `initialize`.
 pub const NEWEST: &Revision = &INITIALIZE_REVISIONS[0];
 
@@ -72,6 +85,26 @@ pub fn newest_common<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<&'s
         .into_iter()
         .filter_map(find)
         .max_by_key(|revision| revision.name)
+}
+
+/// The revision without sessions of that name, if we speak it.
+pub fn find_stateless(name: &str) -> Option<&'static Stateless> {
+    let mut revisions = STATELESS_REVISIONS.iter();
+    revisions.find(|revision| revision.name == name)
+}
+
+/// The newest revision without sessions that both we and a list of names have.
+pub fn newest_common_stateless<'a>(
+    names: impl IntoIterator<Item = &'a str>,
+) -> Option<&'static Stateless> {
+    let found = names.into_iter().filter_map(find_stateless);
+    found.max_by_key(|revision| revision.name)
+}
+
+/// The names of all revisions, newest first.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    let stateless = STATELESS_REVISIONS.iter().map(|revision| revision.name);
+    stateless.chain(INITIALIZE_REVISIONS.iter().map(|revision| revision.name))
 }
 
 #[cfg(test)]

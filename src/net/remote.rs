@@ -20,6 +20,7 @@ use url::Url;
 
 use crate::ids::ServerUrl;
 use crate::mcp::answer::Delivery;
+use crate::mcp::era::Head;
 use crate::mcp::session::Session;
 use crate::net::client::Client;
 use crate::net::connections::Connections;
@@ -43,6 +44,8 @@ const MESSAGE_TIMEOUT: Duration = Duration::from_secs(10);
 const DELETE_TIMEOUT: Duration = Duration::from_secs(1);
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+const METHOD: HeaderName = HeaderName::from_static("mcp-method");
+const NAME: HeaderName = HeaderName::from_static("mcp-name");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// How long the server may be silent; `None` is for as long as it likes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +92,8 @@ pub struct Carried<'a> {
     pub credential: Option<&'a Credential>,
     /// The session.
     pub session: Option<&'a Session>,
+    /// What the head repeats of the message.
+    pub head: Option<&'a Head>,
 }
 
 /// How a message goes that was sent once and is sent again.
@@ -221,7 +226,7 @@ impl Remote {
     ) -> Result<Answer, Broken> {
         let mut headers = self.common_headers(Carried {
             credential,
-            session: None,
+            ..Carried::default()
         });
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
@@ -243,7 +248,7 @@ impl Remote {
     ) -> Result<Answer, Broken> {
         let mut headers = self.common_headers(Carried {
             credential,
-            session: None,
+            ..Carried::default()
         });
         headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
         let url = way.to.clone().unwrap_or_else(|| self.address());
@@ -342,6 +347,9 @@ impl Remote {
                 );
             }
         }
+        if let Some(head) = carried.head {
+            headers.extend(of_head(head));
+        }
         if let Some(credential) = carried.credential {
             let scheme = match credential.scheme {
                 Scheme::Bearer => "Bearer",
@@ -368,4 +376,25 @@ fn secret_value(text: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(text).ok()?;
     value.set_sensitive(true);
     Some(value)
+}
+
+/// What the head of a message repeats of it (MCP 2026-07-28, Transports, Streamable HTTP). Values
+/// are encoded already; what no header could carry is left out.
+fn of_head(head: &Head) -> Vec<(HeaderName, HeaderValue)> {
+    let fixed = [
+        (PROTOCOL_VERSION, Some(&head.version)),
+        (METHOD, Some(&head.method)),
+        (NAME, head.name.as_ref()),
+    ];
+    let fixed = fixed
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)));
+    let parameters = head.parameters.iter().filter_map(|(name, value)| {
+        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+        Some((name, value))
+    });
+    fixed
+        .chain(parameters)
+        .filter_map(|(name, value)| Some((name, HeaderValue::from_str(value).ok()?)))
+        .collect()
 }

@@ -239,7 +239,7 @@ fn a_challenge_is_understood_in_every_form_that_headers_have() {
         let (playground, machine) = (Playground::start(settings), Machine::new());
         playground.fault(
             Fault::mcp()
-                .rpc("initialize")
+                .rpc("server/discover")
                 .times(1)
                 .then(Then::Unauthorized(header)),
         );

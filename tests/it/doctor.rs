@@ -1,5 +1,6 @@
 //! `doctor`: what it says of servers as they are, and that it changes nothing by itself.
 
+mod eras;
 mod faults;
 mod healthy;
 mod modes;

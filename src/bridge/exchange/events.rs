@@ -87,6 +87,7 @@ impl Exchange {
                         Carried {
                             credential,
                             session,
+                            head: self.outgoing.head.as_deref(),
                         },
                     )
                     .await

@@ -37,7 +37,8 @@ impl Exchange {
                 }
             };
         }
-        if self.outgoing.session.is_none() {
+        // A server without sessions may send an id all the same, and it means nothing.
+        if self.outgoing.session.is_none() && self.outgoing.head.is_none() {
             match answer.session_id() {
                 Ok(id) => self.report(Event::SessionHeader(id)).await,
                 Err(InvalidSessionId) => {
@@ -93,15 +94,13 @@ impl Exchange {
         let message = match part {
             Part::Message(message) => message,
             Part::NoMessage(ref id, _) => {
-                let answers = id.as_number() == Some(self.outgoing.exchange);
+                let answers = *id == self.id;
                 self.report(part.into()).await;
                 return answers;
             }
         };
         let answers = match (message.kind(), message.id()) {
-            (Kind::Result | Kind::Error, Some(id)) => {
-                id.as_number() == Some(self.outgoing.exchange)
-            }
+            (Kind::Result | Kind::Error, Some(id)) => *id == self.id,
             (Kind::Error, None) => true,
             _ => false,
         };
@@ -121,7 +120,8 @@ impl Exchange {
         }
         let mut answered = false;
         for part in parse_event(event.data, |reason| self.wire.diag.debug(reason)) {
-            if matches!(&part, Part::Message(message) if message.kind() == Kind::Request) {
+            let asks = self.outgoing.head.is_none();
+            if asks && matches!(&part, Part::Message(message) if message.kind() == Kind::Request) {
                 reader.await_answer();
             }
             answered |= self.pass_on(part).await;
@@ -234,7 +234,9 @@ impl Exchange {
     ) -> Result<Result<EventReader, Broken>, Ended> {
         let mut hurries = cause.is_none();
         let mut cause = cause.unwrap_or_else(|| "its connection was lost".to_owned());
-        let Some(last_event_id) = rest.last_event_id.clone() else {
+        // MCP 2026-07-28, Transports, Streamable HTTP: what ends there cannot be resumed.
+        let resumable = self.outgoing.head.is_none();
+        let Some(last_event_id) = rest.last_event_id.clone().filter(|_| resumable) else {
             return Ok(Err(rest.broken(cause)));
         };
         loop {
@@ -248,6 +250,7 @@ impl Exchange {
             let carried = Carried {
                 credential: self.credential.as_ref(),
                 session: self.outgoing.session.as_deref(),
+                head: None,
             };
             let answer = tokio::select! {
                 answer = self.wire.remote.resume(carried, &last_event_id) => answer,

@@ -42,7 +42,7 @@ impl Exchange {
 
     /// Whether an AI client waits that is not answered in another way.
     fn is_hurried(&self) -> bool {
-        matches!(&self.outgoing.kind, OutgoingKind::Request(method) if &**method != "initialize")
+        matches!(&self.outgoing.kind, OutgoingKind::Request(method) if !matches!(&**method, "initialize" | "server/discover"))
     }
 
     fn too_late(&self) -> Ended {

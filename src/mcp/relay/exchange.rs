@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::mcp::era::Head;
 use crate::mcp::failure::Failure;
 use crate::mcp::jsonrpc::{Id, Message};
 use crate::mcp::line::Line;
@@ -85,6 +86,8 @@ pub struct Outgoing {
     pub route: Route,
     /// Whether a person may be asked to sign in for it.
     pub asks: bool,
+    /// What its head repeats of it, at a server without sessions.
+    pub head: Option<Box<Head>>,
 }
 
 /// What kind of message goes to the remote server.

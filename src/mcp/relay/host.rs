@@ -25,6 +25,18 @@ impl Relay {
         }
     }
 
+    /// An `initialize` that no AI client has sent, and so none waits for its answer but with the
+    /// requests that follow. `asks`: whether a person may be asked to sign in for it.
+    pub fn open_unasked(&mut self, line: Bytes, asks: bool, now: u64) {
+        self.tell_time(now);
+        if let Ok(message) = jsonrpc::parse(line)
+            && let Some(id) = message.id().cloned()
+        {
+            self.host_initialize(message, id, asks, now);
+            self.host.is_unasked = true;
+        }
+    }
+
     /// A line from the AI client was longer than what we take; it was thrown away.
     pub fn line_too_long(&mut self) {
         let missing = self.missing_id();
@@ -160,7 +172,7 @@ impl Relay {
         }
         if message.method() == "initialize" {
             return match batch {
-                None => self.host_initialize(message, id, now),
+                None => self.host_initialize(message, id, true, now),
                 Some(_) => self.refuse(
                     &id,
                     INVALID_REQUEST,

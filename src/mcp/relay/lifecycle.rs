@@ -16,8 +16,9 @@ use crate::mcp::session::{self, Disagreement, Session};
 use crate::untrusted::{SHOWN, printable};
 
 impl Relay {
-    /// The AI client opens a session; a second `initialize` starts afresh.
-    pub(super) fn host_initialize(&mut self, message: Message, id: Id, now: u64) {
+    /// The AI client opens a session; a second `initialize` starts afresh. `asks`: whether a person
+    /// may be asked to sign in for it.
+    pub(super) fn host_initialize(&mut self, message: Message, id: Id, asks: bool, now: u64) {
         let version = message
             .body_member("protocolVersion")
             .and_then(jsonrpc::string);
@@ -60,7 +61,7 @@ impl Relay {
         self.host.revision = Some(revision);
         self.host.capabilities = HostCapabilities::of(&message);
         self.host.initialize = Some(message.clone());
-        self.open(Owner::Host(id), message, true, now);
+        self.open(Owner::Host(id), message, asks, now);
     }
 
     /// Sends `initialize`. `asks`: whether a person may be asked to sign in for it.

@@ -85,6 +85,11 @@ impl Relay {
         self
     }
 
+    /// Whether a person has to sign in now.
+    pub fn needs_person(&self) -> bool {
+        self.sign_in.standing.needs_person()
+    }
+
     /// Whether tokens come without a person, if at all: then nobody is invited to sign in.
     pub fn without_person(mut self, nobody_to_ask: bool) -> Self {
         self.nobody_to_ask = nobody_to_ask;
@@ -160,10 +165,12 @@ impl Relay {
             return;
         }
         // What is known of the server is as good an answer now as later; without it, a sign-in
-        // that takes a moment only gives a better one.
-        self.sign_in.answer_by = Some(match self.sign_in.record {
-            Some(_) => now,
-            None => since.saturating_add(ANSWER_LIMIT),
+        // that takes a moment only gives a better one. Where nobody waits for it, the requests that
+        // follow are told what is to be done.
+        let at_once = self.sign_in.record.is_some() || self.host.is_unasked;
+        self.sign_in.answer_by = Some(match at_once {
+            true => now,
+            false => since.saturating_add(ANSWER_LIMIT),
         });
         self.sign_in_on_time(now);
     }

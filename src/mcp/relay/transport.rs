@@ -152,6 +152,7 @@ impl Relay {
             route: Route::Streamable,
             repeatable: true,
             asks: self.link.asks,
+            head: None,
         }));
     }
 

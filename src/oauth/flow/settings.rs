@@ -195,6 +195,17 @@ pub enum Unattended {
 }
 
 impl Unattended {
+    /// The extension of MCP that describes it, by the id under which clients declare it; `None` if
+    /// there is none.
+    pub fn extension(&self) -> Option<&'static str> {
+        match self {
+            Self::ClientCredentials => Some("io.modelcontextprotocol/oauth-client-credentials"),
+            Self::Enterprise(_) => Some("io.modelcontextprotocol/enterprise-managed-authorization"),
+            Self::Workload => Some("io.modelcontextprotocol/auth/wif"),
+            Self::Seeded(_) => None,
+        }
+    }
+
     /// The mode that it makes.
     pub fn mode(&self) -> AuthMode {
         match self {

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::super::error::StoreError;
 use super::{Content, FileStore};
 use crate::ids::{ServerKey, ServerUrl};
+use crate::mcp::era;
 use crate::mcp::record::ServerRecord;
 use crate::mcp::transport::{Transport, Verdict};
 
@@ -25,6 +26,8 @@ struct Wire {
     instructions: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     transport: Option<WireVerdict>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    era: Option<WireEra>,
     /// What later versions add.
     #[serde(flatten)]
     unknown: HashMap<String, Value>,
@@ -34,6 +37,18 @@ struct Wire {
 #[derive(Serialize, Deserialize)]
 struct WireVerdict {
     name: String,
+    /// When that was found out, in seconds since the epoch.
+    found_at: u64,
+}
+
+/// The era that the server is of.
+#[derive(Serialize, Deserialize)]
+struct WireEra {
+    /// The revision without sessions; none if it knows none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stateless: Option<String>,
+    /// Whether it opens with `initialize`.
+    has_sessions: bool,
     /// When that was found out, in seconds since the epoch.
     found_at: u64,
 }
@@ -69,6 +84,11 @@ impl FileStore {
             server_info: wire.server_info,
             instructions: wire.instructions,
             verdict: wire.transport.as_ref().and_then(WireVerdict::verdict),
+            era: wire.era.map(|era| era::Verdict {
+                stateless: era.stateless,
+                has_sessions: era.has_sessions,
+                found_at: era.found_at,
+            }),
         })
     }
 
@@ -95,6 +115,11 @@ impl FileStore {
             server_info: record.server_info,
             instructions: record.instructions,
             transport: record.verdict.map(WireVerdict::from),
+            era: record.era.map(|era| WireEra {
+                stateless: era.stateless,
+                has_sessions: era.has_sessions,
+                found_at: era.found_at,
+            }),
             unknown: older.map(|older| older.unknown).unwrap_or_default(),
         };
         let path = self.path(key, "server.json");
@@ -175,6 +200,11 @@ mod tests {
                 transport: Transport::Sse,
                 found_at: 1_700_000_000,
             }),
+            era: Some(era::Verdict {
+                stateless: Some("2026-07-28".to_owned()),
+                has_sessions: true,
+                found_at: 1_700_000_000,
+            }),
         }
     }
 
@@ -222,7 +252,7 @@ mod tests {
             change(&mut value);
             fs::write(scene.path(), value.to_string()).unwrap();
         };
-        edit(&|value| value["era"] = json!("modern"));
+        edit(&|value| value["later"] = json!("modern"));
         scene.write(&record("two"));
         assert!(fs::read_to_string(scene.path()).unwrap().contains("modern"));
         edit(&|value| value["version"] = json!(2));

@@ -193,10 +193,10 @@ fn an_address_without_mcp_is_told_to_be_one() {
         found.text
     );
     assert!(found.text.contains("check the path"), "{}", found.text);
-    // Both transports were tried.
+    // Both eras and both transports were tried.
     assert_eq!(
         found.step("challenge")["asked"].as_array().map(Vec::len),
-        Some(2)
+        Some(3)
     );
 }
 

@@ -125,13 +125,7 @@ fn a_refresh_token_that_was_configured_asks_nobody() {
 fn a_scope_that_is_lacking_is_not_to_be_had_by_a_refresh() {
     let (playground, machine) = signed_in(Settings::default());
     let lacking = Then::InsufficientScope("admin".to_owned());
-    playground.fault(
-        Fault::mcp()
-            .rpc("initialize")
-            .skip(1)
-            .always()
-            .then(lacking),
-    );
+    playground.fault(Fault::mcp().rpc("initialize").always().then(lacking));
     let found = examine(&machine, &playground.mcp_url(), &[]);
     let step = found.step("initialize");
     assert_eq!((found.code, &step["status"]), (3, &json!("fail")), "{step}");

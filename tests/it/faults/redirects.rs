@@ -62,7 +62,7 @@ fn a_redirect_within_the_origin_is_followed_with_the_message_and_the_token() {
                     assert_eq!(request.query.as_deref(), query);
                 }
             }
-            let kept = if status == 308 { 6 } else { 10 };
+            let kept = if status == 308 { 7 } else { 12 };
             assert_eq!(requests.len(), kept, "{}", playground.printed_log());
         }
     }

@@ -128,7 +128,12 @@ impl Row {
     fn run(self) {
         let server = RawServer::start(self.manner, self.plays);
         let machine = Machine::new();
-        let mut bridge = Bridge::start(&machine, &server.url(), &self.arguments);
+        let mut arguments = self.arguments;
+        if self.sends == Sends::Initialize {
+            // Else the server is asked first what it speaks, and the plays are for that.
+            arguments.push("--protocol=legacy");
+        }
+        let mut bridge = Bridge::start(&machine, &server.url(), &arguments);
         let answer = match self.sends {
             Sends::Initialize => send_opening(&mut bridge),
             sends => {

@@ -71,7 +71,9 @@ fn age(machine: &Machine, seconds: u64) {
     fs::write(server_file(machine), value.to_string()).unwrap();
 }
 
-const STREAMABLE: [(&str, u16); 1] = [("initialize", 200)];
+const STREAMABLE: [(&str, u16); 2] = [("server/discover", 400), ("initialize", 200)];
+/// The same once it is known that the server opens with `initialize`.
+const STREAMABLE_AGAIN: [(&str, u16); 1] = [("initialize", 200)];
 const SSE: [(&str, u16); 2] = [("GET", 200), ("initialize", 202)];
 
 #[test]
@@ -81,7 +83,12 @@ fn each_status_that_refuses_the_transport_leads_to_the_older_one() {
         let requests = opening_requests(&machine, &playground, &[]);
         assert_eq!(
             requests,
-            expected([("initialize", refusal), ("GET", 200), ("initialize", 202)])
+            expected([
+                ("server/discover", refusal),
+                ("initialize", refusal),
+                ("GET", 200),
+                ("initialize", 202)
+            ])
         );
     }
 }
@@ -135,10 +142,11 @@ fn the_older_transport_first_finds_the_newer_one() {
     let (machine, playground) = (Machine::new(), Playground::start(Settings::open()));
     let arguments = ["--transport", "sse-first"];
     let requests = opening_requests(&machine, &playground, &arguments);
-    assert_eq!(requests, expected([("GET", 400), ("initialize", 200)]));
+    let found = [("GET", 400), ("server/discover", 400), ("initialize", 200)];
+    assert_eq!(requests, expected(found));
     // The next start begins with what was found.
     let requests = opening_requests(&machine, &playground, &arguments);
-    assert_eq!(requests, expected(STREAMABLE));
+    assert_eq!(requests, expected(STREAMABLE_AGAIN));
 }
 
 #[test]
@@ -147,12 +155,17 @@ fn one_transport_alone_is_not_left_for_the_other() {
         (Settings::open_sse(), "http-only", 405),
         (Settings::open(), "sse-only", 400),
     ] {
+        let asked: &[&str] = match transport {
+            "http-only" => &["server/discover", "initialize"],
+            _ => &["GET"],
+        };
         let (machine, playground) = (Machine::new(), Playground::start(settings));
         let arguments = ["--transport", transport];
         let mut bridge = Bridge::start(&machine, &playground.mcp_url(), &arguments);
         let answer = bridge.call("initialize", opening(NEWEST, json!({})));
         assert_eq!(kind(&answer), ("http", false, Some(status)));
-        assert_eq!(playground.requests().len(), 1);
+        let whats = whats(&playground.requests());
+        assert!(whats.iter().map(|(what, _)| what).eq(asked), "{whats:?}");
     }
 }
 
@@ -173,7 +186,7 @@ fn an_address_without_any_server_is_told_by_its_post() {
     );
     assert_eq!(
         whats(&playground.requests()),
-        expected([("initialize", 404), ("GET", 404)])
+        expected([("server/discover", 404), ("initialize", 404), ("GET", 404)])
     );
 }
 
@@ -218,7 +231,12 @@ fn without_a_folder_to_keep_it_in_everything_works_all_the_same() {
         let requests = opening_requests(&machine, &playground, &arguments);
         assert_eq!(
             requests,
-            expected([("initialize", 405), ("GET", 200), ("initialize", 202)])
+            expected([
+                ("server/discover", 405),
+                ("initialize", 405),
+                ("GET", 200),
+                ("initialize", 202)
+            ])
         );
     }
 }
@@ -255,7 +273,13 @@ fn a_verdict_that_the_server_contradicts_is_forgotten() {
     let requests = opening_requests(&machine, &playground, &[]);
     assert_eq!(
         requests,
-        expected([("initialize", 405), ("GET", 200), ("initialize", 202)])
+        expected([
+            // A server that refuses this might have no sessions any more.
+            ("initialize", 405),
+            ("server/discover", 405),
+            ("GET", 200),
+            ("initialize", 202)
+        ])
     );
     assert_eq!(kept(&machine)["transport"]["name"], "sse");
 }
@@ -268,7 +292,7 @@ fn a_verdict_without_sense_is_as_good_as_none() {
     value["transport"]["name"] = "carrier-pigeon".into();
     fs::write(server_file(&machine), value.to_string()).unwrap();
     let requests = opening_requests(&machine, &playground, &[]);
-    assert_eq!(requests.len(), 3, "{requests:?}");
+    assert_eq!(requests.len(), 4, "{requests:?}");
     assert_eq!(kept(&machine)["transport"]["name"], "sse");
 }
 

@@ -26,6 +26,7 @@ fn a_session_is_opened_over_the_event_stream() {
     assert_eq!(
         whats(&requests),
         expected([
+            ("server/discover", 405),
             ("initialize", 405),
             ("GET", 200),
             ("initialize", 202),
@@ -33,14 +34,14 @@ fn a_session_is_opened_over_the_event_stream() {
             ("tools/call", 202),
         ])
     );
-    for request in &requests {
+    for request in &requests[1..] {
         assert_eq!(request.header("x-team"), Some("blue"));
         assert_eq!(request.header("mcp-session-id"), None);
         assert_eq!(request.header("mcp-protocol-version"), None);
     }
-    assert_eq!(requests[1].header("accept"), Some("text/event-stream"));
-    assert_eq!(requests[1].path, "/sse");
-    assert!(requests[2..].iter().all(|r| r.path == "/messages"));
+    assert_eq!(requests[2].header("accept"), Some("text/event-stream"));
+    assert_eq!(requests[2].path, "/sse");
+    assert!(requests[3..].iter().all(|r| r.path == "/messages"));
 }
 
 #[test]
@@ -217,7 +218,7 @@ fn a_session_that_the_server_forgot_behind_an_open_stream_is_opened_anew() {
         scene.goes_on();
         let requests = scene.requests(|_| true);
         assert_eq!(
-            whats(&requests[4..]),
+            whats(&requests[5..]),
             expected([
                 ("tools/call", status),
                 ("GET", 200),

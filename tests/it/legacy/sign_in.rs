@@ -66,6 +66,7 @@ fn a_server_whose_post_needs_no_token_asks_for_it_at_the_stream() {
     assert_eq!(
         whats(&requests),
         expected([
+            ("server/discover", 404),
             ("initialize", 404),
             ("GET", 401),
             ("GET", 200),

@@ -42,13 +42,14 @@ fn headers_of_ours_and_of_the_user_stand_beside_one_another() {
             assert_eq!(request.header("accept"), Some(accept), "{line}");
         }
         assert_eq!(request.header("content-type"), content_type, "{line}");
-        let first = request.calls("initialize");
-        assert_eq!(request.header("mcp-session-id").is_some(), !first, "{line}");
-        assert_eq!(
-            request.header("mcp-protocol-version").is_some(),
-            !first,
-            "{line}"
+        let (asks, opens) = (
+            request.calls("server/discover"),
+            request.calls("initialize"),
         );
+        let has_session = request.header("mcp-session-id").is_some();
+        assert_eq!(has_session, !asks && !opens, "{line}");
+        let names_revision = request.header("mcp-protocol-version").is_some();
+        assert_eq!(names_revision, !opens, "{line}");
     }
     assert!(kinds.iter().all(|count| *count > 0), "{kinds:?}");
 }

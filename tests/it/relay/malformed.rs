@@ -210,7 +210,8 @@ fn before_initialize_only_ping_works() {
     let refused = scene.bridge.call("tools/list", json!({}));
     assert_eq!(refused["error"]["code"], -32602);
     let discover = scene.bridge.call("server/discover", json!({}));
-    assert_eq!(discover["error"]["code"], -32601);
+    // It has to say which revision it is of.
+    assert_eq!(discover["error"]["code"], -32602);
     for wrong in [
         json!({}),
         json!({ "protocolVersion": 1, "capabilities": {}, "clientInfo": {} }),

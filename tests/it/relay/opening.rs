@@ -28,6 +28,7 @@ fn a_session_opens_and_closes_in_the_order_that_mcp_demands() {
         assert_eq!(
             order,
             [
+                "POST server/discover",
                 "POST initialize",
                 "POST notifications/initialized",
                 "GET",
@@ -38,7 +39,7 @@ fn a_session_opens_and_closes_in_the_order_that_mcp_demands() {
             "{version}"
         );
         let statuses: Vec<_> = requests.iter().map(|r| r.status.unwrap_or(0)).collect();
-        assert_eq!(statuses, [200, 202, 200, 200, 200, 204], "{version}");
+        assert_eq!(statuses, [400, 200, 202, 200, 200, 200, 204], "{version}");
         assert!(playground.sessions().is_empty(), "{version}");
     }
 }
@@ -62,10 +63,17 @@ fn each_request_carries_the_headers_of_its_kind() {
             };
             assert_eq!(request.header("accept"), accept, "{what}");
             assert_eq!(request.header("content-type"), content_type, "{what}");
+            // What it speaks is asked in the terms of the revisions without sessions.
+            let asks = request.calls("server/discover");
+            let method = asks.then_some("server/discover");
+            assert_eq!(request.header("mcp-method"), method, "{what}");
             let opens = request.calls("initialize");
-            let id = (!opens).then_some(session.as_str());
+            let id = (!asks && !opens).then_some(session.as_str());
             assert_eq!(request.header("mcp-session-id"), id, "{what}");
-            let named = (!opens && version != "2025-03-26").then_some(version);
+            let named = match asks {
+                true => Some("2026-07-28"),
+                false => (!opens && version != "2025-03-26").then_some(version),
+            };
             assert_eq!(request.header("mcp-protocol-version"), named, "{what}");
             let agent = request.header("user-agent").unwrap_or_default();
             assert!(agent.starts_with("mcp-drawbridge/"), "{what}: {agent}");
@@ -255,6 +263,7 @@ fn requests_on_the_heels_of_initialize_wait_for_the_session() {
     assert_eq!(
         order,
         [
+            "POST server/discover",
             "POST initialize",
             "POST notifications/initialized",
             "POST tools/list"

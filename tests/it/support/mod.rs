@@ -7,6 +7,7 @@ pub mod divert;
 pub mod machine;
 pub mod oidc;
 pub mod peers;
+pub mod program;
 pub mod running;
 pub mod scene;
 pub mod sealed;

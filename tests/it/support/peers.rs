@@ -5,19 +5,17 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tempfile::TempDir;
 use url::Url;
 
 use super::machine::Machine;
+use super::program::Program;
 
 /// Whose server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +49,15 @@ impl Kind {
         )
     }
 
+    /// What the bridge has to be told about it. FastMCP's speaks both eras and says so of one alone, and its tools ask in the
+    /// middle of a call, which it does in a session only.
+    fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::FastMcp => &["--protocol", "legacy"],
+            _ => &[],
+        }
+    }
+
     /// Whether it keeps a log of its requests and takes [`GIVEN_TOKEN`].
     fn logs(self) -> bool {
         !matches!(
@@ -65,8 +72,8 @@ pub const GIVEN_TOKEN: &str = "given-by-hand";
 
 /// A running server. Ends when dropped, and when the test process ends in any other way.
 pub struct Server {
-    child: Child,
-    folder: TempDir,
+    program: Program,
+    kind: Kind,
     /// Where its MCP endpoint is.
     pub url: Url,
     /// The issuer of its tokens, as its authorization server spells it; empty where nobody signs in.
@@ -113,66 +120,36 @@ impl Server {
 
     /// The same with more arguments, which the head of the server's source file lists.
     pub fn start_with(kind: Kind, arguments: &[String]) -> Self {
-        let folder = TempDir::new().expect("a temporary folder");
-        let mut command = match kind {
-            Kind::OfficialSdk | Kind::OfficialSdkSse => {
-                program("node", node_folder().join("server.mjs"))
-            }
-            Kind::FastMcp | Kind::FastMcpSse => program(
-                python_folder().join("venv/bin/python"),
-                sources().join("python/server.py"),
-            ),
-            Kind::OidcProvider => program("node", node_folder().join("oidc.mjs")),
-            Kind::Everything | Kind::EverythingSse => {
-                program("node", node_folder().join("everything.mjs"))
-            }
-            Kind::BetterAuth => program("node", node_folder().join("better-auth.mjs")),
-            Kind::Workers => program("node", node_folder().join("workers.mjs")),
+        let command = match kind {
+            Kind::OfficialSdk | Kind::OfficialSdkSse => node_program("server.mjs"),
+            Kind::FastMcp | Kind::FastMcpSse => python_program("server.py"),
+            Kind::OidcProvider => node_program("oidc.mjs"),
+            Kind::Everything | Kind::EverythingSse => node_program("everything.mjs"),
+            Kind::BetterAuth => node_program("better-auth.mjs"),
+            Kind::Workers => node_program("workers.mjs"),
         };
-        if kind.is_sse() {
-            command.arg("--sse");
-        }
-        if kind.logs() {
-            command.arg("--log").arg(folder.path().join("requests"));
-            command.args(["--token", GIVEN_TOKEN]);
-        }
-        command.arg("--end-with-stdin").args(arguments);
-        let errors = File::create(folder.path().join("stderr")).expect("a file for stderr");
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(errors);
-        let mut child = command
-            .spawn()
-            .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
-
-        let mut line = String::new();
-        let stdout = child.stdout.take().expect("stdout is piped");
-        BufReader::new(stdout)
-            .read_line(&mut line)
-            .expect("stdout is text");
-        let ready: Value = serde_json::from_str(&line).unwrap_or_else(|_| {
-            let errors = fs::read_to_string(folder.path().join("stderr")).unwrap_or_default();
-            panic!("the {kind:?} server did not start; it said `{line}` and:\n{errors}")
+        let program = Program::start(command, |folder, command| {
+            if kind.is_sse() {
+                command.arg("--sse");
+            }
+            if kind.logs() {
+                command.arg("--log").arg(folder.join("requests"));
+                command.args(["--token", GIVEN_TOKEN]);
+            }
+            command.args(arguments);
         });
-        let address = |name: &str| {
-            ready[name]
-                .as_str()
-                .and_then(|text| Url::parse(text).ok())
-                .expect("an address")
-        };
         Self {
-            child,
-            folder,
-            url: address("url"),
-            issuer: ready["issuer"].as_str().unwrap_or_default().to_owned(),
-            control: address("control"),
+            url: program.address("url"),
+            issuer: program.told("issuer"),
+            control: program.address("control"),
+            program,
+            kind,
         }
     }
 
     /// Every request so far, in the order they came.
     pub fn requests(&self) -> Vec<Request> {
-        let log = fs::read_to_string(self.folder.path().join("requests")).unwrap_or_default();
+        let log = fs::read_to_string(self.program.folder().join("requests")).unwrap_or_default();
         let entries: Vec<Value> = log
             .lines()
             .filter_map(|line| serde_json::from_str(line).ok())
@@ -232,22 +209,6 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        // A server ends with its stdin, and takes along what it has started. One that does not is killed.
-        drop(self.child.stdin.take());
-        let deadline = Instant::now() + Duration::from_secs(5);
-        while Instant::now() < deadline {
-            if matches!(self.child.try_wait(), Ok(Some(_)) | Err(_)) {
-                return;
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 impl Machine {
     /// Runs the host with the bridge to `server` through `steps` (see `tests/peers/node/host.mjs`), all of which must succeed.
     pub fn host(&self, server: &Server, steps: &str) -> Vec<Step> {
@@ -256,8 +217,7 @@ impl Machine {
 
     /// The same with more arguments for the bridge.
     pub fn host_with(&self, server: &Server, steps: &str, arguments: &[&str]) -> Vec<Step> {
-        let mut command = Command::new("node");
-        command.arg(node_folder().join("host.mjs"));
+        let mut command = node_program("host.mjs");
         command.args([
             "--steps",
             steps,
@@ -270,6 +230,7 @@ impl Machine {
         command
             .arg("--")
             .args([env!("CARGO_BIN_EXE_mcp-drawbridge"), server.url.as_str()])
+            .args(server.kind.arguments())
             .args(arguments);
         let output = command.stdin(Stdio::null()).output().expect("node runs");
         let text = String::from_utf8(output.stdout).expect("the host writes text");
@@ -304,6 +265,17 @@ fn program(interpreter: impl AsRef<OsStr>, script: PathBuf) -> Command {
     let mut command = Command::new(interpreter);
     command.arg(script);
     command
+}
+
+/// A script of `tests/peers/node`, with what it needs installed.
+pub fn node_program(script: &str) -> Command {
+    program("node", node_folder().join(script))
+}
+
+/// A script of `tests/peers/python`, with what it needs installed.
+pub fn python_program(script: &str) -> Command {
+    let interpreter = python_folder().join("venv/bin/python");
+    program(interpreter, sources().join("python").join(script))
 }
 
 fn sources() -> PathBuf {

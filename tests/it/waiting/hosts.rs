@@ -42,7 +42,8 @@ fn everything_a_host_may_say_meanwhile_has_its_effect() {
     let said: Vec<String> = accepted
         .filter_map(|request| request.rpc_method())
         .collect();
-    assert_eq!(said[..2], ["initialize", "notifications/initialized"]);
+    let opening = ["server/discover", "initialize", "notifications/initialized"];
+    assert_eq!(said[..3], opening);
     let count = |method: &str| said.iter().filter(|said| *said == method).count();
     assert_eq!(count("notifications/initialized"), 1, "{said:?}");
     assert_eq!(count("notifications/roots/list_changed"), 1, "{said:?}");

@@ -55,12 +55,15 @@ export function requestLog(file) {
  * Listens on `port`, any for 0, with the middleware `watch` before all else, and gives { url, protect, restart }. It serves once `protect` has told who checks tokens, as the
  * authorization server may want to know the address first. `restart` cuts the connections and forgets the sessions;
  * with `kept` it keeps them and their event stores, as servers do that have these in a database. With `sse` it speaks HTTP+SSE.
+ * `other` gives what serves in place of all that, if it is given: a function of request, response and the request's body. It is
+ * asked again after a restart.
  */
-export async function mcpEndpoint({ port, event, watch, sse = false }) {
+export async function mcpEndpoint({ port, event, watch, sse = false, other }) {
   let app;
   let listener = await listen((req, res) => app(req, res), port);
   const url = new URL(`http://localhost:${listener.address().port}${sse ? '/sse' : '/mcp'}`);
   const sessions = new Map();
+  let serving = other?.();
   return {
     url,
     /**
@@ -82,7 +85,8 @@ export async function mcpEndpoint({ port, event, watch, sse = false }) {
       app.use(watch);
       app.use(metadata);
       app.use(sse ? [url.pathname, MESSAGES] : url.pathname, guard);
-      if (sse) serveSse({ app, path: url.pathname, sessions, event });
+      if (other) app.all(url.pathname, (req, res) => serving(req, res, req.body));
+      else if (sse) serveSse({ app, path: url.pathname, sessions, event });
       else app.all(url.pathname, (req, res) => serve({ req, res, sessions, event }));
     },
     async restart({ kept = false } = {}) {
@@ -91,7 +95,10 @@ export async function mcpEndpoint({ port, event, watch, sse = false }) {
         listener.closeAllConnections();
       });
       const lost = kept ? [] : [...sessions.values()];
-      if (!kept) sessions.clear();
+      if (!kept) {
+        sessions.clear();
+        serving = other?.();
+      }
       await Promise.all(lost.map(session => session.transport.close()));
       listener = await listen((req, res) => app(req, res), url.port);
     },

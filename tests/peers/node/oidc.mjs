@@ -4,7 +4,7 @@
 //   node oidc.mjs [--log FILE] [--access-token-seconds N] [--token ACCESS_TOKEN] [--port N] [--auth-port N] [--control-port N]
 //     [--end-with-stdin] [--path PATH] [--par] [--dpop optional|required] [--nonces] [--no-resource-indicators]
 //     [--no-registration] [--initial-access-token TOKEN] [--client JSON]... [--openid-discovery-only]
-//     [--id-tokens always|at-sign-in]
+//     [--id-tokens always|at-sign-in] [--stateless]
 //
 //   --path                    the issuer has this path, such as /tenant/acme
 //   --par                     authorization requests must be pushed (RFC 9126)
@@ -16,6 +16,7 @@
 //   --client                  metadata of a client that is known from the start (RFC 7591 §2); its grants and methods are as there
 //   --openid-discovery-only   no metadata of RFC 8414
 //   --id-tokens               the MCP server takes ID tokens and no access tokens; the answer to a refresh has one `always`, or never
+//   --stateless               the MCP server is made of the SDK 2.x instead and has no sessions; era-world.mjs says what it offers
 //
 // Prints one line of JSON when it is ready: { url, issuer, control }. Logs requests as endpoint.mjs says. `control` takes POST on
 //   /counts                        gives the counts that oidc-counts.mjs lists, and what is `now` going on: faults left,
@@ -44,6 +45,8 @@ import { InvalidTokenError } from '@modelcontextprotocol/sdk/server/auth/errors.
 import { metadataHandler } from '@modelcontextprotocol/sdk/server/auth/handlers/metadata.js';
 import { getOAuthProtectedResourceMetadataUrl } from '@modelcontextprotocol/sdk/server/auth/router.js';
 import { mcpEndpoint, requestLog } from './endpoint.mjs';
+import { handler } from './era-server-2.mjs';
+import { World } from './era-world.mjs';
 import { endWithStdin, listen, serveControl } from './loopback.mjs';
 import { newCounts, countProvider, countRefusals } from './oidc-counts.mjs';
 import { approveDevice } from './oidc-device.mjs';
@@ -76,6 +79,7 @@ const { values: options } = parseArgs({
     client: { type: 'string', multiple: true, default: [] },
     'openid-discovery-only': { type: 'boolean', default: false },
     'id-tokens': { type: 'string', default: 'none' },
+    stateless: { type: 'boolean', default: false },
   },
 });
 
@@ -84,7 +88,8 @@ async function main() {
   console.info = console.warn;
   const counts = newCounts();
   const { event, logged } = requestLog(options.log);
-  const endpoint = await mcpEndpoint({ port: options.port, event, watch: [logged, countRefusals(counts)] });
+  const other = options.stateless ? () => handler(new World()) : undefined;
+  const endpoint = await mcpEndpoint({ port: options.port, event, watch: [logged, countRefusals(counts)], other });
   const resource = endpoint.url.href;
 
   let authHandler;

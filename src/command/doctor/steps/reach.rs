@@ -9,6 +9,7 @@ use crate::config::AuthMode;
 use crate::error::Error;
 use crate::ids::display_url;
 use crate::mcp::answer::BodyKind;
+use crate::mcp::era::Protocol;
 use crate::net::remote::Answer;
 use crate::oauth::challenge::{Challenge, Reading, Scheme};
 use crate::untrusted::{SHOWN, printable};
@@ -60,11 +61,16 @@ impl Walk<'_, '_> {
         let mut heard = Heard::default();
         let endpoint = remote(self.config, self.http.clone());
         let host = self.config.server.host();
-        let outcome =
-            question::challenge(&endpoint, &host, self.config.transport, |method, answer| {
+        let outcome = question::challenge(
+            &endpoint,
+            &host,
+            self.config.transport,
+            self.config.protocol,
+            |method, answer| {
                 heard.note(method, answer);
-            })
-            .await;
+            },
+        )
+        .await;
         let unreached = match &outcome {
             Err(error @ Error::Unreachable { cause, .. }) if heard.asked.is_empty() => {
                 let step = Step::fail(Name::Network, Kind::Unreachable, cause).hint(error.hint());
@@ -169,7 +175,7 @@ impl Walk<'_, '_> {
             Ok(None) => {
                 let how = match by_header {
                     true => "the server accepts the configured `Authorization` header",
-                    false => "the server opens a session without a token",
+                    false => "the server answers without a token",
                 };
                 let step = Step::ok(Name::Challenge, how).found("transport", transport);
                 (Reached::Open, step)
@@ -180,6 +186,9 @@ impl Walk<'_, '_> {
                 let is_plain = self.config.server.url().scheme() == "http";
                 let hint = match (is_none, status) {
                     (true, _) => "there is no MCP endpoint at this address; check the path",
+                    (false, 400) if self.config.protocol != Protocol::Auto => {
+                        "it may speak another revision of MCP; leave `--protocol` out"
+                    }
                     // RFC 9110 §15.5.1: what else a server that speaks TLS says to plain http.
                     (false, 400) if is_plain => {
                         "check the address, `http://` or `https://` included, and the headers you configured"

@@ -13,6 +13,7 @@ use crate::command::remote;
 use crate::error::Error;
 use crate::login::{Held, Login};
 use crate::mcp::record::ServerRecord;
+use crate::mcp::revision;
 use crate::mcp::transport::Transport;
 use crate::oauth::challenge::Challenge;
 use crate::oauth::token::Grant;
@@ -71,6 +72,8 @@ impl Walk<'_, '_> {
             memory: None,
             observer: None,
             transport: self.config.transport,
+            protocol: self.config.protocol,
+            extensions: self.config.extensions(),
             server: self.config.server.host(),
             diag: aside(&self.diag),
             keep_alive: None,
@@ -148,10 +151,21 @@ fn initialized(said: Option<&(ServerRecord, Transport)>) -> Step {
         let info = record.server_info.as_ref()?;
         info.get(name).and_then(Value::as_str).map(quoted)
     };
-    Step::ok(Name::Initialize, "the server opens a session")
+    let is_stateless = revision::find_stateless(&record.protocol_version).is_some();
+    let (summary, rule) = match is_stateless {
+        true => (
+            "the server says what it is, and needs no session",
+            "MCP 2026-07-28, Discovery",
+        ),
+        false => (
+            "the server opens a session",
+            "MCP 2025-11-25, Lifecycle, Initialization",
+        ),
+    };
+    Step::ok(Name::Initialize, summary)
         .found("transport", transport.name())
         .found("protocol", quoted(&record.protocol_version))
         .found_some("server", info("name"))
         .found_some("version", info("version"))
-        .rule(Some("MCP 2025-11-25, Lifecycle, Initialization"))
+        .rule(Some(rule))
 }
