@@ -1,5 +1,6 @@
-//! The official conformance suite, with a host of the official SDK and the built bridge as its client. Every scenario that the
-//! suite has for clients stands in [`table::SCENARIOS`]; those for hosts of `initialize` are run.
+//! The official conformance suite, with a host of an official SDK and the built bridge as its client. Every scenario that the
+//! suite has for clients stands in [`table::SCENARIOS`]. Each is run at every revision it is of, with every host that stands
+//! before a server of that revision.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
@@ -8,7 +9,7 @@ use std::thread;
 
 use run::{Run, Verdict};
 use suite::Suite;
-use table::{Host, REVISIONS, SCENARIOS, Scenario};
+use table::{COUNTED, Host, OF_EXTENSIONS, Outcome, REVISIONS, SCENARIOS, Scenario};
 
 mod run;
 mod suite;
@@ -21,7 +22,9 @@ const AT_ONCE: usize = 3;
 fn every_scenario_passes_without_a_warning() {
     let suite = Suite::installed();
     assert_table_is_complete(&suite);
-    let runs = Mutex::new(wanted(&suite));
+    let runs = wanted(&suite);
+    assert_none_is_missing(&runs);
+    let runs = Mutex::new(runs);
     let verdicts = Mutex::new(Vec::new());
     thread::scope(|scope| {
         for _ in 0..AT_ONCE {
@@ -51,50 +54,81 @@ fn assert_table_is_complete(suite: &Suite) {
     assert_eq!(known, there, "the scenarios of the table and of the suite");
 }
 
-/// What is to be run: each scenario at each revision it is of. One of no revision, an extension, is run at the newest, as are
-/// those of authorization of a later revision: their rules hold for hosts of any.
+/// A part of the names of the scenarios that are run, where not all are.
+fn only() -> String {
+    std::env::var("CONFORMANCE_ONLY").unwrap_or_default()
+}
+
+/// A scenario that is no longer run must not go unnoticed.
+fn assert_none_is_missing(runs: &VecDeque<Run>) {
+    let (asking, others): (Vec<&Run>, Vec<&Run>) = runs
+        .iter()
+        .filter(|run| run.applies)
+        .partition(|run| run.host == Host::Auto);
+    let counted = (others.len(), asking.len());
+    println!("{} runs, and {} with hosts that ask", counted.0, counted.1);
+    assert!(counted == COUNTED || !only().is_empty(), "{counted:?}");
+}
+
+/// What is to be run: each scenario at each revision it is of, and some at more.
 fn wanted(suite: &Suite) -> VecDeque<Run> {
-    let only = std::env::var("CONFORMANCE_ONLY").unwrap_or_default();
+    let only = only();
     let mut runs = VecDeque::new();
     for scenario in SCENARIOS {
-        if scenario.host == Host::Modern || !scenario.name.contains(&only) {
-            continue;
-        }
         let of = &suite.scenarios()[scenario.name];
-        for revision in REVISIONS {
-            let applies = of.iter().any(|of| of == revision);
-            if applies || table::RULES_FOR_ALL && scenario.name.starts_with("auth/") {
-                runs.push_back(Run {
-                    scenario,
-                    revision,
-                    applies,
-                });
+        for &revision in REVISIONS {
+            let applies = of.iter().any(|of| match of.as_str() {
+                "extension" => OF_EXTENSIONS.contains(&revision),
+                of => of == revision,
+            });
+            for &host in Host::before(revision) {
+                if scenario.name.contains(&only) && (applies || scenario.is_for_all(revision, host))
+                {
+                    runs.push_back(Run {
+                        scenario,
+                        revision,
+                        host,
+                        applies,
+                    });
+                }
             }
         }
     }
     runs
 }
 
-/// A line a scenario, a column a revision; brackets where the suite would not ask for it by itself.
+/// A line a scenario, a column a revision and a host; brackets where the suite would not ask for it by itself.
 fn matrix(verdicts: &[(Run, Verdict)]) -> String {
-    let mut rows: BTreeMap<&str, BTreeMap<&str, String>> = BTreeMap::new();
+    let mut rows: BTreeMap<&str, BTreeMap<(&str, Host), String>> = BTreeMap::new();
     for (run, verdict) in verdicts {
         let mut cell = verdict.summary();
         if !run.applies {
             cell = format!("({cell})");
         }
         let row = rows.entry(run.scenario.name).or_default();
-        row.insert(run.revision, cell);
+        row.insert((run.revision, run.host), cell);
     }
-    let mut text = format!("{:45}", "scenario");
-    for revision in REVISIONS {
-        let _ = write!(text, " {revision:>13}");
+    let columns: Vec<(&str, Host)> = REVISIONS
+        .iter()
+        .flat_map(|&revision| {
+            Host::before(revision)
+                .iter()
+                .map(move |&host| (revision, host))
+        })
+        .collect();
+    let mut text = format!("{:45}", "server");
+    for (revision, _) in &columns {
+        let _ = write!(text, " {revision:>10}");
+    }
+    let _ = write!(text, "\n{:45}", "host");
+    for (_, host) in &columns {
+        let _ = write!(text, " {:>10}", host.name());
     }
     for (name, row) in rows {
         let _ = write!(text, "\n{name:45}");
-        for revision in REVISIONS {
-            let cell = row.get(revision).map_or("-", String::as_str);
-            let _ = write!(text, " {cell:>13}");
+        for column in &columns {
+            let cell = row.get(column).map_or("-", String::as_str);
+            let _ = write!(text, " {cell:>10}");
         }
     }
     text
@@ -104,9 +138,13 @@ fn matrix(verdicts: &[(Run, Verdict)]) -> String {
 fn refusals(verdicts: &[(Run, Verdict)]) -> String {
     let mut lines = BTreeSet::new();
     for (run, verdict) in verdicts {
-        if matches!(run.scenario.host, Host::Refused) {
+        if run.scenario.outcome == Outcome::Refused {
             for said in &verdict.refusals {
-                lines.insert(format!("{}: {said}", run.scenario.name));
+                lines.insert(format!(
+                    "{}, {}: {said}",
+                    run.scenario.name,
+                    run.host.name()
+                ));
             }
         }
     }
@@ -118,7 +156,11 @@ fn failures(verdicts: &[(Run, Verdict)]) -> String {
     let bad = verdicts.iter().filter(|(_, verdict)| !verdict.passed());
     bad.map(|(run, verdict)| {
         let Scenario { name, .. } = run.scenario;
-        format!("\n{name} at {}:\n{}\n", run.revision, verdict.story)
+        let host = run.host.name();
+        format!(
+            "\n{name} at {}, host {host}:\n{}\n",
+            run.revision, verdict.story
+        )
     })
     .collect()
 }

@@ -1,4 +1,4 @@
-//! One scenario at one revision.
+//! One scenario at one revision with one host.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::suite::Suite;
-use super::table::{Host, Scenario};
+use super::table::{Host, Outcome, Scenario};
 use crate::support::machine::fake_browser;
 
 /// What the suite gives the host, in milliseconds.
@@ -22,6 +22,7 @@ const DEADLINE: Duration = Duration::from_secs(90);
 pub struct Run {
     pub scenario: &'static Scenario,
     pub revision: &'static str,
+    pub host: Host,
     /// Whether the suite has it for this revision. It can be told to run it all the same.
     pub applies: bool,
 }
@@ -109,9 +110,9 @@ impl Run {
         command.arg("--output-dir").arg(folder.join("results"));
         // A shell reads it, after it was split at its blanks.
         command.args(["--command", "\"$CONFORMANCE_NODE\" \"$CONFORMANCE_DRIVER\""]);
-        let expects = match self.scenario.host {
-            Host::Refused => "refusal",
-            Host::Answered | Host::Modern => "answers",
+        let expects = match self.scenario.outcome {
+            Outcome::Refused => "refusal",
+            Outcome::Answered => "answers",
         };
         command
             .env("CONFORMANCE_NODE", suite.node())
@@ -119,6 +120,7 @@ impl Run {
             .env("CONFORMANCE_BRIDGE", env!("CARGO_BIN_EXE_mcp-drawbridge"))
             .env("CONFORMANCE_BROWSER", fake_browser())
             .env("CONFORMANCE_FOLDER", folder)
+            .env("CONFORMANCE_HOST", self.host.name())
             .env("CONFORMANCE_EXPECTS", expects);
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);

@@ -1,33 +1,77 @@
 //! What is to become of each scenario.
 
-/// The revisions of hosts and servers that begin with `initialize` over streamable HTTP.
-pub const REVISIONS: &[&str] = &["2025-03-26", "2025-06-18", "2025-11-25"];
+use Host::{Auto, Initialize, Stateless};
+use Outcome::{Answered, Refused};
 
-/// Whether the scenarios of authorization are also run at the revisions that they are not of: the rules are the same.
-pub const RULES_FOR_ALL: bool = true;
+/// The revisions of servers over streamable HTTP.
+pub const REVISIONS: &[&str] = &["2025-03-26", "2025-06-18", "2025-11-25", STATELESS];
+
+/// The revision without sessions.
+const STATELESS: &str = "2026-07-28";
+
+/// The revisions that extensions are run at: their rules are the same, the wire is not.
+pub const OF_EXTENSIONS: &[&str] = &["2025-11-25", STATELESS];
+
+/// How many runs there are with hosts of the server's revision and of `initialize`, and how many
+/// more with those that ask. Extra runs do not count.
+pub const COUNTED: (usize, usize) = (122, 36);
 
 /// A scenario of the suite.
 #[derive(Debug)]
 pub struct Scenario {
     pub name: &'static str,
-    pub host: Host,
+    pub outcome: Outcome,
 }
 
-/// Who stands before the bridge, and what comes of it.
+/// What comes of a scenario for the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Host {
-    /// One of `initialize`; everything it asks is answered.
+pub enum Outcome {
+    /// Everything it asks is answered.
     Answered,
-    /// One of `initialize`; it is told why it cannot be served, and nothing was given away.
+    /// It is told why it cannot be served, and nothing was given away.
     Refused,
-    /// One of 2026-07-28 alone: what is looked at is the wire of that revision.
-    Modern,
 }
 
-use Host::{Answered, Modern, Refused};
+/// Who stands before the bridge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Host {
+    /// SDK 1.x, which opens with `initialize`.
+    Initialize,
+    /// SDK 2.x that knows 2026-07-28 only.
+    Stateless,
+    /// SDK 2.x that asks `server/discover` first, and would fall back to `initialize`.
+    Auto,
+}
 
-const fn scenario(name: &'static str, host: Host) -> Scenario {
-    Scenario { name, host }
+impl Host {
+    /// Its name for the driver, which is short enough for a table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Initialize => "initialize",
+            Stateless => "stateless",
+            Auto => "auto",
+        }
+    }
+
+    /// The hosts that stand before a server of this revision.
+    pub fn before(revision: &str) -> &'static [Host] {
+        match revision {
+            STATELESS => &[Initialize, Stateless],
+            _ => &[Initialize, Auto],
+        }
+    }
+}
+
+impl Scenario {
+    /// Whether it is also run, with the host of `initialize`, before servers of an older revision that
+    /// it is not of. Those of authorization are: the rules are the same.
+    pub fn is_for_all(&self, revision: &str, host: Host) -> bool {
+        self.name.starts_with("auth/") && revision != STATELESS && host == Initialize
+    }
+}
+
+const fn scenario(name: &'static str, outcome: Outcome) -> Scenario {
+    Scenario { name, outcome }
 }
 
 /// Every scenario for clients that the suite has.
@@ -71,14 +115,14 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("auth/dpop", Answered),
     scenario("auth/dpop-nonce", Answered),
     scenario("auth/wif-jwt-bearer", Answered),
-    scenario("request-metadata", Modern),
-    scenario("sep-2322-client-request-state", Modern),
-    scenario("http-standard-headers", Modern),
-    scenario("http-custom-headers", Modern),
-    scenario("http-invalid-tool-headers", Modern),
-    scenario("json-schema-ref-no-deref", Modern),
-    scenario("sep-2640-client-no-prefetch", Modern),
-    scenario("sep-2640-client-verify-digest", Modern),
-    scenario("sep-2640-client-verify-size", Modern),
-    scenario("sep-2640-client-verify-frontmatter", Modern),
+    scenario("request-metadata", Answered),
+    scenario("sep-2322-client-request-state", Answered),
+    scenario("http-standard-headers", Answered),
+    scenario("http-custom-headers", Answered),
+    scenario("http-invalid-tool-headers", Answered),
+    scenario("json-schema-ref-no-deref", Answered),
+    scenario("sep-2640-client-no-prefetch", Answered),
+    scenario("sep-2640-client-verify-digest", Answered),
+    scenario("sep-2640-client-verify-size", Answered),
+    scenario("sep-2640-client-verify-frontmatter", Answered),
 ];

@@ -1,17 +1,22 @@
 // What a user gives the bridge for each scenario of the conformance suite, which hands the secrets over in its context.
 
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 
 /** The document that the suite wants named. It is never fetched. */
 const CLIENT_METADATA_URL = 'https://conformance-test.local/client-metadata.json';
 
-/** Scenario → what to give the bridge: { args, env }, from the context and a folder for files. */
+/**
+ * Scenario → what to give the bridge: { args, env }, from the context and a folder for files. A client of one's own is met at
+ * one port only, which a server of the suite could have.
+ */
 const OPTIONS = {
-  'auth/basic-cimd': () => ({ args: ['--client-metadata-url', CLIENT_METADATA_URL] }),
+  'auth/basic-cimd': async () => ({ args: [await freePort(), '--client-metadata-url', CLIENT_METADATA_URL] }),
 
-  'auth/pre-registration': ({ client_id, client_secret }) => ({
-    args: ['--static-oauth-client-info', JSON.stringify({ client_id, client_secret })],
+  'auth/pre-registration': async ({ client_id, client_secret }) => ({
+    args: [await freePort(), '--static-oauth-client-info', JSON.stringify({ client_id, client_secret })],
   }),
 
   'auth/client-credentials-basic': ({ client_id, client_secret }) => ({
@@ -43,9 +48,20 @@ const OPTIONS = {
 };
 
 /** What a user gives the bridge for `scenario`. */
-export function optionsFor(scenario, context, folder) {
-  const { args = [], env = {} } = OPTIONS[scenario]?.(context, folder) ?? {};
+export async function optionsFor(scenario, context, folder) {
+  const { args = [], env = {} } = (await OPTIONS[scenario]?.(context, folder)) ?? {};
   return { args, env };
+}
+
+/** A port that nothing listens on, above those that Linux gives to servers that want any. */
+async function freePort() {
+  for (;;) {
+    const port = 61_000 + Math.floor(Math.random() * 4_000);
+    const server = createServer().listen(port, 'localhost');
+    const isFree = await once(server, 'listening').then(() => true, () => false);
+    server.close();
+    if (isFree) return String(port);
+  }
 }
 
 /** A file that only its owner can read. */
