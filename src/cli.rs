@@ -18,6 +18,7 @@ mod trust;
 
 mod cached;
 mod doctor;
+mod hosts;
 
 mod error;
 mod shape;
@@ -39,6 +40,7 @@ pub use dpop::DpopOptions;
 pub use error::UsageError;
 use error::usage_error;
 pub use grants::GrantOptions;
+pub use hosts::{AddArgs, AddRequest, MigrateArgs};
 pub use server::ServerArgs;
 pub use shape::{ENV_PREFIX, OptionShape, option_names, option_shapes, variable};
 pub use traffic::TrafficOptions;
@@ -65,6 +67,10 @@ pub enum Request {
     Status(StatusArgs),
     /// Walk the way to a server step by step.
     Doctor(DoctorArgs),
+    /// Put this program in the place of mcp-remote in hosts' configuration.
+    Migrate(MigrateArgs),
+    /// Write an entry into a host's configuration.
+    Add(AddRequest),
 }
 
 #[derive(Parser)]
@@ -73,7 +79,7 @@ pub enum Request {
     version,
     about = "Connects an AI client to a remote MCP server and signs in for it",
     override_usage = "mcp-drawbridge <URL|NAME> [CALLBACK_PORT] [OPTIONS]\n       \
-                      mcp-drawbridge <login|logout|status|doctor> [OPTIONS]",
+                      mcp-drawbridge <login|logout|status|doctor|migrate|add> [OPTIONS]",
     after_help = "More options: --help. Every option can also be an environment variable.\n\
                   Example: mcp-drawbridge https://mcp.example.com/mcp --scope \"read write\"",
     after_long_help = AFTER_LONG_HELP,
@@ -134,6 +140,19 @@ enum Commands {
     /// sign-in, token, session. What goes wrong comes with what to do about it; steps that do not
     /// depend on it are still taken. Nothing is changed, unless --sign-in is given.
     Doctor(Box<DoctorArgs>),
+    /// Change AI clients' configuration from mcp-remote to mcp-drawbridge
+    ///
+    /// Finds the entries that start mcp-remote, in the files of the user and of the current folder,
+    /// and shows what would change. Only --apply changes anything: the command becomes this program,
+    /// the arguments, the variables and everything else stay as they are written, and a dated copy of
+    /// each file is kept beside it. Values that may be secret are not shown.
+    Migrate(MigrateArgs),
+    /// Add a server to an AI client's configuration
+    ///
+    /// Takes the server's address and the options as the bridge does, checks them, and writes them
+    /// into the client's configuration file, in which everything else stays as it is. A dated copy of
+    /// the file is kept beside it.
+    Add(Box<AddArgs>),
 }
 
 /// Reads the command line. `args` begins with the program's name.
@@ -155,6 +174,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, UsageEr
             Some(Commands::Logout(args)) => Request::Logout(*args),
             Some(Commands::Status(args)) => Request::Status(args),
             Some(Commands::Doctor(args)) => Request::Doctor(*args),
+            Some(Commands::Migrate(args)) => Request::Migrate(args),
+            Some(Commands::Add(found)) => Request::Add(AddRequest::new(*found, &args)),
         }))),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
