@@ -8,6 +8,7 @@ use std::fmt::Display;
 use super::hosts::file::{self, Original};
 use super::hosts::{self, Spot};
 use crate::compat::diff;
+use crate::compat::refusal::Refusal;
 use crate::compat::rewrite::{self, Outcome, Plan};
 use crate::config::{Migrate, Step, judge};
 use crate::diag::{Diag, clean, clean_to};
@@ -44,6 +45,12 @@ pub fn run(job: &Migrate, diag: &Diag) -> Result<(), Error> {
         };
         if !job.json {
             found.tell(spot.host.title, diag);
+            if spot.place.is_project() && found.names_of_changed().next().is_some() {
+                diag.warn(format_args!(
+                    "`{}` belongs to the project: whoever else uses it needs mcp-drawbridge at the same path",
+                    clean_to(&found.path, 2000)
+                ));
+            }
         }
         diffs.extend(diff);
         report.files.push(found);
@@ -101,6 +108,10 @@ fn change(spot: &Spot, program: &str, step: Step) -> (Option<FileReport>, Option
         .any(|entry| entry.outcome == Outcome::Changed)
     {
         return (Some(found), None);
+    }
+    if spot.place.is_for_container() {
+        let refusal = Refusal::Container;
+        return (refused(&refusal, refusal.hint().to_owned()), None);
     }
     if let Err(fault) = original.is_changeable() {
         return (refused(&fault, fault.hint()), None);

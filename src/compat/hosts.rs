@@ -121,6 +121,11 @@ impl Place {
         self.base == Base::Project
     }
 
+    /// Whether what it starts runs in a container, which has other files.
+    pub fn is_for_container(&self) -> bool {
+        self.path.ends_with("devcontainer.json")
+    }
+
     /// Whether it stands for several files.
     pub fn is_pattern(&self) -> bool {
         self.path.contains('*')

@@ -15,6 +15,8 @@ pub enum Refusal {
     Knotted(&'static str),
     /// There is an entry of that name.
     Exists(String),
+    /// What the file starts runs in a container.
+    Container,
     /// The text after the change would not say what it should. It is a fault of this program.
     Unproven,
 }
@@ -27,6 +29,9 @@ impl Refusal {
             Self::Twice(_) => "remove one of them, then try again",
             Self::Knotted(_) | Self::Unproven => {
                 "change it by hand; `mcp-drawbridge add NAME URL --host HOST --print` shows an entry"
+            }
+            Self::Container => {
+                "install mcp-drawbridge in the container, and write its path there by hand"
             }
             Self::Exists(_) => "choose another name, or give `--replace`",
         }
@@ -41,6 +46,9 @@ impl fmt::Display for Refusal {
             }
             Self::Twice(name) => write!(f, "`{name}` stands twice in the same place"),
             Self::Knotted(what) => f.write_str(what),
+            Self::Container => f.write_str(
+                "what it starts runs in a container, where this program is not at the same path",
+            ),
             Self::Exists(name) => write!(f, "there is an entry `{name}` already"),
             Self::Unproven => {
                 f.write_str("the change would not come out as it should; nothing was changed")

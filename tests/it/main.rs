@@ -26,6 +26,7 @@ mod hostile;
 mod known;
 mod legacy;
 mod logout;
+mod migrate;
 mod network;
 mod oidc;
 mod paste;
