@@ -270,3 +270,15 @@ fn an_entry_is_replaced_where_that_is_asked_for() {
     );
     assert_eq!(value["mcpServers"]["asana"]["disabled"], true);
 }
+
+#[test]
+fn the_readme_names_every_client() {
+    let readme = include_str!("../../../README.md");
+    for host in HOSTS {
+        assert!(
+            readme.contains(&format!("`{}`", host.name)),
+            "{}",
+            host.name
+        );
+    }
+}
