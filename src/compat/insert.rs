@@ -37,7 +37,10 @@ pub fn insert(text: &str, format: Format, entry: &NewEntry<'_>) -> Result<String
     let edits = edits(body, format, root.as_ref(), entry)?;
     let changed = apply(body, &edits).ok_or(Refusal::Unproven)?;
     let after = format.read(&changed).map_err(|_| Refusal::Unproven)?;
-    let before = root.map_or(Value::Null, |root| root.value(body));
+    let before = match &root {
+        Some(root) => root.value(body),
+        None => head(format, entry),
+    };
     let after = after.map_or(Value::Null, |root| root.value(&changed));
     match is_as_wanted(before, after, entry) {
         true => Ok(format!("{mark}{changed}")),
@@ -166,6 +169,16 @@ const DEFAULT_STEP: &str = "  ";
 fn blanks(text: &str, at: usize) -> &str {
     let start = line_start(text, at);
     &text[start..blanks_end(text, start)]
+}
+
+/// What a new file says besides the entry.
+fn head(format: Format, entry: &NewEntry<'_>) -> Value {
+    let head = entry.shape.head;
+    let root = match format {
+        Format::Yaml => format.read(head).ok().flatten(),
+        Format::Json | Format::Toml => None,
+    };
+    root.map_or(Value::Null, |root| root.value(head))
 }
 
 /// Whether the new text says what the old one did, and the entry.

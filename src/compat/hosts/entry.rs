@@ -17,6 +17,8 @@ pub struct Shape {
     pub is_whole: bool,
     /// Members after the arguments.
     pub after: &'static [(&'static str, Fixed)],
+    /// What a new YAML file begins with, in whole lines.
+    pub head: &'static str,
 }
 
 /// A value that a host wants.
@@ -41,6 +43,7 @@ pub const BARE: Shape = Shape {
     command: "command",
     is_whole: false,
     after: &[],
+    head: "",
 };
 
 /// With the transport.
@@ -56,7 +59,13 @@ pub const NAMED: Shape = Shape {
     ..BARE
 };
 
-/// The same with the transport.
+/// The same, in a file that has to say what it is.
+pub const CONTINUE: Shape = Shape {
+    head: "name: Local Config\nversion: 1.0.0\nschema: v1\n",
+    ..NAMED
+};
+
+/// A list of entries with names and transports.
 pub const VIBE: Shape = Shape {
     before: &[("name", Fixed::Name), ("transport", Fixed::Text("stdio"))],
     ..NAMED

@@ -4,7 +4,7 @@
 //! (`pkg/client/config.go`), `neondatabase/add-mcp` (`src/agents.ts`), `smithery-ai/cli`
 //! (`src/config/clients.ts`) and `gleanwork/mcp-config-schema`.
 
-use super::entry::{BARE, COPILOT, GOOSE, NAMED, OPENCODE, STDIO, Shape, VIBE};
+use super::entry::{BARE, CONTINUE, COPILOT, GOOSE, OPENCODE, STDIO, Shape, VIBE};
 use super::tree::Format::{self, Json, Toml, Yaml};
 use super::{Base, Host, Place, System};
 
@@ -314,7 +314,7 @@ pub const HOSTS: &[Host] = &[
                 MCP_SERVERS,
             ),
         ],
-        &NAMED,
+        &CONTINUE,
     ),
     shaped(
         "goose",

@@ -76,9 +76,10 @@ pub(super) fn insert_yaml(
     };
     let Some(root) = root else {
         let before = ended(text, newline);
+        let head = entry.shape.head.replace('\n', newline);
         return Ok(vec![insertion(
             text.len(),
-            format!("{before}{way}:{newline}{}{newline}", block(&step)),
+            format!("{before}{head}{way}:{newline}{}{newline}", block(&step)),
         )]);
     };
     let outer = root.members().first();

@@ -1,5 +1,5 @@
 use super::*;
-use crate::compat::hosts::entry::{BARE, GOOSE, NAMED, OPENCODE};
+use crate::compat::hosts::entry::{BARE, CONTINUE, GOOSE, NAMED, OPENCODE};
 use crate::compat::hosts::tree::Format::{Json, Toml, Yaml};
 
 fn put_as(
@@ -101,6 +101,18 @@ fn shapes_of_hosts_are_kept() {
         new.starts_with("x: 1\ns:\n  \"n\":\n    name: \"n\"\n    type: stdio\n    cmd: /d\n"),
         "{new}"
     );
+}
+
+#[test]
+fn a_new_file_says_what_it_is_where_the_host_wants_that() {
+    let new = put("", Yaml, S, &CONTINUE);
+    assert!(
+        new.starts_with("name: Local Config\nversion: 1.0.0\nschema: v1\ns:\n  - name: "),
+        "{new}"
+    );
+    let new = put("x: 1\n", Yaml, S, &CONTINUE);
+    assert!(new.starts_with("x: 1\ns:\n"), "{new}");
+    assert!(put("", Json, S, &CONTINUE).starts_with("{\n  \"s\": {"));
 }
 
 #[test]
