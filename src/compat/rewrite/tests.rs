@@ -332,3 +332,123 @@ fn a_path_of_windows_is_written_as_the_format_wants() {
         );
     }
 }
+
+/// Numbers that look random and are the same in every run.
+fn numbers() -> impl FnMut(usize) -> usize {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    move |below| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    }
+}
+
+#[test]
+fn every_layout_keeps_its_comments_and_says_what_it_should() {
+    let mut number = numbers();
+    let tokens = "{ \"mcpServers\" : { \"a\" : { \"args\" : [ \"-y\" , \"mcp-remote\" , \"https://a.example\" , \"--debug\" ] , \"command\" : \"npx\" } } }";
+    let gaps = [
+        "",
+        " ",
+        "  ",
+        "\n",
+        "\r\n\t",
+        "/*c*/",
+        " /* c */ ",
+        "//c\n",
+        " // c, c\r\n  ",
+        "\n/*c\nc*/\n",
+    ];
+    for _ in 0..1500 {
+        let mut text = String::new();
+        for token in tokens.split(' ') {
+            text += token;
+            text += gaps[number(gaps.len())];
+        }
+        let plan = json(&text);
+        assert_eq!(plan.entries[0].outcome, Outcome::Changed, "{text}");
+        let comments = |text: &str| {
+            let begins = ["/*", "//c", "// c"];
+            let counts = begins.iter().map(|begin| text.matches(begin).count());
+            counts.sum::<usize>()
+        };
+        assert_eq!(
+            comments(&text),
+            comments(&plan.text),
+            "{text}\n{}",
+            plan.text
+        );
+        assert_eq!(
+            apply(&text, &plan.edits).as_deref(),
+            Some(plan.text.as_str())
+        );
+    }
+    let tokens = "[ \"-y\" , 'mcp-remote' , \"https://a.example\" , '--debug' ]";
+    let gaps = [
+        "",
+        " ",
+        "\n",
+        "\r\n\t",
+        "#c\n",
+        " # c, 'c\r\n  ",
+        "\n# \"c\n",
+    ];
+    for _ in 0..1500 {
+        let mut text = "[s.a]\nargs = ".to_owned();
+        for token in tokens.split(' ') {
+            text += token;
+            if token != "]" {
+                text += gaps[number(gaps.len())];
+            }
+        }
+        text += " # c\ncommand = 'npx'";
+        let plan =
+            planned(&text, Toml, &[&["s"]]).unwrap_or_else(|error| panic!("{error}: {text}"));
+        assert_eq!(plan.entries[0].outcome, Outcome::Changed, "{text}");
+        let comments = |text: &str| text.matches('#').count();
+        assert_eq!(
+            comments(&text),
+            comments(&plan.text),
+            "{text}\n{}",
+            plan.text
+        );
+    }
+}
+
+#[test]
+fn every_layout_of_yaml_keeps_its_comments_and_says_what_it_should() {
+    let mut number = numbers();
+    let ends = [
+        "\n",
+        "  # c\n",
+        "\r\n",
+        " # 'c\n",
+        "\n\n",
+        "\n    # c\n",
+        "\n# \"c\n",
+    ];
+    let words = ["-y", "mcp-remote@latest", "https://a.example", "--debug"];
+    for _ in 0..1500 {
+        let indent = ["    ", "      ", "       "][number(3)];
+        let mut text = format!("# c\ns:{}  a:{}    args:", ends[number(7)], ends[number(7)]);
+        text += ends[number(7)];
+        for word in words {
+            let word =
+                [word.to_owned(), format!("'{word}'"), format!("\"{word}\"")][number(3)].clone();
+            let dash = ["- ", "-   "][number(2)];
+            text += &format!("{indent}{dash}{word}{}", ends[number(7)]);
+        }
+        text += &format!("    cmd: npx{}    x: [1, 2]", ends[number(7)]);
+        let plan =
+            planned(&text, Yaml, &[&["s"]]).unwrap_or_else(|error| panic!("{error}: {text}"));
+        assert_eq!(plan.entries[0].outcome, Outcome::Changed, "{text}");
+        let comments = |text: &str| text.matches('#').count();
+        assert_eq!(
+            comments(&text),
+            comments(&plan.text),
+            "{text}\n{}",
+            plan.text
+        );
+    }
+}
