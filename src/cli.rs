@@ -21,6 +21,7 @@ mod doctor;
 mod hosts;
 
 mod error;
+mod pages;
 mod shape;
 mod topics;
 
@@ -41,6 +42,7 @@ pub use error::UsageError;
 use error::usage_error;
 pub use grants::GrantOptions;
 pub use hosts::{AddArgs, AddRequest, MigrateArgs};
+use pages::{CompletionsArgs, ManArgs};
 pub use server::ServerArgs;
 pub use shape::{ENV_PREFIX, OptionShape, option_names, option_shapes, variable};
 pub use traffic::TrafficOptions;
@@ -105,6 +107,9 @@ configuration directory, or --config. Its `mcpServers` has an entry for each ser
 stand in place of an address, and its `defaults` are for all servers. Options are called there as \
 here, with `_` for `-`.
 
+`mcp-drawbridge completions SHELL` prints what makes bash, zsh, fish or PowerShell complete all this, \
+`mcp-drawbridge man` the manual page.
+
 Sign-ins are kept in `mcp-drawbridge` in your local data directory; MCP_DRAWBRIDGE_DIR names \
 another folder.
 
@@ -153,6 +158,12 @@ enum Commands {
     /// into the client's configuration file, in which everything else stays as it is. A dated copy of
     /// the file is kept beside it.
     Add(Box<AddArgs>),
+    /// Print what makes a shell complete commands and options
+    #[command(hide = true)]
+    Completions(CompletionsArgs),
+    /// Print the manual page, for `man`
+    #[command(hide = true)]
+    Man(ManArgs),
 }
 
 /// Reads the command line. `args` begins with the program's name.
@@ -168,21 +179,29 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, UsageEr
         _ => Err(error),
     });
     match outcome {
-        Ok(cli) => Ok(Parsed::Run(Box::new(match cli.command {
-            None => Request::Bridge(cli.server),
-            Some(Commands::Login(args)) => Request::Login(*args),
-            Some(Commands::Logout(args)) => Request::Logout(*args),
-            Some(Commands::Status(args)) => Request::Status(args),
-            Some(Commands::Doctor(args)) => Request::Doctor(*args),
-            Some(Commands::Migrate(args)) => Request::Migrate(args),
-            Some(Commands::Add(found)) => Request::Add(AddRequest::new(*found, &args)),
-        }))),
+        Ok(cli) => asked(cli, &args),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
                 Ok(Parsed::Text(error.render().to_string()))
             }
             _ => Err(usage_error(&error)),
         },
+    }
+}
+
+/// What was asked for. `argv` is the whole command line.
+fn asked(cli: Cli, argv: &[OsString]) -> Result<Parsed, UsageError> {
+    let run = |request| Ok(Parsed::Run(Box::new(request)));
+    match cli.command {
+        None => run(Request::Bridge(cli.server)),
+        Some(Commands::Login(args)) => run(Request::Login(*args)),
+        Some(Commands::Logout(args)) => run(Request::Logout(*args)),
+        Some(Commands::Status(args)) => run(Request::Status(args)),
+        Some(Commands::Doctor(args)) => run(Request::Doctor(*args)),
+        Some(Commands::Migrate(args)) => run(Request::Migrate(args)),
+        Some(Commands::Add(args)) => run(Request::Add(AddRequest::new(*args, argv))),
+        Some(Commands::Completions(args)) => pages::completions(&args).map(Parsed::Text),
+        Some(Commands::Man(args)) => pages::manual(&args).map(Parsed::Text),
     }
 }
 

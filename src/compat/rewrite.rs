@@ -4,7 +4,7 @@
 mod command;
 mod list;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -153,9 +153,13 @@ impl Writer<'_> {
         let Some((key, rest)) = way.split_first() else {
             return self.servers(node, path);
         };
-        self.ensure_once(node, node)?;
+        let mut seen = BTreeSet::new();
         for member in node.members() {
             if *key == "*" || *key == member.key {
+                // Hosts differ in which of two counts. Of other names it does not matter here.
+                if !seen.insert(&member.key) {
+                    return Err(Refusal::Twice(member.key.clone()));
+                }
                 path.push(Step::Key(member.key.clone()));
                 self.walk(&member.value, rest, path)?;
                 path.pop();

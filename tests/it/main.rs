@@ -29,6 +29,7 @@ mod logout;
 mod migrate;
 mod network;
 mod oidc;
+mod pages;
 mod paste;
 mod peers;
 mod refresh;

@@ -206,6 +206,12 @@ fn what_cannot_be_read_or_means_two_things_is_refused() {
 }
 
 #[test]
+fn a_name_that_stands_twice_elsewhere_is_no_reason_to_refuse() {
+    let text = r#"{"x": 1, "x": 2, "mcpServers": {"a": {"command": "npx", "args": ["mcp-remote", "https://a.example"]}, "b": {"c": 1, "c": 2}}}"#;
+    assert_eq!(json(text).entries[0].outcome, Outcome::Changed);
+}
+
+#[test]
 fn references_in_yaml_are_left_alone() {
     for text in [
         "extensions:\n  a: &a\n    cmd: npx\n    args: [mcp-remote, 'https://a.example']\n  b: *a\n",
