@@ -18,8 +18,10 @@ mod trust;
 
 mod cached;
 mod doctor;
+mod hosts;
 
 mod error;
+mod pages;
 mod shape;
 mod topics;
 
@@ -39,6 +41,8 @@ pub use dpop::DpopOptions;
 pub use error::UsageError;
 use error::usage_error;
 pub use grants::GrantOptions;
+pub use hosts::{AddArgs, AddRequest, MigrateArgs};
+use pages::{CompletionsArgs, ManArgs};
 pub use server::ServerArgs;
 pub use shape::{ENV_PREFIX, OptionShape, option_names, option_shapes, variable};
 pub use traffic::TrafficOptions;
@@ -65,6 +69,10 @@ pub enum Request {
     Status(StatusArgs),
     /// Walk the way to a server step by step.
     Doctor(DoctorArgs),
+    /// Put this program in the place of mcp-remote in hosts' configuration.
+    Migrate(MigrateArgs),
+    /// Write an entry into a host's configuration.
+    Add(AddRequest),
 }
 
 #[derive(Parser)]
@@ -73,7 +81,7 @@ pub enum Request {
     version,
     about = "Connects an AI client to a remote MCP server and signs in for it",
     override_usage = "mcp-drawbridge <URL|NAME> [CALLBACK_PORT] [OPTIONS]\n       \
-                      mcp-drawbridge <login|logout|status|doctor> [OPTIONS]",
+                      mcp-drawbridge <login|logout|status|doctor|migrate|add> [OPTIONS]",
     after_help = "More options: --help. Every option can also be an environment variable.\n\
                   Example: mcp-drawbridge https://mcp.example.com/mcp --scope \"read write\"",
     after_long_help = AFTER_LONG_HELP,
@@ -98,6 +106,9 @@ What neither says is looked up in the configuration file, `config.json` in `mcp-
 configuration directory, or --config. Its `mcpServers` has an entry for each server, whose name can \
 stand in place of an address, and its `defaults` are for all servers. Options are called there as \
 here, with `_` for `-`.
+
+`mcp-drawbridge completions SHELL` prints what makes bash, zsh, fish or PowerShell complete all this, \
+`mcp-drawbridge man` the manual page.
 
 Sign-ins are kept in `mcp-drawbridge` in your local data directory; MCP_DRAWBRIDGE_DIR names \
 another folder.
@@ -134,6 +145,25 @@ enum Commands {
     /// sign-in, token, session. What goes wrong comes with what to do about it; steps that do not
     /// depend on it are still taken. Nothing is changed, unless --sign-in is given.
     Doctor(Box<DoctorArgs>),
+    /// Change AI clients' configuration from mcp-remote to mcp-drawbridge
+    ///
+    /// Finds the entries that start mcp-remote, in the files of the user and of the current folder,
+    /// and shows what would change. Only --apply changes anything: the command becomes this program,
+    /// the arguments, the variables and everything else stay as they are written, and a dated copy of
+    /// each file is kept beside it. Values that may be secret are not shown.
+    Migrate(MigrateArgs),
+    /// Add a server to an AI client's configuration
+    ///
+    /// Takes the server's address and the options as the bridge does, checks them, and writes them
+    /// into the client's configuration file, in which everything else stays as it is. A dated copy of
+    /// the file is kept beside it.
+    Add(Box<AddArgs>),
+    /// Print what makes a shell complete commands and options
+    #[command(hide = true)]
+    Completions(CompletionsArgs),
+    /// Print the manual page, for `man`
+    #[command(hide = true)]
+    Man(ManArgs),
 }
 
 /// Reads the command line. `args` begins with the program's name.
@@ -149,19 +179,29 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, UsageEr
         _ => Err(error),
     });
     match outcome {
-        Ok(cli) => Ok(Parsed::Run(Box::new(match cli.command {
-            None => Request::Bridge(cli.server),
-            Some(Commands::Login(args)) => Request::Login(*args),
-            Some(Commands::Logout(args)) => Request::Logout(*args),
-            Some(Commands::Status(args)) => Request::Status(args),
-            Some(Commands::Doctor(args)) => Request::Doctor(*args),
-        }))),
+        Ok(cli) => asked(cli, &args),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
                 Ok(Parsed::Text(error.render().to_string()))
             }
             _ => Err(usage_error(&error)),
         },
+    }
+}
+
+/// What was asked for. `argv` is the whole command line.
+fn asked(cli: Cli, argv: &[OsString]) -> Result<Parsed, UsageError> {
+    let run = |request| Ok(Parsed::Run(Box::new(request)));
+    match cli.command {
+        None => run(Request::Bridge(cli.server)),
+        Some(Commands::Login(args)) => run(Request::Login(*args)),
+        Some(Commands::Logout(args)) => run(Request::Logout(*args)),
+        Some(Commands::Status(args)) => run(Request::Status(args)),
+        Some(Commands::Doctor(args)) => run(Request::Doctor(*args)),
+        Some(Commands::Migrate(args)) => run(Request::Migrate(args)),
+        Some(Commands::Add(args)) => run(Request::Add(AddRequest::new(*args, argv))),
+        Some(Commands::Completions(args)) => pages::completions(&args).map(Parsed::Text),
+        Some(Commands::Man(args)) => pages::manual(&args).map(Parsed::Text),
     }
 }
 

@@ -1,9 +1,12 @@
 //! What each command does, one file each.
 
+mod add;
 mod bridge;
 mod doctor;
+mod hosts;
 mod login;
 mod logout;
+mod migrate;
 mod question;
 mod status;
 mod words;
@@ -27,6 +30,8 @@ pub async fn run(job: Job, diag: &Diag) -> Result<(), Error> {
         Job::Logout(job) => logout::run(&job, diag).await,
         Job::Login(config) => login::run(&config, diag).await,
         Job::Doctor(job) => doctor::run(&job, diag).await,
+        Job::Migrate(job) => migrate::run(&job, diag),
+        Job::Add(job) => add::run(&job, diag),
     }
 }
 

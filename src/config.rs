@@ -4,8 +4,10 @@
 //! environment and no files. Precedence: flag, environment variable, the server's entry in the
 //! configuration file, its `defaults`, default.
 
+mod add;
 mod base;
 mod logout;
+mod migrate;
 mod remote;
 mod status;
 
@@ -51,12 +53,14 @@ use crate::secret_command::SecretCommand;
 
 pub use crate::oauth::flow::{ClientDocument, ConfiguredClient};
 pub use crate::oauth::mode::AuthMode;
+pub use add::Add;
 pub use again::Again;
 pub use base::{Base, DIR_VARIABLE};
 pub use callback::Callback;
 pub use file::{OpenError, Opened, open};
 pub use grants::UnattendedGrant;
 pub use logout::{Logout, LogoutTarget, Means};
+pub use migrate::{Home, Migrate, Step, judge};
 pub use status::{Status, StatusTarget};
 
 /// What the program finds around it, besides its arguments.
@@ -67,6 +71,8 @@ pub struct Surroundings<'a> {
     pub data_dir: Option<PathBuf>,
     /// The folder for a user's configuration on this system, if it is known.
     pub config_dir: Option<PathBuf>,
+    /// The user's home, if it is known.
+    pub home_dir: Option<PathBuf>,
     /// Reads a file that an argument names.
     pub read: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
     /// Reads the configuration file.
@@ -90,6 +96,11 @@ pub fn system_config_dir() -> Option<PathBuf> {
     dirs::config_dir()
 }
 
+/// The user's home on this system.
+pub fn system_home_dir() -> Option<PathBuf> {
+    dirs::home_dir()
+}
+
 /// A command with everything it needs, checked.
 #[derive(Debug)]
 pub enum Job {
@@ -103,6 +114,10 @@ pub enum Job {
     Status(Box<Status>),
     /// Walk the way to a server step by step.
     Doctor(Box<Doctor>),
+    /// Put this program in the place of mcp-remote in hosts' configuration.
+    Migrate(Box<Migrate>),
+    /// Write an entry into a host's configuration.
+    Add(Box<Add>),
 }
 
 /// Everything about one remote server. Its `Debug` shows no secret.
@@ -245,6 +260,8 @@ impl Job {
                 json: args.json,
                 sign_in: args.sign_in,
             })),
+            Request::Migrate(args) => Self::Migrate(Box::new(Migrate::new(&args, around)?)),
+            Request::Add(args) => Self::Add(Box::new(Add::new(args, around)?)),
         })
     }
 
@@ -255,6 +272,8 @@ impl Job {
             Self::Logout(logout) => &logout.base,
             Self::Status(status) => &status.base,
             Self::Doctor(doctor) => &doctor.config.base,
+            Self::Migrate(migrate) => &migrate.base,
+            Self::Add(add) => &add.base,
         }
     }
 }

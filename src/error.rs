@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 
 use crate::cli::UsageError;
+use crate::compat::refusal::Refusal;
 use crate::login::LoginError;
 use crate::net::client::HttpError;
 use crate::store::{LockError, StoreError};
@@ -58,6 +59,15 @@ pub enum Error {
         /// What that comes to.
         exit_code: u8,
     },
+    /// Hosts' files, or entries in them, could not be changed. It has been said why.
+    Unchanged {
+        /// How many files.
+        files: usize,
+        /// How many entries of other files.
+        entries: usize,
+    },
+    /// An entry cannot be written down.
+    Snippet(Refusal),
     /// The user ended it.
     Interrupted,
 }
@@ -96,6 +106,8 @@ impl Error {
             | Self::Stdout(_)
             | Self::Runtime(_)
             | Self::Ailing { .. }
+            | Self::Unchanged { .. }
+            | Self::Snippet(_)
             | Self::Interrupted => None,
         }
     }
@@ -111,6 +123,7 @@ impl Error {
             Self::Login(error) if error.needs_person() => 3,
             Self::Login(_) | Self::Refused { .. } => 1,
             Self::Http(_) | Self::Stdout(_) | Self::Runtime(_) => 1,
+            Self::Unchanged { .. } | Self::Snippet(_) => 1,
             Self::Ailing { exit_code, .. } => *exit_code,
             Self::Interrupted => 130,
         }
@@ -140,6 +153,18 @@ impl fmt::Display for Error {
             Self::Ailing { server, step, .. } => {
                 write!(f, "`{server}` cannot be used as it is: `{step}` failed")
             }
+            Self::Unchanged { files, entries } => {
+                let counted = |count, one, many| match count {
+                    0 => None,
+                    1 => Some(format!("1 {one}")),
+                    count => Some(format!("{count} {many}")),
+                };
+                let files = counted(*files, "file", "files");
+                let entries = counted(*entries, "entry", "entries");
+                let what: Vec<String> = files.into_iter().chain(entries).collect();
+                write!(f, "{} could not be changed", what.join(" and "))
+            }
+            Self::Snippet(refusal) => refusal.fmt(f),
             Self::Interrupted => f.write_str("interrupted"),
         }
     }
@@ -159,7 +184,9 @@ impl std::error::Error for Error {
             | Self::Unreachable { .. }
             | Self::Refused { .. }
             | Self::Ailing { .. }
+            | Self::Unchanged { .. }
             | Self::Interrupted => None,
+            Self::Snippet(refusal) => refusal.source(),
         }
     }
 }

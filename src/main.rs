@@ -7,6 +7,7 @@ use mcp_drawbridge::cli::{self, Parsed};
 use mcp_drawbridge::command;
 use mcp_drawbridge::config::{
     self, Job, Surroundings, process_environment, system_config_dir, system_data_dir,
+    system_home_dir,
 };
 use mcp_drawbridge::diag::{Diag, Level};
 use mcp_drawbridge::error::Error;
@@ -37,6 +38,7 @@ fn run() -> (Result<(), Error>, Diag) {
         env: &env,
         data_dir: system_data_dir(),
         config_dir: system_config_dir(),
+        home_dir: system_home_dir(),
         read: &|path| std::fs::read(path),
         open: &config::open,
     };

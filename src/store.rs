@@ -32,6 +32,7 @@ pub use file::FileStore;
 pub use lock::{Lock, LockError, SignInLock};
 pub use memory::MemoryStore;
 pub use platform::exposure;
+pub(crate) use platform::{create_folder, create_private, open_lock, replace, sync_folder};
 
 use crate::ids::ServerKey;
 use crate::oauth::invitation::Open;

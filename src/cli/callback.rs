@@ -14,7 +14,7 @@ pub struct CallbackOptions {
     /// For machines without a browser: the code is confirmed in a browser anywhere, and no browser
     /// has to return to this machine (RFC 8628). The authorization server must offer it. What
     /// --authorize-param sets goes with the request for the code.
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub device_code: bool,
 
     /// Seconds to wait for a person to finish the sign-in [default: 600]

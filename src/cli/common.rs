@@ -11,7 +11,7 @@ pub struct CommonOptions {
     ///
     /// Without it, from `config.json` in `mcp-drawbridge` in your configuration directory. JSON: an entry for each server in `mcpServers`, and `defaults` for all. Flags and environment
     /// variables win over it. Files that it names are looked for in its own folder.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub config: Option<String>,
 
     /// Seconds to wait for a connection [default: 10]

@@ -96,6 +96,41 @@ fn logout_and_status_take_an_address_a_name_or_neither() {
 }
 
 #[test]
+fn migrate_and_add_name_the_ai_client_by_host() {
+    assert!(matches!(
+        request(&["migrate", "--host", "cursor", "--host=zed", "--apply"]),
+        Request::Migrate(MigrateArgs { hosts, apply: true, undo: false, json: false })
+            if hosts == ["cursor", "zed"]
+    ));
+    let add = [
+        "add",
+        "notion",
+        "https://x.example",
+        "3334",
+        "--host",
+        "cursor",
+        "--redirect-host",
+        "127.0.0.1",
+    ];
+    let Request::Add(add) = request(&add) else {
+        panic!("another command");
+    };
+    assert_eq!(add.args.hosts, ["cursor"]);
+    assert_eq!(add.args.entry.as_deref(), Some("notion"));
+    assert_eq!(
+        add.words,
+        ["https://x.example", "3334", "--host", "127.0.0.1"]
+    );
+    assert_eq!(
+        bridge(&add.words.iter().map(String::as_str).collect::<Vec<_>>())
+            .callback
+            .host
+            .as_deref(),
+        Some("127.0.0.1")
+    );
+}
+
+#[test]
 fn repeatable_options_keep_their_order() {
     let args = bridge(&["https://x.example", "--header", "A: 1", "--header", "B: 2"]);
     assert_eq!(args.traffic.header, ["A: 1", "B: 2"]);
@@ -108,7 +143,13 @@ fn no_arguments_at_all_are_left_to_the_configuration_to_judge() {
 
 #[test]
 fn short_help_fits_one_screen() {
-    for args in [&["-h"][..], &["login", "-h"], &["logout", "-h"]] {
+    for args in [
+        &["-h"][..],
+        &["login", "-h"],
+        &["logout", "-h"],
+        &["migrate", "-h"],
+        &["add", "-h"],
+    ] {
         let error = command()
             .term_width(80)
             .try_get_matches_from(std::iter::once("mcp-drawbridge").chain(args.iter().copied()))

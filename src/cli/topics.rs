@@ -12,6 +12,11 @@ const TOPICS: [(Option<&str>, &[&str]); 8] = [
         None,
         &[
             "all",
+            "apply",
+            "undo",
+            "print",
+            "project",
+            "replace",
             "json",
             "sign-in",
             "name",
@@ -114,7 +119,12 @@ const TOPICS: [(Option<&str>, &[&str]); 8] = [
 ];
 
 /// What only one command has, and no variable stands for.
-const OF_ONE_COMMAND: [&str; 3] = ["all", "json", "sign-in"];
+const OF_ONE_COMMAND: [&str; 8] = [
+    "all", "apply", "json", "print", "project", "replace", "sign-in", "undo",
+];
+
+/// The option that names an AI client, where it is called `--host`.
+pub(super) const AI_CLIENT: &str = "ai_client";
 
 /// What `logout` takes in place of an address.
 const OF_LOGOUT: &str =
@@ -123,7 +133,12 @@ const OF_LOGOUT: &str =
 /// The options of a command in their topics, each with its variable.
 pub(super) fn arranged(command: Command) -> Command {
     let is_logout = command.get_name() == "logout";
+    // What `add` writes stands for the command line alone.
+    let is_add = command.get_name() == "add";
     command.mut_args(|arg| {
+        if arg.get_id() == AI_CLIENT {
+            return arg.display_order(0);
+        }
         let shown = match arg.get_long() {
             Some(long) => !is_logout || finds_sign_in(long),
             None => !is_logout || arg.get_id() != "callback_port",
@@ -132,7 +147,10 @@ pub(super) fn arranged(command: Command) -> Command {
             true => arg.help(OF_LOGOUT).long_help(OF_LOGOUT),
             false => arg,
         };
-        show_variable(placed(arg)).hide(!shown)
+        match is_add {
+            true => placed(arg),
+            false => show_variable(placed(arg)).hide(!shown),
+        }
     })
 }
 

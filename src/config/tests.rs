@@ -57,6 +57,7 @@ impl World {
                 env: &self.env,
                 data_dir: Some(PathBuf::from("/home/me/.local/share")),
                 config_dir: Some(PathBuf::from("/home/me/.config")),
+                home_dir: None,
                 read: &read,
                 open: &|path| match read(path) {
                     Ok(bytes) => Ok(Opened {

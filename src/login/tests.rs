@@ -62,6 +62,7 @@ impl Scene {
             env: &env,
             data_dir: None,
             config_dir: None,
+            home_dir: None,
             read: &|path: &Path| std::fs::read(path),
             open: &config::open,
         };

@@ -15,6 +15,7 @@ fn again(arguments: &[&str], variables: &[(&str, &str)]) -> Again {
         env: &env,
         data_dir: Some("/data".into()),
         config_dir: None,
+        home_dir: None,
         open: &|path| {
             let bytes =
                 br#"{"mcpServers":{"my notion":{"url":"https://mcp.example.com/mcp?key=SECRET_1",

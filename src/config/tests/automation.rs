@@ -262,6 +262,7 @@ fn a_system_without_a_folder_for_data_is_no_reason_to_stop() {
         env: &BTreeMap::new(),
         data_dir: None,
         config_dir: None,
+        home_dir: None,
         read: &|_| Err(io::ErrorKind::NotFound.into()),
         open: &|_| Err(OpenError::Absent(io::ErrorKind::NotFound.into())),
     };

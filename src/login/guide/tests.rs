@@ -13,6 +13,7 @@ fn again() -> Again {
         env: &BTreeMap::new(),
         data_dir: Some("/data".into()),
         config_dir: None,
+        home_dir: None,
         read: &|_: &Path| Err(io::ErrorKind::NotFound.into()),
         open: &config::open,
     };

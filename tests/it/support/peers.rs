@@ -311,6 +311,15 @@ pub fn conformance_folder() -> &'static Path {
     })
 }
 
+/// The folder with the parsers of hosts' configuration files.
+pub fn parsers_folder() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        const NEEDED: &str = "install npm (Debian: apt-get install npm)";
+        from_npm("parsers", &version("npm", NEEDED), NEEDED)
+    })
+}
+
 /// Installs what the `package.json` of a folder of `tests/peers` asks for, and puts the folder's scripts beside it.
 fn from_npm(name: &str, tool: &str, needed: &str) -> PathBuf {
     let sources = sources().join(name);
