@@ -241,8 +241,13 @@ impl Relay {
                 self.sign_in.failure = Some(failure.clone());
             }
             for waiting in std::mem::take(&mut self.waiting) {
-                if let Waiting::Request(number) = waiting {
-                    self.answer_unsigned(number);
+                match waiting {
+                    // The client has had no answer to `initialize` to learn from what is wrong.
+                    Waiting::Request(number) if self.host.is_unasked && !quietly => {
+                        self.fail(number, failure);
+                    }
+                    Waiting::Request(number) => self.answer_unsigned(number),
+                    _ => {}
                 }
             }
         }

@@ -43,6 +43,10 @@ fn a_user_who_denies_leaves_the_tool_to_begin_again() {
     let machine = Machine::with(Browser::Denies);
     let mut host = Host::start(&machine, &playground, &[]);
     host.discover();
+    let id = host.ask("tools/list", json!({}));
+    let answer = host.bridge.answer(id);
+    let failure = &answer["error"]["data"]["bridge"];
+    assert_eq!(failure["stage"], "auth", "{answer}");
     let list = host.get("tools/list", json!({}));
     assert_eq!(names(&list), ["sign_in"], "{list}");
     assert_eq!(list["cacheScope"], "private");

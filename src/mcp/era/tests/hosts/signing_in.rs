@@ -54,6 +54,12 @@ fn a_user_who_declines_is_asked_again_only_by_the_tool() {
     stands(&mut bench, open(true));
     stands(&mut bench, Standing::Quiet);
     bench.breaks(opening, Stage::Auth);
+    let error = &bench.answer(id)["error"];
+    assert_eq!(error["data"]["bridge"]["detail"], "it broke", "{error}");
+    let id = list(&mut bench);
+    let sent = bench.sent.remove(0).unwrap();
+    assert!(!sent.asks, "{sent:?}");
+    bench.breaks(sent.exchange, Stage::Auth);
     let result = bench.result(id);
     assert_eq!(names(&result), ["sign_in"], "{result}");
     assert_eq!(
