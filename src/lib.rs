@@ -53,3 +53,7 @@ pub mod access;
 pub mod bridge;
 pub mod command;
 pub mod login;
+
+// For tests.
+#[cfg(test)]
+mod dice;

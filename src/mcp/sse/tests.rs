@@ -1,6 +1,7 @@
 use futures_util::StreamExt;
 
 use super::*;
+use crate::dice::Dice;
 
 /// Everything that shows from outside.
 #[derive(Debug, PartialEq, Eq)]
@@ -192,14 +193,9 @@ fn random_streams_give_the_same_events_as_eventsource_stream() {
         "\u{e9}",
         "foo: bar",
     ];
-    // A linear congruential generator: the same streams at every run.
-    let mut state = 7_u64;
-    let mut random = |below: usize| {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        (state >> 33) as usize % below
-    };
+    // The same streams at every run.
+    let mut dice = Dice(7);
+    let mut random = |below: usize| usize::try_from(dice.roll(below as u64)).unwrap();
     for round in 0..2000 {
         let mut stream: String = (0..1 + random(39))
             .map(|_| pieces[random(pieces.len())])

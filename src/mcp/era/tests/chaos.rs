@@ -4,28 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::dice::Dice;
 
 /// How many runs, unless `ERA_RUNS` said another number when this was built.
 const RUNS: u64 = 30;
 const STEPS: u64 = 80;
-
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-
-    fn one_of<T: Clone>(&mut self, all: impl IntoIterator<Item = T>) -> Option<T> {
-        let all: Vec<T> = all.into_iter().collect();
-        let count = u64::try_from(all.len()).unwrap();
-        (count > 0).then(|| all[usize::try_from(self.roll(count)).unwrap()].clone())
-    }
-}
 
 struct Chaos {
     world: World,

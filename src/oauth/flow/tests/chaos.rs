@@ -1,18 +1,9 @@
 //! Flows in a world where anything may fail: whatever happens, they end, and the rules hold.
 
 use super::*;
-
-struct Dice(u64);
+use crate::dice::Dice;
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-
     fn answer(&mut self) -> Option<Result<TokenSet, TokenError>> {
         Some(match self.roll(16) {
             0 => dead_grant(),

@@ -7,28 +7,11 @@ use std::time::Duration;
 use url::Url;
 
 use super::*;
+use crate::dice::Dice;
 use crate::mcp::transport::{Endpoint, Route, Transport};
 
 const RUNS: u64 = 1000;
 const STEPS: u64 = 120;
-
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-
-    fn one_of<T: Clone>(&mut self, all: impl IntoIterator<Item = T>) -> Option<T> {
-        let all: Vec<T> = all.into_iter().collect();
-        let count = u64::try_from(all.len()).unwrap();
-        (count > 0).then(|| all[usize::try_from(self.roll(count)).unwrap()].clone())
-    }
-}
 
 /// What is under way on the other side of the relay.
 #[derive(Clone, Debug, PartialEq)]
