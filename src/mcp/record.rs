@@ -30,6 +30,9 @@ pub struct ServerRecord {
     pub verdict: Option<Verdict>,
     /// The era it is of, and when that was found out.
     pub era: Option<era::Verdict>,
+    /// What calls of its tools repeat in their heads, by tool, at a server without sessions; `None` if
+    /// its list of tools was not read.
+    pub tool_heads: Option<Map<String, Value>>,
 }
 
 impl ServerRecord {
@@ -48,6 +51,7 @@ impl ServerRecord {
             instructions: result.body_member("instructions").and_then(jsonrpc::string),
             verdict: None,
             era: None,
+            tool_heads: None,
         })
     }
 }

@@ -125,6 +125,14 @@ impl Type {
             _ => None,
         }
     }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Integer => "integer",
+            Self::String => "string",
+            Self::Boolean => "boolean",
+        }
+    }
 }
 
 /// The parameters of a tool that the head of a call repeats.
@@ -168,6 +176,33 @@ impl Annotated {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// As it is kept: for each its header, its type and the way to it.
+    pub fn kept(&self) -> Value {
+        let parameter = |parameter: &Parameter| {
+            let mut words = vec![parameter.header.clone(), parameter.kind.name().to_owned()];
+            words.extend(parameter.path.iter().cloned());
+            Value::from(words)
+        };
+        self.0.iter().map(parameter).collect()
+    }
+
+    /// Reads what was kept; `None` if it is nothing of that kind.
+    pub fn of_kept(kept: &Value) -> Option<Self> {
+        let parameters = kept.as_array()?.iter().map(|words| {
+            let words: Vec<String> = serde_json::from_value(words.clone()).ok()?;
+            let [header, kind, path @ ..] = &words[..] else {
+                return None;
+            };
+            let is_name = !header.is_empty() && header.bytes().all(is_token);
+            Some(Parameter {
+                header: header.clone(),
+                path: path.to_vec(),
+                kind: Type::find(kind).filter(|_| is_name && !path.is_empty())?,
+            })
+        });
+        Some(Self(parameters.collect::<Option<_>>()?))
     }
 
     fn parameters(&self, arguments: &str) -> Result<Vec<(String, String)>, HeadError> {

@@ -41,7 +41,7 @@ use crate::mcp::jsonrpc::{self, Id, Message, MissingId};
 use crate::mcp::record::ServerRecord;
 use crate::mcp::relay::{Effect, Event, Note, Outgoing, OutgoingKind};
 use crate::mcp::revision;
-use crate::mcp::transport::Route;
+use crate::mcp::transport::{Route, Transport};
 use call::Call;
 use client::Client;
 use doubt::Doubt;
@@ -131,6 +131,8 @@ pub struct ServerSide {
     /// The server's requests that are with the AI client: whose they are, by the id they have here.
     inputs: BTreeMap<Box<str>, (u64, String)>,
     tools: ToolHeads,
+    /// What was kept last of the server.
+    kept: Option<(Box<ServerRecord>, Transport)>,
     listening: Listening,
     effects: Vec<Effect>,
     events: VecDeque<(u64, Event)>,
@@ -175,6 +177,7 @@ impl ServerSide {
             calls: BTreeMap::new(),
             inputs: BTreeMap::new(),
             tools: ToolHeads::default(),
+            kept: None,
             listening: Listening::default(),
             effects: Vec::new(),
             events: VecDeque::new(),
@@ -185,6 +188,8 @@ impl ServerSide {
     pub fn remembering(mut self, record: Option<&ServerRecord>) -> Self {
         if let Some(remembered) = &mut self.remembered {
             remembered.result = record.map(stand_in::result_of_record);
+            let heads = record.and_then(|record| record.tool_heads.as_ref());
+            self.tools = heads.map(ToolHeads::of_kept).unwrap_or_default();
         }
         self
     }
@@ -277,20 +282,10 @@ impl ServerSide {
             }
             Effect::Abort(number) => self.abort(number),
             Effect::Remember {
-                mut record,
+                record,
                 transport,
                 detected,
-            } => {
-                record.era = self.verdict();
-                if let Some(version) = self.stateless() {
-                    version.clone_into(&mut record.protocol_version);
-                }
-                self.effects.push(Effect::Remember {
-                    record,
-                    transport,
-                    detected,
-                });
-            }
+            } => self.keep(record, transport, detected),
             Effect::Send(outgoing) if self.stateless().is_none() && !has_sessions => {
                 self.effects.push(Effect::Send(plain(outgoing)));
             }

@@ -28,6 +28,8 @@ struct Wire {
     transport: Option<WireVerdict>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     era: Option<WireEra>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tool_heads: Option<Map<String, Value>>,
     /// What later versions add.
     #[serde(flatten)]
     unknown: HashMap<String, Value>,
@@ -89,6 +91,7 @@ impl FileStore {
                 has_sessions: era.has_sessions,
                 found_at: era.found_at,
             }),
+            tool_heads: wire.tool_heads,
         })
     }
 
@@ -120,6 +123,7 @@ impl FileStore {
                 has_sessions: era.has_sessions,
                 found_at: era.found_at,
             }),
+            tool_heads: record.tool_heads,
             unknown: older.map(|older| older.unknown).unwrap_or_default(),
         };
         let path = self.path(key, "server.json");
@@ -205,6 +209,7 @@ mod tests {
                 has_sessions: true,
                 found_at: 1_700_000_000,
             }),
+            tool_heads: object(json!({ "t": [["Region", "string", "where"]] })),
         }
     }
 

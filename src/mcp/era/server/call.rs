@@ -265,6 +265,7 @@ impl ServerSide {
             "tools/list" => {
                 let is_first = call.request.body_member("cursor").is_none();
                 let (cleaned, remarks) = self.tools.learn(is_first, message);
+                self.keep_tools();
                 message = cleaned;
                 for remark in remarks {
                     self.note(remark);

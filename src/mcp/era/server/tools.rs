@@ -2,11 +2,15 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use serde_json::{Map, Value};
+
 use super::super::headers::{self, Annotated, Head};
 use super::super::object::{self, Object};
 use super::{Leg, ServerSide, is_underway};
 use crate::mcp::jsonrpc::{Kind, Message};
-use crate::mcp::relay::Event;
+use crate::mcp::record::ServerRecord;
+use crate::mcp::relay::{Effect, Event};
+use crate::mcp::transport::Transport;
 use crate::untrusted::{SHOWN, printable};
 
 /// Most pages of a list that are read for it.
@@ -42,6 +46,30 @@ impl ToolHeads {
             Some(Err(reason)) => Err(reason),
             None => Ok(None),
         }
+    }
+
+    /// What was kept of an earlier list. Should it be out of date, the server refuses the head of a
+    /// call, and the list is read.
+    pub(super) fn of_kept(kept: &Map<String, Value>) -> Self {
+        let tools = kept.iter().filter_map(|(tool, parameters)| {
+            let annotated = Annotated::of_kept(parameters)?;
+            Some((tool.as_str().into(), Ok(annotated)))
+        });
+        Self {
+            complete: true,
+            tools: tools.collect(),
+            ..Self::default()
+        }
+    }
+
+    /// What is to be kept; `None` if no list was read to its end. Tools that must not be called are
+    /// not: they may have been mended by then.
+    fn kept(&self) -> Option<Map<String, Value>> {
+        let tools = self.tools.iter().filter_map(|(tool, annotated)| {
+            let annotated = annotated.as_ref().ok()?;
+            Some((tool.to_string(), annotated.kept()))
+        });
+        self.complete.then(|| tools.collect())
     }
 
     /// The list may have changed.
@@ -87,6 +115,37 @@ impl ToolHeads {
 }
 
 impl ServerSide {
+    /// Keeps what the server said of itself, with the heads of its tools.
+    pub(super) fn keep(
+        &mut self,
+        mut record: Box<ServerRecord>,
+        transport: Transport,
+        detected: bool,
+    ) {
+        record.era = self.verdict();
+        if let Some(version) = self.stateless() {
+            version.clone_into(&mut record.protocol_version);
+            record.tool_heads = self.tools.kept();
+        }
+        self.kept = Some((record.clone(), transport));
+        self.effects.push(Effect::Remember {
+            record,
+            transport,
+            detected,
+        });
+    }
+
+    /// The list of tools was read to its end.
+    pub(super) fn keep_tools(&mut self) {
+        let heads = self.tools.kept();
+        if let Some((record, transport)) = self
+            .kept
+            .take_if(|(record, _)| heads.is_some() && record.tool_heads != heads)
+        {
+            self.keep(record, transport, false);
+        }
+    }
+
     /// Reads the list of tools, for the calls that wait for it.
     pub(super) fn ask_tools(&mut self, asks: bool) {
         if self.tools.reading.is_none() {
@@ -125,7 +184,10 @@ impl ServerSide {
                     Some(cursor) if seen.len() < PAGES && seen.insert(cursor.clone()) => {
                         self.ask_page(Some(&cursor), false);
                     }
-                    _ => self.tools_read(),
+                    _ => {
+                        self.tools_read();
+                        self.keep_tools();
+                    }
                 }
             }
             Event::SigningIn | Event::Delayed | Event::Waiting { .. } => {

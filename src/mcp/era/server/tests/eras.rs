@@ -10,6 +10,7 @@ fn record() -> ServerRecord {
         instructions: Some("be kind".to_owned()),
         verdict: None,
         era: Some(stateless()),
+        tool_heads: None,
     }
 }
 

@@ -168,3 +168,60 @@ fn the_list_is_read_again_when_it_may_be_another() {
         bench.nothing_sent();
     }
 }
+
+#[test]
+fn the_list_is_known_to_the_next_process() {
+    let kept = |header: &str| {
+        json!({ "t": [[header, "string", "a"]] })
+            .as_object()
+            .cloned()
+    };
+    let mut bench = quiet();
+    bench.call("t", json!({ "a": "1" }));
+    let list = bench.sent("tools/list");
+    bench.reply(list.exchange, list_of("t", &annotated("A")));
+    let record = bench.records.last().unwrap().clone();
+    assert_eq!(record.tool_heads, kept("A"));
+
+    let arguments = json!({ "name": "t", "arguments": { "a": "2" } });
+    let (protocol, known) = (Protocol::Auto, stateless());
+    let mut next = Bench::with(protocol, Some(&known), Some(record), Vec::new());
+    next.ask_new("tools/call", arguments);
+    let call = next.sent("tools/call");
+    let expected = [("Mcp-Param-A".to_owned(), "2".to_owned())];
+    assert_eq!(call.head().parameters, expected);
+    // It has another by now.
+    let mismatch = json!({ "code": -32020, "message": "header mismatch" });
+    next.refuse(call.exchange, 400, mismatch);
+    let list = next.sent("tools/list");
+    next.reply(list.exchange, list_of("t", &annotated("B")));
+    let call = next.sent("tools/call");
+    let expected = [("Mcp-Param-B".to_owned(), "2".to_owned())];
+    assert_eq!(call.head().parameters, expected);
+    assert_eq!(next.records.last().unwrap().tool_heads, kept("B"));
+}
+
+#[test]
+fn what_was_kept_of_a_list_and_makes_no_sense_is_left_out() {
+    let record = ServerRecord {
+        tool_heads: json!({
+            "t": [["A", "string", "a"]], "u": 1, "v": [["A b", "string", "a"]], "w": [["A", "number", "a"]],
+            "x": [["A", "string"]], "y": [[]], "z": [["", "string", "a"]],
+        })
+        .as_object()
+        .cloned(),
+        ..ServerRecord::default()
+    };
+    let (protocol, known) = (Protocol::Auto, stateless());
+    let mut bench = Bench::with(protocol, Some(&known), Some(record), Vec::new());
+    for tool in ["u", "v", "w", "x", "y", "z"] {
+        bench.ask_new(
+            "tools/call",
+            json!({ "name": tool, "arguments": { "a": "1" } }),
+        );
+        assert!(
+            bench.sent("tools/call").head().parameters.is_empty(),
+            "{tool}"
+        );
+    }
+}
