@@ -74,6 +74,30 @@ fn a_client_of_the_new_era_is_served_at_once_by_a_server_that_is_remembered() {
 }
 
 #[test]
+fn a_call_whose_head_is_remembered_is_the_first_request() {
+    let playground = Playground::start(Settings::open_stateless());
+    let machine = Machine::new();
+    let call = || {
+        let mut bridge = Bridge::start(&machine, &playground.mcp_url(), &[]);
+        let from = playground.requests().len();
+        let arguments = json!({ "region": "eu" });
+        let params = introduced(json!({ "name": "region", "arguments": arguments }));
+        let answer = bridge.call("tools/call", params);
+        let said = &answer["result"]["structuredContent"]["region"];
+        assert_eq!(said, "eu", "{answer}");
+        let ended = bridge.close();
+        assert!(ended.status.success());
+        methods(&playground, from)
+    };
+    assert_eq!(call(), ["server/discover", "tools/list", "tools/call"]);
+    assert_eq!(call(), ["tools/call"]);
+    // What has changed meanwhile is noticed.
+    playground.change(|settings| settings.region_header = "Area".into());
+    assert_eq!(call(), ["tools/call", "tools/list", "tools/call"]);
+    assert_eq!(call(), ["tools/call"]);
+}
+
+#[test]
 fn an_outage_never_decides() {
     let faults: [&dyn Fn() -> Then; 4] = [
         &|| Then::answer(500).into(),
