@@ -25,7 +25,7 @@ fn path(host: &str, at: usize, system: System, variables: &[(&str, &str)]) -> Op
         home: Some(home.into()),
         config: Some(config.into()),
         local: Some(local.into()),
-        project: Some("/work/project".into()),
+        project: Some("/home/me/project".into()),
         variable: &variable,
     };
     let place = &Host::find(host).expect("a host").places[at];
@@ -65,7 +65,7 @@ fn files_are_where_each_system_has_them() {
         ),
         ("claude-desktop", 1, Linux, None),
         ("claude-code", 0, Windows, Some("C:/Users/me/.claude.json")),
-        ("claude-code", 1, Linux, Some("/work/project/.mcp.json")),
+        ("claude-code", 1, Linux, Some("/home/me/project/.mcp.json")),
         ("cursor", 0, Windows, Some("C:/Users/me/.cursor/mcp.json")),
         (
             "vscode",
@@ -79,7 +79,12 @@ fn files_are_where_each_system_has_them() {
             Windows,
             Some("C:/Users/me/AppData/Roaming/Code/User/mcp.json"),
         ),
-        ("vscode", 5, Linux, Some("/work/project/.vscode/mcp.json")),
+        (
+            "vscode",
+            5,
+            Linux,
+            Some("/home/me/project/.vscode/mcp.json"),
+        ),
         ("zed", 0, Mac, Some("/Users/me/.config/zed/settings.json")),
         ("zed", 0, Windows, None),
         (
