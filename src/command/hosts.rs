@@ -10,7 +10,7 @@ use crate::compat::hosts::{Folders, Host, Place, System, fits};
 use crate::config::{Base, Home};
 use crate::diag::Diag;
 use crate::error::Error;
-use crate::store::{self, StoreError};
+use crate::store::{FileStore, HostsLock, LockError, StoreError};
 
 /// What the program is called.
 const PROGRAM: &str = "mcp-drawbridge";
@@ -116,35 +116,25 @@ pub fn program() -> Result<String, Error> {
     }
 }
 
-/// The lock of everybody who changes hosts' files, held until it is dropped.
-pub struct ChangeLock(#[allow(dead_code)] fs::File);
-
-/// Takes the lock. Waits for others, and says so.
-pub fn lock(base: &Base, diag: &Diag) -> Result<ChangeLock, Error> {
+/// Waits for the right to change hosts' files, and says so.
+pub fn lock(base: &Base, diag: &Diag) -> Result<HostsLock, Error> {
     let folder = base.dir.clone().ok_or(StoreError::NoFolder)?;
-    let path = folder.join("hosts.lock");
-    let failed = |source| StoreError::Folder {
-        path: path.clone(),
-        source,
-    };
-    store::create_folder(&folder).map_err(failed)?;
-    let file = store::open_lock(&path).map_err(failed)?;
+    let store = FileStore::open(folder)?;
     let deadline = Instant::now() + LOCK_LIMIT;
     let mut announced = false;
     loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(ChangeLock(file)),
-            Err(fs::TryLockError::Error(error)) => return Err(failed(error).into()),
-            Err(fs::TryLockError::WouldBlock) if Instant::now() >= deadline => {
-                let error = std::io::Error::other("another process is changing files");
-                return Err(failed(error).into());
-            }
-            Err(fs::TryLockError::WouldBlock) => {
-                if !std::mem::replace(&mut announced, true) {
-                    diag.note("waiting for another process that changes AI clients' files");
-                }
-                std::thread::sleep(POLL);
-            }
+        if let Some(lock) = store.try_lock_hosts()? {
+            return Ok(lock);
         }
+        if Instant::now() >= deadline {
+            return Err(Error::Lock(LockError::Busy {
+                name: "AI clients' files".to_owned(),
+                waited: LOCK_LIMIT,
+            }));
+        }
+        if !std::mem::replace(&mut announced, true) {
+            diag.note("waiting for another process that changes AI clients' files");
+        }
+        std::thread::sleep(POLL);
     }
 }

@@ -19,6 +19,10 @@ pub struct Lock(Held);
 #[derive(Debug)]
 pub struct SignInLock(Held);
 
+/// The right to change files of other programs, which hosts' configuration is.
+#[derive(Debug)]
+pub struct HostsLock(#[allow(dead_code, reason = "freed on drop")] pub(super) Hold);
+
 #[derive(Debug)]
 struct Held {
     key: ServerKey,

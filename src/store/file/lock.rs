@@ -9,7 +9,7 @@ use std::io;
 use std::path::Path;
 
 use super::super::error::Warning;
-use super::super::lock::{Hold, Lock, LockError, SignInLock};
+use super::super::lock::{Hold, HostsLock, Lock, LockError, SignInLock};
 use super::super::platform;
 use super::FileStore;
 use crate::ids::ServerKey;
@@ -26,6 +26,13 @@ impl FileStore {
     ) -> Result<Option<SignInLock>, LockError> {
         let hold = self.try_hold(&self.path(key, "signin.lock"))?;
         Ok(hold.map(|hold| SignInLock::new(key.clone(), hold)))
+    }
+
+    /// One try for the right to change files of other programs; `None` if another process has it.
+    /// No sign-in's file is called like this one's: no name begins with a point.
+    pub fn try_lock_hosts(&self) -> Result<Option<HostsLock>, LockError> {
+        let hold = self.try_hold(&self.folder.join(".hosts.lock"))?;
+        Ok(hold.map(HostsLock))
     }
 
     /// One try; `None` if another open file holds the lock.
@@ -158,6 +165,18 @@ mod tests {
             .await
             .expect("home");
         let _browser = store.try_lock_sign_in(&key).expect("try").expect("free");
+    }
+
+    #[test]
+    fn files_of_other_programs_are_changed_by_one_process_whatever_sign_ins_are_called() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = FileStore::open(folder.path().join("cache")).expect("a store");
+        let hosts = store.try_lock_hosts().expect("try").expect("free");
+        assert!(store.try_lock_hosts().expect("try").is_none());
+        let key = ServerKey::from_name("hosts").expect("a name");
+        assert!(store.try_lock_file(&key).expect("try").is_some());
+        drop(hosts);
+        assert!(store.try_lock_hosts().expect("try").is_some());
     }
 
     #[test]
