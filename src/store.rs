@@ -29,10 +29,10 @@ use tokio::time::Instant;
 
 pub use error::{StoreError, Unwritable, Warning};
 pub use file::FileStore;
-pub use lock::{Lock, LockError, SignInLock};
+pub use lock::{HostsLock, Lock, LockError, SignInLock};
 pub use memory::MemoryStore;
 pub use platform::exposure;
-pub(crate) use platform::{create_folder, create_private, open_lock, replace, sync_folder};
+pub(crate) use platform::{create_private, replace, sync_folder};
 
 use crate::ids::ServerKey;
 use crate::oauth::invitation::Open;

@@ -73,11 +73,6 @@ impl std::fmt::Display for Why {
 /// Says why our program would not take these arguments with these variables.
 pub type Judge<'a> = &'a dyn Fn(&[String], &BTreeMap<String, String>) -> Result<(), String>;
 
-/// Whether a text needs a look at all. Most do not, and their faults are not ours to tell.
-pub fn concerns(text: &str) -> bool {
-    names_it(text)
-}
-
 /// Plans the change of a file. `ways` lead to the maps or lists of servers in it; `program` is the
 /// absolute path of ours.
 pub fn plan(

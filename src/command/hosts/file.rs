@@ -171,7 +171,7 @@ pub fn create(path: &Path, bytes: &[u8]) -> Result<(), FileFault> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(FileFault::Changed),
         Err(_) if temporary.exists() && fs::symlink_metadata(path).is_err() => {
             // Not every file system has links.
-            return move_over(&temporary, path);
+            move_over(&temporary, path)
         }
         other => other.map_err(failed),
     };

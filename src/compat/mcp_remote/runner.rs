@@ -143,7 +143,7 @@ pub(super) fn strip(mut words: Vec<Word>) -> Stripped {
             "env" => env(rest),
             "exec" | "command" | "nohup" => Next::Words(rest),
             "docker" | "podman" | "nerdctl" => {
-                let names = rest.iter().any(|word| is_package(&word.text).is_some());
+                let names = rest.iter().any(|word| is_package(&word.text));
                 match names {
                     true => Next::Odd(Odd::Container(name)),
                     false => Next::Other,
@@ -184,11 +184,11 @@ fn is(word: Option<&Word>, text: &str) -> bool {
     word.is_some_and(|word| word.text == text)
 }
 
-/// Whether a text names a package as npm does, and whether it is mcp-remote.
-fn is_package(text: &str) -> Option<()> {
+/// Whether a text names mcp-remote as npm names packages.
+fn is_package(text: &str) -> bool {
     let name = text.strip_prefix("npm:").unwrap_or(text);
-    let rest = name.strip_prefix("mcp-remote")?;
-    (rest.is_empty() || rest.starts_with('@')).then_some(())
+    let rest = name.strip_prefix("mcp-remote");
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('@'))
 }
 
 /// Whether a path leads to the program within the installed package.
@@ -210,9 +210,9 @@ fn is_client(text: &str) -> bool {
 
 /// Whether mcp-remote is among these words, for what is not understood before it.
 fn is_among(words: &[Word]) -> bool {
-    words.iter().any(|word| {
-        is_package(&word.text).is_some() || is_script(&word.text) || is_client(&word.text)
-    })
+    words
+        .iter()
+        .any(|word| is_package(&word.text) || is_script(&word.text) || is_client(&word.text))
 }
 
 fn odd_option(launcher: &str, option: &str, rest: &[Word]) -> Next {
@@ -239,7 +239,7 @@ fn subcommand(name: &str, subcommands: &[&str], runner: &Runner, words: Vec<Word
             package(name, runner, words[at + 1..].to_vec())
         }
         // `yarn mcp-remote` and `pnpm mcp-remote` start what the folder's project has.
-        Some(word) if name != "npm" && is_package(&word.text).is_some() => {
+        Some(word) if name != "npm" && is_package(&word.text) => {
             Next::Bridge(words[at + 1..].to_vec())
         }
         _ => Next::Other,
@@ -265,9 +265,7 @@ fn package(name: &str, runner: &Runner, words: Vec<Word>) -> Next {
             () if runner.switches.contains(&text) => at += 1,
             () if runner.packages.contains(&option) || runner.values.contains(&option) => {
                 let next = words.get(at + 1).map(|word| word.text.as_str());
-                let is_ours = value
-                    .or(next)
-                    .is_some_and(|value| is_package(value).is_some());
+                let is_ours = value.or(next).is_some_and(is_package);
                 named |= runner.packages.contains(&option) && is_ours;
                 at += 1 + usize::from(value.is_none());
             }
@@ -283,7 +281,7 @@ fn package(name: &str, runner: &Runner, words: Vec<Word>) -> Next {
     let mut rest = words[at + 1..].to_vec();
     match () {
         () if is_client(&program.text) => Next::Odd(Odd::Client),
-        () if is_package(&program.text).is_some() => {
+        () if is_package(&program.text) => {
             // npm exec takes the `--` between the package and its arguments for itself.
             if name == "npm" && is(rest.first(), "--") {
                 rest.remove(0);
@@ -341,7 +339,7 @@ fn deno(words: Vec<Word>) -> Next {
         .text
         .strip_suffix("/mcp-remote")
         .unwrap_or(&package.text);
-    match name.starts_with("npm:") && is_package(name).is_some() {
+    match name.starts_with("npm:") && is_package(name) {
         true => Next::Bridge(words[at + 1..].to_vec()),
         false => Next::Other,
     }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 
@@ -124,31 +125,17 @@ fn digest(bytes: &[u8]) -> String {
 
 /// A moment as `20261121T203300.123Z`.
 fn utc(milliseconds: u64) -> String {
-    let (seconds, rest) = (milliseconds / 1000, milliseconds % 1000);
-    let (year, month, day) = date(seconds / 86400);
-    let of_day = seconds % 86400;
-    format!(
-        "{year:04}{month:02}{day:02}T{:02}{:02}{:02}.{rest:03}Z",
-        of_day / 3600,
-        of_day / 60 % 60,
-        of_day % 60
-    )
-}
-
-/// The date of a day since 1970-01-01 in the Gregorian calendar. Years begin in March here, so that
-/// the day that some have and others have not is the last.
-fn date(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, of_era) = (days / 146_097, days % 146_097);
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let (month, next) = match month {
-        0..10 => (month + 3, 0),
-        _ => (month - 9, 1),
+    let moment = UNIX_EPOCH + Duration::from_millis(milliseconds);
+    // Such as `Sat, 21 Nov 2026 20:33:00 GMT` (RFC 9110 §5.6.7).
+    let written = httpdate::fmt_http_date(moment);
+    let words: Vec<&str> = written.split(' ').collect();
+    let [_, day, month, year, time, _] = words[..] else {
+        return milliseconds.to_string();
     };
-    (era * 400 + year + next, month, day)
+    let months = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    let month = months.find(month).map_or(0, |at| at / 3 + 1);
+    let (time, rest) = (time.replace(':', ""), milliseconds % 1000);
+    format!("{year}{month:02}{day}T{time}.{rest:03}Z")
 }
 
 #[cfg(test)]
