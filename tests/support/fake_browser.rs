@@ -9,7 +9,8 @@
 //! - `never`: opens the address and leaves it at that.
 //!
 //! `FAKE_BROWSER_LOG` names a file that gets one line for each start: the address that was opened. `FAKE_BROWSER_VISITS` names
-//! a file that gets one line for each answer: status and address without its query.
+//! a file that gets one line for each answer: status and address without its query. `FAKE_BROWSER_ERRORS` names a file that
+//! gets one line for each browser that came to no end.
 //!
 //! Plain HTTP on loopback only. Writes to stdout on purpose: a bridge that lends its stdout to the browser is found out.
 
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("fake browser: {error}");
+            let _ = note("FAKE_BROWSER_ERRORS", &error.to_string());
             ExitCode::FAILURE
         }
     }

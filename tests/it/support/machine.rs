@@ -49,14 +49,13 @@ impl Machine {
 
     /// With an empty cache and this browser.
     pub fn with(browser: Browser) -> Self {
-        Self {
-            browser,
-            ..Self::new()
-        }
+        let mut machine = Self::new();
+        machine.browser = browser;
+        machine
     }
 
     /// What the bridge finds in its environment.
-    pub fn environment(&self) -> [(&'static str, String); 6] {
+    pub fn environment(&self) -> [(&'static str, String); 7] {
         let path = |name: &str| self.folder.path().join(name).display().to_string();
         [
             ("HOME", path("home")),
@@ -65,6 +64,7 @@ impl Machine {
             ("FAKE_BROWSER_MODE", self.browser.mode().to_owned()),
             ("FAKE_BROWSER_LOG", path("opened")),
             ("FAKE_BROWSER_VISITS", path("visits")),
+            ("FAKE_BROWSER_ERRORS", path("errors")),
         ]
     }
 
@@ -206,6 +206,17 @@ impl Machine {
         let file = File::open(path).expect("a readable cache");
         fs2::FileExt::lock_exclusive(&file).expect("a file system with locks");
         file
+    }
+}
+
+impl Drop for Machine {
+    /// A test that fails says how far its browsers came.
+    fn drop(&mut self) {
+        if thread::panicking() {
+            for name in ["opened", "visits", "errors"] {
+                eprintln!("{name}: {:#?}", self.lines(name));
+            }
+        }
     }
 }
 
