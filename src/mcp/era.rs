@@ -20,6 +20,7 @@
 //! speaks both is spoken to as the AI client speaks, since then nothing has to be translated.
 
 mod adapt;
+mod filter;
 mod headers;
 mod host;
 mod matrix;

@@ -5,6 +5,7 @@
 //! other era. How something is done there is said where it is done: in `host` for a client without
 //! sessions, in `server` for a server without sessions.
 
+use super::filter;
 use crate::mcp::jsonrpc;
 
 /// Which eras know a method.
@@ -131,27 +132,15 @@ pub fn request(method: &str) -> Request {
 /// to a client that opens with `initialize`.
 pub const INPUTS: [&str; 3] = ["elicitation/create", "sampling/createMessage", "roots/list"];
 
-/// The kinds of lists whose changes a client may hear of, each with the member of a filter of
-/// `subscriptions/listen` that asks for them.
-pub const LISTS: [(&str, &str); 3] = [
-    ("tools", "toolsListChanged"),
-    ("prompts", "promptsListChanged"),
-    ("resources", "resourcesListChanged"),
-];
+/// What tells a client that its subscription is heard.
+pub const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
 
 /// Whether a notification of a server without sessions belongs to a subscription, and says so. A
 /// server with sessions says it to whom it likes.
 pub fn is_of_subscription(method: &str) -> bool {
-    let list = |(kind, _): &(&str, &str)| {
-        let changed = method.strip_prefix("notifications/");
-        changed.and_then(|rest| rest.strip_suffix("/list_changed")) == Some(kind)
-    };
-    LISTS.iter().any(list)
+    filter::list_of(method).is_some()
         || method.starts_with("notifications/tasks")
-        || matches!(
-            method,
-            "notifications/resources/updated" | "notifications/subscriptions/acknowledged"
-        )
+        || matches!(method, filter::UPDATED | ACKNOWLEDGED)
 }
 
 /// The levels of MCP's log (RFC 5424 §6.2.1), least urgent first.

@@ -2,7 +2,7 @@
 //! towards a side that opens with `initialize` (MCP 2026-07-28, Base Protocol, `_meta`).
 
 use super::object::Object;
-use crate::mcp::jsonrpc::{self, Message};
+use crate::mcp::jsonrpc::{self, Id, Message};
 
 /// The revision of a request; a string.
 pub const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
@@ -132,6 +132,32 @@ pub fn plain(request: &Message) -> Message {
     }
     params.remove(&["inputResponses", "requestState"]);
     with_params(request, &params.write())
+}
+
+/// A notification of the subscription that was opened under this id.
+pub fn tagged(notification: &Message, id: &Id) -> Message {
+    let mut params = Object::read(notification.body()).unwrap_or_default();
+    let found = params.get("_meta").and_then(Object::read);
+    let mut found = found.unwrap_or_default();
+    found.set(SUBSCRIPTION, id.as_json());
+    let found = found.write();
+    params.set("_meta", &found);
+    with_params(notification, &params.write())
+}
+
+/// A notification without the mark of the subscription that it came by.
+pub fn untagged(notification: &Message) -> Message {
+    let Some(mut found) = notification.body_member("_meta").and_then(Object::read) else {
+        return notification.clone();
+    };
+    found.remove(&[SUBSCRIPTION]);
+    let text = found.write();
+    let mut params = Object::read(notification.body()).unwrap_or_default();
+    match found.is_empty() {
+        true => params.remove(&["_meta"]),
+        false => params.set("_meta", &text),
+    }
+    with_params(notification, &params.write())
 }
 
 /// The request with other `params`, JSON text of an object.

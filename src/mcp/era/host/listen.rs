@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::told::tagged;
 use super::{HostSide, Own};
-use crate::mcp::era::matrix::LISTS;
-use crate::mcp::era::object::{self, Object};
+use crate::mcp::era::filter::Filter;
+use crate::mcp::era::matrix::ACKNOWLEDGED;
+use crate::mcp::era::meta;
 use crate::mcp::jsonrpc::{self, INTERNAL_ERROR, INVALID_PARAMS, Id, Message};
 
 /// How long the server may take to accept subscriptions to resources, in milliseconds.
@@ -21,9 +21,8 @@ pub(super) struct Subscriptions(BTreeMap<String, Subscription>);
 #[derive(Debug)]
 struct Subscription {
     id: Id,
-    lists: Vec<&'static str>,
-    /// The addresses that the server has accepted.
-    uris: BTreeSet<String>,
+    /// What the client hears of; of addresses, those that the server has accepted.
+    filter: Filter,
     /// Those that it has yet to say something of.
     asked: BTreeSet<String>,
     /// When the client is told what is accepted, at the latest; `None` once it was told.
@@ -46,22 +45,15 @@ impl Subscriptions {
     /// The addresses of all subscriptions.
     pub(super) fn uris(&self) -> BTreeSet<String> {
         let all = self.0.values();
-        all.flat_map(|one| one.uris.iter().chain(&one.asked))
+        all.flat_map(|one| one.filter.uris.iter().chain(&one.asked))
             .cloned()
             .collect()
-    }
-
-    /// The subscriptions that are to hear of a resource.
-    pub(super) fn of_resource(&self, uri: &str) -> Vec<Id> {
-        let told = |one: &&Subscription| one.until.is_none() && one.uris.contains(uri);
-        let told = self.0.values().filter(told);
-        told.map(|one| one.id.clone()).collect()
     }
 
     fn wants(&self, uri: &str) -> bool {
         self.0
             .values()
-            .any(|one| one.uris.contains(uri) || one.asked.contains(uri))
+            .any(|one| one.filter.uris.contains(uri) || one.asked.contains(uri))
     }
 }
 
@@ -69,33 +61,28 @@ impl HostSide {
     /// `subscriptions/listen`.
     pub(super) fn listen(&mut self, request: &Message, id: Id, now: u64) {
         let filter = request.body_member("notifications").unwrap_or("null");
-        let Some(filter) = Object::read(filter) else {
-            return self.refuse(
-                &id,
-                INVALID_PARAMS,
-                "Invalid params: `notifications` must be an object",
-            );
-        };
-        let wanted = match Wanted::read(&filter) {
-            Ok(wanted) => wanted,
-            Err(text) => return self.refuse(&id, INVALID_PARAMS, &text),
+        let mut filter = match Filter::read(filter) {
+            Ok(filter) => filter,
+            Err(text) => {
+                return self.refuse(&id, INVALID_PARAMS, &format!("Invalid params: {text}"));
+            }
         };
         if self.subscriptions.0.len() >= MOST {
             return self.refuse(&id, INTERNAL_ERROR, "too many subscriptions are open");
         }
-        let Wanted {
-            mut lists,
-            mut uris,
-        } = wanted;
-        lists.retain(|kind| self.session.has(kind, "listChanged"));
+        filter
+            .lists
+            .retain(|kind| self.session.has(kind, "listChanged"));
+        let mut uris = std::mem::take(&mut filter.uris);
         // Before the server has said a word, it may have subscriptions.
         if self.session.is_heard() && !self.session.has("resources", "subscribe") {
             uris.clear();
         }
-        let accepted = self.subscriptions.0.values().flat_map(|one| &one.uris);
+        let accepted = self.subscriptions.0.values();
+        let accepted = accepted.flat_map(|one| &one.filter.uris);
         let accepted: BTreeSet<String> = accepted.cloned().collect();
-        let known: BTreeSet<String> = uris.intersection(&accepted).cloned().collect();
-        let asked: BTreeSet<String> = uris.difference(&known).cloned().collect();
+        filter.uris = uris.intersection(&accepted).cloned().collect();
+        let asked: BTreeSet<String> = uris.difference(&filter.uris).cloned().collect();
         for uri in &asked {
             // Another subscription may have asked for it, with no answer yet.
             if !self.subscriptions.wants(uri) {
@@ -106,8 +93,7 @@ impl HostSide {
         let is_asked = !asked.is_empty();
         let one = Subscription {
             id: id.clone(),
-            lists,
-            uris: known,
+            filter,
             asked,
             until: Some(now.saturating_add(LIMIT)),
         };
@@ -121,7 +107,7 @@ impl HostSide {
     pub(super) fn subscribed(&mut self, uri: &str, accepted: bool) {
         for one in self.subscriptions.0.values_mut() {
             if one.asked.remove(uri) && accepted {
-                one.uris.insert(uri.to_owned());
+                one.filter.uris.insert(uri.to_owned());
             }
         }
         if accepted {
@@ -143,23 +129,12 @@ impl HostSide {
         if one.until.take().is_none() {
             return;
         }
-        let mut filter = Object::default();
-        for (kind, member) in LISTS {
-            if one.lists.contains(&kind) {
-                filter.set(member, "true");
-            }
-        }
-        let uris: Vec<String> = one.uris.iter().map(|uri| jsonrpc::quote(uri)).collect();
-        let uris = object::array(uris.iter().map(String::as_str));
-        if !one.uris.is_empty() {
-            filter.set("resourceSubscriptions", &uris);
-        }
-        let filter = filter.write();
+        let filter = one.filter.write();
         let text = format!(
-            "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/subscriptions/acknowledged\",\"params\":{{\"notifications\":{filter}}}}}"
+            "{{\"jsonrpc\":\"2.0\",\"method\":\"{ACKNOWLEDGED}\",\"params\":{{\"notifications\":{filter}}}}}"
         );
         if let Ok(message) = jsonrpc::parse(text.into()) {
-            self.tell_host(tagged(&message, id).text().clone());
+            self.tell_host(meta::tagged(&message, id).text().clone());
         }
     }
 
@@ -185,7 +160,7 @@ impl HostSide {
         let Some(one) = self.subscriptions.0.remove(id.as_json()) else {
             return false;
         };
-        self.unsubscribe_unwanted(one.uris);
+        self.unsubscribe_unwanted(one.filter.uris);
         true
     }
 
@@ -206,65 +181,12 @@ impl HostSide {
     }
 
     /// Something has changed at the server: every subscription that wants to know is told, once.
-    /// `true` if it was something of that kind.
-    pub(super) fn changed(&mut self, message: &Message) -> bool {
-        let kind = LISTS
-            .iter()
-            .find(|(kind, _)| message.method() == format!("notifications/{kind}/list_changed"));
-        let uri = match message.method() {
-            "notifications/resources/updated" => {
-                message.body_member("uri").and_then(jsonrpc::string)
-            }
-            _ => None,
-        };
-        if kind.is_none() && uri.is_none() {
-            return false;
+    pub(super) fn changed(&mut self, message: &Message) {
+        // Before the client was told what it will hear of, it hears of nothing.
+        let wants = |one: &&Subscription| one.until.is_none() && one.filter.is_about(message);
+        let told = self.subscriptions.0.values().filter(wants);
+        for id in told.map(|one| one.id.clone()).collect::<Vec<_>>() {
+            self.tell_host(meta::tagged(message, &id).text().clone());
         }
-        let wants = |one: &&Subscription| {
-            // Before the client was told what it will hear of, it hears of nothing.
-            one.until.is_none()
-                && (kind.is_some_and(|(kind, _)| one.lists.contains(kind))
-                    || uri.as_ref().is_some_and(|uri| one.uris.contains(uri)))
-        };
-        let told: Vec<Id> = self
-            .subscriptions
-            .0
-            .values()
-            .filter(wants)
-            .map(|one| one.id.clone())
-            .collect();
-        for id in told {
-            self.tell_host(tagged(message, &id).text().clone());
-        }
-        true
-    }
-}
-
-/// What a client wants to hear of.
-struct Wanted {
-    lists: Vec<&'static str>,
-    uris: BTreeSet<String>,
-}
-
-impl Wanted {
-    /// Reads a filter; an error says what is wrong with it.
-    fn read(filter: &Object<'_>) -> Result<Self, String> {
-        let mut lists = Vec::new();
-        for (kind, member) in LISTS {
-            match filter.get(member) {
-                Some("true") => lists.push(kind),
-                None | Some("false") => {}
-                Some(_) => {
-                    return Err(format!("Invalid params: `{member}` must be true or false"));
-                }
-            }
-        }
-        let uris = match filter.get("resourceSubscriptions") {
-            None => BTreeSet::new(),
-            Some(uris) => serde_json::from_str(uris).map_err(|_| {
-                "Invalid params: `resourceSubscriptions` must be a list of strings".to_owned()
-            })?,
-        };
-        Ok(Self { lists, uris })
     }
 }

@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 
 use super::call::Call;
-use super::told::tagged;
 use super::{Far, HostSide};
-use crate::mcp::era::matrix::LISTS;
+use crate::mcp::era::filter::Filter;
+use crate::mcp::era::matrix::ACKNOWLEDGED;
 use crate::mcp::era::meta;
 use crate::mcp::jsonrpc::{self, Id, Kind, Message};
 
@@ -50,28 +50,20 @@ impl HostSide {
             return false;
         };
         let id = stream.id.clone();
-        let is_ack = message.method() == "notifications/subscriptions/acknowledged";
+        let is_ack = message.method() == ACKNOWLEDGED;
         match is_ack && std::mem::replace(&mut stream.is_open, true) {
             // The request went again in another session: something may have been missed.
             true => self.stream_missed(&id, message.body_member("notifications")),
-            false => self.tell_host(tagged(message, &id).text().clone()),
+            false => self.tell_host(meta::tagged(message, &id).text().clone()),
         }
         true
     }
 
     /// Tells the client once of everything that may have changed while a subscription was lost.
     fn stream_missed(&mut self, id: &Id, filter: Option<&str>) {
-        let filter = filter.unwrap_or("{}");
-        for (kind, member) in LISTS {
-            if jsonrpc::member(filter, member) == Some("true") {
-                self.tell_tagged(&format!("notifications/{kind}/list_changed"), &[], id);
-            }
-        }
-        let uris: Vec<String> = jsonrpc::member(filter, "resourceSubscriptions")
-            .and_then(|uris| serde_json::from_str(uris).ok())
-            .unwrap_or_default();
-        for uri in uris {
-            self.tell_updated(&uri, id);
+        let filter = Filter::read(filter.unwrap_or("{}")).unwrap_or_default();
+        for change in filter.changes() {
+            self.tell_host(meta::tagged(&change, id).text().clone());
         }
     }
 

@@ -1,6 +1,7 @@
 //! What the server says by the way: progress, its log, and that something has changed.
 
 use super::{Far, HostSide};
+use crate::mcp::era::filter::Filter;
 use crate::mcp::era::matrix::{self, Level};
 use crate::mcp::era::meta;
 use crate::mcp::era::object::Object;
@@ -38,7 +39,7 @@ impl HostSide {
 
     /// Tells the client, if it has opened a session of its own.
     pub(super) fn tell_foreign(&mut self, message: &Message) {
-        let is_ack = message.method() == "notifications/subscriptions/acknowledged";
+        let is_ack = message.method() == matrix::ACKNOWLEDGED;
         if self.is_foreign && !is_ack {
             self.tell_host(message.text().clone());
         }
@@ -47,33 +48,14 @@ impl HostSide {
     /// Something was lost on the way to the client: it is told of all that may have changed, as far
     /// as the relay does not say so.
     pub fn missed(&mut self) {
-        for uri in self.subscriptions.uris() {
-            let told = self.subscriptions.of_resource(&uri);
-            for id in told {
-                self.tell_updated(&uri, &id);
-            }
+        let uris = self.subscriptions.uris();
+        let resources = Filter {
+            uris,
+            ..Filter::default()
+        };
+        for change in resources.changes() {
+            self.changed(&change);
         }
-    }
-
-    /// Tells the client that a resource may have changed.
-    pub(super) fn tell_updated(&mut self, uri: &str, id: &Id) {
-        let uri = crate::mcp::jsonrpc::quote(uri);
-        self.tell_tagged("notifications/resources/updated", &[("uri", &uri)], id);
-    }
-
-    /// Tells the client something for the subscription that was opened under this id.
-    pub(super) fn tell_tagged(&mut self, method: &str, params: &[(&str, &str)], id: &Id) {
-        let mut tag = Object::default();
-        tag.set(meta::SUBSCRIPTION, id.as_json());
-        let tag = tag.write();
-        let mut body = Object::default();
-        for (name, value) in params {
-            body.set(name, value);
-        }
-        body.set("_meta", &tag);
-        let body = body.write();
-        let line = format!("{{\"jsonrpc\":\"2.0\",\"method\":\"{method}\",\"params\":{body}}}");
-        self.tell_host(line.into());
     }
 
     /// The end of a subscription that the client did not end (MCP 2026-07-28, Subscriptions,
@@ -161,17 +143,4 @@ impl HostSide {
         };
         self.tell_host(line.text().clone());
     }
-}
-
-/// A notification of the subscription that was opened under this id.
-pub(super) fn tagged(message: &Message, id: &Id) -> Message {
-    let mut params = Object::read(message.body()).unwrap_or_default();
-    let mut found = params
-        .get("_meta")
-        .and_then(Object::read)
-        .unwrap_or_default();
-    found.set(meta::SUBSCRIPTION, id.as_json());
-    let found = found.write();
-    params.set("_meta", &found);
-    meta::with_params(message, &params.write())
 }

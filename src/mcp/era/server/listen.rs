@@ -7,10 +7,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::filter::{Filter, UPDATED};
 use super::super::headers::Head;
-use super::super::matrix::LISTS;
+use super::super::matrix::ACKNOWLEDGED;
 use super::super::meta;
-use super::super::object::Object;
 use super::{Era, LISTEN, Leg, ServerSide, is_underway};
 use crate::mcp::failure::Failure;
 use crate::mcp::jsonrpc::{
@@ -83,30 +83,16 @@ impl ServerSide {
         }
     }
 
-    /// What the subscription is about, JSON text; `None` if there is nothing.
-    fn filter(&self) -> Option<String> {
+    /// What the subscription is about; `None` if there is nothing.
+    fn filter(&self) -> Option<Filter> {
         let Era::Stateless(agreed) = &self.era else {
             return None;
         };
-        let mut filter = Object::default();
-        for (kind, member) in LISTS {
-            let changes = jsonrpc::member(&agreed.capabilities, kind)
-                .and_then(|capability| jsonrpc::member(capability, "listChanged"));
-            if changes == Some("true") {
-                filter.set(member, "true");
-            }
-        }
-        let uris: Vec<String> = self
-            .listening
-            .uris
-            .iter()
-            .map(|uri| jsonrpc::quote(uri))
-            .collect();
-        let uris = super::super::object::array(uris.iter().map(String::as_str));
-        if !self.listening.uris.is_empty() {
-            filter.set("resourceSubscriptions", &uris);
-        }
-        (!filter.is_empty()).then(|| filter.write())
+        let filter = Filter {
+            uris: self.listening.uris.clone(),
+            ..Filter::of_lists(&agreed.capabilities)
+        };
+        Some(filter).filter(|filter| !filter.is_empty())
     }
 
     /// Opens a subscription for what is wanted now. `waiting`: requests that wait for it.
@@ -127,7 +113,10 @@ impl ServerSide {
             method: LISTEN.to_owned(),
             ..Head::default()
         };
-        let params = self.introduced(&format!("{{\"notifications\":{filter}}}"), version);
+        let params = self.introduced(
+            &format!("{{\"notifications\":{}}}", filter.write()),
+            version,
+        );
         let exchange = self.ask(Leg::Listen, LISTEN, &params, head, false);
         self.listening.next = Some(Opening {
             exchange,
@@ -251,27 +240,25 @@ impl ServerSide {
     }
 
     fn heard(&mut self, exchange: u64, message: &Message, now: u64) {
-        if message.method() == "notifications/subscriptions/acknowledged" {
+        if message.method() == ACKNOWLEDGED {
             return self.acknowledged(exchange, message, now);
         }
         let Some(standing) = self.listening.standing else {
             return;
         };
-        let wanted = match message.method() {
-            "notifications/resources/updated" => {
-                let uri = message.body_member("uri").and_then(jsonrpc::string);
-                uri.is_some_and(|uri| self.listening.uris.contains(&uri))
-            }
+        let plain = meta::untagged(message);
+        let wanted = match plain.method() {
+            UPDATED => self.filter().is_some_and(|filter| filter.is_about(&plain)),
             "notifications/cancelled" => false,
             _ => true,
         };
         if !wanted {
             return;
         }
-        if message.method() == "notifications/tools/list_changed" {
+        if plain.method() == "notifications/tools/list_changed" {
             self.tools.forget();
         }
-        self.tell(standing, Event::Message(without_tag(message)));
+        self.tell(standing, Event::Message(plain));
     }
 
     fn acknowledged(&mut self, exchange: u64, message: &Message, now: u64) {
@@ -285,11 +272,8 @@ impl ServerSide {
         self.end_live();
         self.listening.live = Some(exchange);
         self.listening.opened_at = now;
-        let accepted: BTreeSet<String> = message
-            .body_member("notifications")
-            .and_then(|filter| jsonrpc::member(filter, "resourceSubscriptions"))
-            .and_then(|uris| serde_json::from_str(uris).ok())
-            .unwrap_or_default();
+        let accepted = message.body_member("notifications").map(Filter::read);
+        let accepted = accepted.and_then(Result::ok).unwrap_or_default().uris;
         for (number, uri) in next.waiting {
             // It may not be wanted any more.
             match accepted.contains(&uri) || !self.listening.uris.contains(&uri) {
@@ -308,19 +292,13 @@ impl ServerSide {
             && let Some(standing) = self.listening.standing
         {
             self.tell(standing, Event::StandingGap);
-            self.tell_updated(standing);
-        }
-    }
-
-    /// What the AI client has subscribed to may have changed while nothing was heard.
-    fn tell_updated(&mut self, standing: u64) {
-        for uri in self.listening.uris.clone() {
-            let uri = jsonrpc::quote(&uri);
-            let text = format!(
-                "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/resources/updated\",\"params\":{{\"uri\":{uri}}}}}"
-            );
-            if let Ok(message) = jsonrpc::parse(text.into()) {
-                self.tell(standing, Event::Message(message));
+            // What the relay makes of it is about lists.
+            let resources = Filter {
+                uris: self.listening.uris.clone(),
+                ..Filter::default()
+            };
+            for change in resources.changes() {
+                self.tell(standing, Event::Message(change));
             }
         }
     }
@@ -405,20 +383,4 @@ impl ServerSide {
             self.listen(BTreeMap::new(), now);
         }
     }
-}
-
-/// A notification without the mark of the subscription that it came by.
-fn without_tag(message: &Message) -> Message {
-    let Some(found) = message.body_member("_meta").and_then(Object::read) else {
-        return message.clone();
-    };
-    let mut found = found;
-    found.remove(&[meta::SUBSCRIPTION]);
-    let text = found.write();
-    let mut params = Object::read(message.body()).unwrap_or_default();
-    match found.is_empty() {
-        true => params.remove(&["_meta"]),
-        false => params.set("_meta", &text),
-    }
-    meta::with_params(message, &params.write())
 }

@@ -5,15 +5,14 @@
 //! Such a client asked once and is to be told once that it is heard. Short outages are bridged: the
 //! subscription is opened again as another request, and what may have changed meanwhile is told.
 
-use serde_json::json;
-
-use super::super::matrix::{self, LISTS, Level};
+use super::super::filter::Filter;
+use super::super::matrix::{self, Level};
 use super::super::meta;
 use super::ServerSide;
 use super::call::Call;
 use super::listen::{BACKOFF, LIVED};
 use crate::mcp::failure::Stage;
-use crate::mcp::jsonrpc::{self, Kind, Message};
+use crate::mcp::jsonrpc::{Id, Kind, Message};
 use crate::mcp::relay::Event;
 
 /// The stream of a subscription.
@@ -70,7 +69,7 @@ impl ServerSide {
                     };
                     is_loud_enough(&message, level)
                 }
-                "notifications/subscriptions/acknowledged" if call.is_listen() => {
+                matrix::ACKNOWLEDGED if call.is_listen() => {
                     return self.stream_acknowledged(number, message, now);
                 }
                 method if matrix::is_of_subscription(method) => call.is_listen(),
@@ -111,30 +110,13 @@ impl ServerSide {
             return;
         };
         let filter = call.request.body_member("notifications").unwrap_or("{}");
-        let mut missed = Vec::new();
-        for (kind, member) in LISTS {
-            if jsonrpc::member(filter, member) == Some("true") {
-                missed.push((format!("notifications/{kind}/list_changed"), json!({})));
-            }
-        }
-        let uris = jsonrpc::member(filter, "resourceSubscriptions");
-        let uris: Vec<String> = uris
-            .and_then(|uris| serde_json::from_str(uris).ok())
-            .unwrap_or_default();
-        for uri in uris {
-            missed.push((
-                "notifications/resources/updated".to_owned(),
-                json!({ "uri": uri }),
-            ));
-        }
+        let changes = Filter::read(filter).unwrap_or_default().changes();
         self.tools.forget();
-        for (method, params) in missed {
-            let mut params = params;
-            params["_meta"][meta::SUBSCRIPTION] = number.into();
-            let text = json!({ "jsonrpc": "2.0", "method": method, "params": params });
-            if let Ok(message) = jsonrpc::parse(text.to_string().into()) {
-                self.tell(number, Event::Message(message));
-            }
+        for change in changes {
+            self.tell(
+                number,
+                Event::Message(meta::tagged(&change, &Id::from_number(number))),
+            );
         }
     }
 
