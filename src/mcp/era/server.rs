@@ -23,6 +23,7 @@ mod client;
 mod doubt;
 mod listen;
 mod opening;
+mod overlap;
 mod rounds;
 mod stand_in;
 mod streams;

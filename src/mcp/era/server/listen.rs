@@ -11,6 +11,7 @@ use super::super::filter::{Filter, UPDATED};
 use super::super::headers::Head;
 use super::super::matrix::ACKNOWLEDGED;
 use super::super::meta;
+use super::overlap::Overlap;
 use super::{Era, LISTEN, Leg, ServerSide, is_underway};
 use crate::mcp::failure::Failure;
 use crate::mcp::jsonrpc::{
@@ -48,6 +49,8 @@ pub(super) struct Listening {
     opened_at: u64,
     /// Whether one was lost, so that changes may have been missed.
     gap: bool,
+    /// Those whose place another has taken.
+    overlap: Overlap,
 }
 
 #[derive(Debug)]
@@ -65,7 +68,8 @@ impl Listening {
 
     pub(super) fn deadline(&self) -> Option<u64> {
         let opening = self.next.as_ref().map(|next| next.until);
-        opening.into_iter().chain(self.again_at).min()
+        let former = self.overlap.deadline();
+        [opening, former, self.again_at].into_iter().flatten().min()
     }
 }
 
@@ -143,8 +147,9 @@ impl ServerSide {
     }
 
     fn end_live(&mut self) {
-        if let Some(live) = self.listening.live.take() {
-            self.end_leg(live);
+        let former = self.listening.overlap.take();
+        for exchange in self.listening.live.take().into_iter().chain(former) {
+            self.end_leg(exchange);
         }
     }
 
@@ -252,7 +257,7 @@ impl ServerSide {
             "notifications/cancelled" => false,
             _ => true,
         };
-        if !wanted {
+        if !wanted || !self.listening.overlap.is_news(exchange, &plain) {
             return;
         }
         if plain.method() == "notifications/tools/list_changed" {
@@ -269,8 +274,9 @@ impl ServerSide {
         else {
             return;
         };
-        self.end_live();
-        self.listening.live = Some(exchange);
+        if let Some(former) = self.listening.live.replace(exchange) {
+            self.listening.overlap.begin(former, now);
+        }
         self.listening.opened_at = now;
         let accepted = message.body_member("notifications").map(Filter::read);
         let accepted = accepted.and_then(Result::ok).unwrap_or_default().uris;
@@ -333,6 +339,9 @@ impl ServerSide {
     /// One has ended or could not be opened; it is opened again later.
     fn listen_ended(&mut self, exchange: u64, now: u64, failure: Option<&Failure>) {
         self.legs.remove(&exchange);
+        if self.listening.overlap.end(exchange) {
+            return;
+        }
         let mut refused = BTreeMap::new();
         if let Some(next) = self
             .listening
@@ -378,6 +387,9 @@ impl ServerSide {
             let exchange = next.exchange;
             self.end_leg(exchange);
             self.listen_ended(exchange, now, None);
+        }
+        for former in self.listening.overlap.over(now) {
+            self.end_leg(former);
         }
         if self.listening.again_at.is_some_and(|at| now >= at) {
             self.listen(BTreeMap::new(), now);
