@@ -14,6 +14,13 @@ const LIMIT: usize = 256 * 1024;
 /// The kinds of things whose lists a server can say to change (MCP 2025-11-25, Capability
 /// Negotiation).
 pub const LISTED: [&str; 3] = ["tools", "prompts", "resources"];
+/// The list requests, with the kind of thing they list and the member of the result that holds it.
+pub const LISTS: [(&str, &str, &str); 4] = [
+    ("tools/list", "tools", "tools"),
+    ("prompts/list", "prompts", "prompts"),
+    ("resources/list", "resources", "resources"),
+    ("resources/templates/list", "resources", "resourceTemplates"),
+];
 
 /// What a server answered to `initialize`.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -1,6 +1,7 @@
 //! What is rewritten in the content of messages from one era or revision to another: the rows of
 //! these tables and nothing else. Everything that is not named here goes as it came.
 
+pub mod capabilities;
 mod question;
 mod result;
 

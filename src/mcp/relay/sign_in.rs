@@ -15,7 +15,7 @@ use super::{Effect, Phase, Relay, Waiting};
 use crate::mcp::failure::{Failure, Stage};
 use crate::mcp::jsonrpc::{self, Id};
 use crate::mcp::pending::Owner;
-use crate::mcp::record::{self, ServerRecord};
+use crate::mcp::record::{self, LISTS, ServerRecord};
 use crate::oauth::invitation::Standing;
 use prompt::Prompt;
 
@@ -26,14 +26,6 @@ const PATIENCE_MS: u64 = PATIENCE.as_secs() * 1000;
 /// How long `initialize` waits for a person, in milliseconds. Some clients give up after three
 /// seconds.
 pub(super) const ANSWER_LIMIT: u64 = 2000;
-
-/// The list requests, with the kind of thing they list and the member of the result that holds it.
-const LISTS: [(&str, &str, &str); 4] = [
-    ("tools/list", "tools", "tools"),
-    ("prompts/list", "prompts", "prompts"),
-    ("resources/list", "resources", "resources"),
-    ("resources/templates/list", "resources", "resourceTemplates"),
-];
 
 /// Where the sign-in stands, and what the AI client knows of it.
 #[derive(Debug, Default)]

@@ -203,3 +203,43 @@ fn sampling_messages_have_one_content_where_that_is_all_a_revision_knows() {
     question_is(method, "2025-11-25", &list, Some(&list));
     question_is("roots/list", "2025-06-18", "{}", Some("{}"));
 }
+
+#[test]
+fn what_has_another_form_in_the_other_era_is_not_declared() {
+    for (capabilities, client, server) in [
+        ("{}", "{}", "{}"),
+        (
+            r#"{"tasks":{"list":{}},"x":1.0,"roots":{"listChanged":true}}"#,
+            r#"{"x":1.0,"roots":{}}"#,
+            r#"{"x":1.0,"roots":{"listChanged":true}}"#,
+        ),
+        (
+            r#"{"extensions":{"io.modelcontextprotocol/tasks":{},"a/b":{"c" : 1}},"roots":{}}"#,
+            r#"{"extensions":{"a/b":{"c" : 1}},"roots":{}}"#,
+            r#"{"extensions":{"a/b":{"c" : 1}},"roots":{}}"#,
+        ),
+        (
+            r#"{"extensions":1,"roots":[]}"#,
+            r#"{"extensions":1,"roots":[]}"#,
+            r#"{"extensions":1,"roots":[]}"#,
+        ),
+        ("[]", "{}", "{}"),
+    ] {
+        assert_eq!(capabilities::of_client(capabilities), client);
+        assert_eq!(capabilities::of_server(capabilities, None), server);
+    }
+}
+
+#[test]
+fn completions_are_not_declared_before_there_were_any() {
+    let capabilities = r#"{"completions":{},"tools":{}}"#;
+    for name in ALL {
+        let expected = match name {
+            "2024-11-05" => r#"{"tools":{}}"#,
+            _ => capabilities,
+        };
+        let told = capabilities::of_server(capabilities, revision::find(name));
+        assert_eq!(told, expected, "{name}");
+    }
+    assert_eq!(capabilities::of_server(capabilities, None), capabilities);
+}

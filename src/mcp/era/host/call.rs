@@ -6,14 +6,7 @@ use crate::mcp::capability::HostCapabilities;
 use crate::mcp::era::matrix::{self, Between, Level};
 use crate::mcp::era::meta;
 use crate::mcp::jsonrpc::{self, Id, METHOD_NOT_FOUND, Message};
-
-/// The list requests, with the kind of thing they list and the member of the result that holds it.
-const LISTS: [(&str, &str, &str); 4] = [
-    ("tools/list", "tools", "tools"),
-    ("prompts/list", "prompts", "prompts"),
-    ("resources/list", "resources", "resources"),
-    ("resources/templates/list", "resources", "resourceTemplates"),
-];
+use crate::mcp::record::LISTS;
 
 /// A request that waits for its answer.
 #[derive(Debug)]

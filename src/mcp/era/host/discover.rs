@@ -4,8 +4,9 @@
 
 use serde_json::{Value, json};
 
-use super::session::{for_new_era, result_of};
+use super::session::result_of;
 use super::{Far, HostSide, Own, Step};
+use crate::mcp::era::adapt::capabilities;
 use crate::mcp::era::meta;
 use crate::mcp::era::object::Object;
 use crate::mcp::jsonrpc::{self, Id, Kind, Message};
@@ -81,17 +82,12 @@ impl HostSide {
         }
     }
 
-    /// The session is open: whoever asked gets what the server says of itself.
+    /// The session is open, or there is none: whoever asked gets the best that is known.
     pub(super) fn discovered(&mut self, far: Far<'_>) {
         let result = self.known(far);
         for (id, _) in std::mem::take(&mut self.discoveries.waiting) {
             self.answer_discovery(&id, &result);
         }
-    }
-
-    /// There is no session: whoever asked gets what was known, or nothing but the kinds of lists.
-    pub(super) fn undiscovered(&mut self, far: Far<'_>) {
-        self.discovered(far);
     }
 
     fn answer_discovery(&mut self, id: &Id, result: &str) {
@@ -160,7 +156,8 @@ fn versions() -> String {
 /// The DiscoverResult that says what an InitializeResult says.
 fn of_session(result: &str) -> String {
     let versions = versions();
-    let capabilities = for_new_era(jsonrpc::member(result, "capabilities").unwrap_or("{}"));
+    let capabilities = jsonrpc::member(result, "capabilities").unwrap_or("{}");
+    let capabilities = capabilities::of_server(capabilities, None);
     let found = jsonrpc::member(result, "serverInfo")
         .map(|info| format!("{{{}:{info}}}", jsonrpc::quote(meta::SERVER_INFO)));
     let mut discovered = Object::default();

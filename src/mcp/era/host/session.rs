@@ -10,14 +10,12 @@
 use serde_json::{Value, json};
 
 use super::{Far, HostSide, Own, Step};
+use crate::mcp::era::adapt::capabilities;
 use crate::mcp::era::meta;
 use crate::mcp::era::object::Object;
 use crate::mcp::jsonrpc::{self, INTERNAL_ERROR, Kind, Message};
 use crate::mcp::record::ServerRecord;
 use crate::mcp::revision;
-
-/// The extension that has another form in each era.
-const TASKS: &str = "io.modelcontextprotocol/tasks";
 
 /// The session.
 #[derive(Debug)]
@@ -127,7 +125,7 @@ impl HostSide {
             return;
         }
         let wanted = meta::meta_member(request, meta::CLIENT_CAPABILITIES).unwrap_or("{}");
-        let capabilities = union(&self.session.declared, &for_session(wanted));
+        let declared = union(&self.session.declared, &capabilities::of_client(wanted));
         let info = meta::meta_member(request, meta::CLIENT_INFO);
         let info = info.filter(|info| info.starts_with('{'));
         let unknown =
@@ -136,12 +134,12 @@ impl HostSide {
         let (number, id) = self.id();
         let version = revision::NEWEST.name;
         let line = format!(
-            "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"initialize\",\"params\":{{\"protocolVersion\":\"{version}\",\"capabilities\":{capabilities},\"clientInfo\":{info}}}}}"
+            "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"initialize\",\"params\":{{\"protocolVersion\":\"{version}\",\"capabilities\":{declared},\"clientInfo\":{info}}}}}"
         );
         self.level = None;
         self.session = Session {
             state: State::Opening(number),
-            declared: capabilities,
+            declared,
             quietly,
             ..Session::default()
         };
@@ -172,7 +170,7 @@ impl HostSide {
     fn not_opened(&mut self, answer: &Message, far: Far<'_>) {
         let quietly = self.session.quietly;
         self.session.end();
-        self.undiscovered(far);
+        self.discovered(far);
         if let (true, Some(first)) = (quietly && !self.is_closed, self.waiting.front().cloned()) {
             // Now somebody needs it.
             return self.open_for(&first, false);
@@ -203,7 +201,7 @@ impl HostSide {
         let idle = self.calls.is_empty() && !self.suspensions.any() && !self.is_foreign;
         // While a person signs in, nothing can be asked by the server.
         idle && self.session.is_heard()
-            && union(&self.session.declared, &for_session(wanted))
+            && union(&self.session.declared, &capabilities::of_client(wanted))
                 != union(&self.session.declared, "{}")
     }
 
@@ -238,7 +236,7 @@ impl HostSide {
     /// The program ends: subscriptions end as they should, and nothing is begun any more.
     pub fn close(&mut self, far: Far<'_>) {
         self.is_closed = true;
-        self.undiscovered(far);
+        self.discovered(far);
         self.end_subscriptions();
         self.end_streams();
     }
@@ -273,39 +271,6 @@ pub(super) fn result_of(record: &ServerRecord, server_name: &str) -> String {
 /// What is said of a server that has not said who it is.
 pub(super) fn unknown(server_name: &str) -> Value {
     json!({ "name": server_name, "version": "unknown" })
-}
-
-/// What a client of the new era can be asked, in the terms of a session: JSON text.
-fn for_session(capabilities: &str) -> String {
-    let mut object = Object::read(capabilities).unwrap_or_default();
-    object.remove(&["tasks"]);
-    // Nobody says when they change.
-    let roots = without(object.get("roots"), "listChanged");
-    if let Some(roots) = &roots {
-        object.set("roots", roots);
-    }
-    let extensions = without(object.get("extensions"), TASKS);
-    if let Some(extensions) = &extensions {
-        object.set("extensions", extensions);
-    }
-    object.write()
-}
-
-/// The capabilities of a server with sessions as the new era has them, JSON text.
-pub(super) fn for_new_era(capabilities: &str) -> String {
-    let mut object = Object::read(capabilities).unwrap_or_default();
-    object.remove(&["tasks"]);
-    let extensions = without(object.get("extensions"), TASKS);
-    if let Some(extensions) = &extensions {
-        object.set("extensions", extensions);
-    }
-    object.write()
-}
-
-fn without(object: Option<&str>, name: &str) -> Option<String> {
-    let mut object = Object::read(object?)?;
-    object.remove(&[name]);
-    Some(object.write())
 }
 
 /// What two clients can be asked together, JSON text.

@@ -1,7 +1,7 @@
 //! What requests to a server without sessions say of the AI client.
 
+use super::super::adapt::capabilities;
 use super::super::meta::{self, Introduction};
-use super::super::object::Object;
 use super::ServerSide;
 use crate::mcp::capability::HostCapabilities;
 use crate::mcp::jsonrpc::{self, Message};
@@ -30,23 +30,11 @@ impl Client {
             revision: revision::find(&version).unwrap_or(revision::NEWEST),
             capabilities: HostCapabilities::of(initialize),
             info: info.to_owned(),
-            declared: declared(initialize.body_member("capabilities").unwrap_or("{}")),
+            declared: capabilities::of_client(
+                initialize.body_member("capabilities").unwrap_or("{}"),
+            ),
         }
     }
-}
-
-/// What the AI client can be asked, in the new era's terms.
-fn declared(capabilities: &str) -> String {
-    let mut object = Object::read(capabilities).unwrap_or_default();
-    object.remove(&["tasks"]);
-    let roots = object.get("roots").and_then(Object::read).map(|mut roots| {
-        roots.remove(&["listChanged"]);
-        roots.write()
-    });
-    if let Some(roots) = &roots {
-        object.set("roots", roots);
-    }
-    object.write()
 }
 
 impl ServerSide {

@@ -3,15 +3,15 @@
 
 use serde_json::{Value, json};
 
+use super::super::adapt::capabilities;
 use super::super::meta;
 use super::super::object::Object;
 use super::{Agreed, Era, ServerSide};
 use crate::mcp::jsonrpc::{self, Id, Message};
 use crate::mcp::record::ServerRecord;
 use crate::mcp::relay::Outgoing;
+use crate::mcp::revision;
 
-/// The extension that has another form in each era.
-const TASKS: &str = "io.modelcontextprotocol/tasks";
 /// What a server is taken to have that does not say what it has.
 const ASSUMED: &str = r#"{"tools":{},"prompts":{},"resources":{}}"#;
 
@@ -96,19 +96,9 @@ impl ServerSide {
 
 /// The InitializeResult that says what a DiscoverResult says. `version`: JSON text.
 fn initialize_result(version: &str, capabilities: &str, discovered: &str) -> String {
-    let mut told = Object::read(capabilities).unwrap_or_default();
-    if version == "\"2024-11-05\"" {
-        told.remove(&["completions"]);
-    }
-    let extensions = told.get("extensions").and_then(Object::read);
-    let extensions = extensions.map(|mut extensions| {
-        extensions.remove(&[TASKS]);
-        extensions.write()
-    });
-    if let Some(extensions) = &extensions {
-        told.set("extensions", extensions);
-    }
-    let told = told.write();
+    let revision = jsonrpc::string(version);
+    let revision = revision.and_then(|name| revision::find(&name));
+    let told = capabilities::of_server(capabilities, revision);
     let info = jsonrpc::member(discovered, "_meta")
         .and_then(|found| jsonrpc::member(found, meta::SERVER_INFO))
         .or_else(|| jsonrpc::member(discovered, "serverInfo"));

@@ -107,6 +107,7 @@ impl Bench {
             "capabilities": {
                 "elicitation": { "form": {}, "url": {} }, "sampling": {},
                 "roots": { "listChanged": true }, "tasks": {},
+                "extensions": { "io.modelcontextprotocol/tasks": {}, "a/b": {} },
             },
             "clientInfo": { "name": "c", "version": "1", "title": "C" },
         });

@@ -29,7 +29,10 @@ fn a_server_without_sessions_looks_like_one_with() {
         assert_eq!(params[meta::CLIENT_INFO]["title"], "C");
         assert_eq!(
             params[meta::CLIENT_CAPABILITIES],
-            json!({ "elicitation": { "form": {}, "url": {} }, "sampling": {}, "roots": {} })
+            json!({
+                "elicitation": { "form": {}, "url": {} }, "sampling": {}, "roots": {},
+                "extensions": { "a/b": {} },
+            })
         );
         assert_eq!(asked.head().method, "server/discover");
         assert_eq!(
@@ -89,7 +92,7 @@ fn what_is_no_answer_of_the_new_era_leads_to_initialize() {
         let initialize = bench.sent("initialize");
         assert_eq!(initialize.head, None);
         assert_ne!(initialize.exchange, asked.exchange);
-        assert!(!initialize.text.contains("io.modelcontextprotocol/"));
+        assert!(!initialize.text.contains("io.modelcontextprotocol/c"));
         let message = initialized(initialize.exchange);
         bench.event(initialize.exchange, Event::Reply(parsed(&message)));
         assert_eq!(bench.answer(id)["result"]["serverInfo"]["name"], "old");
@@ -292,7 +295,7 @@ fn ways_of_authorization_are_declared_beside_what_the_client_can_do() {
     bench.initialize("2025-11-25");
     let asked = bench.discover(json!({}));
     let declared = &asked.body["params"]["_meta"][meta::CLIENT_CAPABILITIES];
-    assert_eq!(declared["extensions"], json!({ id: {} }));
+    assert_eq!(declared["extensions"], json!({ "a/b": {}, id: {} }));
     assert_eq!(declared["sampling"], json!({}));
     let mut bench = Bench::with(Protocol::Auto, Some(&stateless()), None, vec![id]);
     let mut params = json!({ "name": "echo", "arguments": {} });
