@@ -207,7 +207,8 @@ impl Config {
     /// between it and the server, whatever the AI client knows of it.
     pub fn extensions(&self) -> Vec<&'static str> {
         let way = self.unattended.as_ref().map(|grant| &grant.way);
-        way.and_then(Unattended::extension).into_iter().collect()
+        let way = way.and_then(Unattended::extension);
+        way.into_iter().chain(self.dpop.extension()).collect()
     }
 }
 

@@ -377,6 +377,15 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
 }
 
 #[test]
+fn what_this_program_does_itself_is_declared_as_an_extension() {
+    let dpop = "io.modelcontextprotocol/auth/dpop";
+    for (mode, declared) in [("auto", None), ("never", None), ("always", Some(dpop))] {
+        let config = config(&["--dpop", mode]);
+        assert_eq!(config.extensions(), Vec::from_iter(declared), "{mode}");
+    }
+}
+
+#[test]
 fn a_flag_wins_over_its_variable() {
     let world = World::default()
         .var("MCP_DRAWBRIDGE_NAME", "other")

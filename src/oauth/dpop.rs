@@ -43,6 +43,15 @@ pub enum Mode {
 impl Mode {
     const ALL: [Self; 3] = [Self::Auto, Self::Always, Self::Never];
 
+    /// The extension of MCP that describes it (SEP-1932, a draft), by the id under which clients
+    /// declare it; `None` where the user has not asked for it.
+    pub fn extension(self) -> Option<&'static str> {
+        match self {
+            Self::Always => Some("io.modelcontextprotocol/auth/dpop"),
+            Self::Auto | Self::Never => None,
+        }
+    }
+
     /// The name, as the user writes it.
     pub fn name(self) -> &'static str {
         match self {
