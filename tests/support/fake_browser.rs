@@ -18,7 +18,7 @@ use std::env;
 use std::error::Error;
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -114,6 +114,19 @@ fn visit(url: &Url, cookies: &mut Vec<(String, String)>) -> Result<Option<Url>, 
     Ok(location.map(|location| url.join(&location)).transpose()?)
 }
 
+/// Where a server is. Browsers know by themselves what `localhost` is, whatever the system's list of
+/// names lacks, and try both families (RFC 6761 §6.3).
+fn addresses(url: &Url) -> std::io::Result<Vec<SocketAddr>> {
+    let port = url.port_or_known_default().unwrap_or(80);
+    match url.domain() {
+        Some("localhost") => Ok(vec![
+            (Ipv4Addr::LOCALHOST, port).into(),
+            (Ipv6Addr::LOCALHOST, port).into(),
+        ]),
+        _ => url.socket_addrs(|| Some(80)),
+    }
+}
+
 /// One GET; gives the status and, for a redirect, where to.
 fn get(
     url: &Url,
@@ -122,8 +135,7 @@ fn get(
     if url.scheme() != "http" {
         return Err(format!("cannot visit `{url}`: only http").into());
     }
-    let address = url.socket_addrs(|| Some(80))?;
-    let mut stream = TcpStream::connect(address.as_slice())?;
+    let mut stream = TcpStream::connect(addresses(url)?.as_slice())?;
     stream.set_read_timeout(Some(Duration::from_secs(120)))?;
 
     let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
