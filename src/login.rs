@@ -381,6 +381,7 @@ fn settings(config: &Config) -> Settings {
             host: config.callback.host.clone(),
             port: config.callback.port,
             own_client_port: config.callback.derived_port,
+            any_port: config.callback.any_port,
             path: config.callback.path.clone(),
         },
         auth_timeout: config.auth_timeout.as_secs().max(1),

@@ -13,6 +13,9 @@ use crate::oauth::known::Row;
 /// Path of the redirect URI, as mcp-remote has it: clients registered by hand list it.
 const CALLBACK_PATH: &str = "/oauth/callback";
 
+/// What no option says: that the redirect URI has no port.
+pub(super) const ANY_PORT: &str = "callback-any-port";
+
 /// The redirect URI without its port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Callback {
@@ -23,6 +26,9 @@ pub struct Callback {
     /// The port for a client that is registered already, where none is given: the same at every
     /// start, and the one that mcp-remote uses.
     pub derived_port: u16,
+    /// Whether the client that is registered already has no port in its redirect URI, so that any
+    /// will do (RFC 8252 §7.3).
+    pub any_port: bool,
     /// The path; begins with `/`.
     pub path: String,
     /// The address to listen on instead of loopback.
@@ -49,18 +55,20 @@ pub(super) fn callback(
         (None, true) => "127.0.0.1",
         (None, false) => "localhost",
     };
+    let port = match &args.callback_port {
+        Some(text) => given::port(text)?,
+        None => match lookup.only_filed("callback-port") {
+            Some(given) => given.port()?,
+            None => None,
+        },
+    };
     Ok(Callback {
         host: match lookup.text("host", &args.callback.host) {
             Some(given) => given.loopback_host()?,
             None => default_host.to_owned(),
         },
-        port: match &args.callback_port {
-            Some(text) => given::port(text)?,
-            None => match lookup.only_filed("callback-port") {
-                Some(given) => given.port()?,
-                None => None,
-            },
-        },
+        any_port: port.is_none() && lookup.only_filed(ANY_PORT).is_some(),
+        port,
         derived_port: derived_port(args, lookup, server, which, resource),
         path: match lookup.text("callback-path", &args.callback.callback_path) {
             Some(given) => given.path()?,

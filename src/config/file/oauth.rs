@@ -8,6 +8,7 @@ use super::json::Node;
 use super::members::{Section, snake};
 use super::similar::similar;
 use crate::cli::UsageError;
+use crate::config::callback::ANY_PORT;
 use crate::diag;
 use crate::ids::is_loopback;
 
@@ -195,8 +196,11 @@ impl Section<'_> {
             Some((_, port)) if port.parse::<u16>().is_ok() => Some(port.to_owned()),
             _ => None,
         };
+        // RFC 8252 §7.3: without one, any will do.
+        let any = port.is_none().then(|| true.to_string());
         self.put("host", place, Some(host))?;
         self.put("callback-path", place, Some(path))?;
+        self.put(ANY_PORT, place, any)?;
         self.put("callback-port", place, port)
     }
 }

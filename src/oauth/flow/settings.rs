@@ -345,9 +345,11 @@ pub struct Redirect {
     pub host: String,
     /// The port to use strictly; `None` leaves the choice to the system.
     pub port: Option<u16>,
-    /// The port for a client of the user's own where none is given, strict as well: servers may
-    /// compare redirect URIs to the letter, and this one can be registered.
+    /// The port for a client of the user's own where none is given, strict as well unless any will
+    /// do: servers may compare redirect URIs to the letter, and this one can be registered.
     pub own_client_port: u16,
+    /// Whether such a client is registered without a port, so that any will do (RFC 8252 §7.3).
+    pub any_port: bool,
     /// The path; begins with `/`.
     pub path: String,
 }

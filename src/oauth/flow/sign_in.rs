@@ -91,7 +91,8 @@ impl Flow {
                 let theirs = pending.filter(|attempt| attempt.client_id == client.client_id);
                 let open = theirs.and_then(|a| self.settings.redirect.port_of(&a.redirect_uri));
                 let derived = self.settings.redirect.own_client_port;
-                (Some(fixed.or(open).unwrap_or(derived)), true)
+                let strict = !self.settings.redirect.any_port;
+                (Some(fixed.or(open).unwrap_or(derived)), strict)
             }
             Choice::New(_) => (fixed, fixed.is_some()),
         };

@@ -1,6 +1,40 @@
 use super::*;
 
 #[test]
+fn a_redirect_uri_without_a_port_leaves_it_open() {
+    for (members, arguments, port, any) in [
+        (
+            r#","oauth":{"redirect_uri":"http://127.0.0.1/cb"}"#,
+            &["it"][..],
+            None,
+            true,
+        ),
+        (
+            r#","oauth":{"redirect_uri":"http://127.0.0.1:80/cb"}"#,
+            &["it"],
+            Some(80),
+            false,
+        ),
+        (
+            r#","callback_port":4000,"oauth":{"redirect_uri":"http://127.0.0.1/cb"}"#,
+            &["it"],
+            Some(4000),
+            false,
+        ),
+        (
+            r#","oauth":{"redirect_uri":"http://127.0.0.1/cb"}"#,
+            &["it", "5000"],
+            Some(5000),
+            false,
+        ),
+        ("", &["it"], None, false),
+    ] {
+        let callback = taken(&entry(members), arguments).callback;
+        assert_eq!((callback.port, callback.any_port), (port, any), "{members}");
+    }
+}
+
+#[test]
 fn the_object_says_in_one_place_what_options_say() {
     let members = r#","oauth":{"client_id":"c","client_secret":"${S}","token_endpoint_auth_method":"client_secret_post",
         "scopes":["a","b c"],"resource":"https://r.example/","issuer":"https://as.example/",
@@ -25,7 +59,10 @@ fn the_object_says_in_one_place_what_options_say() {
         config.callback.redirect_uri(3334),
         "http://127.0.0.1:3334/cb"
     );
-    assert_eq!(config.callback.port, Some(3334));
+    assert_eq!(
+        (config.callback.port, config.callback.any_port),
+        (Some(3334), false)
+    );
     assert!(config.base.warnings.is_empty());
     assert_eq!(
         it(r#","oauth":{"scopes":"a b"}"#).scopes.expect("scopes"),

@@ -17,6 +17,7 @@ pub(super) fn settings() -> Settings {
             host: "localhost".to_owned(),
             port: None,
             own_client_port: 4712,
+            any_port: false,
             path: "/oauth/callback".to_owned(),
         },
         auth_timeout: 300,

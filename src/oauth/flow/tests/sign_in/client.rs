@@ -126,6 +126,19 @@ fn a_configured_client_comes_back_to_a_port_that_can_be_registered() {
         .challenged();
     assert!(matches!(end.error(), FlowError::Callback(_)));
     assert_eq!(end.did("browser"), 0);
+    // Unless it was registered without a port.
+    for taken in [vec![], vec![4712]] {
+        let is_free = taken.is_empty();
+        let end = world(None)
+            .with(|world| {
+                world.settings.redirect.any_port = true;
+                world.taken = taken;
+            })
+            .challenged();
+        let uri = &query(&end.world.attempts[0])["redirect_uri"];
+        let wanted = "http://localhost:4712/oauth/callback";
+        assert_eq!(uri == wanted, is_free, "{uri}");
+    }
 }
 
 #[test]
