@@ -48,11 +48,6 @@ fn commands(stderr: &str) -> Vec<String> {
     odd.map(str::to_owned).collect()
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
-}
-
 /// Loads the page that a browser ends on, over a connection to this address.
 fn load(from: SocketAddr, page: &url::Url) -> String {
     let mut stream = TcpStream::connect(from).unwrap_or_else(|error| panic!("{from}: {error}"));
@@ -154,7 +149,7 @@ fn each_way_to_begin_says_what_it_does_in_its_own_words() {
 #[test]
 fn a_fixed_port_is_listened_on_strictly_and_on_both_loopback_families() {
     let (playground, machine) = (Playground::start(Settings::default()), Machine::new());
-    let port = free_port();
+    let port = playground::free_port().unwrap();
     let fixed = port.to_string();
     let command = over_ssh(&machine, &playground, &[&fixed]);
     let (mut bridge, id, address, redirect_uri) = asking(command);

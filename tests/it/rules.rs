@@ -205,10 +205,7 @@ fn without_pkce_nothing_of_it_is_sent_and_the_user_is_told() {
 
 #[test]
 fn a_fixed_redirect_uri_is_used_as_it_stands() {
-    let port = {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        free.local_addr().unwrap().port()
-    };
+    let port = playground::free_port().unwrap();
     let redirect_uri = format!("http://127.0.0.1:{port}/signed/in");
     let mut settings = with_client();
     settings.clients[0].redirect_uris = vec![redirect_uri.clone()];

@@ -421,7 +421,7 @@ fn a_client_authenticates_as_the_server_registered_it() {
 
 #[test]
 fn a_configured_client_is_used_and_nothing_is_registered() {
-    let port = free_port();
+    let port = playground::free_port().unwrap();
     let client = StaticClient {
         id: "configured:1".into(),
         secret: Some("SECRET %1".into()),
@@ -496,7 +496,7 @@ fn a_server_that_refuses_localhost_is_asked_with_the_address() {
 #[test]
 fn a_given_port_host_and_path_are_used_as_they_are() {
     let (playground, machine) = (Playground::start(Settings::default()), Machine::new());
-    let port = free_port().to_string();
+    let port = playground::free_port().unwrap().to_string();
     visit(
         &machine,
         &playground,
@@ -603,12 +603,4 @@ fn without_a_browser_the_address_is_printed_and_can_be_opened_by_hand() {
         "{}",
         bridge.story()
     );
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
+
 use std::path::Path;
 use std::process::{Output, Stdio};
 
@@ -230,10 +230,7 @@ fn clients(seen: &mut Seen) {
 
 /// What is asked for.
 fn requests(seen: &mut Seen) {
-    let port = {
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-        free.local_addr().expect("an address").port()
-    };
+    let port = playground::free_port().expect("a port");
     let redirect_uri = format!("http://127.0.0.1:{port}/cb/x");
     let row = seen.row(public(), |_, _| {
         json!({

@@ -158,9 +158,8 @@ fn a_question_of_the_server_is_refused_when_nobody_is_there_to_answer() {
 
 #[test]
 fn an_unreachable_server_answers_everything_with_an_error() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let url = format!("http://{}/mcp", port.local_addr().expect("a bound port"));
-    drop(port);
+    let port = playground::free_port().expect("a port");
+    let url = format!("http://127.0.0.1:{port}/mcp");
     let input = script(&[call(1, "add", json!({})), line(2, "tools/list", json!({}))]);
     let command = r#"cat "$INPUT" | "$BRIDGE" "$URL""#;
     let (code, answers) = shell(&Machine::new(), &url, &input, command);

@@ -74,10 +74,9 @@ fn is_installed(name: &str) {
     }
 }
 
-/// A port that was free a moment ago.
+/// A port for a program that is told where to listen.
 pub fn free_port() -> u16 {
-    let listener = playground::listen_high().expect("a port");
-    listener.local_addr().expect("bound").port()
+    playground::free_port().expect("a port")
 }
 
 /// A path as text.

@@ -114,7 +114,7 @@ fn over(form: Form, asked: Asked) -> Vec<Row> {
         });
         // The connection is gone before the next call.
         let gone = cell.after(|world| {
-            world.wire.wait_for(|counts| counts.open == 0);
+            world.one_has_ended();
             world.bridge_is_told();
         });
         rows.push(gone.row());

@@ -1,5 +1,6 @@
 //! What a cell has at hand: a server, a wire and a bridge of its own.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use playground::{Answers, End, Playground, Settings, Wire};
@@ -35,6 +36,8 @@ pub struct World {
     pub bridge: Bridge,
     pub wire: Wire,
     pub playground: Playground,
+    /// So many connections had ended when the bridge was last known to be told.
+    told: usize,
     _machine: Machine,
 }
 
@@ -79,6 +82,7 @@ impl World {
             bridge,
             wire,
             playground,
+            told: 0,
             _machine: machine,
         }
     }
@@ -87,16 +91,28 @@ impl World {
     pub fn without_connections(&mut self) {
         self.wire.now(End::Close);
         self.wire.wait_for(|counts| counts.closing == 0);
+        self.told = self.wire.ended().len();
     }
 
-    /// Waits until the system has told the bridge that its connections were ended; whether it has
-    /// listened is its own affair. On a busy machine that may take a moment.
-    pub fn bridge_is_told(&self) {
+    /// Waits until a connection has ended since the last time that all had.
+    pub fn one_has_ended(&self) {
+        let (wire, told) = (&self.wire, self.told);
+        wire.wait_for(|_| wire.ended().len() > told);
+    }
+
+    /// Waits until the system has told the bridge of connections that have ended; whether it has
+    /// listened is its own affair. On a busy machine that may take a moment, in which the bridge may
+    /// open others.
+    pub fn bridge_is_told(&mut self) {
+        let ended = self.wire.ended();
         let end = Instant::now() + SLACK;
-        while established(self.wire.port()) {
-            assert!(Instant::now() < end, "a connection is still there");
-            std::thread::yield_now();
+        for client in &ended[self.told..] {
+            while is_established(*client, self.wire.port()) {
+                assert!(Instant::now() < end, "a connection is still there");
+                std::thread::yield_now();
+            }
         }
+        self.told = ended.len();
     }
 
     /// The fault is over; the bridge does its work.
@@ -149,15 +165,15 @@ impl World {
     }
 }
 
-/// Whether a client of this port has a connection that nobody has ended.
-fn established(port: u16) -> bool {
+/// Whether this client has a connection to this port that nobody has ended.
+fn is_established(client: SocketAddr, port: u16) -> bool {
     // Where there is no such table, the moment has passed with looking for it.
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
-    let to = format!(":{port:04X}");
+    let (from, to) = (format!(":{:04X}", client.port()), format!(":{port:04X}"));
     // Columns: number, local address, remote address, state (1: established).
     table.lines().any(|line| {
-        let mut columns = line.split_whitespace().skip(2);
-        columns.next().is_some_and(|remote| remote.ends_with(&to)) && columns.next() == Some("01")
+        let columns: Vec<&str> = line.split_whitespace().skip(1).take(3).collect();
+        matches!(columns[..], [local, remote, "01"] if local.ends_with(&from) && remote.ends_with(&to))
     })
 }
 

@@ -150,9 +150,7 @@ fn opened(url: &str, arguments: &[&str]) -> (serde_json::Value, String) {
 
 #[test]
 fn an_address_where_nobody_is_is_told_with_what_to_check() {
-    let listener = playground::listen_high().unwrap();
-    let port = listener.local_addr().unwrap().port();
-    drop(listener);
+    let port = playground::free_port().unwrap();
     for (url, words) in [
         (format!("http://127.0.0.1:{port}/mcp"), "refused"),
         ("https://no-such-host.invalid/mcp".to_owned(), ""),
