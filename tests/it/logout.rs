@@ -2,7 +2,6 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Output, Stdio};
-use std::time::{Duration, Instant};
 
 use playground::{AuthMethod, GrantState, Playground, Registration, Settings, StaticClient};
 use serde_json::{Value, json};
@@ -201,7 +200,8 @@ fn a_client_of_ones_own_comes_back_to_one_address_that_is_named() {
         .trim_end_matches("/oauth/callback")
         .parse()
         .expect("a port");
-    let _taken = listening_on(port);
+    assert!(port < 32_768, "outgoing connections may have {port}");
+    let _taken = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("the port is free");
     let machine = Machine::new();
     let output = run(&machine, &[&["login", &url][..], &options].concat(), &[]);
     assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
@@ -211,16 +211,4 @@ fn a_client_of_ones_own_comes_back_to_one_address_that_is_named() {
         stderr(&output)
     );
     assert!(machine.opened().is_empty());
-}
-
-/// Listens on a port that an outgoing connection of another test may have for a minute.
-fn listening_on(port: u16) -> TcpListener {
-    let end = Instant::now() + Duration::from_secs(120);
-    loop {
-        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-            Ok(listener) => return listener,
-            Err(error) => assert!(Instant::now() < end, "port {port}: {error}"),
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
