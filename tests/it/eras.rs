@@ -5,6 +5,7 @@ mod hosts;
 mod matrix;
 mod servers;
 mod signed_in;
+mod upgraded;
 
 use std::sync::Mutex;
 use std::thread;
