@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-/// What it does with a request other than `initialize`, or with a GET (then the message is null).
+/// What it does with a request other than `initialize` and `ping`, or with a GET (then the message is null).
 pub type Handler = dyn Fn(&Value, &mut Connection) -> io::Result<()> + Send + Sync;
 
 /// A running server. Its threads end with the connections.
@@ -214,6 +214,8 @@ fn serve(stream: TcpStream, seen: &Arc<Seen>, handler: &Handler) -> io::Result<(
                     "serverInfo": { "name": "flow", "version": "1" },
                 }),
             )?,
+            // On a slow machine, silence lasts long enough for one.
+            Some("ping") => connection.answer(&message, &json!({}))?,
             Some(_) if !message["id"].is_null() => handler(&message, &mut connection)?,
             None if method == "GET" => handler(&message, &mut connection)?,
             _ => connection.status(202)?,
