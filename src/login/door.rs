@@ -15,6 +15,10 @@ pub type Listen = Arc<dyn Fn(Option<u16>) -> Result<Listener, CallbackError> + S
 /// are to have the error as the answer to `initialize`, which they get after two seconds at the latest.
 const PORT_PATIENCE: Duration = Duration::from_secs(1);
 const PORT_LOOKS: Duration = Duration::from_millis(50);
+/// The same for a fixed port that only a connection has: systems keep it for a minute, or two, after
+/// the connection's end. Nobody is to blame for it, and the person has yet to be asked.
+const HELD_PATIENCE: Duration = Duration::from_secs(130);
+const HELD_LOOKS: Duration = Duration::from_millis(250);
 /// The port of redirect URIs that nobody listens on, where nothing says another.
 const UNHEARD_PORT: u16 = 3334;
 
@@ -42,21 +46,33 @@ impl Door {
     }
 }
 
-/// The same as [`open`], but a fixed port that is taken is waited for a moment: the process that had
-/// the sign-in before may not be gone yet, and short connections may hold it.
+/// The same as [`open`], but a fixed port that is taken is waited for a moment, since the process that
+/// had the sign-in before may not be gone yet, and one that only a connection has until that is over.
+/// `waiting` is told of the latter, once and not before it takes long.
 pub async fn opened(
     listen: &Listen,
     port: Option<u16>,
     strict: bool,
+    waiting: impl FnOnce(&CallbackError),
 ) -> Result<Door, CallbackError> {
-    let until = Instant::now() + PORT_PATIENCE;
+    let begun = Instant::now();
+    let mut waiting = Some(waiting);
     loop {
-        match open(listen, port, strict) {
-            Err(CallbackError::Taken(_)) if strict && Instant::now() < until => {
-                tokio::time::sleep(PORT_LOOKS).await;
-            }
+        let (error, patience, pause) = match open(listen, port, strict) {
+            Err(error @ CallbackError::Taken(_)) => (error, PORT_PATIENCE, PORT_LOOKS),
+            Err(error @ CallbackError::Held(_)) => (error, HELD_PATIENCE, HELD_LOOKS),
             other => return other,
+        };
+        let waited = begun.elapsed();
+        if !strict || waited >= patience {
+            return Err(error);
         }
+        if waited >= PORT_PATIENCE
+            && let Some(waiting) = waiting.take()
+        {
+            waiting(&error);
+        }
+        tokio::time::sleep(pause).await;
     }
 }
 
@@ -164,8 +180,34 @@ mod tests {
             }
             really(port)
         });
-        let door = opened(&listen, Some(port), true).await.unwrap();
+        let door = opened(&listen, Some(port), true, unexpected).await.unwrap();
         assert_eq!(door.port(), port);
+    }
+
+    fn unexpected(error: &CallbackError) {
+        panic!("{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fixed_port_that_a_connection_has_is_waited_for_and_that_is_told_once() {
+        for (minutes, comes) in [(1, true), (5, false)] {
+            let free = Instant::now() + Duration::from_secs(60 * minutes);
+            let listen: Listen = Arc::new(move |port| match port {
+                Some(port) if Instant::now() < free => Err(CallbackError::Held(port)),
+                _ => really(None),
+            });
+            let mut told = 0;
+            let door = opened(&listen, Some(4000), true, |_| told += 1).await;
+            match comes {
+                true => assert!(matches!(door, Ok(Door::Open(_)))),
+                false => assert!(matches!(door, Err(CallbackError::Held(4000)))),
+            }
+            assert_eq!(told, 1);
+            // Where it is not fixed, nobody waits.
+            let begun = Instant::now();
+            let door = opened(&listen, Some(4000), false, unexpected).await;
+            assert!(matches!(door, Ok(Door::Open(_))) && begun.elapsed().is_zero());
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -173,10 +215,14 @@ mod tests {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = taken.local_addr().unwrap().port();
         let listen: Listen = Arc::new(really);
-        let error = opened(&listen, Some(port), true).await.unwrap_err();
+        let error = opened(&listen, Some(port), true, unexpected)
+            .await
+            .unwrap_err();
         assert!(matches!(error, CallbackError::Taken(_)), "{error}");
         // Another one is as good where it is not fixed.
-        let door = opened(&listen, Some(port), false).await.unwrap();
+        let door = opened(&listen, Some(port), false, unexpected)
+            .await
+            .unwrap();
         assert_ne!(door.port(), port);
     }
 }

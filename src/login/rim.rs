@@ -28,7 +28,7 @@ use crate::browser::{BrowserError, Place};
 use crate::config::Again;
 use crate::diag::Diag;
 use crate::ids::ServerKey;
-use crate::net::callback::{Page, Visit};
+use crate::net::callback::{CallbackError, Page, Visit};
 use crate::net::connections::Connections;
 use crate::net::token_endpoint;
 use crate::oauth::authorize::Randomness;
@@ -305,9 +305,15 @@ impl Hands {
         let kept = self.door.take();
         let door = match kept.filter(|open| port.is_none_or(|port| port == open.port())) {
             Some(open) => open,
-            None => door::opened(&self.rim.machine.listen, port, strict)
-                .await
-                .map_err(cause)?,
+            None => {
+                let waiting = |error: &CallbackError| {
+                    let diag = &self.rim.diag;
+                    diag.always(format_args!("{error}; waiting until it is free"));
+                };
+                door::opened(&self.rim.machine.listen, port, strict, waiting)
+                    .await
+                    .map_err(cause)?
+            }
         };
         let port = door.port();
         self.door = Some(door);

@@ -55,6 +55,9 @@ pub enum CallbackError {
     Blocked(u16),
     /// Another program listens on this port.
     Taken(u16),
+    /// Nobody listens on this port, but a connection of another program has it, or had it within the
+    /// last minute.
+    Held(u16),
     /// The system refuses.
     Listen(io::Error),
 }
@@ -67,6 +70,10 @@ impl CallbackError {
             Self::Blocked(_) => "choose another callback port, such as 3334".to_owned(),
             Self::Taken(_) => {
                 "end the program that uses it, or choose another callback port; a client of your own has to be registered with it"
+                    .to_owned()
+            }
+            Self::Held(_) => {
+                "try again in a minute, or choose another callback port; a client of your own has to be registered with it"
                     .to_owned()
             }
             Self::Listen(_) => {
@@ -84,6 +91,10 @@ impl fmt::Display for CallbackError {
             }
             Self::Blocked(port) => write!(f, "browsers refuse to open port `{port}`"),
             Self::Taken(port) => write!(f, "another program uses the callback port `{port}`"),
+            Self::Held(port) => write!(
+                f,
+                "a connection of another program has the callback port `{port}`"
+            ),
             Self::Listen(source) => write!(f, "cannot listen for the browser: {source}"),
         }
     }
@@ -267,7 +278,7 @@ fn listen(
     }
     match (listeners.is_empty(), held.is_empty()) {
         (true, true) => Err(CallbackError::Listen(missing)),
-        (true, false) => Err(CallbackError::Taken(port)),
+        (true, false) => Err(CallbackError::Held(port)),
         (false, _) => Ok((listeners, held)),
     }
 }
@@ -318,7 +329,7 @@ fn listen_anywhere(addresses: &[IpAddr]) -> Result<Vec<std::net::TcpListener>, C
                 }
                 unusable.push(listeners);
             }
-            Err(taken @ CallbackError::Taken(_)) => trouble = taken,
+            Err(taken @ (CallbackError::Taken(_) | CallbackError::Held(_))) => trouble = taken,
             Err(error) => return Err(error),
         }
     }

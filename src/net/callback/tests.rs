@@ -408,10 +408,10 @@ async fn port_that_a_connection_holds_in_one_family_is_listened_on_in_the_other(
     let (port, client, other) = held_by_a_connection();
     let taken = std::net::TcpListener::bind(v4(port));
     assert_eq!(taken.unwrap_err().kind(), io::ErrorKind::AddrInUse);
-    // Where there is no other family, it is taken.
+    // Where there is no other family, there is nothing to listen on.
     let host = if has_v6() { "127.0.0.1" } else { "localhost" };
     let error = Listener::bind(host, None, Some(port), PATH).unwrap_err();
-    assert!(matches!(error, CallbackError::Taken(taken) if taken == port));
+    assert!(matches!(error, CallbackError::Held(held) if held == port));
     if !has_v6() {
         return;
     }
