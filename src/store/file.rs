@@ -26,10 +26,7 @@ const SIZE_LIMIT: u64 = 1 << 20;
 /// Age from which a temporary file is a leftover even where no lock proves it.
 const LEFTOVER_AGE: Duration = Duration::from_secs(60 * 60);
 
-/// Name of what is written to see whether it can be.
-const PROBE: &str = "probe";
-
-/// Its length in bytes: what a sign-in takes, roughly.
+/// So many bytes are written to see whether any can be: what a sign-in takes, roughly.
 const PROBE_LENGTH: usize = 4096;
 
 /// The folder of the cache. Clones share what was warned of.
@@ -94,11 +91,9 @@ impl FileStore {
 
     /// Writes as much as a sign-in takes: a full disk still takes empty files.
     fn try_writing(&self) -> Result<(), StoreError> {
-        let path = self.temporary(&self.folder.join(PROBE));
-        let written = platform::create_private(&path)
+        // It has no name where the system allows that, so that a kill leaves nothing.
+        let written = tempfile::tempfile_in(&self.folder)
             .and_then(|mut file| file.write_all(&[b' '; PROBE_LENGTH]));
-        // What a kill leaves is swept later.
-        let _ = fs::remove_file(&path);
         written.map_err(|source| self.unusable(source))
     }
 
@@ -290,7 +285,6 @@ impl TokenStore for FileStore {
             wire.keep_unknown(older);
         }
         self.sweep(&path, lock.is_exclusive());
-        self.sweep(&self.folder.join(PROBE), false);
         self.replace(&path, &wire.to_bytes())
     }
 

@@ -329,17 +329,3 @@ fn folder_that_can_be_written_is_opened_without_a_trace() {
     let left = fs::read_dir(store.folder()).expect("folder").count();
     assert_eq!(left, 0);
 }
-
-#[tokio::test]
-async fn probe_that_a_kill_left_is_swept_when_it_is_old() {
-    let f = Fixture::new();
-    let left = f.store.folder().join("probe.0123456789abcdef.tmp");
-    let young = f.store.folder().join("probe.0123456789abcdee.tmp");
-    fs::write(&young, "x").expect("leftover");
-    let file = File::create(&left).expect("leftover");
-    let long_ago = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_500_000_000);
-    file.set_modified(long_ago).expect("old");
-    f.store.write(&f.lock().await, &full()).expect("write");
-    assert!(!left.exists());
-    assert!(young.exists());
-}
