@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,6 +21,8 @@ pub struct Bridge {
     stdin: Option<ChildStdin>,
     stdout: Receiver<String>,
     stderr: Arc<Mutex<String>>,
+    /// Ends when stderr was read to its end.
+    stderr_read: Receiver<()>,
     /// Messages that came while another was awaited.
     waiting: VecDeque<Value>,
     transcript: Vec<String>,
@@ -68,7 +70,9 @@ impl Bridge {
         let stderr = Arc::new(Mutex::new(String::new()));
         let (mut errors, collected) =
             (child.stderr.take().expect("a piped stderr"), stderr.clone());
+        let (reading, stderr_read) = channel();
         thread::spawn(move || {
+            let _reading: Sender<()> = reading;
             let mut chunk = [0; 4096];
             while let Ok(read @ 1..) = errors.read(&mut chunk) {
                 collected
@@ -82,6 +86,7 @@ impl Bridge {
             stdin,
             stdout,
             stderr,
+            stderr_read,
             waiting: VecDeque::new(),
             transcript: Vec::new(),
             next_id: 1,
@@ -370,6 +375,9 @@ impl Bridge {
             }
         }
         let status = self.child.wait().expect("the bridge was started");
+        // What it wrote last may still be on its way.
+        let read = self.stderr_read.recv_timeout(DEADLINE);
+        assert_eq!(read, Err(RecvTimeoutError::Disconnected), "stderr is open");
         Ended {
             status,
             stderr: self.stderr(),
