@@ -27,6 +27,18 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// What can be understood of one, JSON text: what is odd in the word of a server, such as `null`,
+    /// takes nothing from the rest.
+    pub fn understood(filter: &str) -> Self {
+        let is_told = |member| jsonrpc::member(filter, member) == Some("true");
+        let lists = LISTS.into_iter().filter(|(_, member)| is_told(member));
+        let uris = jsonrpc::member(filter, URIS).and_then(|uris| serde_json::from_str(uris).ok());
+        Self {
+            lists: lists.map(|(kind, _)| kind).collect(),
+            uris: uris.unwrap_or_default(),
+        }
+    }
+
     /// Reads a client's, JSON text. An error says what is wrong with it.
     pub fn read(filter: &str) -> Result<Self, String> {
         let Some(filter) = Object::read(filter) else {
@@ -157,6 +169,22 @@ mod tests {
         ] {
             assert!(Filter::read(text).unwrap_err().contains(named), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_odd_takes_nothing_from_the_rest() {
+        for text in ["[]", "null", "{}", r#"{"toolsListChanged":1}"#] {
+            assert!(Filter::understood(text).is_empty(), "{text}");
+        }
+        let odd = r#"{"toolsListChanged":null,"promptsListChanged":true,"resourceSubscriptions":["a:b"]}"#;
+        let understood = r#"{"promptsListChanged":true,"resourceSubscriptions":["a:b"]}"#;
+        assert_eq!(Filter::understood(odd).write(), understood);
+        let odd = r#"{"toolsListChanged":true,"resourceSubscriptions":[1]}"#;
+        assert_eq!(
+            Filter::understood(odd).write(),
+            r#"{"toolsListChanged":true}"#
+        );
+        assert_eq!(Filter::understood(ALL), Filter::read(ALL).unwrap());
     }
 
     #[test]

@@ -61,7 +61,7 @@ impl HostSide {
 
     /// Tells the client once of everything that may have changed while a subscription was lost.
     fn stream_missed(&mut self, id: &Id, filter: Option<&str>) {
-        let filter = Filter::read(filter.unwrap_or("{}")).unwrap_or_default();
+        let filter = Filter::understood(filter.unwrap_or("{}"));
         for change in filter.changes() {
             self.tell_host(meta::tagged(&change, id).text().clone());
         }

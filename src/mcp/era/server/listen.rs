@@ -278,8 +278,8 @@ impl ServerSide {
             self.listening.overlap.begin(former, now);
         }
         self.listening.opened_at = now;
-        let accepted = message.body_member("notifications").map(Filter::read);
-        let accepted = accepted.and_then(Result::ok).unwrap_or_default().uris;
+        let accepted = message.body_member("notifications").unwrap_or("{}");
+        let accepted = Filter::understood(accepted).uris;
         for (number, uri) in next.waiting {
             // It may not be wanted any more.
             match accepted.contains(&uri) || !self.listening.uris.contains(&uri) {

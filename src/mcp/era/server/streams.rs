@@ -110,7 +110,7 @@ impl ServerSide {
             return;
         };
         let filter = call.request.body_member("notifications").unwrap_or("{}");
-        let changes = Filter::read(filter).unwrap_or_default().changes();
+        let changes = Filter::understood(filter).changes();
         self.tools.forget();
         for change in changes {
             self.tell(

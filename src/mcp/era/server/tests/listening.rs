@@ -169,6 +169,17 @@ fn a_subscription_that_is_taken_back_before_it_is_taken_is_answered() {
     bench.rests();
 }
 
+/// Some libraries write `null` for what they leave out.
+#[test]
+fn an_acknowledgement_with_members_of_null_counts() {
+    let (mut bench, _) = Bench::listening();
+    let id = subscribe(&mut bench, X);
+    let next = bench.sent("subscriptions/listen");
+    let filter = json!({ "toolsListChanged": true, "promptsListChanged": null, "resourceSubscriptions": [X] });
+    bench.acknowledge_only(&next, filter);
+    assert_eq!(bench.answer(id)["result"], json!({}));
+}
+
 #[test]
 fn what_the_server_does_not_take_is_not_subscribed_to() {
     let (mut bench, listen) = Bench::listening();
