@@ -308,7 +308,7 @@ impl Hands {
             None => {
                 let waiting = |error: &CallbackError| {
                     let diag = &self.rim.diag;
-                    diag.always(format_args!("{error}; waiting until it is free"));
+                    diag.note(format_args!("{error}; waiting until it is free"));
                 };
                 door::opened(&self.rim.machine.listen, port, strict, waiting)
                     .await
