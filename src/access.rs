@@ -107,6 +107,16 @@ impl AccessError {
 }
 
 impl Access {
+    /// What to send with a request, if that can be told at once; in there is `None` if there is nothing,
+    /// or if it goes with the user's headers. Otherwise [`Self::credential`] has to be asked.
+    pub fn at_hand(&self) -> Option<Option<Credential>> {
+        match self {
+            Self::Header => Some(None),
+            Self::Bearer(_) => None,
+            Self::Login(login) => login.at_hand(),
+        }
+    }
+
     /// What to send with a request, made good first if it has ended; `None` if there is nothing, or
     /// if it goes with the user's headers. Asks nobody.
     pub async fn credential(&self) -> Result<Option<Credential>, AccessError> {

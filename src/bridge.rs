@@ -21,7 +21,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-pub use memory::Memory;
+pub use memory::{Memory, Writing};
 use parent::Parent;
 pub use signals::Signal;
 use signals::Signals;
@@ -36,6 +36,7 @@ use crate::mcp::failure::{Failure, Stage};
 use crate::mcp::record::ServerRecord;
 use crate::mcp::relay::{Event, Relay};
 use crate::mcp::transport::{Preference, Transport};
+use crate::mcp::visible::Visible;
 use crate::net::remote::Remote;
 use crate::oauth::invitation::Standing;
 use crate::stdio::{Input, Lines, Output, input_has_ended};
@@ -65,6 +66,8 @@ pub struct Wire {
     pub protocol: Protocol,
     /// Extensions that this program brings itself, by their ids.
     pub extensions: Vec<&'static str>,
+    /// Which of the server's tools the AI client sees and may call.
+    pub visible: Visible,
     /// The server's name, for messages.
     pub server: String,
     /// Where remarks go.
@@ -115,6 +118,7 @@ pub async fn run(wire: Wire, tokens: Option<login::Task>, lines: Lines, output: 
         .over(wire.transport, known)
         .remembering(record)
         .without_person(!wire.access.asks())
+        .showing(wire.visible.clone())
         .keeping_alive(wire.keep_alive);
     let mut bridge = Bridge {
         relay: Crossing::new(
@@ -169,8 +173,10 @@ impl Bridge {
             let deadline = self.deadline();
             // A client that does not read stops the reading of the server at once. It is listened
             // to for longer, as it may cancel something or leave.
+            self.output.flush();
             let behind = self.output.behind();
             let listens = behind < ANSWERS;
+            let is_used = !self.tasks.is_empty();
             tokio::select! {
                 signal = signals.received() => return Ending::Signal(signal),
                 () = parent.gone() => return Ending::ParentGone,
@@ -181,6 +187,10 @@ impl Bridge {
                 Some(done) = self.tasks.join_next() => self.task_ended(done),
                 line = lines.recv(), if input && listens => match line {
                     Some(line) => {
+                        // What it says is not to go out on a connection that is known to be dead.
+                        if pulse.is_disturbed(is_used).await {
+                            self.relay.connections_renewed(self.now());
+                        }
                         self.notice_standing();
                         self.take_input(line);
                     }
@@ -194,7 +204,7 @@ impl Bridge {
                         self.hurry();
                     }
                 }
-                () = pulse.disturbed() => self.relay.connections_renewed(self.now()),
+                () = pulse.disturbed(is_used) => self.relay.connections_renewed(self.now()),
                 standing = changed(&mut self.standing) => self.relay.sign_in_stands(standing, self.now()),
                 () = sleep_until(deadline), if deadline.is_some() => self.relay.on_time(self.now()),
                 () = sleep_until(self.answers_until), if self.answers_until.is_some() => {

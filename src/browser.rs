@@ -9,7 +9,7 @@ use std::env;
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
@@ -81,6 +81,54 @@ pub fn open(url: &Url) -> Result<(), BrowserError> {
 pub fn place() -> Option<Place> {
     let around = Surroundings::look();
     (!around.seen).then_some(around.place)
+}
+
+/// The program that would be started to open an address, or why none would be.
+pub fn opener() -> Result<String, BrowserError> {
+    let address = "https://mcp.example.com/";
+    let plan = plan(&Surroundings::look(), address, |name| {
+        Path::new(name).is_file()
+    });
+    let programs: Vec<String> = match plan.map_err(BrowserError::Nowhere)? {
+        Plan::Commands(commands) => commands
+            .into_iter()
+            .map(|mut words| words.remove(0))
+            .collect(),
+        Plan::System => system_openers(address),
+    };
+    let is_there = |program: &&String| program.is_empty() || find(program).is_some();
+    match (programs.iter().find(is_there), programs.last()) {
+        (Some(program), _) if program.is_empty() => Ok("the system's own way".to_owned()),
+        (Some(program), _) => Ok(program.clone()),
+        (None, last) => Err(BrowserError::Start {
+            program: last.cloned().unwrap_or_else(|| "a browser".to_owned()),
+            source: io::ErrorKind::NotFound.into(),
+        }),
+    }
+}
+
+/// The programs by which the system opens addresses; an empty name for what needs none.
+fn system_openers(address: &str) -> Vec<String> {
+    match cfg!(windows) {
+        true => vec![String::new()],
+        false => {
+            let commands = open::commands(address);
+            let program = |command: &Command| command.get_program().to_string_lossy().into_owned();
+            commands.iter().map(program).collect()
+        }
+    }
+}
+
+/// Where a program is, by its path or as `PATH` finds it.
+fn find(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders = env::split_paths(&path);
+    // A path stays as it is: what is joined to a folder takes its place if it is absolute.
+    let mut places = folders.map(|folder| folder.join(program));
+    match Path::new(program).components().count() {
+        1 => places.find(|place| place.is_file()),
+        _ => Some(PathBuf::from(program)).filter(|place| place.is_file()),
+    }
 }
 
 /// Whether a browser that is opened here would be seen by somebody.

@@ -19,16 +19,22 @@ mod trust;
 mod cached;
 mod doctor;
 mod hosts;
+mod import;
 
 mod error;
+mod launcher;
+mod lenient;
 mod pages;
 mod shape;
+#[cfg(test)]
+mod table;
 mod topics;
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use authorization::{ProviderOptions, RuleOptions};
 pub use automation::{BearerOptions, SeedOptions};
@@ -42,8 +48,12 @@ pub use error::UsageError;
 use error::usage_error;
 pub use grants::GrantOptions;
 pub use hosts::{AddArgs, AddRequest, MigrateArgs};
+pub use import::ImportArgs;
+use launcher::{LEFT_OUT, Meant, behind_launcher};
+pub(crate) use lenient::leading_integer;
+use lenient::{Known, understand};
 use pages::{CompletionsArgs, ManArgs};
-pub use server::ServerArgs;
+pub use server::{ServerArgs, Tolerance};
 pub use shape::{ENV_PREFIX, OptionShape, option_names, option_shapes, variable};
 pub use traffic::TrafficOptions;
 pub use trust::TrustOptions;
@@ -73,6 +83,10 @@ pub enum Request {
     Migrate(MigrateArgs),
     /// Write an entry into a host's configuration.
     Add(AddRequest),
+    /// Sign in if that is needed, and show what the server has.
+    Client(ServerArgs),
+    /// Take over sign-ins of mcp-remote.
+    Import(ImportArgs),
 }
 
 #[derive(Parser)]
@@ -80,8 +94,7 @@ pub enum Request {
     name = "mcp-drawbridge",
     version,
     about = "Connects an AI client to a remote MCP server and signs in for it",
-    override_usage = "mcp-drawbridge <URL|NAME> [CALLBACK_PORT] [OPTIONS]\n       \
-                      mcp-drawbridge <login|logout|status|doctor|migrate|add> [OPTIONS]",
+    override_usage = "mcp-drawbridge <URL|NAME> [CALLBACK_PORT] [OPTIONS]",
     after_help = "More options: --help. Every option can also be an environment variable.\n\
                   Example: mcp-drawbridge https://mcp.example.com/mcp --scope \"read write\"",
     after_long_help = AFTER_LONG_HELP,
@@ -144,6 +157,9 @@ enum Commands {
     /// what came back and the rule it goes by: configuration, network, challenge, metadata, client,
     /// sign-in, token, session. What goes wrong comes with what to do about it; steps that do not
     /// depend on it are still taken. Nothing is changed, unless --sign-in is given.
+    ///
+    /// Without a server it looks at this machine: the folder of the sign-ins, browser, certificates,
+    /// proxies, the configuration of AI clients, and what is left of mcp-remote.
     Doctor(Box<DoctorArgs>),
     /// Change AI clients' configuration from mcp-remote to mcp-drawbridge
     ///
@@ -152,12 +168,27 @@ enum Commands {
     /// the arguments, the variables and everything else stay as they are written, and a dated copy of
     /// each file is kept beside it. Values that may be secret are not shown.
     Migrate(MigrateArgs),
+    /// Take over sign-ins of mcp-remote
+    ///
+    /// Looks for those of the servers in the configuration file and of the entries that start
+    /// mcp-remote or mcp-drawbridge in AI clients' files, or for that of the given server and options,
+    /// and shows what can be taken over. Only --apply takes them over, and asks the servers where they
+    /// are refreshed. The same happens by itself when a server is used for the first time. Files of
+    /// mcp-remote are never changed; do not use it any more for these servers, since only one program
+    /// can refresh a sign-in. Without an address, other options are for the servers in the
+    /// configuration file; AI clients' entries bring their own.
+    Import(Box<ImportArgs>),
     /// Add a server to an AI client's configuration
     ///
     /// Takes the server's address and the options as the bridge does, checks them, and writes them
     /// into the client's configuration file, in which everything else stays as it is. A dated copy of
     /// the file is kept beside it.
     Add(Box<AddArgs>),
+    /// Sign in if that is needed, and show the server's tools and resources
+    ///
+    /// What the program of this name in the package of mcp-remote does.
+    #[command(name = CLIENT, hide = true)]
+    Client(Box<ServerArgs>),
     /// Print what makes a shell complete commands and options
     #[command(hide = true)]
     Completions(CompletionsArgs),
@@ -166,11 +197,53 @@ enum Commands {
     Man(ManArgs),
 }
 
+/// The command, and the name of the program, that stand for mcp-remote-client.
+const CLIENT: &str = "mcp-remote-client";
+
+/// The commands that take the arguments of the bridge as they are.
+const LENIENT: [&str; 4] = ["login", "logout", "doctor", CLIENT];
+
 /// Reads the command line. `args` begins with the program's name.
+///
+/// The bridge, and the commands that people give its arguments to, take what mcp-remote takes; other
+/// commands are strict.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, UsageError> {
-    let args: Vec<OsString> = args.into_iter().collect();
+    let mut args: Vec<OsString> = args.into_iter().collect();
+    if args.first().is_some_and(is_client) {
+        args.insert(1, CLIENT.into());
+    }
+    let tolerance = be_lenient(&mut args);
+    read(&args).map(|parsed| parsed.with(tolerance))
+}
+
+/// The same, with every command strict: for arguments that were not written for mcp-remote.
+pub(crate) fn parse_strictly(
+    args: impl IntoIterator<Item = OsString>,
+) -> Result<Parsed, UsageError> {
+    read(&args.into_iter().collect::<Vec<_>>())
+}
+
+/// The arguments of the bridge, without the commands, whose arguments take as long again each to
+/// build.
+fn of_bridge() -> clap::Command {
+    ServerArgs::augment_args(clap::Command::new("mcp-drawbridge"))
+}
+
+fn is_command(arg: &OsString) -> bool {
+    arg.to_str().is_some_and(Commands::has_subcommand)
+}
+
+/// `args` begins with the program's name.
+fn read(args: &[OsString]) -> Result<Parsed, UsageError> {
+    // What is started again and again is the bridge. Help, and what is wrong, are for the whole.
+    if !args.iter().skip(1).any(is_command) {
+        let matches = of_bridge().try_get_matches_from(args);
+        if let Ok(server) = matches.and_then(|matches| ServerArgs::from_arg_matches(&matches)) {
+            return Ok(Parsed::Run(Box::new(Request::Bridge(server))));
+        }
+    }
     let read = |command: clap::Command| {
-        let matches = command.try_get_matches_from(&args);
+        let matches = command.try_get_matches_from(args);
         matches.and_then(|matches| Cli::from_arg_matches(&matches))
     };
     // Whoever reads the help needs it in order; every start would pay for that.
@@ -179,13 +252,98 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, UsageEr
         _ => Err(error),
     });
     match outcome {
-        Ok(cli) => asked(cli, &args),
+        Ok(cli) => asked(cli, args),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
                 Ok(Parsed::Text(error.render().to_string()))
             }
             _ => Err(usage_error(&error)),
         },
+    }
+}
+
+/// Whether the program was started as mcp-remote-client.
+fn is_client(program: &OsString) -> bool {
+    let name = Path::new(program).file_name().unwrap_or_default();
+    let name = name.to_string_lossy();
+    name.strip_suffix(".exe").unwrap_or(&name) == CLIENT
+}
+
+/// Puts what was understood in the place of the arguments, unless a command is strict.
+fn be_lenient(args: &mut Vec<OsString>) -> Tolerance {
+    let named = |arg: Option<&OsString>| {
+        let name = arg?.to_str()?;
+        Commands::has_subcommand(name).then(|| name.to_owned())
+    };
+    let first = named(args.get(1));
+    let is_lenient = |command: &String| LENIENT.contains(&command.as_str());
+    if first.as_ref().is_some_and(|command| !is_lenient(command)) {
+        return Tolerance::default();
+    }
+    let mut warnings = Vec::new();
+    let at = 1 + usize::from(first.is_some());
+    let mut given = texts(args.get(at..).unwrap_or_default());
+    // Behind a command, too: people copy the arguments from their configuration.
+    if let Some(meant) = behind_launcher(&given) {
+        given = match meant {
+            Meant::Bridge(rest) => rest,
+            Meant::Client(rest) => {
+                args.insert(1, CLIENT.into());
+                rest
+            }
+        };
+        warnings.push(LEFT_OUT.to_owned());
+    }
+    let (own, skip) = match named(args.get(1)) {
+        Some(command) => {
+            let all = Cli::command();
+            let found = all.find_subcommand(&command);
+            (found.cloned().unwrap_or_default(), 2)
+        }
+        None => (of_bridge(), 1),
+    };
+    let options = own.get_arguments().filter_map(|arg| {
+        let long = arg
+            .get_long()
+            .filter(|long| !matches!(*long, "help" | "version"));
+        Some(Known {
+            long: long?.to_owned(),
+            takes_value: arg.get_action().takes_values(),
+            is_repeatable: matches!(arg.get_action(), ArgAction::Append),
+        })
+    });
+    let options: Vec<Known> = options.collect();
+    let understood = understand(&given, &options);
+    args.truncate(skip);
+    args.extend(understood.args.into_iter().map(OsString::from));
+    warnings.extend(understood.warnings);
+    Tolerance {
+        is_lenient: true,
+        warnings,
+    }
+}
+
+/// The arguments as text. Node does the same with what is not UTF-8.
+fn texts(args: &[OsString]) -> Vec<String> {
+    let text = |arg: &OsString| arg.to_string_lossy().into_owned();
+    args.iter().map(text).collect()
+}
+
+impl Parsed {
+    /// The same with how mistakes are taken.
+    fn with(mut self, tolerance: Tolerance) -> Self {
+        if let Self::Run(request) = &mut self {
+            let server = match &mut **request {
+                Request::Bridge(args) | Request::Login(args) | Request::Client(args) => args,
+                Request::Logout(args) => &mut args.server,
+                Request::Doctor(args) => &mut args.server,
+                Request::Status(_) | Request::Migrate(_) | Request::Add(_) | Request::Import(_) => {
+                    return self;
+                }
+            };
+            server.tolerance = tolerance;
+        }
+        self
     }
 }
 
@@ -199,7 +357,9 @@ fn asked(cli: Cli, argv: &[OsString]) -> Result<Parsed, UsageError> {
         Some(Commands::Status(args)) => run(Request::Status(args)),
         Some(Commands::Doctor(args)) => run(Request::Doctor(*args)),
         Some(Commands::Migrate(args)) => run(Request::Migrate(args)),
+        Some(Commands::Import(args)) => run(Request::Import(*args)),
         Some(Commands::Add(args)) => run(Request::Add(AddRequest::new(*args, argv))),
+        Some(Commands::Client(args)) => run(Request::Client(*args)),
         Some(Commands::Completions(args)) => pages::completions(&args).map(Parsed::Text),
         Some(Commands::Man(args)) => pages::manual(&args).map(Parsed::Text),
     }

@@ -6,12 +6,16 @@
 
 mod add;
 mod base;
+mod import;
 mod logout;
+mod machine;
 mod migrate;
 mod remote;
 mod status;
 
+mod expand;
 mod file;
+mod forgiving;
 mod given;
 
 mod which;
@@ -19,6 +23,7 @@ mod which;
 mod automation;
 mod callback;
 mod client;
+mod elsewhere;
 mod endpoints;
 mod exposed;
 mod grants;
@@ -40,14 +45,17 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::cli::{Request, UsageError};
+use crate::compat::import as theirs;
 use crate::ids::{Issuer, ResourceId, ServerKey, ServerUrl};
 use crate::mcp::era::Protocol;
 use crate::mcp::transport::Preference;
+use crate::mcp::visible::Visible;
 use crate::net::client::HttpSettings;
 use crate::net::remote::Timeouts;
 use crate::oauth::dpop;
 use crate::oauth::flow::{ConfiguredEndpoints, Seed, Unattended};
 use crate::oauth::known::Known;
+use crate::oauth::takeover::TakeOver;
 use crate::secret::Secret;
 use crate::secret_command::SecretCommand;
 
@@ -59,9 +67,11 @@ pub use base::{Base, DIR_VARIABLE};
 pub use callback::Callback;
 pub use file::{OpenError, Opened, open};
 pub use grants::UnattendedGrant;
+pub use import::{Import, ImportTarget, launched};
 pub use logout::{Logout, LogoutTarget, Means};
+pub use machine::Machine;
 pub use migrate::{Home, Migrate, Step, judge};
-pub use status::{Status, StatusTarget};
+pub use status::{Checking, Status, StatusTarget, only_refreshing};
 
 /// What the program finds around it, besides its arguments.
 pub struct Surroundings<'a> {
@@ -114,10 +124,16 @@ pub enum Job {
     Status(Box<Status>),
     /// Walk the way to a server step by step.
     Doctor(Box<Doctor>),
+    /// Look whether this machine has what it takes.
+    Machine(Box<Machine>),
     /// Put this program in the place of mcp-remote in hosts' configuration.
     Migrate(Box<Migrate>),
     /// Write an entry into a host's configuration.
     Add(Box<Add>),
+    /// Sign in if that is needed, and show what the server has.
+    Client(Box<Config>),
+    /// Take over sign-ins of mcp-remote.
+    Import(Box<Import>),
 }
 
 /// Everything about one remote server. Its `Debug` shows no secret.
@@ -198,8 +214,14 @@ pub struct Config {
     pub browser: bool,
     /// How long nothing may be sent to the server before a ping is; `None` for no pings.
     pub keep_alive: Option<Duration>,
+    /// Which of the server's tools the AI client sees and may call.
+    pub visible: Visible,
     /// How a person says the same in a terminal.
     pub again: Again,
+    /// Where mcp-remote keeps its sign-in for the same arguments; `None` if there is no such place.
+    pub elsewhere: Option<theirs::Place>,
+    /// When that is taken over.
+    pub take_over: TakeOver,
 }
 
 impl Config {
@@ -246,6 +268,8 @@ pub struct Doctor {
     pub json: bool,
     /// Whether to sign in if that is needed.
     pub sign_in: bool,
+    /// Where the user's files are.
+    pub home: Box<Home>,
 }
 
 impl Job {
@@ -256,25 +280,46 @@ impl Job {
             Request::Login(args) => Self::Login(Box::new(Config::new(&args, around)?)),
             Request::Logout(args) => Self::Logout(Box::new(Logout::new(&args, around)?)),
             Request::Status(args) => Self::Status(Box::new(Status::new(&args, around)?)),
+            Request::Doctor(args) if args.server.url.is_none() => {
+                Self::Machine(Box::new(Machine::new(args, around)?))
+            }
             Request::Doctor(args) => Self::Doctor(Box::new(Doctor {
                 config: Config::new(&args.server, around)?,
                 json: args.json,
                 sign_in: args.sign_in,
+                home: Box::new(Home::new(around)),
             })),
             Request::Migrate(args) => Self::Migrate(Box::new(Migrate::new(&args, around)?)),
+            Request::Client(args) => Self::Client(Box::new(Config::new(&args, around)?)),
+            Request::Import(args) => Self::Import(Box::new(Import::new(args, around)?)),
             Request::Add(args) => Self::Add(Box::new(Add::new(args, around)?)),
         })
+    }
+
+    /// Where what is said about one server is to be written besides stderr: with `--debug`, beside its
+    /// sign-in.
+    pub fn debug_log(&self) -> Option<PathBuf> {
+        let config = match self {
+            Self::Bridge(config) | Self::Login(config) | Self::Client(config) => config,
+            Self::Doctor(doctor) => &doctor.config,
+            _ => return None,
+        };
+        let dir = config.base.dir.as_ref();
+        let dir = dir.filter(|_| config.base.level == crate::diag::Level::Debug)?;
+        Some(dir.join(format!("{}.debug.log", config.key)))
     }
 
     /// What every command needs.
     pub fn base(&self) -> &Base {
         match self {
-            Self::Bridge(config) | Self::Login(config) => &config.base,
+            Self::Bridge(config) | Self::Login(config) | Self::Client(config) => &config.base,
             Self::Logout(logout) => &logout.base,
             Self::Status(status) => &status.base,
             Self::Doctor(doctor) => &doctor.config.base,
+            Self::Machine(machine) => &machine.base,
             Self::Migrate(migrate) => &migrate.base,
             Self::Add(add) => &add.base,
+            Self::Import(import) => &import.base,
         }
     }
 }

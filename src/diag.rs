@@ -38,7 +38,11 @@ pub struct Diag {
     sink: Arc<Sink>,
     level: Level,
     prefix: Arc<str>,
+    second: Option<Arc<Second>>,
 }
+
+/// Where lines go besides.
+type Second = dyn Fn(&str) + Send + Sync;
 
 /// The lines that a [`Diag::captured`] handle and its clones wrote.
 #[derive(Clone, Default)]
@@ -66,6 +70,16 @@ impl Diag {
             sink: Arc::new(sink),
             level,
             prefix: Arc::from(""),
+            second: None,
+        }
+    }
+
+    /// The same, and `second` is given each line as well, at once: it gets those, too, that nobody reads
+    /// on stderr.
+    pub fn also_to(&self, second: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self {
+            second: Some(Arc::new(second)),
+            ..self.clone()
         }
     }
 
@@ -126,6 +140,9 @@ impl Diag {
         let mut line = format!("{prefix}{kind}");
         // Writing into a String fails only if the value's own Display does; then the rest is lost.
         let _ = write!(OneLine(&mut line), "{text}");
+        if let Some(second) = &self.second {
+            second(&line);
+        }
         match &*self.sink {
             Sink::Stderr(queue) => queue.put(line),
             Sink::Captured(lines) => lines.lock().push(line),
@@ -396,6 +413,19 @@ mod tests {
             CLEAN_LIMIT + 1
         );
         assert_eq!(clean_to(&"\u{1b}[0m".repeat(1000), 10), "…");
+    }
+
+    #[test]
+    fn a_second_place_gets_the_same_lines() {
+        let (diag, lines) = Diag::captured(Level::Normal);
+        let second = Captured::default();
+        let kept = second.clone();
+        let diag = diag.also_to(move |line| kept.lock().push(line.to_owned()));
+        diag.for_host("x").note("a\nb");
+        diag.debug("c");
+        diag.error("d", Some("e"));
+        assert_eq!(lines.lines(), ["bridge[x] a b", "error: d", "hint: e"]);
+        assert_eq!(second.lines(), lines.lines());
     }
 
     #[test]

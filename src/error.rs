@@ -50,10 +50,19 @@ pub enum Error {
         /// The names of other sign-ins for the same server.
         others: Vec<String>,
     },
-    /// `doctor` found something wrong. It has said what.
-    Ailing {
+    /// The session with the remote server could not be opened.
+    NoSession {
         /// The server's name.
         server: String,
+        /// Why, as a sentence.
+        reason: String,
+        /// What the user does next.
+        hint: Option<String>,
+    },
+    /// `doctor` found something wrong. It has said what.
+    Ailing {
+        /// The server, or this machine.
+        what: String,
         /// The first step that failed.
         step: &'static str,
         /// What that comes to.
@@ -66,8 +75,24 @@ pub enum Error {
         /// How many entries of other files.
         entries: usize,
     },
+    /// Sign-ins of another program were not taken over. It has been said why.
+    NotImported {
+        /// How many.
+        count: usize,
+        /// What that comes to.
+        exit_code: u8,
+    },
+    /// `status --check` found sign-ins that cannot be refreshed. It has said why.
+    NotRefreshed {
+        /// How many.
+        count: usize,
+        /// What that comes to.
+        exit_code: u8,
+    },
     /// An entry cannot be written down.
     Snippet(Refusal),
+    /// The user was asked, and did not say yes.
+    Declined,
     /// The user ended it.
     Interrupted,
 }
@@ -102,12 +127,16 @@ impl Error {
                 "for that server there is `{}`; give the name, or the same arguments as when signing in",
                 others.join("`, `")
             )),
+            Self::NoSession { hint, .. } => hint.clone(),
             Self::Http(_)
             | Self::Stdout(_)
             | Self::Runtime(_)
             | Self::Ailing { .. }
             | Self::Unchanged { .. }
+            | Self::NotImported { .. }
+            | Self::NotRefreshed { .. }
             | Self::Snippet(_)
+            | Self::Declined
             | Self::Interrupted => None,
         }
     }
@@ -116,15 +145,17 @@ impl Error {
     /// here, 4 server unreachable, 130 interrupted.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Store(_) | Self::Lock(_) | Self::NoSignIn { .. } => 1,
+            Self::Store(_) | Self::Lock(_) | Self::NoSignIn { .. } | Self::NoSession { .. } => 1,
             Self::Usage(_) => 2,
             Self::Unreachable { .. } => 4,
             Self::Login(error) if error.is_unreachable() => 4,
             Self::Login(error) if error.needs_person() => 3,
             Self::Login(_) | Self::Refused { .. } => 1,
             Self::Http(_) | Self::Stdout(_) | Self::Runtime(_) => 1,
-            Self::Unchanged { .. } | Self::Snippet(_) => 1,
-            Self::Ailing { exit_code, .. } => *exit_code,
+            Self::Unchanged { .. } | Self::Snippet(_) | Self::Declined => 1,
+            Self::Ailing { exit_code, .. }
+            | Self::NotImported { exit_code, .. }
+            | Self::NotRefreshed { exit_code, .. } => *exit_code,
             Self::Interrupted => 130,
         }
     }
@@ -150,8 +181,11 @@ impl fmt::Display for Error {
                 write!(f, "`{server}` answered {status} and asked for no sign-in")
             }
             Self::NoSignIn { what, .. } => write!(f, "there is no sign-in for `{what}`"),
-            Self::Ailing { server, step, .. } => {
-                write!(f, "`{server}` cannot be used as it is: `{step}` failed")
+            Self::NoSession { server, reason, .. } => {
+                write!(f, "no session with `{server}`: {reason}")
+            }
+            Self::Ailing { what, step, .. } => {
+                write!(f, "{what} cannot be used as it is: `{step}` failed")
             }
             Self::Unchanged { files, entries } => {
                 let counted = |count, one, many| match count {
@@ -164,7 +198,14 @@ impl fmt::Display for Error {
                 let what: Vec<String> = files.into_iter().chain(entries).collect();
                 write!(f, "{} could not be changed", what.join(" and "))
             }
+            Self::NotImported { count: 1, .. } => f.write_str("1 sign-in was not taken over"),
+            Self::NotImported { count, .. } => write!(f, "{count} sign-ins were not taken over"),
+            Self::NotRefreshed { count: 1, .. } => f.write_str("1 sign-in cannot be refreshed"),
+            Self::NotRefreshed { count, .. } => {
+                write!(f, "{count} sign-ins cannot be refreshed")
+            }
             Self::Snippet(refusal) => refusal.fmt(f),
+            Self::Declined => f.write_str("nothing was changed"),
             Self::Interrupted => f.write_str("interrupted"),
         }
     }
@@ -183,8 +224,12 @@ impl std::error::Error for Error {
             Self::NoSignIn { .. }
             | Self::Unreachable { .. }
             | Self::Refused { .. }
+            | Self::NoSession { .. }
             | Self::Ailing { .. }
             | Self::Unchanged { .. }
+            | Self::NotImported { .. }
+            | Self::NotRefreshed { .. }
+            | Self::Declined
             | Self::Interrupted => None,
             Self::Snippet(refusal) => refusal.source(),
         }

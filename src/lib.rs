@@ -26,8 +26,9 @@ pub mod pem;
 pub mod secret;
 pub mod untrusted;
 
-// How memory for large messages grows.
+// How memory for large messages grows, and which word a misspelt one was meant to be.
 mod buffer;
+mod similar;
 
 // What the user wants, and what is said to people.
 pub mod cli;
@@ -35,6 +36,7 @@ pub mod compat;
 pub mod config;
 pub mod diag;
 pub mod error;
+pub mod term;
 
 // The middle.
 pub mod mcp;
@@ -43,10 +45,12 @@ pub mod oauth;
 // The rim.
 pub mod assertion_source;
 pub mod browser;
+pub mod debug_log;
 pub mod net;
 pub mod secret_command;
 pub mod stdio;
 pub mod store;
+pub mod takeover;
 
 // Middle and rim together.
 pub mod access;

@@ -33,14 +33,15 @@ use crate::oauth::dpop;
 use crate::oauth::flow::{Goal, Redirect, ResourceChoice, Settings, Unattended, Way};
 use crate::oauth::invitation::{Invitation, Standing, pasted_query};
 use crate::oauth::token::{Freshness, Grant};
+use crate::secret::Secret;
 use crate::store::{Store, StoreError};
 
 pub use error::LoginError;
 pub use guide::Audience;
 pub use held::Held;
 use owner::{Command, Owner, Reply};
-pub use rim::OpenBrowser;
 use rim::{Machine, Rim, now};
+pub use rim::{OpenBrowser, holds};
 pub use survey::{Seen, Survey};
 pub use trace::Trace;
 pub use visitor::BringError;
@@ -156,10 +157,13 @@ impl Login {
             trace: OnceLock::new(),
             standing: standing_published,
             needed_since: std::sync::Mutex::new(None),
+            nothing_found: std::sync::Mutex::new(None),
             pastes: Mutex::new(pastes),
             refreshing: Arc::new(Mutex::new(())),
             busy: AtomicUsize::new(0),
             told_unreadable: AtomicBool::new(false),
+            elsewhere: config.elsewhere.clone(),
+            told_elsewhere: AtomicBool::new(false),
         });
         let (commands, received) = mpsc::channel(QUEUE);
         let (published, grant) = watch::channel(None);
@@ -266,21 +270,32 @@ impl Login {
         }
     }
 
-    /// What to send with a request, refreshed first if it has ended; `None` if nobody is signed in.
-    /// Opens no browser.
-    pub async fn credential(&self) -> Result<Option<Credential>, LoginError> {
-        let held = self.held();
-        match held {
-            Some((credential, Freshness::Fresh)) => return Ok(Some(credential)),
+    /// What to send with a request, if that can be told at once; in there is `None` if nobody was
+    /// signed in a moment ago.
+    pub fn at_hand(&self) -> Option<Option<Credential>> {
+        match self.held() {
+            Some((credential, Freshness::Fresh)) => Some(Some(credential)),
             Some((credential, Freshness::Due)) => {
                 // It works for a while: nobody has to wait. If the task has much to do, it looks at
                 // the clock anyway.
                 let _ = self.commands.try_send(Command::Look);
-                return Ok(Some(credential));
+                Some(Some(credential))
             }
-            Some((_, Freshness::Expired)) | None => {}
+            Some((_, Freshness::Expired)) => None,
+            None => self.rim.found_nothing_just_now().then_some(None),
+        }
+    }
+
+    /// What to send with a request, refreshed first if it has ended; `None` if nobody is signed in.
+    /// Opens no browser.
+    pub async fn credential(&self) -> Result<Option<Credential>, LoginError> {
+        if let Some(credential) = self.at_hand() {
+            return Ok(credential);
         }
         let grant = self.ask(Command::Silent).await?;
+        if grant.is_none() {
+            self.rim.note_nothing_found();
+        }
         Ok(grant.as_ref().map(Grant::credential))
     }
 
@@ -316,6 +331,14 @@ impl Login {
         self.grant(Goal::SignIn { since, challenge }).await
     }
 
+    /// Another token in the place of `held`, without asking anybody, as it is got ahead of time; the one
+    /// of another process if that has been faster. `None` if nobody is signed in any more. What could
+    /// not be refreshed and still works is given as it is: who follows the flow learns of that.
+    pub async fn renew(&self, held: Secret) -> Result<Option<Grant>, LoginError> {
+        self.ask(|reply| Command::Ask(Goal::Renew { held }, reply))
+            .await
+    }
+
     async fn grant(&self, goal: Goal) -> Result<Grant, LoginError> {
         let grant = self.ask(|reply| Command::Ask(goal, reply)).await?;
         // Only the silent way ends with nothing and without an error.
@@ -348,7 +371,8 @@ fn machine(config: &Config, browser: Option<OpenBrowser>) -> Machine {
         place: || None,
         open_to_network: callback.bind.is_some_and(|address| !address.is_loopback()),
         listen: Arc::new(move |port| {
-            Listener::bind(&callback.host, callback.bind, port, &callback.path)
+            let (host, path) = (&callback.host, &callback.path);
+            Listener::bind_and_send_on(host, callback.bind, port, path, callback.then.as_ref())
         }),
     }
 }
@@ -399,6 +423,7 @@ fn settings(config: &Config) -> Settings {
         pkce: config.pkce,
         known: config.known,
         use_id_token: config.use_id_token,
+        take_over: config.take_over,
     }
 }
 

@@ -9,6 +9,7 @@ use mcp_drawbridge::config::{
     self, Job, Surroundings, process_environment, system_config_dir, system_data_dir,
     system_home_dir,
 };
+use mcp_drawbridge::debug_log::DebugLog;
 use mcp_drawbridge::diag::{Diag, Level};
 use mcp_drawbridge::error::Error;
 
@@ -24,6 +25,28 @@ fn main() -> ExitCode {
     let code = outcome.map_or_else(|error| error.exit_code(), |()| 0);
     // Threads may still wait in a read of stdin, which nothing can end but the end of the process.
     std::process::exit(code.into())
+}
+
+/// With `--debug`, everything that is said is written to a file, too.
+fn open_log(job: &Job, diag: Diag) -> Diag {
+    let Some(path) = job.debug_log() else {
+        return diag;
+    };
+    match DebugLog::open(path.clone()) {
+        Ok(log) => {
+            let diag = diag.also_to(move |line| log.line(line));
+            let (version, path) = (env!("CARGO_PKG_VERSION"), path.display());
+            diag.note(format_args!(
+                "mcp-drawbridge {version} writes this to `{path}`, too"
+            ));
+            diag
+        }
+        Err(error) => {
+            let path = path.display();
+            diag.warn(format_args!("nothing is written to `{path}`: {error}"));
+            diag
+        }
+    }
 }
 
 fn run() -> (Result<(), Error>, Diag) {
@@ -46,7 +69,7 @@ fn run() -> (Result<(), Error>, Diag) {
         Ok(job) => job,
         Err(error) => return (Err(error.into()), quiet),
     };
-    let diag = Diag::stderr(job.base().level);
+    let diag = open_log(&job, Diag::stderr(job.base().level));
     for warning in &job.base().warnings {
         diag.warn(warning);
     }

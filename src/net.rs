@@ -3,6 +3,7 @@
 pub mod callback;
 pub mod client;
 pub mod connections;
+mod cookies;
 pub mod dpop;
 pub mod guard;
 pub mod http;
@@ -10,6 +11,6 @@ mod intake;
 pub mod proxy;
 pub mod pulse;
 pub mod remote;
-mod tls;
+pub mod tls;
 pub mod token_endpoint;
 pub mod trouble;

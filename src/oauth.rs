@@ -19,5 +19,6 @@ pub mod registration;
 pub mod schedule;
 pub mod scope;
 pub mod sign_in;
+pub mod takeover;
 pub mod token;
 pub mod token_endpoint;

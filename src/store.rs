@@ -8,7 +8,9 @@
 //! | `<name>.token.json` | tokens and clients | the holder of [`Lock`] |
 //! | `<name>.signin.json` | the sign-in that is open in a browser | the holder of [`SignInLock`] |
 //! | `<name>.server.json` | what the server said of itself, a hint | anybody |
-//! | `<name>.lock`, `<name>.signin.lock` | empty, locked, never deleted | nobody |
+//! | `<name>.debug.log`, `….log.old` | what `--debug` said ([`crate::debug_log`]) | anybody |
+//! | `.imports.json` | what was taken over from mcp-remote | the holder of [`ImportLock`] |
+//! | `<name>.lock`, `<name>.signin.lock`, `.imports.lock` | empty, locked, never deleted | nobody |
 //!
 //! Reading takes no lock, because a file is only ever replaced as a whole.
 
@@ -29,11 +31,14 @@ use tokio::time::Instant;
 
 pub use error::{StoreError, Unwritable, Warning};
 pub use file::FileStore;
-pub use lock::{HostsLock, Lock, LockError, SignInLock};
+pub use lock::{HostsLock, ImportLock, Lock, LockError, SignInLock};
 pub use memory::MemoryStore;
 pub use platform::exposure;
-pub(crate) use platform::{create_private, replace, sync_folder};
+pub(crate) use platform::{
+    create_folder, create_private, make_private, refuse_special, replace, same_file, sync_folder,
+};
 
+use crate::compat::import::Ledger;
 use crate::ids::ServerKey;
 use crate::oauth::invitation::Open;
 use crate::oauth::sign_in::SignIn;
@@ -105,6 +110,18 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// Notes the attempt that a person is about to be shown.
     fn write_attempt(&self, lock: &SignInLock, open: &Open) -> Result<(), StoreError>;
 
+    /// Whether what is written is there for the next start.
+    fn is_kept(&self) -> bool;
+
+    /// Takes the right to take sign-ins over from other programs; `None` if another has it.
+    fn try_lock_imports(&self) -> Result<Option<ImportLock>, LockError>;
+
+    /// What was taken over from other programs, and what was signed out of.
+    fn read_ledger(&self) -> Result<Ledger, StoreError>;
+
+    /// Replaces that.
+    fn write_ledger(&self, lock: &ImportLock, ledger: &Ledger) -> Result<(), StoreError>;
+
     /// Forgets the attempt, when its outcome is known.
     fn remove_attempt(&self, lock: &SignInLock) -> Result<(), StoreError>;
 }
@@ -150,6 +167,24 @@ impl Store {
         };
         let store = MemoryStore::new(folder, below);
         Ok((Self(Arc::new(store)), Some(unwritable)))
+    }
+
+    /// Waits up to `limit` for the right to take sign-ins over.
+    pub async fn lock_imports(&self, limit: Duration) -> Result<ImportLock, LockError> {
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Some(lock) = self.try_lock_imports()? {
+                return Ok(lock);
+            }
+            if Instant::now() >= deadline {
+                return Err(LockError::Busy {
+                    name: "sign-ins of mcp-remote".to_owned(),
+                    waited: limit,
+                });
+            }
+            let pause = POLL + POLL.mul_f32(rand::random());
+            tokio::time::sleep_until(deadline.min(Instant::now() + pause)).await;
+        }
     }
 
     /// Waits up to `limit` for the right to change the tokens of `key`. `waiting` is called once,

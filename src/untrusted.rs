@@ -29,7 +29,7 @@ pub fn printable(text: &str, limit: usize) -> String {
 }
 
 /// Control characters, and the Unicode format characters that hide text or change its direction.
-fn is_invisible(c: char) -> bool {
+pub(crate) fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'

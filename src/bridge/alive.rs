@@ -7,7 +7,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::Wire;
 use crate::net::connections::Connections;
-use crate::net::pulse::{BEAT, Disturbance};
+use crate::net::pulse::{BEAT, Disturbance, News};
 
 /// Tells when the connections were renewed.
 pub(super) struct Renewals(watch::Receiver<Option<Disturbance>>);
@@ -33,7 +33,11 @@ impl Renewals {
 /// Looks after the connections while the bridge runs.
 pub(super) struct Pulse {
     wire: Arc<Wire>,
+    news: News,
+    /// Only where the system does not tell everything.
     beats: Interval,
+    /// No beats come at the moment.
+    resting: bool,
     renewals: Renewals,
 }
 
@@ -44,21 +48,43 @@ impl Pulse {
         let renewals = Renewals::of(wire.remote.connections());
         Self {
             wire,
+            news: News::listen(),
             beats,
+            resting: true,
             renewals,
         }
     }
 
-    /// Waits until the connections were renewed. Dropping the future loses nothing.
-    pub(super) async fn disturbed(&mut self) {
+    /// Waits until the connections were renewed. Dropping the future loses nothing. `is_used` says
+    /// whether anything is in flight or open: if not, connections that died are noticed soon enough
+    /// when something is to be sent.
+    pub(super) async fn disturbed(&mut self, is_used: bool) {
+        let beats = is_used && !self.news.are_complete();
+        if !beats && !self.resting {
+            self.resting = true;
+            self.wire.remote.connections().rest();
+        }
         loop {
             tokio::select! {
-                _ = self.beats.tick() => self.wire.remote.connections().beat(),
+                told = self.news.next() => self.wire.remote.connections().look(told),
+                _ = self.beats.tick(), if beats => {
+                    self.resting = false;
+                    self.wire.remote.connections().beat();
+                }
                 why = self.renewals.next() => {
                     self.wire.diag.debug(format_args!("new connections from now on: {why}"));
                     return;
                 }
             }
+        }
+    }
+
+    /// Whether that has happened already.
+    pub(super) async fn is_disturbed(&mut self, is_used: bool) -> bool {
+        tokio::select! {
+            biased;
+            () = self.disturbed(is_used) => true,
+            () = std::future::ready(()) => false,
         }
     }
 }

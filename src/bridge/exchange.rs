@@ -90,9 +90,14 @@ struct Exchange {
 }
 
 impl Exchange {
+    /// Requests by the hundred wait in the frame of this for their answers. What few need, and what
+    /// is large, is therefore apart.
     async fn run(&mut self) -> Result<(), Ended> {
         loop {
-            self.credential = self.credential().await?;
+            self.credential = match self.wire.access.at_hand() {
+                Some(credential) => credential,
+                None => Box::pin(self.credential()).await?,
+            };
             self.turn = match self.is_request() && !self.is_subscription() {
                 true => self.wire.remote.turn().await,
                 false => None,
@@ -100,11 +105,11 @@ impl Exchange {
             match self.send().await {
                 Ok(answer) if answer.is_success() => return self.receive(answer).await,
                 Ok(answer) => {
-                    if self.mend(answer).await? {
+                    if Box::pin(self.mend(answer)).await? {
                         return Ok(());
                     }
                 }
-                Err(broken) => self.broken(&broken).await?,
+                Err(broken) => Box::pin(self.broken(&broken)).await?,
             }
         }
     }
@@ -281,8 +286,16 @@ impl From<Part> for Event {
     }
 }
 
+/// What a body, or the data of an event, holds. Nearly always that is one part, for which nothing is
+/// allocated.
+pub(super) type Parts = std::iter::Chain<std::option::IntoIter<Part>, std::vec::IntoIter<Part>>;
+
+fn all_of(first: Option<Part>, others: Vec<Part>) -> Parts {
+    first.into_iter().chain(others)
+}
+
 /// The parts of one event's data.
-pub(super) fn parse_event(data: Bytes, note: impl Fn(String)) -> Vec<Part> {
+pub(super) fn parse_event(data: Bytes, note: impl Fn(String)) -> Parts {
     let data = jsonrpc::without_byte_order_mark(data);
     match jsonrpc::parse_any(data.clone()) {
         Ok(parsed) => parts(parsed, note),
@@ -292,16 +305,17 @@ pub(super) fn parse_event(data: Bytes, note: impl Fn(String)) -> Vec<Part> {
                 malformed.reason
             ));
             let id = jsonrpc::answered_id(&data);
-            id.map(|id| Part::NoMessage(id, malformed.reason))
-                .into_iter()
-                .collect()
+            all_of(
+                id.map(|id| Part::NoMessage(id, malformed.reason)),
+                Vec::new(),
+            )
         }
     }
 }
 
-fn parts(parsed: Parsed, note: impl Fn(String)) -> Vec<Part> {
+fn parts(parsed: Parsed, note: impl Fn(String)) -> Parts {
     let entries = match parsed {
-        Parsed::Single(message) => return vec![Part::Message(message)],
+        Parsed::Single(message) => return all_of(Some(Part::Message(message)), Vec::new()),
         Parsed::Batch(entries) => entries,
     };
     let part = |entry: Result<Message, Malformed>| match entry {
@@ -314,5 +328,5 @@ fn parts(parsed: Parsed, note: impl Fn(String)) -> Vec<Part> {
             Some(Part::NoMessage(id, malformed.reason))
         }
     };
-    entries.into_iter().filter_map(part).collect()
+    all_of(None, entries.into_iter().filter_map(part).collect())
 }

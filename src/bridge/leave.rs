@@ -92,6 +92,9 @@ pub(super) async fn leave(mut bridge: Bridge, tokens: Option<login::Task>) {
     let output = timeout_at(until, output.finish());
     let said = async {
         let _ = timeout_at(until, take_leave(&wire, farewells, session)).await;
+        if let Some(memory) = &wire.memory {
+            let _ = timeout_at(until, memory.settled()).await;
+        }
         // Nobody needs tokens any more. Those on their way must reach the disk.
         drop((wire, tasks));
         if let Some(tokens) = tokens {

@@ -93,6 +93,8 @@ impl Bridge {
     }
 
     fn spawn(&mut self, exchange: u64, task: impl Future<Output = ()> + Send + 'static) {
+        // Its memory is its own: what is given to the runtime is moved several times.
+        let task = Box::pin(task);
         let handle = self.tasks.spawn(async move {
             task.await;
             exchange

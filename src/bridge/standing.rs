@@ -246,6 +246,8 @@ impl Standing {
         let mut brought = Brought::Nothing;
         let after = loop {
             let event = tokio::select! {
+                // While something comes, its connection lives.
+                biased;
                 event = reader.next() => event,
                 _ = self.renewals.next() => break After::Renewal,
             };

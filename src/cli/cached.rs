@@ -6,8 +6,9 @@ use super::ServerArgs;
 
 /// Options that make no difference to a sign-in that exists. `logout` takes them, since people give
 /// it the arguments of their AI client's configuration, and shows them to nobody.
-const OF_NO_EFFECT: [&str; 18] = [
+const OF_NO_EFFECT: [&str; 23] = [
     "allow-missing-pkce-metadata",
+    "auth-success-url",
     "auth-timeout",
     "bind-host",
     "body-timeout",
@@ -20,10 +21,14 @@ const OF_NO_EFFECT: [&str; 18] = [
     "header-file",
     "headers-timeout",
     "host",
+    "ignore-tool",
     "keep-alive",
     "no-browser",
+    "no-import",
     "no-known-servers",
     "ping-interval",
+    "protocol",
+    "tool",
     "transport",
 ];
 
@@ -39,8 +44,18 @@ pub(super) fn finds_sign_in(long: &str) -> bool {
                       mcp-drawbridge logout --all")]
 pub struct LogoutArgs {
     /// Sign out everywhere
+    ///
+    /// In a terminal it asks before.
     #[arg(long)]
     pub all: bool,
+
+    /// Do not ask before all sign-ins end
+    #[arg(long)]
+    pub yes: bool,
+
+    /// Write JSON, for programs
+    #[arg(long)]
+    pub json: bool,
 
     #[command(flatten)]
     #[allow(missing_docs)]
@@ -53,6 +68,18 @@ pub struct StatusArgs {
     /// Show only the sign-ins for this address, this entry of the configuration file, or this name
     #[arg(value_name = "URL|NAME")]
     pub target: Option<String>,
+
+    /// Try whether each can be refreshed
+    ///
+    /// What comes of it is kept, as if a bridge had refreshed it. Nobody is asked for anything.
+    #[arg(long)]
+    pub check: bool,
+
+    /// Show all that is known of each
+    ///
+    /// As it is done where there is only one to show.
+    #[arg(long)]
+    pub long: bool,
 
     /// Write JSON, for programs
     #[arg(long)]

@@ -9,6 +9,13 @@ pub struct CallbackOptions {
     #[arg(long)]
     pub no_browser: bool,
 
+    /// Do not take over the sign-in of mcp-remote for the same arguments
+    ///
+    /// Otherwise it is taken over when the server is used for the first time, instead of asking you to
+    /// sign in anew. Files of mcp-remote are never changed.
+    #[arg(long, hide_short_help = true)]
+    pub no_import: bool,
+
     /// Sign in by a code entered on another device
     ///
     /// For machines without a browser: the code is confirmed in a browser anywhere, and no browser
@@ -40,4 +47,11 @@ pub struct CallbackOptions {
     /// Path of the address that the browser returns to [default: /oauth/callback]
     #[arg(long, value_name = "PATH", hide_short_help = true)]
     pub callback_path: Option<String>,
+
+    /// Send the browser to this page after a successful sign-in
+    ///
+    /// An https address, or http on this machine (see --allow-http). Nothing about the sign-in is added
+    /// to it. Without it, and if the sign-in fails, the browser shows a page of ours.
+    #[arg(long, value_name = "URL", hide_short_help = true)]
+    pub auth_success_url: Option<String>,
 }

@@ -45,6 +45,13 @@ pub struct CommonOptions {
     #[arg(long, value_name = "URL", hide_short_help = true)]
     pub proxy: Option<String>,
 
+    /// Use the proxies of the environment as mcp-remote does
+    ///
+    /// The environment's proxies are used in any case. With this, HTTP_PROXY counts for https as well
+    /// where HTTPS_PROXY is not set, and of two spellings the one in small letters.
+    #[arg(long, hide_short_help = true)]
+    pub enable_proxy: bool,
+
     /// Connect to these hosts without a proxy, besides those in NO_PROXY
     ///
     /// Separated by commas: domains, which include what is below them, addresses, ranges such as
@@ -60,7 +67,10 @@ pub struct CommonOptions {
     #[allow(missing_docs)]
     pub trust: TrustOptions,
 
-    /// Write decisions and their reasons to stderr
+    /// Tell every decision and its reason, also in a file
+    ///
+    /// The file is beside the sign-in, and stderr says where. It holds no secrets, and is put aside when
+    /// it is full.
     #[arg(long)]
     pub debug: bool,
 

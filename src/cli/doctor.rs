@@ -6,7 +6,7 @@ use super::ServerArgs;
 
 /// Arguments of `doctor`.
 #[derive(Args, Default)]
-#[command(override_usage = "mcp-drawbridge doctor <URL|NAME> [CALLBACK_PORT] [OPTIONS]")]
+#[command(override_usage = "mcp-drawbridge doctor [URL|NAME] [CALLBACK_PORT] [OPTIONS]")]
 pub struct DoctorArgs {
     /// Write JSON, for programs
     #[arg(long)]

@@ -50,4 +50,17 @@ pub struct ServerArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub common: CommonOptions,
+
+    /// How mistakes are taken.
+    #[arg(skip)]
+    pub tolerance: Tolerance,
+}
+
+/// How mistakes are taken. The bridge goes on where mcp-remote does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tolerance {
+    /// Whether a value that cannot be used is left out with a warning, where mcp-remote does that.
+    pub is_lenient: bool,
+    /// What was found odd about the arguments themselves.
+    pub warnings: Vec<String>,
 }

@@ -1,9 +1,9 @@
 //! The options as other places than the command line may give them: variables and the
 //! configuration file.
 
-use clap::{Arg, ArgAction, CommandFactory};
+use clap::{Arg, ArgAction};
 
-use super::{Cli, cached};
+use super::{cached, of_bridge};
 
 /// Prefix of the environment variables that stand for options.
 pub const ENV_PREFIX: &str = "MCP_DRAWBRIDGE_";
@@ -18,7 +18,7 @@ pub fn variable(long: &str) -> String {
 
 /// The long names of all options that have a variable.
 pub fn option_names() -> Vec<String> {
-    Cli::command()
+    of_bridge()
         .get_arguments()
         .filter_map(|arg| arg.get_long().map(str::to_owned))
         .collect()
@@ -39,7 +39,7 @@ pub struct OptionShape {
 
 /// Every option that has a variable.
 pub fn option_shapes() -> Vec<OptionShape> {
-    let cli = Cli::command();
+    let bridge = of_bridge();
     let shape = |arg: &Arg| {
         let long = arg.get_long()?;
         let names = arg.get_value_names().unwrap_or_default();
@@ -51,5 +51,5 @@ pub fn option_shapes() -> Vec<OptionShape> {
             long: long.to_owned(),
         })
     };
-    cli.get_arguments().filter_map(shape).collect()
+    bridge.get_arguments().filter_map(shape).collect()
 }

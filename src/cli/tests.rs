@@ -30,10 +30,12 @@ fn text(args: &[&str]) -> String {
     }
 }
 
+/// What is said about arguments that are not taken as mcp-remote's.
 fn error(args: &[&str]) -> UsageError {
-    match read(args) {
+    let args = std::iter::once("mcp-drawbridge").chain(args.iter().copied());
+    match parse_strictly(args.map(OsString::from)) {
         Err(error) => error,
-        Ok(_) => panic!("{args:?} was taken"),
+        Ok(_) => panic!("it was taken"),
     }
 }
 
@@ -65,7 +67,8 @@ fn a_command_word_counts_only_in_first_place() {
         Request::Login(args) if args.url.as_deref() == Some("https://mcp.example.com")
     ));
     let args = bridge(&["https://mcp.example.com", "login"]);
-    assert_eq!(args.callback_port.as_deref(), Some("login"));
+    assert_eq!(args.callback_port, None);
+    assert!(args.tolerance.warnings[0].contains("no callback port"));
     let args = bridge(&["--debug", "login"]);
     assert_eq!(args.url.as_deref(), Some("login"));
     let args = bridge(&["https://mcp.example.com", "--name", "status"]);
@@ -78,20 +81,28 @@ fn logout_and_status_take_an_address_a_name_or_neither() {
         request(&["logout", "--all"]),
         Request::Logout(LogoutArgs {
             all: true,
+            yes: false,
+            json: false,
             server: ServerArgs { url: None, .. }
         })
     ));
     assert!(matches!(
         request(&["logout", "work"]),
-        Request::Logout(LogoutArgs { all: false, server: ServerArgs { url: Some(name), .. } }) if name == "work"
+        Request::Logout(LogoutArgs { all: false, server: ServerArgs { url: Some(name), .. }, .. }) if name == "work"
     ));
     assert!(matches!(
         request(&["status", "--json"]),
         Request::Status(StatusArgs {
             json: true,
+            check: false,
+            long: false,
             target: None,
             config: None
         })
+    ));
+    assert!(matches!(
+        request(&["status", "work", "--check", "--long"]),
+        Request::Status(StatusArgs { json: false, check: true, long: true, target: Some(name), .. }) if name == "work"
     ));
 }
 

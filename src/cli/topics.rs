@@ -23,6 +23,7 @@ const TOPICS: [(Option<&str>, &[&str]); 8] = [
             "scope",
             "header",
             "no-browser",
+            "no-import",
             "device-code",
             "config",
             "debug",
@@ -31,7 +32,13 @@ const TOPICS: [(Option<&str>, &[&str]); 8] = [
     ),
     (
         Some("The browser's way back"),
-        &["auth-timeout", "host", "callback-path", "bind-host"],
+        &[
+            "auth-timeout",
+            "host",
+            "callback-path",
+            "bind-host",
+            "auth-success-url",
+        ],
     ),
     (
         Some("A client of your own"),
@@ -95,6 +102,8 @@ const TOPICS: [(Option<&str>, &[&str]); 8] = [
             "header-file",
             "transport",
             "protocol",
+            "tool",
+            "ignore-tool",
             "headers-timeout",
             "body-timeout",
             "keep-alive",
@@ -107,6 +116,7 @@ const TOPICS: [(Option<&str>, &[&str]); 8] = [
         &[
             "proxy",
             "no-proxy",
+            "enable-proxy",
             "ca-file",
             "client-cert",
             "client-key",
@@ -159,14 +169,24 @@ fn placed(arg: Arg) -> Arg {
     let Some(long) = arg.get_long().map(str::to_owned) else {
         return arg;
     };
-    for (topic, (heading, options)) in TOPICS.iter().enumerate() {
-        if let Some(place) = options.iter().position(|option| *option == long) {
-            return arg
-                .help_heading(*heading)
-                .display_order(topic * 100 + place);
-        }
+    match place(&long) {
+        Some(place) => arg
+            .help_heading(TOPICS[place / TOPIC].0)
+            .display_order(place),
+        None => arg,
     }
-    arg
+}
+
+/// How far the topics are apart in the order of the help.
+const TOPIC: usize = 100;
+
+/// Where an option stands in the help.
+pub(super) fn place(long: &str) -> Option<usize> {
+    let mut topics = TOPICS.iter().enumerate();
+    topics.find_map(|(topic, (_, options))| {
+        let place = options.iter().position(|option| *option == long)?;
+        Some(topic * TOPIC + place)
+    })
 }
 
 /// Adds the environment variable to an option's long help.

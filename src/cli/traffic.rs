@@ -57,6 +57,20 @@ pub struct TrafficOptions {
     #[arg(long, hide_short_help = true)]
     pub disable_cookies: bool,
 
+    /// Show and allow only the tools that this pattern matches, repeatable
+    ///
+    /// `*` stands for any text, and case does not count. Other tools are left out of lists, and calls
+    /// of them are refused without asking the server.
+    #[arg(long, value_name = "PATTERN", hide_short_help = true)]
+    pub tool: Vec<String>,
+
+    /// Hide and refuse the tools that this pattern matches, repeatable
+    ///
+    /// As for --tool, and of those that it allows. What flags or variables say comes on top of what the
+    /// configuration file says.
+    #[arg(long, value_name = "PATTERN", hide_short_help = true)]
+    pub ignore_tool: Vec<String>,
+
     /// Ping the server while nothing else is sent to it
     ///
     /// For load balancers and servers that end what is silent. The AI client sees nothing of it. A

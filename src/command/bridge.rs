@@ -1,18 +1,18 @@
 //! The default command: joins stdin and stdout to the remote server.
 
 use crate::access::{Access, Bearer};
-use crate::bridge::{self, Ending, Memory, Signal, Wire};
+use crate::bridge::{self, Ending, Memory, Signal, Wire, Writing};
 use crate::config::{AuthMode, Config};
 use crate::diag::Diag;
 use crate::error::Error;
 use crate::login::Login;
 use crate::net::connections::Connections;
-use crate::stdio::{Output, read_lines};
+use crate::stdio::{Lines, Output};
 use crate::store::{FileStore, StoreError};
 
 /// Runs until the AI client goes away.
 pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
-    let lines = read_lines(std::io::stdin());
+    let lines = Lines::stdin();
     let output = Output::stdout();
     let diag = diag.for_host(&config.server.host());
     super::check_key_file(config, &diag);
@@ -24,20 +24,19 @@ pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
             (Access::Login(login), Some(task))
         }
     };
-    let memory = memory(config, &diag);
     let wire = Wire {
-        remote: super::remote(config, http),
-        access,
-        memory,
-        observer: None,
-        transport: config.transport,
-        protocol: config.protocol,
-        extensions: config.extensions(),
-        server: config.server.host(),
-        diag,
+        memory: memory(config, &diag),
         keep_alive: config.keep_alive,
+        ..super::wire(config, http, access, diag)
     };
-    match bridge::run(wire, task, lines, output).await {
+    // In a task of its own: the runtime wakes its tasks without a system call, and the future that
+    // it was started with by two.
+    let ending = match tokio::spawn(bridge::run(wire, task, lines, output)).await {
+        Ok(ending) => ending,
+        // Nobody aborts it.
+        Err(died) => std::panic::resume_unwind(died.into_panic()),
+    };
+    match ending {
         Ending::Signal(Signal::Interrupt) => Err(Error::Interrupted),
         Ending::Signal(Signal::End) | Ending::ClientGone | Ending::ParentGone => Ok(()),
     }
@@ -59,6 +58,7 @@ fn memory(config: &Config, diag: &Diag) -> Option<Memory> {
             store,
             key: config.key.clone(),
             server: config.server.clone(),
+            writing: Writing::default(),
         }),
         Err(error) => {
             diag.debug(format_args!("nothing is kept about the server: {error}"));

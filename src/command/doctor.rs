@@ -5,20 +5,22 @@
 //! is held by the bridge ([`session`]). What is here puts into words what they asked and decided.
 
 mod json;
+mod machine;
 mod print;
 mod report;
-mod session;
+pub(super) mod session;
 mod steps;
 
 use std::cell::Cell;
-use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use report::{Report, Step};
 
-use crate::config::Doctor;
-use crate::diag::{Diag, Level};
+use crate::config::{Config, Doctor, Machine};
+use crate::diag::Diag;
+
 use crate::error::Error;
+use crate::term::Terminal;
 
 /// How long a session may take to end once the user has said that it should.
 const LAST_WORDS: Duration = Duration::from_secs(3);
@@ -40,58 +42,62 @@ pub async fn run(job: &Doctor, diag: &Diag) -> Result<(), Error> {
     page.finish()
 }
 
+/// Looks at this machine, and fails if something is missing.
+pub async fn run_on_machine(job: &Machine, diag: &Diag) -> Result<(), Error> {
+    let mut page = Page::of(job.json, None);
+    machine::walk(job, &super::aside(diag), |step| page.add(step))?;
+    page.finish()
+}
+
 /// What is written to stdout: each step as soon as it was taken, or one document at the end.
 struct Page<'a> {
-    job: &'a Doctor,
-    colour: bool,
+    json: bool,
+    /// The server; `None` if it is about this machine.
+    config: Option<&'a Config>,
+    terminal: Terminal,
     report: Report,
 }
 
 impl<'a> Page<'a> {
     fn new(job: &'a Doctor) -> Self {
-        let no_color = std::env::var("NO_COLOR").ok();
+        Self::of(job.json, Some(&job.config))
+    }
+
+    fn of(json: bool, config: Option<&'a Config>) -> Self {
         Self {
-            job,
-            colour: print::is_coloured(std::io::stdout().is_terminal(), no_color.as_deref()),
+            json,
+            config,
+            terminal: Terminal::of_stdout(),
             report: Report::default(),
         }
     }
 
     /// Adds a step.
     fn add(&mut self, step: Step) -> Result<(), Error> {
-        if !self.job.json {
-            super::print(&print::step(&step, self.colour))?;
+        if !self.json {
+            super::print(&print::step(&step, self.terminal))?;
         }
         self.report.steps.push(step);
         Ok(())
     }
 
     fn finish(self) -> Result<(), Error> {
-        let config = &self.job.config;
-        let text = match self.job.json {
-            true => json::document(
-                &config.server.to_string(),
-                config.key.as_str(),
-                &self.report,
-            ),
+        let server = self.config.map(|config| config.server.to_string());
+        let name = self.config.map(|config| config.key.as_str());
+        super::print(&match self.json {
+            true => json::document(server.as_deref(), name, &self.report),
             false => print::end(&self.report),
-        };
-        super::print(&text)?;
+        })?;
         match self.report.first_failure() {
             None => Ok(()),
             Some(step) => Err(Error::Ailing {
-                server: config.server.host(),
+                what: match self.config {
+                    Some(config) => format!("`{}`", config.server.host()),
+                    None => "this machine".to_owned(),
+                },
                 step: step.name.text(),
                 exit_code: self.report.exit_code(),
             }),
         }
-    }
-}
-
-/// Where remarks of the machinery go: a report that says the same need not be interrupted by them.
-fn aside(diag: &Diag) -> Diag {
-    match diag.level() {
-        Level::Debug => diag.clone(),
-        Level::Normal | Level::Silent => Diag::stderr(Level::Silent),
     }
 }

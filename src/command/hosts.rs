@@ -44,9 +44,15 @@ pub fn folders<'a>(home: &Home, variable: &'a dyn Fn(&str) -> Option<String>) ->
     }
 }
 
+/// The files that these hosts have on this machine and in the current folder, each once.
+pub fn of_machine(hosts: &[&'static Host], home: &Home) -> Vec<Spot> {
+    let variable = |name: &str| home.env.get(name).cloned();
+    spots(hosts, &folders(home, &variable))
+}
+
 /// The files that these hosts have in all their places, each once. For patterns, those that
 /// `candidate` takes are looked for among what is there; others are given whether they exist or not.
-pub fn spots(hosts: &[&'static Host], folders: &Folders<'_>) -> Vec<Spot> {
+fn spots(hosts: &[&'static Host], folders: &Folders<'_>) -> Vec<Spot> {
     let mut spots: Vec<Spot> = Vec::new();
     for host in hosts {
         for place in host.places {

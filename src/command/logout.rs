@@ -1,10 +1,15 @@
 //! `logout`: ends sign-ins at the server (RFC 7009), gives up the registration (RFC 7592) and
 //! deletes what is cached. The last part happens in any case; the others need the network.
 
+mod report;
+
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::time::Duration;
 
+use report::{Ended, FORMAT, NotRevoked, Registration, Report, Token, page};
+
 use crate::config::{AuthMode, ClientDocument, ConfiguredClient, Logout, LogoutTarget, Means};
-use crate::diag::{Diag, clean};
+use crate::diag::{Diag, clean, clean_to};
 use crate::error::Error;
 use crate::ids::{Issuer, ServerKey, ServerUrl};
 use crate::net::client::{HttpError, HttpSettings};
@@ -13,39 +18,102 @@ use crate::net::http;
 use crate::net::token_endpoint::{self, RevokeError, TokenTypeHint};
 use crate::oauth::registration::Client;
 use crate::oauth::sign_in::{KnownClient, SignIn};
+use crate::secret::Secret;
 use crate::store::{Cached, Store, StoreError};
+use crate::term::Terminal;
 
 /// How long another process may hold the tokens. A refresh takes far less.
 const LOCK_LIMIT: Duration = Duration::from_secs(30);
 
-/// Signs out of what the command names.
+/// Signs out of what the command names, and says what came of it.
 pub async fn run(logout: &Logout, diag: &Diag) -> Result<(), Error> {
     let store = Store::open(logout.base.dir.clone().ok_or(StoreError::NoFolder)?)?;
-    let http = &logout.http;
-    let outcome = match &logout.target {
-        LogoutTarget::One(key, server) => match end(&store, http, key, logout, diag).await {
-            Ok(true) => Ok(()),
-            Ok(false) if logout.own_token.is_some() => {
-                diag.note(nothing_to_end(logout, server.as_ref()));
-                Ok(())
-            }
-            Ok(false) => Err(not_found(&store, key, server.as_ref())),
-            Err(error) => Err(error),
-        },
-        LogoutTarget::All => all(&store, http, logout, diag).await,
-    };
+    if logout.target == LogoutTarget::All && logout.asks && !logout.json {
+        confirm(&store)?;
+    }
+    let (report, outcome) = sign_out(&store, logout, diag).await;
     for warning in store.take_warnings() {
         diag.warn(warning);
     }
+    super::print(&match logout.json {
+        true => super::json(&report),
+        false => page(&report, Terminal::of_stdout()),
+    })?;
     outcome
+}
+
+/// Lets the person at the terminal say whether all sign-ins are to end. Where none is, whoever wrote
+/// the command has said so.
+fn confirm(store: &Store) -> Result<(), Error> {
+    let (stdin, mut stderr) = (std::io::stdin(), std::io::stderr());
+    let count = store.list()?.len();
+    if count == 0 || !stdin.is_terminal() || !stderr.is_terminal() {
+        return Ok(());
+    }
+    let what = match count {
+        1 => "the one sign-in".to_owned(),
+        count => format!("all {count} sign-ins"),
+    };
+    // A terminal that cannot be written to is none that answers.
+    let _ = write!(stderr, "Sign out of {what}? [y/N] ");
+    let _ = stderr.flush();
+    let mut answer = String::new();
+    stdin
+        .lock()
+        .read_line(&mut answer)
+        .map_err(Error::Runtime)?;
+    match is_yes(&answer) {
+        true => Ok(()),
+        false => Err(Error::Declined),
+    }
+}
+
+/// Whether an answer says that it is to be done. Nothing is said by an empty one.
+fn is_yes(answer: &str) -> bool {
+    matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+}
+
+/// Does it. The report says what was done even if something failed.
+async fn sign_out(store: &Store, logout: &Logout, diag: &Diag) -> (Report, Result<(), Error>) {
+    let mut report = Report {
+        version: FORMAT,
+        sign_ins: Vec::new(),
+    };
+    let outcome = match &logout.target {
+        LogoutTarget::One(key, server) => {
+            let server = server.as_ref();
+            one(store, key, server, logout, diag, &mut report).await
+        }
+        LogoutTarget::All => all(store, logout, diag, &mut report).await,
+    };
+    (report, outcome)
+}
+
+async fn one(
+    store: &Store,
+    key: &ServerKey,
+    server: Option<&ServerUrl>,
+    logout: &Logout,
+    diag: &Diag,
+    report: &mut Report,
+) -> Result<(), Error> {
+    match end(store, key, logout, diag, report).await {
+        Ok(true) => Ok(()),
+        Ok(false) if logout.own_token.is_some() => {
+            diag.note(nothing_to_end(logout, server));
+            Ok(())
+        }
+        Ok(false) => Err(not_found(store, key, server)),
+        Err(error) => Err(error),
+    }
 }
 
 /// Ends every sign-in. One that fails does not keep the others; the last failure is given back.
 async fn all(
     store: &Store,
-    http: &HttpSettings,
     logout: &Logout,
     diag: &Diag,
+    report: &mut Report,
 ) -> Result<(), Error> {
     let keys = store.list()?;
     if keys.is_empty() {
@@ -53,7 +121,7 @@ async fn all(
     }
     let mut outcome = Ok(());
     for key in &keys {
-        let Err(error) = end(store, http, key, logout, diag).await else {
+        let Err(error) = end(store, key, logout, diag, report).await else {
             continue;
         };
         if let Err(earlier) = std::mem::replace(&mut outcome, Err(error)) {
@@ -63,33 +131,52 @@ async fn all(
     outcome
 }
 
-/// Ends one sign-in. Gives `false` if there is none.
+/// Ends one sign-in, and reports it. Gives `false` if there is none.
 async fn end(
     store: &Store,
-    http: &HttpSettings,
     key: &ServerKey,
     logout: &Logout,
     diag: &Diag,
+    report: &mut Report,
 ) -> Result<bool, Error> {
     if store.read(key)? == Cached::Absent {
         return Ok(false);
     }
+    let mut ended = Ended::new(key.to_string(), store.token_file(key));
+    let outcome = end_one(store, key, logout, diag, &mut ended).await;
+    if let Err(error) = &outcome {
+        ended.problem = Some(clean_to(&error.to_string(), 2000));
+    }
+    report.sign_ins.push(ended);
+    outcome.map(|()| true)
+}
+
+async fn end_one(
+    store: &Store,
+    key: &ServerKey,
+    logout: &Logout,
+    diag: &Diag,
+    ended: &mut Ended,
+) -> Result<(), Error> {
     let waiting = || {
         diag.note(format_args!(
             "waiting for another process that uses `{key}`"
         ))
     };
     let lock = store.lock(key, LOCK_LIMIT, waiting).await?;
-    let mut mode = None;
+    let (mut mode, mut origin) = (None, None);
     // Read again under the lock: a refresh may just have replaced the tokens.
     match store.read(key)? {
         Cached::Present(sign_in) => {
             let means = logout.means(key);
             super::check_key_files(&means.key_files, diag);
-            let http = connections(http, &sign_in, means)?;
-            revoke(&http, &sign_in, means, diag).await;
-            deregister(&http, &sign_in, diag).await;
+            let http = connections(&logout.http, &sign_in, means)?;
+            let server = ServerUrl::parse(&sign_in.server, true).ok();
+            ended.server = server.map(|server| clean_to(&server.to_string(), 2000));
+            revoke(&http, &sign_in, means, diag, ended).await;
+            deregister(&http, &sign_in, diag, ended).await;
             mode = sign_in.grant.as_ref().map(|grant| grant.mode);
+            origin = sign_in.taken_over;
         }
         Cached::Unreadable { reason } => diag.warn(format_args!(
             "the file of `{key}` cannot be used, so nothing was revoked: {reason}"
@@ -97,14 +184,31 @@ async fn end(
         // Removing refuses a newer one; one that has just gone needs nothing more.
         Cached::Newer { .. } | Cached::Absent => {}
     }
+    // Before it is gone: whoever starts meanwhile takes nothing over.
+    let is_elsewhere = logout.elsewhere.as_ref().is_some_and(|base| base.exists());
+    let noted = match origin.is_some() || is_elsewhere {
+        true => note_end(store, key).await,
+        false => Ok(()),
+    };
     store.remove(&lock)?;
+    ended.removed = true;
+    if noted.is_err() {
+        diag.warn(format_args!(
+            "that you signed out of `{key}` cannot be noted, so its next use may take the sign-in of mcp-remote over again"
+        ));
+    }
     match store.try_lock_sign_in(key)? {
         Some(lock) => store.remove_attempt(&lock)?,
         None => diag.warn(format_args!(
             "a sign-in for `{key}` is open in a browser; close that tab, or it signs in again"
         )),
     }
-    diag.note(format_args!("signed out of `{key}`"));
+    if let Some(origin) = origin.filter(|origin| !origin.replaced) {
+        diag.note(format_args!(
+            "that sign-in was taken over from {}, whose own files still hold it; it is not taken over again",
+            clean(&origin.from)
+        ));
+    }
     match mode {
         Some(AuthMode::Seeded) => diag.note(
             "that sign-in began with a refresh token of your configuration; take it out there, or the next use begins with it again",
@@ -114,7 +218,21 @@ async fn end(
         )),
         _ => {}
     }
-    Ok(true)
+    noted
+}
+
+/// Notes that the user signed out, so that nothing is taken over from mcp-remote again by itself.
+async fn note_end(store: &Store, key: &ServerKey) -> Result<(), Error> {
+    let lock = store.lock_imports(LOCK_LIMIT).await?;
+    match store.read_ledger() {
+        Ok(mut ledger) => {
+            ledger.sign_out(key.as_str(), super::now());
+            Ok(store.write_ledger(&lock, &ledger)?)
+        }
+        // As long as it cannot be used, nothing is taken over.
+        Err(StoreError::Ledger { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// For a server that is used with a token of the user's own, of which nothing is kept here.
@@ -143,9 +261,24 @@ fn connections(
 
 /// RFC 7009 §2.1: a client that signs out revokes what it holds, the refresh token first, as most
 /// servers end the whole grant with it.
-async fn revoke(http: &Connections, sign_in: &SignIn, means: &Means, diag: &Diag) {
+async fn revoke(
+    http: &Connections,
+    sign_in: &SignIn,
+    means: &Means,
+    diag: &Diag,
+    ended: &mut Ended,
+) {
     let Some(grant) = &sign_in.grant else {
         return;
+    };
+    ended.issuer = Some(clean(grant.issuer.as_str()));
+    let refresh = grant.tokens.refresh_token.as_ref();
+    let refresh = refresh.map(|token| (token, Token::RefreshToken));
+    let access = (&grant.tokens.access_token, Token::AccessToken);
+    let tokens: Vec<(&Secret, Token)> = refresh.into_iter().chain([access]).collect();
+    let none = |ended: &mut Ended, why: &str| {
+        let kept = tokens.iter().map(|(_, token)| NotRevoked::new(*token, why));
+        ended.not_revoked.extend(kept);
     };
     let known = sign_in.clients.get(&grant.issuer);
     let given = means.revocation_endpoint.as_ref();
@@ -156,6 +289,10 @@ async fn revoke(http: &Connections, sign_in: &SignIn, means: &Means, diag: &Diag
             "`{}` offers no way to revoke tokens; they stay valid there until they end; if it has a place for that, name it with `--revocation-endpoint`",
             clean(grant.issuer.as_str())
         ));
+        none(
+            ended,
+            "the authorization server offers no way to revoke tokens",
+        );
         return;
     };
     let client = proven(&grant.issuer, known, means);
@@ -164,19 +301,30 @@ async fn revoke(http: &Connections, sign_in: &SignIn, means: &Means, diag: &Diag
             "the tokens were not revoked, since the client `{}` cannot prove itself without its secret or key; give `logout` the same client options as the sign-in",
             clean(&client.client_id)
         ));
+        none(
+            ended,
+            "the client cannot prove itself without its secret or key",
+        );
         return;
     }
-    let client = &client;
-    let refresh = grant.tokens.refresh_token.as_ref();
-    let refresh = refresh.map(|token| (token, TokenTypeHint::RefreshToken));
-    let access = (&grant.tokens.access_token, TokenTypeHint::AccessToken);
-    for (token, hint) in refresh.into_iter().chain([access]) {
-        match token_endpoint::revoke(http, endpoint, client, token, hint).await {
-            Ok(()) => diag.debug(format_args!("revoked: {hint:?}")),
+    for (at, (token, kind)) in tokens.iter().enumerate() {
+        let hint = match kind {
+            Token::RefreshToken => TokenTypeHint::RefreshToken,
+            Token::AccessToken => TokenTypeHint::AccessToken,
+        };
+        match token_endpoint::revoke(http, endpoint, &client, token, hint).await {
+            Ok(()) => ended.revoked.push(*kind),
             Err(error) => {
                 diag.warn(format_args!("{error}; it may work there until it ends"));
                 // What cannot be reached once need not be waited for again.
-                if matches!(error, RevokeError::Network(_)) {
+                let rest = match error {
+                    RevokeError::Network(_) => &tokens[at..],
+                    RevokeError::Refused(_) => &tokens[at..=at],
+                };
+                let why = error.to_string();
+                let kept = rest.iter().map(|(_, kind)| NotRevoked::new(*kind, &why));
+                ended.not_revoked.extend(kept);
+                if rest.len() + at == tokens.len() {
                     return;
                 }
             }
@@ -199,23 +347,27 @@ fn proven(issuer: &Issuer, known: &KnownClient, means: &Means) -> Client {
 }
 
 /// RFC 7592 §2.3: deletes the registrations we made, where the server told us how.
-async fn deregister(http: &Connections, sign_in: &SignIn, diag: &Diag) {
+async fn deregister(http: &Connections, sign_in: &SignIn, diag: &Diag, ended: &mut Ended) {
     for known in sign_in.clients.values() {
         let Some(management) = known.client.management.as_ref() else {
             continue;
         };
-        match http::delete(http, management.uri.clone(), &management.token).await {
-            Ok(answer) if answer.status < 300 => diag.debug("deleted the registration"),
+        let client_id = &known.client.client_id;
+        let outcome = match http::delete(http, management.uri.clone(), &management.token).await {
+            Ok(answer) if answer.status < 300 => Ok(()),
             // Gone already, or not offered after all: nothing that a user could mend.
-            Ok(answer) => diag.debug(format_args!(
-                "the registration was not deleted: status {}",
-                answer.status
-            )),
-            Err(error) => diag.warn(format_args!(
-                "the registration `{}` was not deleted: {error}",
-                clean(&known.client.client_id)
-            )),
-        }
+            Ok(answer) => Err(format!("the server answered {}", answer.status)),
+            Err(error) => {
+                diag.warn(format_args!(
+                    "the registration `{}` was not deleted: {error}",
+                    clean(client_id)
+                ));
+                Err(error.to_string())
+            }
+        };
+        ended
+            .registrations
+            .push(Registration::new(client_id, outcome));
     }
 }
 

@@ -30,9 +30,7 @@ pub fn run(job: &Migrate, diag: &Diag) -> Result<(), Error> {
         Step::Show => None,
         Step::Apply | Step::Undo => Some(hosts::lock(&job.base, diag)?),
     };
-    let variable = |name: &str| job.home.env.get(name).cloned();
-    let folders = hosts::folders(&job.home, &variable);
-    let spots = hosts::spots(&job.hosts, &folders);
+    let spots = hosts::of_machine(&job.hosts, &job.home);
     let mut report = Report::new(&program, job.step);
     let mut diffs = String::new();
     for spot in &spots {

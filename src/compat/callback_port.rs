@@ -1,7 +1,8 @@
-//! The callback port of mcp-remote, which clients that people registered by hand list.
+//! What mcp-remote derives from what the user gave it for a server: a hash, under which it keeps the
+//! sign-in, and the callback port, which clients that people registered by hand list.
 //!
-//! mcp-remote derives it from what the user gave it for a server, so that it is the same at every
-//! start. Somebody who comes from there has it in their provider's console.
+//! Both are the same at every start. Somebody who comes from there has the port in their provider's
+//! console.
 
 use std::collections::BTreeMap;
 
@@ -30,14 +31,17 @@ pub struct Parts<'a> {
 }
 
 impl Parts<'_> {
+    /// The hash: MD5 in lower-case hexadecimal digits.
+    pub fn hash(&self) -> String {
+        let digest = Md5::digest(self.joined());
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// What is hashed: each part that there is, with `|` between them.
     fn joined(&self) -> String {
         let params = self.authorize_params.iter();
         let params = params.map(|(name, value)| (name.as_str(), value.as_str()));
-        let headers = self.headers.iter().filter_map(|line| {
-            let (name, value) = line.split_once(':')?;
-            Some((name.trim(), value.trim_start()))
-        });
+        let headers = self.headers.iter().filter_map(|line| header(line));
         let parts = [
             Some(self.server.to_owned()),
             self.resource.map(str::to_owned),
@@ -56,6 +60,18 @@ impl Parts<'_> {
         let port = FIRST + u16::from_be_bytes([digest[0], digest[1]]) % COUNT;
         (port..).find(|port| !is_blocked(*port)).unwrap_or(port)
     }
+}
+
+/// A header as mcp-remote reads it; what it does not take for one, it leaves out.
+fn header(line: &str) -> Option<(&str, &str)> {
+    let (name, value) = line.split_once(':')?;
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let fits = !name.is_empty() && name.chars().all(is_name);
+    // The blanks and line ends of JavaScript's regular expressions.
+    let is_blank = |c: char| (c.is_whitespace() && c != '\u{85}') || c == '\u{feff}';
+    let value = value.trim_start_matches(is_blank);
+    let is_line = !value.contains(['\n', '\r', '\u{2028}', '\u{2029}']);
+    (fits && is_line).then_some((name, value))
 }
 
 /// Compact JSON, the names in the order of their UTF-16 code units; `None` if it is empty. Of two

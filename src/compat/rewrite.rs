@@ -70,8 +70,10 @@ impl std::fmt::Display for Why {
     }
 }
 
-/// Says why our program would not take these arguments with these variables.
-pub type Judge<'a> = &'a dyn Fn(&[String], &BTreeMap<String, String>) -> Result<(), String>;
+/// Says why our program would not take these arguments with these variables, or what it finds odd about
+/// them.
+pub type Judge<'a> =
+    &'a dyn Fn(&[String], &BTreeMap<String, String>) -> Result<Vec<String>, String>;
 
 /// Plans the change of a file. `ways` lead to the maps or lists of servers in it; `program` is the
 /// absolute path of ours.
@@ -224,10 +226,13 @@ impl Writer<'_> {
         };
         self.ensure_once(entry, entry)?;
         self.ensure_once(command.holder, entry)?;
-        if let Err(reason) = (self.judge)(&command.launch.args, &command.env) {
-            add(self, Outcome::Left(Why::Arguments(reason)), Vec::new());
-            return Ok(());
-        }
+        let odd = match (self.judge)(&command.launch.args, &command.env) {
+            Ok(odd) => odd,
+            Err(reason) => {
+                add(self, Outcome::Left(Why::Arguments(reason)), Vec::new());
+                return Ok(());
+            }
+        };
         match command.edits(self.text, self.format, self.program) {
             Ok(edits) => {
                 self.edits.extend(edits);
@@ -240,7 +245,9 @@ impl Writer<'_> {
                     };
                 }
                 command.want(at, self.program);
-                add(self, Outcome::Changed, retired::remarks(&command));
+                let mut remarks = retired::remarks(&command);
+                remarks.extend(odd);
+                add(self, Outcome::Changed, remarks);
             }
             Err(what) => add(self, Outcome::Left(Why::Written(what)), Vec::new()),
         }

@@ -1,7 +1,5 @@
 //! What `add` is asked to do.
 
-use std::collections::BTreeMap;
-
 use super::migrate::{self, Home};
 use super::{Base, Surroundings};
 use crate::cli::{AddRequest, UsageError};
@@ -57,8 +55,7 @@ impl Add {
         }
         let hosts = migrate::hosts(&args.hosts)?;
         // Variables may be the host's or come with it, so none is missing.
-        migrate::judge(&words, &BTreeMap::new())
-            .map_err(|reason| UsageError::new(clean(&reason)))?;
+        migrate::judge_strictly(&words).map_err(|reason| UsageError::new(clean(&reason)))?;
         Ok(Self {
             base: migrate::base(around)?,
             name,

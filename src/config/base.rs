@@ -53,6 +53,14 @@ impl Base {
     }
 }
 
+impl Base {
+    /// The same with more to say.
+    pub(super) fn warning(mut self, more: Vec<String>) -> Self {
+        self.warnings.extend(more);
+        self
+    }
+}
+
 fn dir(around: &Surroundings<'_>, lookup: &Lookup<'_>) -> Result<Option<PathBuf>, UsageError> {
     let hint = format!("name a folder with the variable `{DIR_VARIABLE}`, as an absolute path");
     let variable = around.env.get(DIR_VARIABLE).filter(|text| !text.is_empty());

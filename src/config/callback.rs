@@ -2,12 +2,11 @@
 
 use std::net::IpAddr;
 
+use url::Url;
+
+use super::AuthMode;
 use super::given::{self, Given, Lookup};
-use super::which::Which;
-use super::{AuthMode, Resource};
 use crate::cli::{ServerArgs, UsageError};
-use crate::compat::callback_port::Parts;
-use crate::net::callback::is_blocked;
 use crate::oauth::known::Row;
 
 /// Path of the redirect URI, as mcp-remote has it: clients registered by hand list it.
@@ -19,7 +18,8 @@ pub(super) const ANY_PORT: &str = "callback-any-port";
 /// The redirect URI without its port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Callback {
-    /// A loopback host as it stands in a URL: an IPv6 address is in brackets.
+    /// A loopback host as it stands in a URL, where an IPv6 address is in brackets; or a name that the
+    /// user says leads here.
     pub host: String,
     /// The port to use strictly; `None` leaves the choice to who registers a client.
     pub port: Option<u16>,
@@ -33,6 +33,8 @@ pub struct Callback {
     pub path: String,
     /// The address to listen on instead of loopback.
     pub bind: Option<IpAddr>,
+    /// The page that the browser goes on to after success, in place of ours.
+    pub then: Option<Url>,
 }
 
 impl Callback {
@@ -42,13 +44,14 @@ impl Callback {
     }
 }
 
-/// `server` is the server's address as the user wrote it, `resource` what requests name.
+/// `derived_port` is the one that mcp-remote uses, `allow_http` what the user says of plain http to other
+/// machines.
 pub(super) fn callback(
     args: &ServerArgs,
     lookup: &Lookup<'_>,
     known: Option<&Row>,
-    server: &str,
-    (which, resource): (&Which, &Resource),
+    derived_port: u16,
+    allow_http: bool,
 ) -> Result<Callback, UsageError> {
     let default_host = match (known.and_then(|row| row.loopback), cfg!(windows)) {
         (Some(host), _) => host,
@@ -64,51 +67,46 @@ pub(super) fn callback(
     };
     Ok(Callback {
         host: match lookup.text("host", &args.callback.host) {
-            Some(given) => given.loopback_host()?,
+            Some(given) => host(&given, lookup, default_host)?,
             None => default_host.to_owned(),
         },
         any_port: port.is_none() && lookup.only_filed(ANY_PORT).is_some(),
         port,
-        derived_port: derived_port(args, lookup, server, which, resource),
+        derived_port,
         path: match lookup.text("callback-path", &args.callback.callback_path) {
-            Some(given) => given.path()?,
+            Some(given) => lookup
+                .forgive(&given, given.path(), &format!("`{CALLBACK_PATH}`"))?
+                .unwrap_or_else(|| CALLBACK_PATH.to_owned()),
             None => CALLBACK_PATH.to_owned(),
         },
         bind: match lookup.text("bind-host", &args.callback.bind_host) {
             Some(given) => Some(given.address()?),
             None => None,
         },
+        then: match lookup.text("auth-success-url", &args.callback.auth_success_url) {
+            Some(given) => Some(given.page(allow_http)?),
+            None => None,
+        },
     })
 }
 
-/// Headers in files stay out: what mcp-remote makes of them is in few configurations.
-fn derived_port(
-    args: &ServerArgs,
-    lookup: &Lookup<'_>,
-    server: &str,
-    which: &Which,
-    resource: &Resource,
-) -> u16 {
-    let headers: Vec<Given> = lookup
-        .lists("header", &args.traffic.header)
-        .into_iter()
-        .flatten()
-        .collect();
-    let headers: Vec<&str> = headers.iter().map(|given| given.text.as_str()).collect();
-    let endpoints = which.endpoints.as_ref();
-    let document = which.clients.document.as_ref();
-    Parts {
-        server,
-        resource: match resource {
-            Resource::Given(resource) => Some(resource.as_str()),
-            Resource::Discovered | Resource::Omitted => None,
-        },
-        authorize_params: &which.authorize_params,
-        headers: &headers,
-        client_metadata_url: document.map(|own| own.url.as_str()),
-        token_endpoint: endpoints.map(|given| given.token_endpoint.as_str()),
+/// The host that the user wants in the redirect URI. Clients that were registered by hand for mcp-remote
+/// may have another name of this machine in it, which only its list of hosts knows. mcp-remote sends the
+/// browser there, and so do we, with a warning: in plain http, whoever answers to that name gets the
+/// code. Without the verifier it is of no use to them (RFC 7636 §1).
+fn host(given: &Given, lookup: &Lookup<'_>, default: &str) -> Result<String, UsageError> {
+    match (given.loopback_host(), given.host_name()) {
+        (Err(_), Some(name)) if lookup.forgives(given) => {
+            lookup.warn(format!(
+                "{} sends the browser back to `http://{name}`; that name has to lead to this machine, and nowhere else",
+                given.origin
+            ));
+            Ok(name)
+        }
+        (read, _) => Ok(lookup
+            .forgive(given, read, &format!("`{default}`"))?
+            .unwrap_or_else(|| default.to_owned())),
     }
-    .port(is_blocked)
 }
 
 /// What is said about the browser's way back in a mode in which no browser comes back. `origin` is
@@ -125,6 +123,7 @@ pub(super) fn without_effect(
     let host = lookup.text("host", &args.callback.host);
     let path = lookup.text("callback-path", &args.callback.callback_path);
     let bind = lookup.text("bind-host", &args.callback.bind_host);
+    let then = lookup.text("auth-success-url", &args.callback.auth_success_url);
     let filed_port = lookup.only_filed("callback-port");
     let port = args.callback_port.as_ref();
     let given = [
@@ -133,6 +132,7 @@ pub(super) fn without_effect(
         host.map(|given| given.origin),
         path.map(|given| given.origin),
         bind.map(|given| given.origin),
+        then.map(|given| given.origin),
     ];
     let useless = |what| {
         format!("{what} has no effect, since no browser returns to this machine with {origin}")

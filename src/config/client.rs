@@ -315,7 +315,7 @@ fn info(
         return Err(UsageError::new(format!("{} is empty", id.given.origin)));
     }
     let read = |whole: &Layered| {
-        let mut info = client_info(&whole.given, around)?;
+        let mut info = client_info(&whole.given, around, lookup)?;
         info.typed = whole.is_typed();
         Ok::<_, UsageError>((info, whole.given.origin.clone()))
     };
@@ -383,14 +383,15 @@ fn document(own: &ClientOptions, lookup: &Lookup<'_>) -> Result<Option<String>, 
         // Whatever parsing changes, the dots included, another party would have to change alike.
         url.scheme() == "https" && bare && at_path && url.as_str() == text
     });
-    match usable {
-        true => Ok(Some(text.to_owned())),
+    let read = match usable {
+        true => Ok(text.to_owned()),
         false => Err(UsageError::new(format!(
             "{} is no address that a client's metadata document can have",
             given.origin
         ))
         .with_hint("it begins with `https://`, has a path, no user name, no `#`, and no `.` or `..` between slashes, such as `https://client.example.com/mcp.json`")),
-    }
+    };
+    lookup.forgive(&given, read, "a client that is registered")
 }
 
 #[cfg(test)]

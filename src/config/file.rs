@@ -10,7 +10,6 @@ mod json;
 mod members;
 mod oauth;
 mod secrets;
-mod similar;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,14 +18,15 @@ use std::path::{Path, PathBuf};
 pub use disk::{OpenError, Opened, open};
 use json::{Members, Node};
 use members::{Context, Section};
-use similar::similar;
 
 use super::Surroundings;
-use super::given::{Given, Lookup, expand};
+use super::expand::expand;
+use super::given::{Given, Lookup};
 use super::which;
 use crate::cli::{self, UsageError};
 use crate::diag;
 use crate::ids::ServerUrl;
+use crate::similar::similar;
 
 /// Most names of entries that one message lists.
 const LISTED: usize = 20;
@@ -126,6 +126,16 @@ impl File {
             is_named: named.is_some(),
             content,
         })
+    }
+
+    /// Where it is, or would be.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether there is one.
+    pub fn is_there(&self) -> bool {
+        self.content.is_some()
     }
 
     /// The file that has to be named in a terminal to mean the same there.

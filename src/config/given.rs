@@ -52,6 +52,10 @@ pub(super) struct Lookup<'a> {
     pub notes: Notes,
     /// Where what was found stood, by the options' long names.
     used: RefCell<BTreeMap<String, Vec<String>>>,
+    /// Whether flags may be wrong where mcp-remote goes on with a warning.
+    pub(super) is_lenient: bool,
+    /// What is to be said about that.
+    pub(super) forgiven: RefCell<Vec<String>>,
 }
 
 impl<'a> Lookup<'a> {
@@ -61,6 +65,8 @@ impl<'a> Lookup<'a> {
             layers,
             notes: Notes::default(),
             used: RefCell::default(),
+            is_lenient: false,
+            forgiven: RefCell::default(),
         }
     }
 
@@ -301,6 +307,49 @@ impl Given {
             .ok_or_else(|| self.wrong("a whole number of seconds from 1 to 86400"))
     }
 
+    /// The same as mcp-remote reads them, with JavaScript's `parseInt`: what follows the digits does
+    /// not count. More than can be asked for is as much as can be.
+    pub fn leading_seconds(&self) -> Result<Duration, UsageError> {
+        match cli::leading_integer(&self.text) {
+            Some(seconds) if seconds > 0 => {
+                let seconds = u64::try_from(seconds).unwrap_or(LONGEST);
+                Ok(Duration::from_secs(seconds.min(LONGEST)))
+            }
+            _ => self.whole_seconds(),
+        }
+    }
+
+    /// The value itself, or the longest wait where it is a longer one.
+    pub fn at_most_longest(mut self) -> Self {
+        let seconds = self.text.trim().parse::<f64>();
+        if seconds.is_ok_and(|seconds| seconds.is_finite() && seconds > LONGEST as f64) {
+            self.text = LONGEST.to_string();
+        }
+        self
+    }
+
+    /// A page for the user's browser. What else it may lead to, a browser may not be sent to from here;
+    /// over plain http only to this machine, unless that is allowed.
+    pub fn page(&self, allow_http: bool) -> Result<Url, UsageError> {
+        let url = Url::parse(self.text.trim()).ok().filter(|url| {
+            let is_private = url.scheme() == "https" || allow_http || ids::is_loopback(url);
+            matches!(url.scheme(), "https" | "http") && is_private
+        });
+        let wrong = || {
+            UsageError::new(format!("{} is not the address of a page", self.origin)).with_hint(
+                "it begins with `https://`, or with `http://` on this machine or with `--allow-http`",
+            )
+        };
+        let url = url.ok_or_else(wrong)?;
+        match url.username().is_empty() && url.password().is_none() {
+            true => Ok(url),
+            false => Err(UsageError::new(format!(
+                "the address in {} has a user name or a password in it",
+                self.origin
+            ))),
+        }
+    }
+
     /// Which transports may be used.
     pub fn transport(&self) -> Result<Preference, UsageError> {
         let parsed = Preference::parse(self.text.trim());
@@ -333,6 +382,14 @@ impl Given {
             .filter(ids::is_loopback)
             .and_then(|url| url.host_str().map(str::to_owned))
             .ok_or_else(|| self.wrong("`localhost`, `127.0.0.1` or `[::1]`"))
+    }
+
+    /// A host that is a name, as it stands in a URL.
+    pub fn host_name(&self) -> Option<String> {
+        match url::Host::parse(self.text.trim()) {
+            Ok(url::Host::Domain(name)) if !name.is_empty() => Some(name),
+            _ => None,
+        }
     }
 
     /// An address of this machine to listen on.
@@ -406,45 +463,4 @@ pub(super) fn port(text: &str) -> Result<Option<u16>, UsageError> {
         )
         .with_hint("a value that contains spaces must be one argument, in quotes")),
     }
-}
-
-/// A value as it stands between the quotes of a JSON text.
-pub(super) fn in_json(value: &str) -> String {
-    let quoted = serde_json::Value::from(value).to_string();
-    quoted[1..quoted.len() - 1].to_owned()
-}
-
-/// Replaces `${NAME}` by the variable's value, as `encode` writes it. Only the braced form counts;
-/// there are no defaults, no escapes and no second round. A missing variable is an error: the
-/// placeholder would be sent as the credential.
-pub(super) fn expand(
-    text: &str,
-    origin: &str,
-    env: &BTreeMap<String, String>,
-    encode: impl Fn(&str) -> String,
-) -> Result<String, UsageError> {
-    let mut expanded = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find("${") {
-        let Some(length) = rest[start + 2..].find('}') else {
-            break;
-        };
-        let name = &rest[start + 2..start + 2 + length];
-        let end = start + 2 + length + 1;
-        expanded.push_str(&rest[..start]);
-        match env.get(name) {
-            _ if name.is_empty() => expanded.push_str(&rest[start..end]),
-            Some(value) => expanded.push_str(&encode(value)),
-            None => {
-                return Err(UsageError::new(format!(
-                    "{origin} needs the environment variable `{}`, which is not set",
-                    diag::clean_to(name, 60)
-                ))
-                .with_hint("set it in the environment, such as by the `env` of the AI client's configuration"));
-            }
-        }
-        rest = &rest[end..];
-    }
-    expanded.push_str(rest);
-    Ok(expanded)
 }

@@ -3,7 +3,8 @@
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::Surroundings;
-use super::given::{Given, expand};
+use super::expand::{expand, expand_or, unset};
+use super::given::{Given, Lookup};
 use crate::cli::UsageError;
 
 /// Headers of the transport itself. Another value would break the connection or the session.
@@ -27,15 +28,23 @@ const RESERVED: [&str; 15] = [
 
 /// Reads all headers, from one place after the other and the files of each place first, so that
 /// what is given nearer wins. Of two with one name the later counts.
+///
+/// `lookup` says whether a mistake in an argument is forgiven: such a header is left out, as mcp-remote
+/// does.
 pub(super) fn collect(
     lines: &[Vec<Given>],
     files: &[Vec<Given>],
     around: &Surroundings<'_>,
+    lookup: &Lookup<'_>,
 ) -> Result<HeaderMap, UsageError> {
     let mut headers = HeaderMap::new();
-    let mut add = |line: &str, origin: &str| -> Result<(), UsageError> {
-        let (name, value) = parse(line, origin, around)?;
-        headers.insert(name, value);
+    let mut add = |line: &str, origin: &str, given: &Given| -> Result<(), UsageError> {
+        let forgiving = lookup.forgives(given).then_some(lookup);
+        match (parse(line, origin, around, forgiving), forgiving) {
+            (Ok((name, value)), _) => drop(headers.insert(name, value)),
+            (Err(error), Some(lookup)) => lookup.warn(format!("{error}; it is left out")),
+            (Err(error), None) => return Err(error),
+        }
         Ok(())
     };
     for (lines, files) in lines.iter().zip(files) {
@@ -45,21 +54,24 @@ pub(super) fn collect(
                 if line.trim().is_empty() || line.trim_start().starts_with('#') {
                     continue;
                 }
-                add(line, &format!("line {} of `{}`", index + 1, file.text))?;
+                let origin = format!("line {} of `{}`", index + 1, file.text);
+                add(line, &origin, file)?;
             }
         }
         for line in lines {
-            add(&line.text, &line.origin)?;
+            add(&line.text, &line.origin, line)?;
         }
     }
     Ok(headers)
 }
 
-/// One `Name: value`. No message repeats the value, which may be a secret.
+/// One `Name: value`. No message repeats the value, which may be a secret. With `forgiving`, a variable
+/// that is not set leaves its placeholder, as in mcp-remote.
 fn parse(
     line: &str,
     origin: &str,
     around: &Surroundings<'_>,
+    forgiving: Option<&Lookup<'_>>,
 ) -> Result<(HeaderName, HeaderValue), UsageError> {
     let shape = || {
         UsageError::new(format!("{origin} is not of the form `Name: value`"))
@@ -72,14 +84,17 @@ fn parse(
             "{origin} sets `{name}`, which belongs to the connection itself"
         )));
     }
-    let value = expand(
-        value,
-        &format!("the header `{name}` in {origin}"),
-        around.env,
-        str::to_owned,
-    )?;
-    // RFC 9110 §5.5: blanks around the value are not part of it.
-    let value = value.trim_matches([' ', '\t']);
+    let place = format!("the header `{name}` in {origin}");
+    let value = match forgiving {
+        None => expand(value, &place, around.env, str::to_owned)?,
+        Some(lookup) => expand_or(value, around.env, str::to_owned, |missing| {
+            lookup.warn(unset(&place, missing));
+            Ok(())
+        })?,
+    };
+    // RFC 9110 §5.5: blanks around the value are not part of it. Nor are line ends that a variable
+    // brings along.
+    let value = value.trim_matches([' ', '\t', '\r', '\n']);
     if name == header::AUTHORIZATION && (value.is_empty() || value.eq_ignore_ascii_case("bearer")) {
         return Err(UsageError::new("the header `authorization` has no value")
             .with_hint("leave it out to sign in through the browser"));

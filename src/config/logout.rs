@@ -7,7 +7,9 @@ use url::Url;
 use super::file::{Entry, File, Need};
 use super::given::Lookup;
 use super::which::{Which, cached_name, is_address, server};
-use super::{Base, ClientDocument, ConfiguredClient, Surroundings, automation, network, oauth};
+use super::{
+    Base, ClientDocument, ConfiguredClient, Surroundings, automation, elsewhere, network, oauth,
+};
 use crate::cli::{LogoutArgs, ServerArgs, UsageError, WhichOptions};
 use crate::ids::{ServerKey, ServerUrl};
 use crate::net::client::HttpSettings;
@@ -25,6 +27,12 @@ pub struct Logout {
     pub means: Means,
     /// The same for those that entries lead to, over which arguments win as well.
     pub entries: Vec<(ServerKey, Means)>,
+    /// The folder of mcp-remote's sign-ins, if the system names a home.
+    pub elsewhere: Option<PathBuf>,
+    /// Whether a person at a terminal is asked before all of them end.
+    pub asks: bool,
+    /// Whether the output is JSON.
+    pub json: bool,
     /// How messages call a token of the user's own that takes the place of signing in.
     pub own_token: Option<String>,
 }
@@ -63,8 +71,11 @@ impl Logout {
             None => None,
         };
         let lookup = file.lookup(entry.as_ref(), Need::Find, around.env)?;
+        let lookup = lookup.taking(&server.tolerance);
         let which = Which::new(&server.which, around, &lookup)?;
         let mut base = Base::new(&server.common, around, &lookup)?;
+        base.warnings
+            .extend(server.tolerance.warnings.iter().cloned());
         let http = network::http_settings(&server.common, around, &lookup, &mut base.warnings)?;
         let target = match (target, args.all) {
             (Some(_), true) => {
@@ -81,11 +92,14 @@ impl Logout {
             (Some(text), false) => self::target(text, &which, entry.as_ref(), around)?,
         };
         Ok(Self {
-            base,
             http,
+            elsewhere: elsewhere::base(around),
+            asks: !args.yes,
+            json: args.json,
             own_token: automation::own_token(server, &lookup),
             means: Means::new(server, &lookup, which)?,
             entries: entries(&file, server, around),
+            base: base.warning(lookup.take_warnings()),
             target,
         })
     }

@@ -1,6 +1,7 @@
 //! What `migrate` is asked to do.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
@@ -104,14 +105,33 @@ pub(super) fn hosts(names: &[String]) -> Result<Vec<&'static Host>, UsageError> 
 }
 
 /// Says why the bridge would not take these arguments, if a host starts it with these variables. What
-/// only the host knows is taken to be in order.
-pub fn judge(args: &[String], env: &BTreeMap<String, String>) -> Result<(), String> {
-    let argv = std::iter::once("mcp-drawbridge").chain(args.iter().map(String::as_str));
+/// only the host knows is taken to be in order. What is odd about the arguments is told, too.
+pub fn judge(args: &[String], env: &BTreeMap<String, String>) -> Result<Vec<String>, String> {
+    judge_parsed(cli::parse(argv(args)), args, env)
+}
+
+/// The same for arguments that were written for this program: none of them may be wrong.
+pub(super) fn judge_strictly(args: &[String]) -> Result<(), String> {
+    judge_parsed(cli::parse_strictly(argv(args)), args, &BTreeMap::new()).map(drop)
+}
+
+fn argv(args: &[String]) -> impl Iterator<Item = OsString> {
+    let args = args.iter().map(String::as_str);
+    std::iter::once("mcp-drawbridge")
+        .chain(args)
+        .map(Into::into)
+}
+
+fn judge_parsed(
+    parsed: Result<Parsed, UsageError>,
+    args: &[String],
+    env: &BTreeMap<String, String>,
+) -> Result<Vec<String>, String> {
     let told = |error: UsageError| match error.hint() {
         Some(hint) => format!("{error} ({hint})"),
         None => error.to_string(),
     };
-    let request = match cli::parse(argv.map(Into::into)) {
+    let request = match parsed {
         Ok(Parsed::Run(request)) => *request,
         Ok(Parsed::Text(_)) => return Err("they ask for help or the version".to_owned()),
         Err(error) => return Err(told(error)),
@@ -119,8 +139,9 @@ pub fn judge(args: &[String], env: &BTreeMap<String, String>) -> Result<(), Stri
     let Request::Bridge(server) = request else {
         return Err("they begin with the name of a command".to_owned());
     };
+    let odd = server.tolerance.warnings.clone();
     if args.iter().any(|arg| is_filled_in_by_host(arg)) {
-        return Ok(());
+        return Ok(odd);
     }
     let mut env = env.clone();
     for name in args.iter().flat_map(|arg| variables(arg)) {
@@ -137,7 +158,7 @@ pub fn judge(args: &[String], env: &BTreeMap<String, String>) -> Result<(), Stri
         },
         open: &|_| Err(OpenError::Absent(io::ErrorKind::NotFound.into())),
     };
-    Config::new(&server, &around).map(|_| ()).map_err(told)
+    Config::new(&server, &around).map(|_| odd).map_err(told)
 }
 
 /// Whether the host puts something else in the place of a part of this argument, or may do so.
@@ -166,7 +187,7 @@ fn is_name(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn judged(args: &[&str]) -> Result<(), String> {
+    fn judged(args: &[&str]) -> Result<Vec<String>, String> {
         let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
         judge(&args, &BTreeMap::new())
     }
@@ -182,20 +203,35 @@ mod tests {
                 "Authorization:${TOKEN}",
             ],
             &["${input:address}", "--debug"],
+            // mcp-remote passes over what it does not understand, and so does the bridge.
+            &["https://mcp.example.com/mcp", "--zzz", "--transport", "x"],
+            &[
+                "https://mcp.example.com/mcp",
+                "--enable-proxy",
+                "--ignore-tool",
+                "delete*",
+                "--auth-success-url",
+                "https://app.example.com/done",
+            ],
             &["${MCP_URL:-https://mcp.example.com}"],
             &["{env:MCP_URL}"],
         ] {
-            assert_eq!(judged(args), Ok(()), "{args:?}");
+            assert!(judged(args).is_ok(), "{args:?}");
         }
+    }
+
+    #[test]
+    fn what_is_odd_about_arguments_is_told() {
+        let odd = |args| judged(args).expect("taken").join("; ");
+        assert_eq!(odd(&["https://mcp.example.com/mcp", "--debug"]), "");
+        let told = odd(&["https://mcp.example.com/mcp", "--ignore-tools", "a"]);
+        assert!(told.contains("did you mean `--ignore-tool`?"), "{told}");
     }
 
     #[test]
     fn arguments_that_the_bridge_does_not_take_are_told() {
         for (args, part) in [
-            (
-                &["https://mcp.example.com/mcp", "--zzz"][..],
-                "there is no option `--zzz`",
-            ),
+            (&["mcp.example.com", "--zzz"][..], "neither an address"),
             (&["mcp.example.com"], "mcp.example.com"),
             (&["--help"], "help"),
             (&["login", "https://mcp.example.com"], "command"),
@@ -209,7 +245,9 @@ mod tests {
                 "absolute",
             ),
         ] {
-            let reason = judged(args).expect_err("refused");
+            let Err(reason) = judged(args) else {
+                panic!("{args:?} were taken");
+            };
             assert!(reason.contains(part), "{args:?}: {reason}");
         }
     }

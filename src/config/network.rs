@@ -26,6 +26,9 @@ const ROOTS_VARIABLES: &[&str] = match cfg!(all(unix, not(target_os = "macos")))
     false => &["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"],
 };
 
+/// What turns the check of certificates off in programs that run on Node.
+const UNCHECKED: &str = "NODE_TLS_REJECT_UNAUTHORIZED";
+
 /// The variables that name proxies, as they are looked for: the first that is set counts.
 const PROXY_VARIABLES: [[&str; 2]; 3] = [
     ["HTTPS_PROXY", "https_proxy"],
@@ -42,7 +45,9 @@ pub(super) fn http_settings(
 ) -> Result<HttpSettings, UsageError> {
     Ok(HttpSettings {
         connect_timeout: match lookup.text("connect-timeout", &options.connect_timeout) {
-            Some(given) => given.seconds()?,
+            Some(given) => lookup
+                .forgive(&given, lookup.clamped(&given).seconds(), "the default")?
+                .unwrap_or(CONNECT_TIMEOUT),
             None => CONNECT_TIMEOUT,
         },
         roots: roots(options, around, lookup, warnings)?,
@@ -89,21 +94,21 @@ pub(super) fn own_addresses(config: &Config) -> Vec<Url> {
 /// How long the server may be silent.
 pub(super) fn timeouts(args: &ServerArgs, lookup: &Lookup<'_>) -> Result<Timeouts, UsageError> {
     let default = Timeouts::default();
-    let headers = lookup.text("headers-timeout", &args.traffic.headers_timeout);
-    let body = lookup.text("body-timeout", &args.traffic.body_timeout);
+    let read = |given: Option<Given>, default: Option<Duration>| match given {
+        None => Ok(default),
+        Some(given) => {
+            let read = lookup.clamped(&given).seconds_or_none();
+            let read = lookup.forgive(&given, read, "the default")?;
+            Ok(read.unwrap_or(default))
+        }
+    };
+    let text = |long, flag| lookup.text(long, flag);
+    let headers = text("headers-timeout", &args.traffic.headers_timeout);
+    let body = text("body-timeout", &args.traffic.body_timeout);
     Ok(Timeouts {
-        headers: match headers {
-            Some(given) => given.seconds_or_none()?,
-            None => default.headers,
-        },
-        body: match &body {
-            Some(given) => given.seconds_or_none()?,
-            None => default.body,
-        },
-        stream: match &body {
-            Some(given) => given.seconds_or_none()?,
-            None => default.stream,
-        },
+        headers: read(headers, default.headers)?,
+        body: read(body.clone(), default.body)?,
+        stream: read(body, default.stream)?,
     })
 }
 
@@ -133,6 +138,11 @@ fn roots(
         }
     }
     check_system_roots(around, warnings);
+    if around.env.get(UNCHECKED).is_some_and(|value| value == "0") {
+        warnings.push(format!(
+            "`{UNCHECKED}=0` has no effect: certificates are always checked, since anyone on the way could read tokens otherwise; name the certificate to trust with `--ca-file` or `NODE_EXTRA_CA_CERTS`"
+        ));
+    }
     Ok(Roots::gathered(parts))
 }
 
@@ -218,7 +228,10 @@ fn proxies(
     let choice = match lookup.text("proxy", &options.proxy) {
         None => {
             warnings.extend(unusable_proxies(around));
-            ProxyChoice::System
+            match lookup.switch("enable-proxy", options.enable_proxy)? {
+                true => as_mcp_remote(around),
+                false => ProxyChoice::System,
+            }
         }
         Some(given) if given.text.is_empty() || given.text == "direct" => ProxyChoice::None,
         // The value may hold a password, so it is not repeated.
@@ -240,6 +253,21 @@ fn proxies(
         choice,
         direct: direct.join(","),
     })
+}
+
+/// The proxies that mcp-remote uses: of two spellings of a variable the one in small letters counts,
+/// even if it is empty, and the proxy for http is that for https as well where none is set for that.
+fn as_mcp_remote(around: &Surroundings<'_>) -> ProxyChoice {
+    let variable = |names: [&str; 2]| {
+        let value = names.iter().rev().find_map(|name| around.env.get(*name));
+        value.and_then(|value| ProxyUrl::parse(value))
+    };
+    let http = variable(PROXY_VARIABLES[1]);
+    let https = variable(PROXY_VARIABLES[0]).or_else(|| http.clone());
+    match (http, https) {
+        (None, None) => ProxyChoice::System,
+        (http, https) => ProxyChoice::Each { http, https },
+    }
 }
 
 /// Variables whose value no proxy can have: requests then go out as if they were not set, which a

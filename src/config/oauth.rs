@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::given::{Given, expand, in_json};
+use super::expand::{expand, expand_or, in_json, unset};
+use super::given::{Given, Lookup};
 use super::{Resource, Surroundings};
 use crate::cli::UsageError;
 use crate::diag;
@@ -49,10 +50,24 @@ pub(super) struct ClientInfo {
 pub(super) fn client_info(
     given: &Given,
     around: &Surroundings<'_>,
+    lookup: &Lookup<'_>,
 ) -> Result<ClientInfo, UsageError> {
-    // Placeholders stand inside JSON strings, so values are written as such strings hold them.
-    let text = expand(&text(given, around)?, &given.origin, around.env, in_json)?;
-    let object = object(&text, given)?;
+    let written = text(given, around)?;
+    let expanded = |encode: fn(&str) -> String| match lookup.forgives(given) {
+        false => expand(&written, &given.origin, around.env, encode),
+        true => expand_or(&written, around.env, encode, |missing| {
+            lookup.warn(unset(&given.origin, missing));
+            Ok(())
+        }),
+    };
+    // Placeholders stand inside JSON strings, so values are written as such strings hold them. Where
+    // one stands for more than a string, as it may in mcp-remote, its value is JSON itself.
+    let object = match object(&expanded(in_json)?, given) {
+        Err(_) if lookup.forgives(given) && written.contains("${") => {
+            object(&expanded(str::to_owned)?, given)?
+        }
+        read => read?,
+    };
     let member = |name: &str| match object.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.as_str())),
@@ -65,7 +80,11 @@ pub(super) fn client_info(
         UsageError::new(format!("{} has no `client_id`", given.origin))
             .with_hint("it is the identifier that the provider gave to your OAuth client")
     })?;
-    let client_secret = member("client_secret")?.map(Secret::new);
+    // Some write an empty one for a client that has none.
+    let client_secret = match object.get("client_secret") {
+        Some(Value::String(text)) if text.is_empty() => None,
+        _ => member("client_secret")?.map(Secret::new),
+    };
     let auth_method = match member("token_endpoint_auth_method")? {
         None => None,
         Some(name) => Some(AuthMethod::from_name(name).ok_or_else(|| {
@@ -99,6 +118,7 @@ pub(super) fn metadata_scopes(
     let origin = "`scope` in `--static-oauth-client-metadata`";
     match metadata.get("scope") {
         None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
         Some(Value::String(text)) => scopes(text, origin).map(Some),
         Some(_) => Err(UsageError::new(format!(
             "{origin} must be a text with scopes separated by spaces"
@@ -143,8 +163,17 @@ pub(super) fn issuer(given: &Given) -> Result<Issuer, UsageError> {
 }
 
 /// `--resource`: an absolute URI without a fragment (RFC 8707 §2); empty for none at all.
-pub(super) fn resource(given: &Given) -> Result<Resource, UsageError> {
-    let text = given.text.trim();
+pub(super) fn resource(given: &Given, lookup: &Lookup<'_>) -> Result<Resource, UsageError> {
+    let mut text = given.text.trim();
+    if let Some((before, _)) = text.split_once('#')
+        && lookup.forgives(given)
+    {
+        lookup.warn(format!(
+            "the resource in {} contains a `#` part, which RFC 8707 forbids; it is left out",
+            given.origin
+        ));
+        text = before;
+    }
     if text.is_empty() {
         return Ok(Resource::Omitted);
     }

@@ -6,8 +6,9 @@ use http::header::{AUTHORIZATION, HeaderMap};
 use url::Host;
 
 use super::callback::{callback, without_effect};
+use super::elsewhere::Theirs;
 use super::file::{Entry, File, Need, Target};
-use super::given::Lookup;
+use super::given::{Given, Lookup};
 use super::mode::{self, Claim};
 use super::which::{Which, server};
 use super::{
@@ -18,8 +19,10 @@ use crate::cli::{ServerArgs, UsageError};
 use crate::ids::ServerUrl;
 use crate::mcp::era::Protocol;
 use crate::mcp::transport::Preference;
+use crate::mcp::visible::Visible;
 use crate::oauth::flow::Seed;
 use crate::oauth::known::Known;
+use crate::oauth::takeover::TakeOver;
 
 /// How long nothing may be sent to the server before a ping is, with `--keep-alive` alone.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
@@ -47,10 +50,11 @@ impl Config {
             Target::Neither => return Err(file.no_entry(url)),
         };
         let lookup = file.lookup(entry.as_ref(), Need::Connect, around.env)?;
+        let lookup = lookup.taking(&args.tolerance);
         let which = Which::new(&args.which, around, &lookup)?;
         let server = match &entry {
             Some(entry) => entry.server(around.env, which.allow_http)?,
-            None => server(url, which.allow_http)?,
+            None => server(addressed(url, &lookup), which.allow_http)?,
         };
         let written = match &entry {
             Some(entry) => entry.address(around.env)?,
@@ -82,12 +86,15 @@ impl Config {
         (server, written): (&ServerUrl, &str),
     ) -> Result<Self, UsageError> {
         let mut base = Base::new(&args.common, around, lookup)?;
+        base.warnings
+            .extend(args.tolerance.warnings.iter().cloned());
         base.warnings.extend(exposed::warnings(args));
         let tokens = Tokens {
             headers: headers::collect(
                 &lookup.lists("header", &args.traffic.header),
                 &lookup.lists("header-file", &args.traffic.header_file),
                 around,
+                lookup,
             )?,
             bearer: automation::bearer(&args.bearer, lookup, around)?,
             seed: automation::seed(&args.which.seed, lookup, around)?,
@@ -106,7 +113,8 @@ impl Config {
             false => Known::BUILT_IN,
         };
         let row = known.server(server);
-        let callback = callback(args, lookup, row, written, (&which, &resource))?;
+        let theirs = Theirs::new(args, lookup, around, written, (&which, &resource));
+        let callback = callback(args, lookup, row, theirs.port(), which.allow_http)?;
         let pkce = pkce(args, lookup, auth, &mut base.warnings)?;
         endpoints::check(
             which.endpoints.as_ref(),
@@ -137,17 +145,19 @@ impl Config {
             )?,
             callback,
             transport: match lookup.text("transport", &args.traffic.transport) {
-                Some(given) => given.transport()?,
+                Some(given) => lookup
+                    .forgive(&given, given.transport(), "`http-first`")?
+                    .unwrap_or_default(),
                 None => Preference::default(),
             },
             protocol: match lookup.text("protocol", &args.traffic.protocol) {
-                Some(given) => given.protocol()?,
+                Some(given) => lookup
+                    .forgive(&given, given.protocol(), "`auto`")?
+                    .unwrap_or_default(),
                 None => Protocol::default(),
             },
-            auth_timeout: match lookup.text("auth-timeout", &args.callback.auth_timeout) {
-                Some(given) => given.whole_seconds()?,
-                None => AUTH_TIMEOUT,
-            },
+            auth_timeout: auth_timeout(args, lookup)?,
+            visible: visible(args, lookup),
             resource,
             unattended: which.grants.way(
                 auth,
@@ -180,7 +190,9 @@ impl Config {
             )?,
             browser: !lookup.switch("no-browser", args.callback.no_browser)?,
             keep_alive: keep_alive(args, lookup)?,
-            base,
+            elsewhere: theirs.place(around),
+            take_over: take_over(args, lookup)?,
+            base: base.warning(lookup.take_warnings()),
             server: server.clone(),
             auth,
             headers: tokens.headers,
@@ -196,14 +208,24 @@ fn mode(
     which: &mut Which,
     warnings: &mut Vec<String>,
 ) -> Result<AuthMode, UsageError> {
-    let claims = claims(args, lookup, tokens, which)?;
+    let mut claims = claims(args, lookup, tokens, which)?;
+    if lookup.is_lenient() {
+        warnings.extend(mode::settle(&mut claims));
+    }
     let auth = mode::choose(&claims)?;
     if let Some(error) = which.clients.missing.take() {
         return Err(error);
     }
     warnings.append(&mut which.clients.warnings);
-    which.check_mode(&claims, warnings)?;
-    if which.use_id_token && auth.is_unattended() {
+    which.check_mode(&claims, lookup, warnings)?;
+    let no_user = which.use_id_token && auth.is_unattended();
+    if no_user && lookup.is_lenient() && args.which.seed.use_id_token {
+        which.use_id_token = false;
+        warnings.push(
+            "`--use-id-token` has no effect: there is no user whom an ID token could be about"
+                .to_owned(),
+        );
+    } else if no_user {
         return Err(UsageError::new(format!(
             "`--use-id-token` and {} exclude each other: there is no user whom an ID token could be about",
             claims.first().map_or("this mode", |claim| &claim.origin)
@@ -233,7 +255,7 @@ fn claims(
 ) -> Result<Vec<Claim>, UsageError> {
     let mut claims = Vec::new();
     if tokens.headers.contains_key(AUTHORIZATION) {
-        let origin = "an `Authorization` header";
+        let origin = mode::HEADER;
         if let Some((_, other)) = &tokens.bearer {
             return Err(
                 UsageError::new(format!("{origin} and {other} exclude each other"))
@@ -280,6 +302,17 @@ fn resource(
     })
 }
 
+/// A name of the user's own is for one of several accounts, and which of them mcp-remote has, nobody
+/// knows.
+fn take_over(args: &ServerArgs, lookup: &Lookup<'_>) -> Result<TakeOver, UsageError> {
+    let refused = lookup.switch("no-import", args.callback.no_import)?;
+    let is_named = lookup.text("name", &args.which.name).is_some();
+    Ok(match refused || is_named {
+        true => TakeOver::Never,
+        false => TakeOver::First,
+    })
+}
+
 fn pkce(
     args: &ServerArgs,
     lookup: &Lookup<'_>,
@@ -296,11 +329,56 @@ fn pkce(
     Ok(pkce)
 }
 
+/// An address may have a part that is for browsers; it is never sent, so it does no harm.
+fn addressed<'a>(url: &'a str, lookup: &Lookup<'_>) -> &'a str {
+    match url.split_once('#') {
+        Some((before, _)) if lookup.is_lenient() => {
+            lookup.warn("the part of the address from `#` on is left out".to_owned());
+            before
+        }
+        _ => url,
+    }
+}
+
+fn auth_timeout(args: &ServerArgs, lookup: &Lookup<'_>) -> Result<Duration, UsageError> {
+    let Some(given) = lookup.text("auth-timeout", &args.callback.auth_timeout) else {
+        return Ok(AUTH_TIMEOUT);
+    };
+    let seconds = match lookup.forgives(&given) {
+        true => given.leading_seconds(),
+        false => given.whole_seconds(),
+    };
+    let instead = format!("{} s", AUTH_TIMEOUT.as_secs());
+    let seconds = lookup.forgive(&given, seconds, &instead)?;
+    Ok(seconds.unwrap_or(AUTH_TIMEOUT))
+}
+
+/// What is to be hidden adds up, as who hid it elsewhere did not mean to show it here.
+fn visible(args: &ServerArgs, lookup: &Lookup<'_>) -> Visible {
+    let allowed = lookup.list("tool", &args.traffic.tool);
+    let ignored = lookup.lists("ignore-tool", &args.traffic.ignore_tool);
+    let text = |given: &'_ Given| given.text.clone();
+    let some = |text: &String| !text.is_empty();
+    let allowed: Vec<String> = allowed.iter().map(text).filter(some).collect();
+    let ignored: Vec<String> = ignored.iter().flatten().map(text).filter(some).collect();
+    Visible::new(
+        allowed.iter().map(String::as_str),
+        ignored.iter().map(String::as_str),
+    )
+}
+
 /// An interval alone turns pings on.
 fn keep_alive(args: &ServerArgs, lookup: &Lookup<'_>) -> Result<Option<Duration>, UsageError> {
     let wanted = lookup.switch("keep-alive", args.traffic.keep_alive)?;
     match lookup.text("ping-interval", &args.traffic.ping_interval) {
-        Some(given) => Ok(Some(given.seconds()?)),
+        Some(given) => {
+            let seconds = lookup.forgive(
+                &given,
+                lookup.clamped(&given).seconds(),
+                "what follows without it",
+            )?;
+            Ok(seconds.or_else(|| wanted.then_some(PING_INTERVAL)))
+        }
         None => Ok(wanted.then_some(PING_INTERVAL)),
     }
 }

@@ -2,6 +2,7 @@ mod automation;
 mod cached;
 mod grants;
 mod headers;
+mod lenient;
 mod network;
 mod oauth;
 mod provider;
@@ -42,7 +43,17 @@ impl World {
 
     pub fn job(&self, args: &[&str]) -> Result<Job, UsageError> {
         let args = std::iter::once("mcp-drawbridge").chain(args.iter().copied());
-        let Parsed::Run(request) = cli::parse(args.map(Into::into))? else {
+        self.asked(cli::parse(args.map(Into::into))?)
+    }
+
+    /// The same where mistakes are no warnings.
+    pub fn strict_job(&self, args: &[&str]) -> Result<Job, UsageError> {
+        let args = std::iter::once("mcp-drawbridge").chain(args.iter().copied());
+        self.asked(cli::parse_strictly(args.map(Into::into))?)
+    }
+
+    fn asked(&self, parsed: Parsed) -> Result<Job, UsageError> {
+        let Parsed::Run(request) = parsed else {
             panic!("help or version");
         };
         let read = |path: &Path| {
@@ -80,7 +91,7 @@ impl World {
     }
 
     pub fn error(&self, args: &[&str]) -> UsageError {
-        match self.job(&[&[SERVER], args].concat()) {
+        match self.strict_job(&[&[SERVER], args].concat()) {
             Err(error) => error,
             Ok(_) => panic!("{args:?} was taken"),
         }
@@ -216,6 +227,25 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
         ("header-file", "h.txt", |c| {
             header(c, "x-file").as_deref() == Some("2")
         }),
+        ("tool", "get_*", |c| {
+            c.visible.shows("get_it") && !c.visible.shows("set_it")
+        }),
+        ("ignore-tool", "set_*", |c| {
+            c.visible.shows("get_it") && !c.visible.shows("set_it")
+        }),
+        ("enable-proxy", "", |c| {
+            c.http.proxies.choice
+                == ProxyChoice::Each {
+                    http: ProxyUrl::parse("http://p.test:1"),
+                    https: ProxyUrl::parse("http://p.test:1"),
+                }
+        }),
+        ("auth-success-url", "https://app.test/done?a#b", |c| {
+            c.callback
+                .then
+                .as_ref()
+                .is_some_and(|url| url.as_str() == "https://app.test/done?a#b")
+        }),
         ("host", "127.0.0.1", |c| c.callback.host == "127.0.0.1"),
         ("bind-host", "0.0.0.0", |c| {
             c.callback.bind == Some([0, 0, 0, 0].into())
@@ -236,6 +266,7 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
             c.allow_missing_pkce_metadata
         }),
         ("no-browser", "", |c| !c.browser),
+        ("no-import", "", |c| c.take_over == TakeOver::Never),
         ("device-code", "", |c| c.auth == AuthMode::Device),
         ("keep-alive", "", |c| {
             c.keep_alive == Some(Duration::from_secs(30))
@@ -295,6 +326,7 @@ fn every_option_reaches_the_configuration_by_flag_and_by_variable() {
         World::default()
             .var("TOKEN_OF_MINE", "TOKEN_1")
             .var("MY_TOKEN", "TOKEN_1")
+            .var("http_proxy", "http://p.test:1")
             .file("h.txt", "X-File: 2\n")
             .file("ca.pem", &ca)
             .file("own.pem", format!("{own}{key}"))

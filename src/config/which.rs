@@ -58,7 +58,7 @@ impl Which {
             clients: Clients::new(options, around, lookup)?,
             client_metadata,
             resource: match lookup.text("resource", &options.resource) {
-                Some(given) => oauth::resource(&given)?,
+                Some(given) => oauth::resource(&given, lookup)?,
                 None => Resource::Discovered,
             },
             authorize_params: oauth::authorize_params(
@@ -147,19 +147,22 @@ impl Which {
     pub fn check_mode(
         &self,
         claims: &[Claim],
+        lookup: &Lookup<'_>,
         warnings: &mut Vec<String>,
     ) -> Result<(), UsageError> {
         let bearer = claims.iter().find(|claim| claim.mode == AuthMode::Bearer);
         let Some(Claim { origin, .. }) = bearer else {
             return Ok(());
         };
-        if self.clients.client.is_some() {
+        let has_client = self.clients.client.is_some();
+        if has_client && !lookup.is_lenient() {
             return Err(UsageError::new(format!(
                 "{origin} and an OAuth client (`--client-id`) exclude each other"
             ))
             .with_hint("leave out the first to sign in with that client"));
         }
-        if self.scopes.is_some()
+        if has_client
+            || self.scopes.is_some()
             || !self.client_metadata.is_empty()
             || !self.authorize_params.is_empty()
             || self.use_id_token

@@ -3,13 +3,15 @@
 mod asking;
 mod cache;
 mod device;
+mod elsewhere;
 mod show;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use asking::told;
+pub use elsewhere::holds;
 use http::HeaderMap;
 use rand::RngCore;
 use rand::rngs::OsRng;
@@ -19,12 +21,14 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use url::Url;
 
+use super::CACHE_POLL;
 use super::door::{self, Door, Listen};
 use super::guide::Audience;
 use super::trace::Trace;
 use super::visitor::{Pasted, Visitor, hand_on};
 use crate::assertion_source::AssertionSource;
 use crate::browser::{BrowserError, Place};
+use crate::compat::import;
 use crate::config::Again;
 use crate::diag::Diag;
 use crate::ids::ServerKey;
@@ -40,7 +44,7 @@ use crate::oauth::sign_in::SignIn;
 use crate::oauth::token::Grant;
 use crate::oauth::token_endpoint::Cause;
 use crate::secret::Secret;
-use crate::store::{Cached, Lock, LockError, SignInLock, Store};
+use crate::store::{Cached, ImportLock, Lock, LockError, SignInLock, Store};
 
 /// How often a process that waits for its turn looks at lock and cache.
 const TURN_POLL: Duration = Duration::from_millis(150);
@@ -83,6 +87,8 @@ pub struct Rim {
     pub standing: watch::Sender<Standing>,
     /// Since when a person has been needed.
     pub needed_since: std::sync::Mutex<Option<Instant>>,
+    /// When it was looked last whether somebody is signed in, and nobody was.
+    pub nothing_found: std::sync::Mutex<Option<Instant>>,
     /// Answers that a person copied from the browser.
     pub pastes: Mutex<mpsc::Receiver<Pasted>>,
     /// Held while this process refreshes, where files have no locks.
@@ -91,6 +97,10 @@ pub struct Rim {
     pub busy: AtomicUsize,
     /// Whether the user was told that the cache is unreadable.
     pub told_unreadable: AtomicBool,
+    /// Where mcp-remote keeps its sign-in for this, if it is to be looked for.
+    pub elsewhere: Option<import::Place>,
+    /// Whether the user was told what cannot be used there.
+    pub told_elsewhere: AtomicBool,
 }
 
 impl Rim {
@@ -100,6 +110,21 @@ impl Rim {
             Ok(Cached::Present(sign_in)) => sign_in.grant,
             _ => None,
         }
+    }
+
+    /// Whether it was looked a moment ago if somebody is signed in, and nobody was. Servers that want
+    /// no sign-in are asked thousands of times a second; one that another process signed in to
+    /// meanwhile says itself that it wants the token, and gets it with the next look otherwise.
+    pub fn found_nothing_just_now(&self) -> bool {
+        let found = self.nothing_found.lock();
+        let found = found.unwrap_or_else(PoisonError::into_inner);
+        found.is_some_and(|found| found.elapsed() < CACHE_POLL)
+    }
+
+    /// Notes that it was looked now, and nobody is signed in.
+    pub fn note_nothing_found(&self) {
+        let found = self.nothing_found.lock();
+        *found.unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
     /// Who follows the flows.
@@ -130,6 +155,8 @@ struct Hands {
     /// Whether a person was asked for.
     asks: bool,
     busy: Option<Busy>,
+    /// The right to take over what was found, until it is kept.
+    taking: Option<ImportLock>,
     /// What was last read from the cache.
     seen: SignIn,
     pages: JoinSet<()>,
@@ -169,6 +196,7 @@ pub async fn run(rim: Arc<Rim>, goal: Goal, history: History) -> Outcome {
         visitor: None,
         asks: false,
         busy: None,
+        taking: None,
         seen: SignIn::default(),
         pages: JoinSet::new(),
     };
@@ -201,6 +229,9 @@ pub async fn run(rim: Arc<Rim>, goal: Goal, history: History) -> Outcome {
 
 impl Hands {
     async fn perform(&mut self, action: Action) -> Event {
+        if !matches!(action, Action::Amend(_)) {
+            self.taking = None;
+        }
         match action {
             Action::ReadCache => Event::CacheRead(self.read()),
             Action::Lock => Event::Locked(self.lock().await),
@@ -217,11 +248,13 @@ impl Hands {
                 let outcome = self.amend(&amendment).await;
                 self.lock = None;
                 self.busy = None;
+                self.taking = None;
                 Event::Amended(outcome)
             }
             Action::RequestToken { request, after } => self.request_token(&request, after).await,
             Action::AwaitTurn { until } => self.await_turn(until).await,
             Action::Fetch { url, after } => told(self.rim.document(url, after).await),
+            Action::LookElsewhere => Event::Offered(self.look_elsewhere().await.map(Box::new)),
             Action::MakeKey => Event::KeyMade(ProofKey::generate().map_err(cause)),
             Action::Bind { port, strict } => Event::Bound(self.bind(port, strict).await),
             Action::Register { url, body, after } => {
@@ -262,6 +295,9 @@ impl Hands {
 
     async fn await_turn(&mut self, until: u64) -> Event {
         let rim = self.rim.clone();
+        if let Some(turn) = &self.turn {
+            return Event::Turn(rim.store.read_attempt(turn).ok().flatten());
+        }
         let waited = remaining(until);
         let mut said = Said::default();
         self.asks = true;

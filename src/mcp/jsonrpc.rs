@@ -13,6 +13,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::line::{Line, SMALL};
+use super::search::Word;
 pub use mending::{answered_id, without_byte_order_mark};
 
 /// Parse error (JSON-RPC 2.0 §5.1).
@@ -28,6 +29,7 @@ pub const INTERNAL_ERROR: i32 = -32603;
 
 /// Deepest nesting of arrays and objects that is let through.
 const DEPTH_LIMIT: usize = 512;
+static PROGRESS_TOKEN: Word = Word::new("progressToken");
 
 /// A request id exactly as its sender wrote it: `1` stays a number, `"1"` a string, and every
 /// digit is kept (JSON-RPC 2.0 §4; MCP requires a string or an integer).
@@ -168,7 +170,9 @@ impl Message {
     /// The `progressToken` in `params._meta` of a request, as JSON text.
     pub fn progress_token(&self) -> Option<&str> {
         // Most requests have none: a search is cheaper than a walk through the arguments.
-        memchr::memmem::find(&self.text, b"progressToken")?;
+        if !PROGRESS_TOKEN.is_in(&self.text) {
+            return None;
+        }
         member(member(self.body(), "_meta")?, "progressToken")
     }
 

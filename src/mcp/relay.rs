@@ -42,6 +42,7 @@ use super::pending::{Asked, Owner, Pending};
 use super::revision::{self, Revision};
 use super::session::Session;
 use super::tools::Tools;
+use super::visible::Visible;
 use crate::secret::Secret;
 use alive::Alive;
 
@@ -121,6 +122,7 @@ pub struct Relay {
     next_number: u64,
     host: Host,
     tools: Tools,
+    visible: Visible,
     sign_in: SignIn,
     /// No person can help where there is no token.
     nobody_to_ask: bool,
@@ -186,6 +188,7 @@ impl Relay {
             next_number: 1,
             host: Host::default(),
             tools: Tools::default(),
+            visible: Visible::default(),
             sign_in: SignIn::default(),
             nobody_to_ask: false,
             link: Link::default(),
@@ -193,6 +196,12 @@ impl Relay {
             host_ended: false,
             effects: Vec::new(),
         }
+    }
+
+    /// Which of the server's tools the AI client sees and may call.
+    pub fn showing(mut self, visible: Visible) -> Self {
+        self.visible = visible;
+        self
     }
 
     /// What is to be done now, in order. Ask after every input.

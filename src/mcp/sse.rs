@@ -5,6 +5,7 @@
 //! that is not UTF-8, and takes quadratic time for large events. The tests hold this parser
 //! against it wherever it is right.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
@@ -20,7 +21,7 @@ const LINE_LIMIT: usize = 64 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SseEvent {
     /// The event's type; `message` unless the stream said otherwise.
-    pub name: Box<str>,
+    pub name: Cow<'static, str>,
     /// The id that came with it; not that of an event before.
     pub id: Option<Box<str>>,
     /// Its data, lines joined by a line feed. Not checked to be UTF-8.
@@ -57,7 +58,7 @@ pub struct SseParser {
     first_line: bool,
     data: Vec<u8>,
     has_data: bool,
-    name: Option<Box<str>>,
+    name: Option<String>,
     id: Option<Box<str>>,
     last_event_id: Option<Box<str>>,
     retry: Option<Duration>,
@@ -127,10 +128,17 @@ impl SseParser {
                     chunk = &[];
                 }
                 Some(end) => {
-                    self.extend_line(&chunk[..end])?;
+                    let line = &chunk[..end];
                     self.after_cr = chunk[end] == b'\r';
                     chunk = &chunk[end + 1..];
-                    self.end_line(events);
+                    match &self.line {
+                        // Nearly all come whole, and need to be kept nowhere.
+                        Line::Start(start) if start.is_empty() => self.whole_line(line, events)?,
+                        _ => {
+                            self.extend_line(line)?;
+                            self.end_line(events)?;
+                        }
+                    }
                 }
             }
         }
@@ -181,16 +189,19 @@ impl SseParser {
         }
         self.line = match start.strip_prefix(DATA) {
             Some(value) => {
-                if self.has_data {
-                    self.data.push(b'\n');
-                }
-                self.has_data = true;
-                self.data
-                    .extend_from_slice(value.strip_prefix(b" ").unwrap_or(value));
+                self.begin_data();
+                self.data.extend_from_slice(without_blank(value));
                 Line::Data
             }
             None => Line::Other(start),
         };
+    }
+
+    fn begin_data(&mut self) {
+        if self.has_data {
+            self.data.push(b'\n');
+        }
+        self.has_data = true;
     }
 
     fn check_size(&self) -> Result<(), Oversized> {
@@ -200,15 +211,34 @@ impl SseParser {
         }
     }
 
-    fn end_line(&mut self, events: &mut VecDeque<SseEvent>) {
-        if matches!(self.line, Line::Start(_)) {
-            self.classify_line();
-        }
+    fn end_line(&mut self, events: &mut VecDeque<SseEvent>) -> Result<(), Oversized> {
         match std::mem::replace(&mut self.line, Line::Start(Vec::new())) {
-            Line::Data | Line::Start(_) => {}
-            Line::Other(line) if line.is_empty() => self.dispatch(events),
+            Line::Data => {}
+            Line::Start(line) => self.whole_line(&line, events)?,
             Line::Other(line) => self.field(&line),
         }
+        Ok(())
+    }
+
+    /// Takes a line of which nothing was taken before.
+    fn whole_line(
+        &mut self,
+        mut line: &[u8],
+        events: &mut VecDeque<SseEvent>,
+    ) -> Result<(), Oversized> {
+        if std::mem::take(&mut self.first_line) {
+            line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
+        }
+        if let Some(value) = line.strip_prefix(DATA) {
+            self.begin_data();
+            buffer::extend(&mut self.data, without_blank(value));
+            return self.check_size();
+        }
+        match line.is_empty() {
+            true => self.dispatch(events),
+            false => self.field(&line[..line.len().min(LINE_LIMIT)]),
+        }
+        Ok(())
     }
 
     fn field(&mut self, line: &[u8]) {
@@ -216,15 +246,10 @@ impl SseParser {
             Some(colon) => (&line[..colon], &line[colon + 1..]),
             None => (line, &[][..]),
         };
-        let value = value.strip_prefix(b" ").unwrap_or(value);
+        let value = without_blank(value);
         match name {
-            b"data" => {
-                if self.has_data {
-                    self.data.push(b'\n');
-                }
-                self.has_data = true;
-            }
-            b"event" => self.name = std::str::from_utf8(value).ok().map(Into::into),
+            b"data" => self.begin_data(),
+            b"event" => self.name = std::str::from_utf8(value).ok().map(str::to_owned),
             b"id" if !value.contains(&0) => {
                 self.id = std::str::from_utf8(value).ok().map(Into::into)
             }
@@ -251,12 +276,17 @@ impl SseParser {
         if !self.data.is_empty() {
             let data = std::mem::take(&mut self.data).into();
             events.push_back(SseEvent {
-                name: name.unwrap_or_else(|| "message".into()),
+                name: name.map_or(Cow::Borrowed("message"), Cow::Owned),
                 id: id.filter(|id| !id.is_empty()),
                 data,
             });
         }
     }
+}
+
+/// One blank after the colon belongs to no value.
+fn without_blank(value: &[u8]) -> &[u8] {
+    value.strip_prefix(b" ").unwrap_or(value)
 }
 
 #[cfg(test)]

@@ -75,35 +75,59 @@ pub(super) const USER_AGENT: &str = concat!("mcp-drawbridge/", env!("CARGO_PKG_V
 /// The HTTP client. Clones share its connections.
 #[derive(Clone, Debug)]
 pub struct Client {
-    http: reqwest::Client,
+    /// What asks the user's own addresses without a proxy.
+    direct: reqwest::Client,
     proxies: Proxies,
     connect_timeout: Duration,
     has_certificate: bool,
-    guarded: Arc<Guarded>,
+    others: Arc<Others>,
 }
 
-/// What asks addresses that a server named, with connections of its own: those of the other may
-/// lead where these may not. Built when the first such address is asked.
+/// What is built when it is needed first.
 #[derive(Debug)]
-struct Guarded {
+struct Others {
     guard: Guard,
     settings: HttpSettings,
     tls: ClientConfig,
-    http: OnceLock<reqwest::Client>,
+    proxies: Proxies,
+    /// What asks through a proxy. Apart from the one without, since the library looks for the proxy
+    /// of each request to plain http anew, twice.
+    proxied: OnceLock<reqwest::Client>,
+    /// What asks addresses that a server named, with connections of its own: those of the other may
+    /// lead where these may not.
+    guarded: OnceLock<reqwest::Client>,
 }
 
-impl Guarded {
-    fn http(&self) -> Result<&reqwest::Client, HttpError> {
-        if let Some(http) = self.http.get() {
-            return Ok(http);
-        }
-        let http = common(&self.settings, self.tls.clone())
-            .no_proxy()
-            .dns_resolver(Arc::new(self.guard.clone()))
-            .build()
-            .map_err(|error| HttpError(Box::new(error)))?;
-        Ok(self.http.get_or_init(|| http))
+impl Others {
+    fn proxied(&self) -> Result<&reqwest::Client, Trouble> {
+        let proxies = self.proxies.clone();
+        built(&self.proxied, || {
+            own(&self.settings, self.tls.clone()).proxy(Proxy::custom(move |url| proxies.find(url)))
+        })
     }
+
+    fn guarded(&self) -> Result<&reqwest::Client, Trouble> {
+        built(&self.guarded, || {
+            common(&self.settings, self.tls.clone())
+                .no_proxy()
+                .dns_resolver(Arc::new(self.guard.clone()))
+        })
+    }
+}
+
+fn built(
+    once: &OnceLock<reqwest::Client>,
+    builder: impl FnOnce() -> ClientBuilder,
+) -> Result<&reqwest::Client, Trouble> {
+    if let Some(http) = once.get() {
+        return Ok(http);
+    }
+    let http = build_one(builder()).map_err(|error| Trouble::unbuilt(&error))?;
+    Ok(once.get_or_init(|| http))
+}
+
+fn build_one(builder: ClientBuilder) -> Result<reqwest::Client, HttpError> {
+    builder.build().map_err(|error| HttpError(Box::new(error)))
 }
 
 /// Builds the client. Reads no file and opens nothing; the first https connection reads the
@@ -120,26 +144,25 @@ pub(super) fn build_with(settings: &HttpSettings, guard: Guard) -> Result<Client
     let tls = tls::client_config(settings.roots.clone(), settings.client_certificate.as_ref())
         .map_err(|error| HttpError(Box::new(error)))?;
     let proxies = Proxies::new(&settings.proxies);
-    let http = builder(settings, proxies.clone(), tls.clone())
-        .build()
-        .map_err(|error| HttpError(Box::new(error)))?;
     Ok(Client {
-        http,
-        proxies,
+        direct: build_one(own(settings, tls.clone()).no_proxy())?,
+        proxies: proxies.clone(),
         connect_timeout: settings.connect_timeout,
         has_certificate: settings.client_certificate.is_some(),
-        guarded: Arc::new(Guarded {
+        others: Arc::new(Others {
             guard,
             settings: settings.clone(),
             tls,
-            http: OnceLock::new(),
+            proxies,
+            proxied: OnceLock::new(),
+            guarded: OnceLock::new(),
         }),
     })
 }
 
 /// What asks the user's own addresses.
-fn builder(settings: &HttpSettings, proxies: Proxies, tls: ClientConfig) -> ClientBuilder {
-    let builder = common(settings, tls).proxy(Proxy::custom(move |url| proxies.find(url)));
+fn own(settings: &HttpSettings, tls: ClientConfig) -> ClientBuilder {
+    let builder = common(settings, tls);
     match settings.ipv4 {
         true => builder.dns_resolver(Arc::new(Ipv4Only)),
         false => builder,
@@ -202,39 +225,44 @@ impl Client {
 
     /// Sends a request. What the answer says is for the caller, except a proxy's refusal: that
     /// comes from no server.
-    pub async fn execute(&self, request: Request) -> Result<Response, Trouble> {
-        self.execute_with(&self.http, request).await
+    pub fn execute(
+        &self,
+        request: Request,
+    ) -> impl Future<Output = Result<Response, Trouble>> + Send + use<'_> {
+        let http = match self.proxies.find(request.url()) {
+            None => Ok(&self.direct),
+            Some(_) => self.others.proxied(),
+        };
+        // Handed over before it is awaited: those that wait, by the hundred, are smaller without it.
+        let sent = http.map(|http| http.execute(request));
+        async move { self.judge(sent?.await) }
     }
 
     /// Sends a request to an address that a server named, if it may send us there: if it is the
     /// user's own, or leads to an address that is good enough, which is connected to then.
     pub async fn execute_learnt(&self, request: Request) -> Result<Response, Trouble> {
         let url = request.url();
-        if self.guarded.guard.is_own(url) {
+        if self.others.guard.is_own(url) {
             return self.execute(request).await;
         }
         self.check(url).await?;
         if self.proxies.find(url).is_some() {
             return self.execute(request).await;
         }
-        let http = self
-            .guarded
-            .http()
-            .map_err(|error| Trouble::unbuilt(&error))?;
-        self.execute_with(http, request).await
+        self.judge(self.others.guarded()?.execute(request).await)
     }
 
     /// Whether a server may send us to this address, as far as that can be told without asking it.
     /// What says so for a name may say otherwise the next moment, so this is for addresses that
     /// others than this program will ask.
     pub async fn may_ask(&self, url: &Url) -> Result<(), Trouble> {
-        if self.guarded.guard.is_own(url) {
+        if self.others.guard.is_own(url) {
             return Ok(());
         }
         self.check(url).await?;
         match (url.domain(), self.proxies.find(url)) {
             (Some(name), None) => self
-                .guarded
+                .others
                 .guard
                 .judge_name(name)
                 .await
@@ -245,7 +273,7 @@ impl Client {
 
     /// Notes where an answer of the server itself came from.
     pub(super) fn reached(&self, address: IpAddr) {
-        let guard = &self.guarded.guard;
+        let guard = &self.others.guard;
         // What answers through a proxy is at the proxy's address.
         let through = guard.server().and_then(|server| self.proxies.find(server));
         if through.is_none() {
@@ -257,7 +285,7 @@ impl Client {
     /// place of names has them looked up here, but by the library, so that what is judged may not be
     /// what it is told; it reaches what it can reach, as with names.
     async fn check(&self, url: &Url) -> Result<(), Trouble> {
-        let guard = &self.guarded.guard;
+        let guard = &self.others.guard;
         guard.check(url).await.map_err(Trouble::forbidden)?;
         let told_addresses = |proxy: Url| matches!(proxy.scheme(), "socks4" | "socks5");
         match (
@@ -269,12 +297,8 @@ impl Client {
         }
     }
 
-    async fn execute_with(
-        &self,
-        http: &reqwest::Client,
-        request: Request,
-    ) -> Result<Response, Trouble> {
-        match http.execute(request).await {
+    fn judge(&self, outcome: Result<Response, reqwest::Error>) -> Result<Response, Trouble> {
+        match outcome {
             Ok(response) if response.status().as_u16() == 407 => {
                 match self.proxies.find(response.url()) {
                     Some(proxy) => Err(Trouble::proxy_password(&proxy)),

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::client::{Client, HttpError, HttpSettings, build_with};
 use super::dpop::Prover;
 use super::guard::Guard;
-use super::pulse::{self, Disturbance, Pulse, Reading};
+use super::pulse::{self, Disturbance, Pulse, Reading, Told};
 
 /// How long a connection may be silent before the system asks whether the other side is still there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
@@ -123,8 +123,26 @@ impl Connections {
         }
     }
 
-    /// Looks whether anything happened that connections do not survive. To be called every
-    /// [`pulse::BEAT`].
+    /// Looks whether anything happened that connections do not survive: the system has told that
+    /// this may be so.
+    pub fn look(&self, told: Told) {
+        match told {
+            Told::Changed => self.glance(Duration::ZERO),
+            Told::Continued => {
+                let way = self.way(Duration::ZERO);
+                let reading = Reading::now(self.0.start);
+                let disturbed = self.lock().pulse.continued(reading, way, pulse::is_ours);
+                self.take(disturbed);
+            }
+        }
+    }
+
+    /// From now on [`Connections::beat`] is not called for a while.
+    pub fn rest(&self) {
+        self.lock().pulse.rest();
+    }
+
+    /// The same where the system tells nothing. To be called every [`pulse::BEAT`].
     pub fn beat(&self) {
         let way = self.way(Duration::ZERO);
         let reading = Reading::now(self.0.start);

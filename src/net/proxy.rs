@@ -1,13 +1,13 @@
 //! Which proxy a request goes through.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use url::Url;
 
-use crate::ids::is_loopback;
+use crate::ids::{is_loopback, same_origin};
 use crate::secret::Secret;
 
 /// What proxies are used. Clones are cheap.
@@ -30,6 +30,13 @@ pub enum ProxyChoice {
     None,
     /// This one, for everything.
     One(ProxyUrl),
+    /// These, by the scheme of the address.
+    Each {
+        /// For http.
+        http: Option<ProxyUrl>,
+        /// For https.
+        https: Option<ProxyUrl>,
+    },
 }
 
 /// The address of a proxy, with user name and password if it has them. Its `Debug` does not show it.
@@ -60,6 +67,14 @@ struct Rules {
     /// `None` if no proxy is used.
     through: Option<Matcher>,
     direct: Vec<Direct>,
+    /// What was decided last. Nearly all requests go to one origin, and every one asks.
+    last: Mutex<Option<Decided>>,
+}
+
+/// The proxy of an origin, if it has one. Neither path nor query decides about it.
+struct Decided {
+    origin: Url,
+    proxy: Option<Url>,
 }
 
 /// An entry of what is reached without a proxy.
@@ -76,6 +91,14 @@ impl Proxies {
             ProxyChoice::System => Some(Matcher::from_system()),
             ProxyChoice::None => None,
             ProxyChoice::One(url) => Some(single(url.0.expose())),
+            ProxyChoice::Each { http, https } => {
+                let text = |url: &Option<ProxyUrl>| {
+                    let url = url.as_ref().map(|url| url.0.expose().to_owned());
+                    url.unwrap_or_default()
+                };
+                let both = Matcher::builder().http(text(http)).https(text(https));
+                Some(both.build())
+            }
         };
         let entries = settings
             .direct
@@ -84,12 +107,29 @@ impl Proxies {
         Self(Arc::new(Rules {
             through,
             direct: entries.map(Direct::new).collect(),
+            last: Mutex::new(None),
         }))
     }
 
     /// The proxy for an address, with its credentials. Never one for this machine: a proxy
     /// elsewhere could not reach it.
     pub fn find(&self, url: &Url) -> Option<Url> {
+        // Held while it is decided: that is short, and the next who asks asks the same.
+        let mut last = self.0.last.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some(decided) if same_origin(&decided.origin, url) => decided.proxy.clone(),
+            _ => {
+                let proxy = self.decide(url);
+                *last = Some(Decided {
+                    origin: url.clone(),
+                    proxy: proxy.clone(),
+                });
+                proxy
+            }
+        }
+    }
+
+    fn decide(&self, url: &Url) -> Option<Url> {
         let through = self.0.through.as_ref()?;
         if is_loopback(url) || self.0.direct.iter().any(|entry| entry.names(url)) {
             return None;
@@ -219,6 +259,25 @@ mod tests {
     }
 
     #[test]
+    fn each_scheme_may_have_its_own() {
+        let url = |text| ProxyUrl::parse(text);
+        let each = |http, https| ProxyChoice::Each { http, https };
+        let both = || each(url("http://one.test:1"), url("http://two.test:2"));
+        let found = |choice, address| through(choice, "direct.test", address);
+        assert_eq!(
+            found(both(), "http://mcp.test/").as_deref(),
+            Some("http://one.test:1/")
+        );
+        assert_eq!(
+            found(both(), "https://mcp.test/").as_deref(),
+            Some("http://two.test:2/")
+        );
+        assert_eq!(found(both(), "https://direct.test/"), None);
+        let only = each(None, url("http://two.test:2"));
+        assert_eq!(found(only, "http://mcp.test/"), None);
+    }
+
+    #[test]
     fn what_is_listed_goes_without_the_proxy() {
         for (list, url, direct) in [
             ("mcp.test", "https://mcp.test/", true),
@@ -245,6 +304,34 @@ mod tests {
         ] {
             let found = through(one("proxy.test:3128"), list, url);
             assert_eq!(found.is_none(), direct, "`{list}` and {url}");
+        }
+    }
+
+    #[test]
+    fn each_origin_is_decided_about_for_itself_whatever_came_before() {
+        let settings = ProxySettings {
+            choice: ProxyChoice::Each {
+                http: ProxyUrl::parse("http://one.test:1"),
+                https: ProxyUrl::parse("http://two.test:2"),
+            },
+            direct: "mcp.test:8443, direct.test".to_owned(),
+        };
+        let proxies = Proxies::new(&settings);
+        let one = Some("http://one.test:1/");
+        let two = Some("http://two.test:2/");
+        for (url, expected) in [
+            ("https://mcp.test/a", two),
+            ("https://mcp.test/b?c=d", two),
+            ("https://mcp.test:8443/a", None),
+            ("https://mcp.test/a", two),
+            ("http://mcp.test/a", one),
+            ("https://direct.test/", None),
+            ("https://direct.test/x", None),
+            ("http://127.0.0.1:1/", None),
+            ("http://mcp.test/a", one),
+        ] {
+            let found = proxies.find(&Url::parse(url).expect("url"));
+            assert_eq!(found.as_ref().map(Url::as_str), expected, "{url}");
         }
     }
 

@@ -1,15 +1,20 @@
 //! Notices that connections may have died without a word: the machine slept, this program was
 //! stopped, or the network changed. What two readings mean is decided by [`Pulse`], which reads
-//! nothing itself; [`Reading::now`] and [`local_address`] read.
+//! nothing itself; [`Reading::now`] and [`local_address`] read. When there is something to read is
+//! told by the system where it can ([`News`]), and tried every [`BEAT`] elsewhere.
+
+mod news;
 
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant, SystemTime};
 
-/// How often a reading is taken. It costs one wake-up, three readings of clocks that need no system
-/// call on common systems, and four system calls for the local address: some ten microseconds, two
-/// millionths of a processor.
+pub use news::{News, Told};
+
+/// How often a reading is taken where the system does not tell, and something is in flight or open.
+/// It costs one wake-up, three readings of clocks that need no system call on common systems, and
+/// four system calls for the local address.
 pub const BEAT: Duration = Duration::from_secs(5);
 /// How much longer than [`BEAT`] the time between two readings is on a machine that is merely busy.
 /// Connections survive what is shorter.
@@ -31,6 +36,8 @@ pub struct Reading {
 pub enum Disturbance {
     /// The machine slept, or this program was stopped, for about so long.
     Slept(Duration),
+    /// This program was stopped, nobody knows for how long.
+    Stopped,
     /// Only the clock on the wall leapt ahead: somebody set it, or this is a virtual machine that
     /// was paused. Streams that are open most likely live on.
     ClockLeapt,
@@ -44,6 +51,7 @@ impl fmt::Display for Disturbance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Slept(time) => write!(f, "nothing ran for {} s", time.as_secs()),
+            Self::Stopped => f.write_str("this program was stopped for a while"),
             Self::ClockLeapt => f.write_str("the clock leapt ahead"),
             Self::NetworkChanged => f.write_str("the network changed"),
             Self::Unanswered => f.write_str("the server did not answer a ping in time"),
@@ -57,6 +65,8 @@ pub struct Pulse {
     last: Reading,
     /// Whether readings come every [`BEAT`]. Without that, a long time without one means nothing.
     beats: bool,
+    /// When this program was told to go on, on the first clock.
+    continued: Option<Duration>,
     /// The server's address, and the one of this machine that the way there leads from.
     way: Option<(IpAddr, IpAddr)>,
 }
@@ -67,6 +77,7 @@ impl Pulse {
         Self {
             last: first,
             beats: false,
+            continued: None,
             way: None,
         }
     }
@@ -83,6 +94,28 @@ impl Pulse {
         let disturbed = self.glance(reading, way, is_ours);
         self.beats = true;
         disturbed
+    }
+
+    /// No reading comes every [`BEAT`] from now on, until the next one that does.
+    pub fn rest(&mut self) {
+        self.beats = false;
+    }
+
+    /// Takes the reading when this program was stopped and told to go on. How long it was stopped
+    /// cannot be known. What is told so again and again, as by something that limits its use of the
+    /// processor, was not stopped for long.
+    pub fn continued(
+        &mut self,
+        reading: Reading,
+        way: Option<(IpAddr, IpAddr)>,
+        is_ours: impl FnOnce(IpAddr) -> bool,
+    ) -> Option<Disturbance> {
+        let before = self.continued.replace(reading.running);
+        let lately = before.is_some_and(|before| reading.running < before + BEAT + SLACK);
+        match self.glance(reading, way, is_ours) {
+            None | Some(Disturbance::ClockLeapt) if !lately => Some(Disturbance::Stopped),
+            seen => seen,
+        }
     }
 
     /// Takes a reading in between, right before something is sent: what happened must be known before

@@ -12,7 +12,6 @@ pub use answer::{Answer, InvalidSessionId, MESSAGE_LIMIT, Target};
 use bytes::Bytes;
 pub use events::EventReader;
 use reqwest::Method;
-use reqwest::cookie::Jar;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use sending::{Patience, Proven};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -24,6 +23,7 @@ use crate::mcp::era::Head;
 use crate::mcp::session::Session;
 use crate::net::client::Client;
 use crate::net::connections::Connections;
+use crate::net::cookies::Cookies;
 use crate::net::dpop::Prover;
 use crate::net::intake::Intake;
 use crate::net::trouble::Trouble;
@@ -80,7 +80,7 @@ pub struct Remote {
     turns: Arc<Semaphore>,
     /// Kept for load balancers that tie a client to one machine; in memory only. They go to this
     /// endpoint and to no authorization server. `None` if the user wants none.
-    cookies: Option<Jar>,
+    cookies: Option<Cookies>,
     timeouts: Timeouts,
     prover: Prover,
 }
@@ -167,7 +167,7 @@ impl Remote {
             headers,
             intake: Intake::default(),
             turns: Arc::new(Semaphore::new(AT_ONCE)),
-            cookies: Some(Jar::default()),
+            cookies: Some(Cookies::default()),
             timeouts: Timeouts::default(),
             prover: Prover::default(),
         }

@@ -251,6 +251,22 @@ fn system_roots() -> (Vec<CertificateDer<'static>>, String) {
     (bundle().unwrap_or_default(), trouble)
 }
 
+/// How many certificates of authorities this machine has, or why there are none.
+#[cfg(all(unix, not(target_os = "macos")))]
+pub fn count_roots() -> Option<Result<usize, String>> {
+    let (certificates, trouble) = system_roots();
+    Some(match certificates.len() {
+        0 => Err(RootsError(trouble).to_string()),
+        count => Ok(count),
+    })
+}
+
+/// The system judges, and does not say by what.
+#[cfg(not(all(unix, not(target_os = "macos"))))]
+pub fn count_roots() -> Option<Result<usize, String>> {
+    None
+}
+
 /// macOS and Windows: the system judges, by its own roots and policies.
 #[cfg(not(all(unix, not(target_os = "macos"))))]
 fn system_verifier(

@@ -74,6 +74,18 @@
 //! Where the ID token is sent in place of the access token and a refresh brings none, the way leads
 //! from `SavingRefresh` to `Unlocking`, unless the one of before is still good.
 //!
+//! Another program may have a sign-in already. Where nothing is cached and nothing was taken over
+//! before, the way from `FindingServer` to `Binding`, or to `Registering` or `RequestingCode`, leads
+//! through this:
+//!
+//! ```text
+//! LookingElsewhere ──nothing, or of no use here──► as before
+//!   │ ours from now on   └──not ours to refresh, but still good──► Done
+//!   ▼
+//! TakingOver ──its token still works──► Done
+//!   └──it has ended──► Locking
+//! ```
+//!
 //! An address where a server may not send us ends the flow wherever it is.
 //!
 //! Where no person is needed for a token, a new one takes the place of a refresh, all of it with the
@@ -131,6 +143,7 @@ mod registering;
 mod settings;
 mod sign_in;
 mod state;
+mod takeover;
 mod trace;
 mod unattended;
 
@@ -176,6 +189,10 @@ pub struct Flow {
     told_unwanted: bool,
     /// Whether the ID token is to be sent, and none is to be had for the grant in the cache.
     lacks_id_token: bool,
+    /// Whether it was looked whether another program has a sign-in.
+    looked_elsewhere: bool,
+    /// Whether a grant that came while others were waited for was tried to be refreshed.
+    retried: bool,
     state: State,
 }
 
@@ -196,6 +213,8 @@ impl Flow {
             fallback: None,
             told_unwanted: false,
             lacks_id_token: false,
+            looked_elsewhere: false,
+            retried: false,
             state: State::ReadingCache,
         };
         (flow, Action::ReadCache)
@@ -292,6 +311,10 @@ impl Flow {
                 },
                 E::Fetched(fetched),
             ) => self.server_answered(task, resource, *search, fetched, now),
+            (S::LookingElsewhere { plan }, E::Offered(offer)) => self.offered(plan, offer, now),
+            (S::TakingOver { plan, taken }, E::Amended(outcome)) => {
+                self.taken(plan, *taken, outcome, now)
+            }
             (S::Binding { plan, choice }, E::Bound(Ok((port, randomness)))) => {
                 self.bound(plan, choice, Bound { port, randomness }, now)
             }
@@ -391,3 +414,6 @@ fn fail(error: FlowError) -> Move {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+pub(in crate::oauth) use tests::settings as tests_settings;

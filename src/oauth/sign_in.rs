@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use url::Url;
 
-use super::id_token::Account;
+use super::id_token::{self, Account};
 use super::registration::Client;
-use super::token::Grant;
+use super::token::{Grant, TokenSet};
 use crate::ids::Issuer;
 
 /// Everything the cache holds about one server.
@@ -23,6 +23,25 @@ pub struct SignIn {
     /// The marks of the configured refresh tokens that grants came from, the newest last. None of
     /// them is sent again: what followed it is in the grant, or was.
     pub seeds: Vec<String>,
+    /// From which program the sign-in was taken over, if it ever was from one. Stays when another
+    /// takes its place, so that it is not taken over again.
+    pub taken_over: Option<TakenOver>,
+    /// Whether the user wants the ID token to be sent in place of the access token, as who wrote this
+    /// was told. A note for those who look; whoever sends something is told itself.
+    pub sends_id_token: bool,
+}
+
+/// A sign-in that began with another program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenOver {
+    /// The program.
+    pub from: String,
+    /// When it was taken over, in seconds since the epoch.
+    pub at: u64,
+    /// What tells the content that was taken over from any other.
+    pub mark: String,
+    /// Whether a sign-in of ours has taken its place since.
+    pub replaced: bool,
 }
 
 /// The last failures. A process that has waited for another to do something learns from them that
@@ -68,6 +87,28 @@ impl SignIn {
         self.seeds.push(mark);
         let surplus = self.seeds.len().saturating_sub(SEEDS);
         self.seeds.drain(..surplus);
+    }
+
+    /// Whether what is sent to the server is the ID token.
+    pub fn presents_id_token(&self) -> bool {
+        let tokens = self.grant.as_ref().map(|grant| &grant.tokens);
+        let in_place = |tokens: &TokenSet| tokens.id_token.as_ref() == Some(&tokens.access_token);
+        self.sends_id_token || tokens.is_some_and(in_place)
+    }
+
+    /// When what is sent to the server ends, in seconds since the epoch; `None` if that is not known.
+    /// If it is the ID token and the last refresh brought none, it is the one of before, and if there
+    /// is none at all, it ended with that refresh.
+    pub fn presented_until(&self) -> Option<u64> {
+        let grant = self.grant.as_ref()?;
+        let tokens = &grant.tokens;
+        let in_place = tokens.id_token.as_ref() == Some(&tokens.access_token);
+        if !self.sends_id_token || in_place {
+            return tokens.expires_at;
+        }
+        let id_token = tokens.id_token.as_ref();
+        let ends = id_token.and_then(|id_token| id_token::expires_at(id_token, None));
+        ends.or(grant.refreshed_at).or(Some(grant.granted_at))
     }
 
     /// Whose grant it is, as far as the authorization server told.

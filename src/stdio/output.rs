@@ -1,176 +1,133 @@
 //! The one way to stdout.
 
-use std::collections::VecDeque;
-use std::io::{self, Write};
-use std::sync::Arc;
-use std::thread;
+mod queue;
+mod thread;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use std::io::Write;
 
+use queue::Queue;
+use thread::Threaded;
+
+use super::direct::Sink;
 use super::hangup::Hangup;
 use crate::mcp::line::Line;
 
-/// Bytes that the writer may hold; a longer line passes alone.
-const ROOM: u32 = 256 * 1024;
+/// Bytes that may be on their way to the AI client before it counts as slow; a longer line passes
+/// alone.
+const ROOM: usize = 256 * 1024;
 /// What a line counts for besides its bytes.
 const OVERHEAD: usize = 64;
-/// Most bytes that are gathered to be written at once.
-const WRITE_SIZE: usize = 256 * 1024;
-/// Lines from this size on are written from where they lie, in bytes.
-const LARGE: usize = 32 * 1024;
 
 /// The one way to stdout. Lines that the AI client does not read wait here; how many is up to the
 /// caller, who sees it in [`Output::behind`].
 #[derive(Debug)]
 pub struct Output {
-    writer: mpsc::UnboundedSender<Queued>,
-    room: Arc<Semaphore>,
-    waiting: VecDeque<Line>,
-    waiting_bytes: usize,
-    finished: oneshot::Receiver<()>,
+    way: Way,
     hangup: Hangup,
+}
+
+#[derive(Debug)]
+enum Way {
+    Direct(Queue<Sink>),
+    Thread(Threaded),
 }
 
 /// The AI client closed its end of stdout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutputClosed;
 
-/// A line at the writer, and the room that it takes until it is written.
-#[derive(Debug)]
-struct Queued {
-    line: Line,
-    _room: OwnedSemaphorePermit,
-}
-
 impl Output {
-    /// Starts the writer of stdout, and notices when the other end is closed. To be called within
-    /// a tokio runtime.
+    /// Stdout, with an eye on its other end. To be called within a tokio runtime.
     pub fn stdout() -> Self {
+        let way = match Sink::stdout() {
+            Some(sink) => Way::Direct(Queue::new(sink)),
+            None => Way::Thread(Threaded::start(plain_stdout())),
+        };
         Self {
+            way,
             hangup: Hangup::of_stdout(),
-            ..Self::start(std::io::stdout())
         }
     }
 
     /// Starts the writer of a stream.
     pub fn start(sink: impl Write + Send + 'static) -> Self {
-        let (writer, queue) = mpsc::unbounded_channel();
-        let (done, finished) = oneshot::channel();
-        thread::spawn(move || {
-            write_all(sink, queue);
-            let _ = done.send(());
-        });
         Self {
-            writer,
-            room: Arc::new(Semaphore::new(ROOM as usize)),
-            waiting: VecDeque::new(),
-            waiting_bytes: 0,
-            finished,
+            way: Way::Thread(Threaded::start(sink)),
             hangup: Hangup::default(),
         }
     }
 
-    /// Hands on a line, or keeps it until there is room. Lines keep their order.
+    /// Takes a line. Lines keep their order. It is on its way after [`Output::flush`].
     pub fn push(&mut self, line: Line) {
-        if self.waiting.is_empty()
-            && let Ok(room) = self.room.clone().try_acquire_many_owned(charge(&line))
-        {
-            return self.hand_on(line, room);
+        match &mut self.way {
+            Way::Direct(queue) => queue.push(line),
+            Way::Thread(threaded) => threaded.push(line),
         }
-        self.waiting_bytes += line.len() + OVERHEAD;
-        self.waiting.push_back(line);
     }
 
-    /// How many bytes wait beyond those that the writer holds; zero as long as the AI client reads
-    /// fast enough.
+    /// Sends on their way what lines there are, as far as the AI client reads. Lines that are there
+    /// together are written together.
+    pub fn flush(&mut self) {
+        match &mut self.way {
+            Way::Direct(queue) => queue.flush(),
+            Way::Thread(_) => {}
+        }
+    }
+
+    /// How many bytes wait beyond those that may be on their way; zero as long as the AI client
+    /// reads fast enough.
     pub fn behind(&self) -> usize {
-        self.waiting_bytes
+        match &self.way {
+            Way::Direct(queue) => queue.behind(),
+            Way::Thread(threaded) => threaded.behind(),
+        }
     }
 
-    /// Does what there is to do: completes when the next line that waits was handed on, or with an
-    /// error when the AI client has closed its end. To be called again and again; dropping the
-    /// future loses nothing.
+    /// Does what there is to do: completes when more was written or handed on, or with an error when
+    /// the AI client has closed its end. To be called again and again; dropping the future loses
+    /// nothing.
     pub async fn attend(&mut self) -> Result<(), OutputClosed> {
-        let wanted = self.waiting.front().map(charge);
-        let room = tokio::select! {
-            biased;
-            () = self.writer.closed() => return Err(OutputClosed),
-            room = room_for(&self.room, wanted) => room,
-            () = self.hangup.happened() => return Err(OutputClosed),
+        let attended = async {
+            match &mut self.way {
+                Way::Direct(queue) => queue.attend().await,
+                Way::Thread(threaded) => threaded.attend().await,
+            }
         };
-        if let (Some(room), Some(line)) = (room, self.waiting.pop_front()) {
-            self.waiting_bytes -= line.len() + OVERHEAD;
-            self.hand_on(line, room);
+        tokio::select! {
+            biased;
+            attended = attended => attended,
+            () = self.hangup.happened() => Err(OutputClosed),
         }
-        Ok(())
     }
 
     /// Completes when everything is written, or cannot be.
-    pub async fn finish(mut self) {
-        while !self.waiting.is_empty() && self.attend().await.is_ok() {}
-        drop(self.writer);
-        // The thread ends in one way only, and says so.
-        let _ = self.finished.await;
-    }
-
-    fn hand_on(&self, line: Line, room: OwnedSemaphorePermit) {
-        // A closed stdout shows in `attend`.
-        let _ = self.writer.send(Queued { line, _room: room });
-    }
-}
-
-async fn room_for(room: &Arc<Semaphore>, wanted: Option<u32>) -> Option<OwnedSemaphorePermit> {
-    match wanted {
-        // It is never closed.
-        Some(wanted) => room.clone().acquire_many_owned(wanted).await.ok(),
-        None => std::future::pending().await,
-    }
-}
-
-fn charge(line: &Line) -> u32 {
-    u32::try_from(line.len() + OVERHEAD).map_or(ROOM, |bytes| bytes.min(ROOM))
-}
-
-/// Writes lines until there are no more, or nobody reads them.
-fn write_all(mut sink: impl Write, mut queue: mpsc::UnboundedReceiver<Queued>) {
-    let mut buffer = Vec::new();
-    let mut held = Vec::new();
-    let mut next = queue.blocking_recv();
-    while let Some(queued) = next {
-        // Lines that wait already are written together; none waits for another.
-        let mut last = Some(queued);
-        while let Some(queued) = last.take_if(|queued| queued.line.len() < LARGE) {
-            for piece in queued.line.pieces() {
-                buffer.extend_from_slice(piece);
+    pub async fn finish(self) {
+        let written = async {
+            match self.way {
+                Way::Direct(queue) => queue.finish().await,
+                Way::Thread(threaded) => threaded.finish().await,
             }
-            buffer.push(b'\n');
-            held.push(queued);
-            if buffer.len() < WRITE_SIZE {
-                last = queue.try_recv().ok();
-            }
+        };
+        tokio::select! {
+            () = written => {}
+            () = self.hangup.happened() => {}
         }
-        if write(&mut sink, &buffer, last.as_ref()).is_err() {
-            break;
-        }
-        buffer.clear();
-        held.clear();
-        drop(last);
-        next = queue.blocking_recv();
     }
-    queue.close();
 }
 
-/// Writes what was gathered, and a large line from where it lies.
-fn write(sink: &mut impl Write, gathered: &[u8], large: Option<&Queued>) -> io::Result<()> {
-    sink.write_all(gathered)?;
-    if let Some(queued) = large {
-        for piece in queued.line.pieces() {
-            sink.write_all(piece)?;
-        }
-        sink.write_all(b"\n")?;
+/// Stdout without the standard library's buffer, which looks for the ends of lines in everything.
+#[cfg(unix)]
+fn plain_stdout() -> Box<dyn Write + Send> {
+    use std::os::fd::AsFd as _;
+    let stdout = std::io::stdout();
+    match stdout.as_fd().try_clone_to_owned() {
+        Ok(own) => Box::new(std::fs::File::from(own)),
+        Err(_) => Box::new(stdout),
     }
-    sink.flush()
 }
 
-#[cfg(test)]
-mod tests;
+/// Stdout. A console of Windows takes text, which the standard library makes of the bytes.
+#[cfg(not(unix))]
+fn plain_stdout() -> Box<dyn Write + Send> {
+    Box::new(std::io::stdout())
+}

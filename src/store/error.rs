@@ -177,6 +177,13 @@ pub enum StoreError {
         /// What the system said.
         source: io::Error,
     },
+    /// The record of what was taken over from other programs cannot be used; it stands as it was.
+    Ledger {
+        /// The file.
+        path: PathBuf,
+        /// Why, to be read after "cannot be used:"; quotes nothing from the file.
+        reason: String,
+    },
     /// The file has the format of a later version of this program; it stands as it was.
     Newer {
         /// The file.
@@ -196,6 +203,9 @@ impl StoreError {
             Self::NoFolder => "set MCP_DRAWBRIDGE_DIR to a folder, as an absolute path".to_owned(),
             Self::Exposed { .. } => {
                 "set MCP_DRAWBRIDGE_DIR to a folder that belongs to you alone".to_owned()
+            }
+            Self::Ledger { .. } => {
+                "nothing is taken over from mcp-remote as long as it is so; delete the file if you want that".to_owned()
             }
             Self::Newer { .. } => {
                 "update mcp-drawbridge, or use --name to keep another sign-in beside it".to_owned()
@@ -238,6 +248,9 @@ impl fmt::Display for StoreError {
             Self::Write { path, source } => {
                 write!(f, "cannot write `{}`: {source}", path.display())
             }
+            Self::Ledger { path, reason } => {
+                write!(f, "`{}` cannot be used: {reason}", path.display())
+            }
             Self::Newer { path, version } => write!(
                 f,
                 "a newer mcp-drawbridge wrote `{}` (format {version})",
@@ -254,7 +267,7 @@ impl Error for StoreError {
             | Self::Exposed { source, .. }
             | Self::Read { source, .. }
             | Self::Write { source, .. } => Some(source),
-            Self::NoFolder | Self::Newer { .. } => None,
+            Self::NoFolder | Self::Ledger { .. } | Self::Newer { .. } => None,
         }
     }
 }

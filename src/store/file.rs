@@ -1,6 +1,7 @@
 //! [`FileStore`]: reads and replaces the files of the cache, privately and as a whole.
 
 mod attempt;
+mod ledger;
 mod lock;
 mod server;
 
@@ -13,9 +14,10 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::error::{StoreError, Warning, Warnings};
-use super::lock::{Lock, LockError, SignInLock};
+use super::lock::{ImportLock, Lock, LockError, SignInLock};
 use super::wire::{Fault, Wire};
 use super::{Cached, TokenStore, platform};
+use crate::compat::import::Ledger;
 use crate::ids::ServerKey;
 use crate::oauth::invitation::Open;
 use crate::oauth::sign_in::SignIn;
@@ -194,22 +196,36 @@ impl FileStore {
         Ok(())
     }
 
-    /// Puts `bytes` in the place of the file at `path`: whoever reads sees the old or the new.
+    /// Puts `bytes` in the place of the file at `path`: whoever reads sees the old or the new, whatever
+    /// happens to the machine from now on.
     fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+        self.put(path, bytes, true)?;
+        let failed = |source| StoreError::Write {
+            path: path.to_owned(),
+            source,
+        };
+        platform::sync_folder(&self.folder).map_err(failed)
+    }
+
+    /// The same for what may be lost with the machine's power, which saves waiting for the disk.
+    fn replace_hint(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+        self.put(path, bytes, false)
+    }
+
+    fn put(&self, path: &Path, bytes: &[u8], synced: bool) -> Result<(), StoreError> {
         let failed = |source| StoreError::Write {
             path: path.to_owned(),
             source,
         };
         let temporary = self.temporary(path);
-        let written = write_synced(&temporary, bytes)
+        let written = create(&temporary, bytes, synced)
             .and_then(|()| platform::replace(&temporary, path))
             .map_err(failed);
         if written.is_err() {
             // It may not exist at all; what is left otherwise is swept by the next write.
             let _ = fs::remove_file(&temporary);
-            return written;
         }
-        platform::sync_folder(&self.folder).map_err(failed)
+        written
     }
 
     fn delete(&self, path: &Path) -> Result<(), StoreError> {
@@ -331,12 +347,28 @@ impl TokenStore for FileStore {
         self.write_attempt_file(lock, open)
     }
 
+    fn is_kept(&self) -> bool {
+        true
+    }
+
+    fn try_lock_imports(&self) -> Result<Option<ImportLock>, LockError> {
+        self.try_lock_imports_file()
+    }
+
+    fn read_ledger(&self) -> Result<Ledger, StoreError> {
+        self.read_ledger_file()
+    }
+
+    fn write_ledger(&self, _lock: &ImportLock, ledger: &Ledger) -> Result<(), StoreError> {
+        self.write_ledger_file(ledger)
+    }
+
     fn remove_attempt(&self, lock: &SignInLock) -> Result<(), StoreError> {
         self.remove_attempt_file(lock)
     }
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn create(path: &Path, bytes: &[u8], synced: bool) -> io::Result<()> {
     let mut file = match platform::create_private(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             // Somebody deleted the folder while the program ran.
@@ -346,7 +378,10 @@ fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
         other => other?,
     };
     file.write_all(bytes)?;
-    file.sync_all()
+    match synced {
+        true => file.sync_all(),
+        false => Ok(()),
+    }
 }
 
 /// Whether `name` is a temporary file of `target`, and not of a name that begins like it.

@@ -23,6 +23,10 @@ pub struct SignInLock(Held);
 #[derive(Debug)]
 pub struct HostsLock(#[allow(dead_code, reason = "freed on drop")] pub(super) Hold);
 
+/// The right to take sign-ins over from other programs, one after the other whatever their names.
+#[derive(Debug)]
+pub struct ImportLock(#[allow(dead_code, reason = "freed on drop")] pub(super) Hold);
+
 #[derive(Debug)]
 struct Held {
     key: ServerKey,

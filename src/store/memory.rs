@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::error::{StoreError, Warning, Warnings};
 use super::file::FileStore;
-use super::lock::{Hold, Lock, LockError, SignInLock};
+use super::lock::{Hold, ImportLock, Lock, LockError, SignInLock};
 use super::{Cached, TokenStore};
+use crate::compat::import::Ledger;
 use crate::ids::ServerKey;
 use crate::oauth::invitation::Open;
 use crate::oauth::sign_in::SignIn;
@@ -224,6 +225,26 @@ impl TokenStore for MemoryStore {
     fn write_attempt(&self, lock: &SignInLock, open: &Open) -> Result<(), StoreError> {
         let mut state = locked(&self.state);
         state.attempts.insert(lock.key().clone(), open.clone());
+        Ok(())
+    }
+
+    fn is_kept(&self) -> bool {
+        false
+    }
+
+    fn try_lock_imports(&self) -> Result<Option<ImportLock>, LockError> {
+        Ok(Some(ImportLock(Hold::Nothing)))
+    }
+
+    fn read_ledger(&self) -> Result<Ledger, StoreError> {
+        match &self.below {
+            Some(below) => below.read_ledger(),
+            None => Ok(Ledger::default()),
+        }
+    }
+
+    /// Nothing is taken over that is not kept, so there is nothing to note.
+    fn write_ledger(&self, _lock: &ImportLock, _ledger: &Ledger) -> Result<(), StoreError> {
         Ok(())
     }
 

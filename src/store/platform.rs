@@ -38,7 +38,7 @@ fn lock_options() -> std::fs::OpenOptions {
 
 /// Refuses to open what is not a plain file: a link could point at somebody else's file, and
 /// opening a pipe would wait for its other end.
-fn refuse_special(path: &Path) -> io::Result<()> {
+pub fn refuse_special(path: &Path) -> io::Result<()> {
     match std::fs::symlink_metadata(path) {
         Ok(found) if !found.is_file() => Err(io::Error::new(
             io::ErrorKind::InvalidInput,

@@ -57,8 +57,23 @@ pub struct Wire {
     /// What tells the configured refresh tokens that were used.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     seeds: Vec<String>,
+    /// From which program it was taken over, if from one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    taken_over: Option<WireTakenOver>,
+    /// Whether the ID token is sent in place of the access token. Absent means no.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    sends_id_token: bool,
     #[serde(flatten)]
     unknown: Map<String, Value>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireTakenOver {
+    from: String,
+    at: u64,
+    mark: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    replaced: bool,
 }
 
 #[derive(Default, Serialize, Deserialize)]

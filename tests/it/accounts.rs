@@ -50,7 +50,7 @@ fn whoami(playground: &Playground, machine: &Machine, name: &str) -> String {
 
 /// The part of `status` about each name, in order.
 fn status(machine: &Machine) -> Vec<String> {
-    let shown = stdout(&run(machine, &["status"]));
+    let shown = stdout(&run(machine, &["status", "--long"]));
     shown.split("\n\n").map(str::to_owned).collect()
 }
 

@@ -153,12 +153,15 @@ fn logout_ends_the_sign_in_at_the_server_and_here() {
     let held = tokens(&machine);
     let output = run(&machine, &["logout", &playground.mcp_url()]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert_eq!(stdout(&output), "");
+    assert_eq!(stderr(&output), "");
+    let shown = stdout(&output);
+    assert!(shown.starts_with("signed out of `"), "{shown}");
     assert!(
-        stderr(&output).starts_with("signed out of `"),
-        "{}",
-        stderr(&output)
+        shown.contains("\n  revoked  refresh token and access token at http://127.0.0.1:"),
+        "{shown}"
     );
+    assert!(shown.contains("\n  deleted  registration `"), "{shown}");
+    assert!(!held.iter().any(|token| shown.contains(token)), "{shown}");
     assert!(playground.revocations() >= 1);
     assert!(machine.cached().is_empty());
     let revoked: Vec<_> = playground
@@ -196,10 +199,11 @@ fn logout_works_by_name_for_all_and_while_the_server_is_away() {
     let output = run(&machine, &["logout", "--all"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(stderr(&output).starts_with("warning: the token could not be revoked: "));
+    let shown = stdout(&output);
+    assert!(shown.starts_with("signed out of `home`\n"), "{shown}");
     assert!(
-        stderr(&output).ends_with("signed out of `home`\n"),
-        "{}",
-        stderr(&output)
+        shown.contains("\n  not revoked  refresh token: "),
+        "{shown}"
     );
     assert!(machine.cached().is_empty());
     let output = run(&machine, &["logout", "home"]);

@@ -108,7 +108,7 @@ fn every_command_takes_the_name_of_an_entry() {
     let typed = Bridge::open(&machine, &playground.mcp_url(), &scope);
     assert!(typed.close().status.success());
     assert_eq!(machine.opened().len(), 1);
-    assert!(stderr(&named("logout")).starts_with("signed out of `"));
+    assert!(stdout(&named("logout")).starts_with("signed out of `"));
     assert!(machine.cached().is_empty());
     // What is no entry is the name of a sign-in, as without a file.
     let login = ["login", "notion", "--config", &file, "--name", "work"];

@@ -1,8 +1,10 @@
 //! `doctor`: what it says of servers as they are, and that it changes nothing by itself.
 
+mod codes;
 mod eras;
 mod faults;
 mod healthy;
+mod machine;
 mod modes;
 mod networks;
 mod odds;

@@ -477,11 +477,11 @@ fn a_wrong_secret_is_told_from_a_server_that_is_down() {
 #[test]
 fn two_ways_at_once_are_wrong_usage() {
     let scene = Scene::client_credentials();
-    let output = scene.run("login", &["--device-code"]);
+    let output = scene.run("login", &["--workload-jwt-env", "JWT"]);
     assert_eq!(output.status.code(), Some(2));
     let said = text(&output.stderr);
     assert!(
-        said.contains("`--device-code` and `--client-credentials` exclude each other"),
+        said.contains("`--client-credentials` and `--workload-jwt-env` exclude each other"),
         "{said}"
     );
 }

@@ -2,7 +2,10 @@
 
 mod add;
 mod corpus;
+#[cfg(unix)]
+mod cut_off;
 mod desk;
 #[cfg(unix)]
 mod hostile;
 mod judged;
+mod running;

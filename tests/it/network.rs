@@ -12,5 +12,5 @@ mod http2;
 pub mod nginx;
 mod proxy;
 mod timeouts;
-mod tinyproxy;
+pub mod tinyproxy;
 pub mod trust;

@@ -28,7 +28,7 @@ fn login(machine: &Machine, playground: &Playground) -> Running {
 }
 
 /// Where the person's browser ends, on a machine where nothing listens.
-fn ends_on(address: &str) -> String {
+pub fn ends_on(address: &str) -> String {
     let browsed = browse(address, Manner::Abandon).expect("a browser");
     browsed.url.to_string()
 }

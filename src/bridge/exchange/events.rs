@@ -98,9 +98,9 @@ impl Exchange {
     /// Reads a successful answer.
     pub(super) async fn receive(&mut self, answer: Answer) -> Result<(), Ended> {
         match self.is_over_sse() {
-            _ if self.is_events() => self.read_events(answer).await,
+            _ if self.is_events() => Box::pin(self.read_events(answer)).await,
             true => {
-                self.posted(answer).await;
+                Box::pin(self.posted(answer)).await;
                 Ok(())
             }
             false => self.deliver(answer).await,

@@ -28,7 +28,7 @@ impl Exchange {
             // Nothing has to come; what comes all the same is dealt with.
             return match answer.body_kind {
                 BodyKind::EventStream => {
-                    self.read_to_end(answer.events()).await;
+                    Box::pin(self.read_to_end(answer.events())).await;
                     Ok(())
                 }
                 _ => {
@@ -51,7 +51,7 @@ impl Exchange {
             }
         }
         match answer.body_kind {
-            BodyKind::EventStream => self.read_stream(answer.events()).await,
+            BodyKind::EventStream => Box::pin(self.read_stream(answer.events())).await,
             reading => self.read_body(answer, reading).await,
         }
     }
@@ -62,7 +62,7 @@ impl Exchange {
         let body = match answer.body().await {
             Ok(body) => jsonrpc::without_byte_order_mark(body),
             Err(broken) => {
-                self.broken(&broken).await?;
+                Box::pin(self.broken(&broken)).await?;
                 return Box::pin(self.run()).await;
             }
         };
@@ -157,7 +157,7 @@ impl Exchange {
             };
             drop(reader);
             let resumed = match cause {
-                Ok(cause) => self.resume(&mut rest, cause).await?,
+                Ok(cause) => Box::pin(self.resume(&mut rest, cause)).await?,
                 Err(broken) => Err(broken),
             };
             match resumed {
@@ -177,6 +177,8 @@ impl Exchange {
         let mut brought = Brought::Nothing;
         let cause = loop {
             let event = tokio::select! {
+                // While something comes, its connection lives.
+                biased;
                 event = reader.next() => event,
                 _ = rest.renewals.next() => {
                     if rest.last_event_id.is_some() || reader.last_event_id().is_some() {

@@ -1,5 +1,6 @@
 //! Getting a token for a message that the server refused without one.
 
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -23,6 +24,13 @@ impl Exchange {
     pub(super) async fn credential(&self) -> Result<Option<Credential>, Ended> {
         let access = &self.wire.access;
         let mut credential = std::pin::pin!(access.credential());
+        // As a rule it is known, and the task that knows it says so in its turn. To set a clock for
+        // that would cost two system calls.
+        tokio::select! {
+            biased;
+            done = &mut credential => return done.map_err(|error| self.refused(&error, 401)),
+            () = everybody_had_a_turn() => {}
+        }
         let begun = Instant::now();
         let mut told = false;
         loop {
@@ -144,6 +152,20 @@ impl Exchange {
             }
         }
     }
+}
+
+/// Completes when all tasks that were ready to run have run.
+async fn everybody_had_a_turn() {
+    let mut waited = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut waited, true) {
+            return Poll::Ready(());
+        }
+        // Tasks run in the order in which they were woken.
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Waits for the sign-in to stand otherwise. `false` if nobody signs in any more.

@@ -11,10 +11,10 @@ const FORMAT: u32 = 1;
 #[derive(Serialize)]
 struct Document<'a> {
     version: u32,
-    /// The server's address, without what may grant access.
-    server: &'a str,
+    /// The server's address, without what may grant access; `null` if it is about this machine.
+    server: Option<&'a str>,
     /// The name of the sign-in.
-    name: &'a str,
+    name: Option<&'a str>,
     /// The worst that any step came to.
     status: &'static str,
     exit_code: u8,
@@ -45,7 +45,7 @@ struct Found<'a> {
 }
 
 /// The document.
-pub fn document(server: &str, name: &str, report: &Report) -> String {
+pub fn document(server: Option<&str>, name: Option<&str>, report: &Report) -> String {
     let document = Document {
         version: FORMAT,
         server,
@@ -54,10 +54,7 @@ pub fn document(server: &str, name: &str, report: &Report) -> String {
         exit_code: report.exit_code(),
         steps: report.steps.iter().map(entry).collect(),
     };
-    // It holds nothing that JSON cannot hold.
-    let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
-    text.push('\n');
-    text
+    crate::command::json(&document)
 }
 
 fn entry(step: &Step) -> Entry<'_> {
@@ -98,7 +95,7 @@ mod tests {
         let report = Report {
             steps: vec![Step::skip(Name::Network, "none"), failed],
         };
-        let text = document("https://a/", "a", &report);
+        let text = document(Some("https://a/"), Some("a"), &report);
         let value: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(
             value,
@@ -114,5 +111,32 @@ mod tests {
                 ],
             })
         );
+    }
+
+    #[test]
+    fn the_readme_describes_members_and_steps() {
+        let step = Step::skip(Name::Network, "none")
+            .asked(vec![Exchange {
+                request: String::new(),
+                answer: String::new(),
+            }])
+            .found("x", "y");
+        let report = Report { steps: vec![step] };
+        let value: Value = serde_json::from_str(&document(None, None, &report)).unwrap();
+        assert_eq!(
+            (&value["server"], &value["name"]),
+            (&Value::Null, &Value::Null)
+        );
+        let members =
+            |value: &Value| -> Vec<String> { value.as_object().unwrap().keys().cloned().collect() };
+        let mut expected: Vec<String> = Name::ALL.map(|name| name.text().to_owned()).to_vec();
+        expected.extend(members(&value));
+        expected.extend(members(&value["steps"][0]));
+        let mut described = crate::command::documented("### Find out what is wrong");
+        for list in [&mut expected, &mut described] {
+            list.sort();
+            list.dedup();
+        }
+        assert_eq!(described, expected);
     }
 }

@@ -1,55 +1,59 @@
-//! The report for people: aligned, and in colour where that is wanted.
-
-use std::fmt::Write as _;
+//! The report for people: aligned, wrapped to the terminal, and in colour where it has some.
 
 use super::report::{Report, Status, Step};
+use crate::term::{Fields, Terminal, Tone, wrapped};
 
 /// The width of the longest name of a step, and some.
 const NAME: usize = 21;
 /// The width of the longest status, and some.
 const STATUS: usize = 6;
-/// How far the details of a step are indented.
-const INDENT: usize = STATUS;
-
-/// Whether to use colour: only in a terminal, and where nobody has said no (`NO_COLOR` set to
-/// anything).
-pub fn is_coloured(is_terminal: bool, no_color: Option<&str>) -> bool {
-    is_terminal && no_color.is_none_or(str::is_empty)
-}
+/// Fewer columns than this are no place for a sentence: it stands below the name then.
+const NARROWEST: usize = 20;
 
 /// One step.
-pub fn step(step: &Step, colour: bool) -> String {
+pub fn step(step: &Step, terminal: Terminal) -> String {
     let status = format!("{:<STATUS$}", step.status.name());
-    let status = match (colour, colour_of(step.status)) {
-        (true, Some(code)) => format!("\u{1b}[{code}m{status}\u{1b}[0m"),
-        _ => status,
-    };
+    let status = terminal.paint(tone_of(step.status), &status);
     let name = step.name.text();
-    let mut text = format!("{status}{name:<NAME$} {}\n", step.summary);
-    let mut line = |label: &str, value: &str| {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{:INDENT$}{label:>NAME$} {value}", "");
-    };
+    let start = STATUS + NAME + 1;
+    let room = terminal.width.map(|all| all.saturating_sub(start));
+    let mut text = String::new();
+    if room.is_some_and(|room| room < NARROWEST) {
+        text.push_str(&format!("{status}{name}\n"));
+        let room = terminal.width.map(|all| all.saturating_sub(STATUS));
+        for line in wrapped(&step.summary, room) {
+            text.push_str(&format!("{:STATUS$}{line}\n", ""));
+        }
+    } else {
+        let mut begin = format!("{status}{name:<NAME$} ");
+        for line in wrapped(&step.summary, room) {
+            text.push_str(&format!("{begin}{line}\n"));
+            begin = " ".repeat(start);
+        }
+    }
+    text + &details(step).text(terminal)
+}
+
+fn details(step: &Step) -> Fields {
+    let mut fields = Fields::new(STATUS).with_column(NAME);
     // Who has something to mend may not know the word.
     if step.status == Status::Fail {
-        line("about", step.name.about());
+        fields.add("about", step.name.about());
     }
     for exchange in &step.asked {
-        line(
+        fields.add(
             "asked",
-            &format!("{}: {}", exchange.request, exchange.answer),
+            format!("{}: {}", exchange.request, exchange.answer),
         );
     }
     for (name, value) in &step.found {
-        line(name, value);
+        fields.add(name, value);
     }
-    if let Some(rule) = step.rule {
-        line("rule", rule);
-    }
+    fields.add_some("rule", step.rule);
     if let Some(hint) = &step.hint {
-        line("to do", hint);
+        fields.add_in(Tone::Strong, "to do", hint);
     }
-    text
+    fields
 }
 
 /// The last line.
@@ -73,13 +77,12 @@ fn plural(count: usize) -> &'static str {
     }
 }
 
-/// The terminal's number for it.
-fn colour_of(status: Status) -> Option<u8> {
+fn tone_of(status: Status) -> Tone {
     match status {
-        Status::Ok => Some(32),
-        Status::Warn => Some(33),
-        Status::Fail => Some(31),
-        Status::Skip => Some(2),
+        Status::Ok => Tone::Good,
+        Status::Warn => Tone::Odd,
+        Status::Fail => Tone::Bad,
+        Status::Skip => Tone::Faint,
     }
 }
 
@@ -100,10 +103,17 @@ mod tests {
             .hint(Some("name it with `--issuer`"))
     }
 
+    fn wide(width: usize) -> Terminal {
+        Terminal {
+            width: Some(width),
+            colour: false,
+        }
+    }
+
     #[test]
     fn a_step_stands_in_columns() {
         assert_eq!(
-            step(&failed(), false),
+            step(&failed(), Terminal::NONE),
             "fail  authorization-server  it is another\n\
              \x20                     about the word of that one, who signs you in, on itself; `issuer` is its name\n\
              \x20                     asked GET `https://a/`: status 200\n\
@@ -114,11 +124,40 @@ mod tests {
     }
 
     #[test]
-    fn colour_is_for_terminals_whose_user_has_not_said_no() {
-        assert!(is_coloured(true, None) && is_coloured(true, Some("")));
-        assert!(!is_coloured(true, Some("1")) && !is_coloured(false, None));
-        assert!(step(&failed(), true).starts_with("\u{1b}[31mfail  \u{1b}[0mauthorization-server"));
-        assert!(!step(&failed(), false).contains('\u{1b}'));
+    fn what_does_not_fit_goes_on_below_itself() {
+        let long = Step::ok(
+            Name::Network,
+            "the server answers, and its certificate is trusted",
+        )
+        .found("proxy", "none");
+        assert_eq!(
+            step(&long, wide(60)),
+            "ok    network               the server answers, and its\n\
+             \x20                           certificate is trusted\n\
+             \x20                     proxy none\n"
+        );
+        assert_eq!(
+            step(&long, wide(40)),
+            "ok    network\n\
+             \x20     the server answers, and its\n\
+             \x20     certificate is trusted\n\
+             \x20     proxy\n\
+             \x20       none\n"
+        );
+    }
+
+    #[test]
+    fn colours_are_for_terminals_that_have_them() {
+        let colourful = Terminal {
+            width: None,
+            colour: true,
+        };
+        let shown = step(&failed(), colourful);
+        assert!(
+            shown.starts_with("\u{1b}[31mfail  \u{1b}[0mauthorization-server"),
+            "{shown:?}"
+        );
+        assert!(!step(&failed(), Terminal::NONE).contains('\u{1b}'));
     }
 
     #[test]

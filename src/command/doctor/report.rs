@@ -68,9 +68,41 @@ pub enum Name {
     Token,
     Initialize,
     Tools,
+    Program,
+    Cache,
+    Browser,
+    Callback,
+    Proxies,
+    Certificates,
+    AiClients,
+    McpRemote,
 }
 
 impl Name {
+    /// All of them.
+    #[cfg(test)]
+    pub const ALL: [Self; 19] = [
+        Self::Configuration,
+        Self::Network,
+        Self::Challenge,
+        Self::ResourceMetadata,
+        Self::AuthorizationServer,
+        Self::Pkce,
+        Self::Client,
+        Self::SignIn,
+        Self::Token,
+        Self::Initialize,
+        Self::Tools,
+        Self::Program,
+        Self::Cache,
+        Self::Browser,
+        Self::Callback,
+        Self::Proxies,
+        Self::Certificates,
+        Self::AiClients,
+        Self::McpRemote,
+    ];
+
     /// What it is called.
     pub fn text(self) -> &'static str {
         match self {
@@ -85,6 +117,14 @@ impl Name {
             Self::Token => "token",
             Self::Initialize => "initialize",
             Self::Tools => "tools",
+            Self::Program => "program",
+            Self::Cache => "cache",
+            Self::Browser => "browser",
+            Self::Callback => "callback",
+            Self::Proxies => "proxies",
+            Self::Certificates => "certificates",
+            Self::AiClients => "ai-clients",
+            Self::McpRemote => "mcp-remote",
         }
     }
 
@@ -104,6 +144,14 @@ impl Name {
             Self::Token => "what the server is shown with each request",
             Self::Initialize => "a session as an AI client opens it",
             Self::Tools => "what an AI client can call",
+            Self::Program => "which mcp-drawbridge this is",
+            Self::Cache => "the folder of the sign-ins",
+            Self::Browser => "whether a browser can be opened for a sign-in",
+            Self::Callback => "whether the browser can come back to this machine",
+            Self::Proxies => "whether connections go through another machine",
+            Self::Certificates => "by whose word servers are believed to be who they say (TLS)",
+            Self::AiClients => "the files in which AI clients look for servers",
+            Self::McpRemote => "what is left of mcp-remote",
         }
     }
 }

@@ -8,10 +8,11 @@ mod talk;
 use std::cell::Cell;
 use std::time::Duration;
 
+use super::Page;
 use super::report::{Name, Step};
-use super::{Page, aside};
 use crate::access::Access;
-use crate::config::{AuthMode, Config, Doctor};
+use crate::command::aside;
+use crate::config::{AuthMode, Config, Doctor, Home};
 use crate::diag::Diag;
 use crate::error::Error;
 use crate::login::Login;
@@ -52,6 +53,7 @@ pub(super) async fn walk<'a>(
     };
     let mut walk = Walk {
         config: &config,
+        home: &job.home,
         may_sign_in: job.sign_in,
         http,
         diag: aside(diag),
@@ -71,6 +73,8 @@ pub(super) async fn walk<'a>(
 
 struct Walk<'w, 'p> {
     config: &'w Config,
+    /// Where the user's files are.
+    home: &'w Home,
     /// Whether the user wants to be signed in.
     may_sign_in: bool,
     http: Connections,

@@ -91,6 +91,8 @@ impl Remote {
         };
         SignIn {
             seeds: Vec::new(),
+            taken_over: None,
+            sends_id_token: false,
             failures: Default::default(),
             // The addresses that it named are on this machine, too.
             server: "http://127.0.0.1:1/mcp".to_owned(),
@@ -157,7 +159,7 @@ impl Cache {
         self.store.token_file(&key(name))
     }
 
-    async fn logout(&self, target: LogoutTarget) -> Result<(), Error> {
+    async fn logout(&self, target: LogoutTarget) -> Result<Report, Error> {
         self.logout_with(target, |_| {}).await
     }
 
@@ -165,8 +167,9 @@ impl Cache {
         &self,
         target: LogoutTarget,
         change: impl FnOnce(&mut Logout),
-    ) -> Result<(), Error> {
+    ) -> Result<Report, Error> {
         let mut logout = Logout {
+            elsewhere: None,
             base: Base {
                 dir: Some(self.store.folder().to_owned()),
                 level: Level::Normal,
@@ -179,11 +182,14 @@ impl Cache {
             means: Means::default(),
             entries: Vec::new(),
             own_token: None,
+            asks: false,
+            json: false,
         };
         change(&mut logout);
-        let outcome = run(&logout, &self.diag).await;
-        assert!(!self.said.text().contains("SECRET"), "{}", self.said.text());
-        outcome
+        let (report, outcome) = sign_out(&self.store, &logout, &self.diag).await;
+        let both = format!("{}{}", self.said.text(), crate::command::json(&report));
+        assert!(!both.contains("SECRET"), "{both}");
+        outcome.map(|()| report)
     }
 }
 
@@ -199,7 +205,7 @@ fn one(name: &str) -> LogoutTarget {
 async fn the_refresh_token_is_revoked_first_then_the_registration_goes_and_the_file() {
     let remote = Remote::start(200).await;
     let cache = Cache::new().with("work", &remote.sign_in(true)).await;
-    cache.logout(one("work")).await.expect("signed out");
+    let report = cache.logout(one("work")).await.expect("signed out");
     assert_eq!(
         remote.asked(),
         [
@@ -209,7 +215,31 @@ async fn the_refresh_token_is_revoked_first_then_the_registration_goes_and_the_f
         ]
     );
     assert!(!cache.file("work").exists());
-    assert_eq!(cache.said.lines(), ["signed out of `work`"]);
+    assert!(cache.said.lines().is_empty());
+    let [ended] = &report.sign_ins[..] else {
+        panic!("{report:?}");
+    };
+    assert!(ended.removed && ended.problem.is_none());
+    assert_eq!(ended.revoked, [Token::RefreshToken, Token::AccessToken]);
+    assert_eq!(ended.registrations, [Registration::new("client-1", Ok(()))]);
+    assert!(ended.not_revoked.is_empty());
+}
+
+#[tokio::test]
+async fn a_sign_out_that_cannot_be_noted_is_made_and_told() {
+    let remote = Remote::start(200).await;
+    let cache = Cache::new().with("work", &remote.sign_in(true)).await;
+    // Nobody gets a lock there.
+    std::fs::create_dir(cache.store.folder().join(".imports.lock")).expect("a folder");
+    let mcp_remote = TempDir::new().expect("a folder");
+    let outcome = cache.logout_with(one("work"), |logout| {
+        logout.elsewhere = Some(mcp_remote.path().to_owned());
+    });
+    let error = outcome.await.expect_err("not noted").to_string();
+    assert!(error.contains(".imports.lock"), "{error}");
+    assert!(!cache.file("work").exists());
+    assert!(cache.said.text().contains("cannot be noted"));
+    assert_eq!(remote.asked().len(), 3);
 }
 
 #[tokio::test]
@@ -225,13 +255,17 @@ async fn without_a_refresh_token_the_access_token_is_revoked() {
 async fn a_server_that_cannot_be_reached_is_warned_of_and_the_file_goes_all_the_same() {
     let remote = Remote::gone();
     let cache = Cache::new().with("work", &remote.sign_in(true)).await;
-    cache.logout(one("work")).await.expect("signed out");
+    let report = cache.logout(one("work")).await.expect("signed out");
     assert!(!cache.file("work").exists());
+    let ended = &report.sign_ins[0];
+    assert!(ended.removed && ended.revoked.is_empty());
+    let kept: Vec<Token> = ended.not_revoked.iter().map(|one| one.token).collect();
+    assert_eq!(kept, [Token::RefreshToken, Token::AccessToken]);
+    assert!(!ended.registrations[0].deleted);
     let said = cache.said.lines();
-    assert_eq!(said.len(), 3, "{said:?}");
+    assert_eq!(said.len(), 2, "{said:?}");
     assert!(said[0].starts_with("warning: the token could not be revoked: cannot reach `"));
     assert!(said[1].starts_with("warning: the registration `client-1` was not deleted: "));
-    assert_eq!(said[2], "signed out of `work`");
 }
 
 #[tokio::test]
@@ -241,7 +275,7 @@ async fn a_server_that_refuses_is_asked_about_both_tokens() {
     cache.logout(one("work")).await.expect("signed out");
     assert_eq!(remote.asked().len(), 3, "{:?}", remote.asked());
     assert!(!cache.file("work").exists());
-    assert_eq!(cache.said.lines().len(), 3, "{:?}", cache.said.lines());
+    assert_eq!(cache.said.lines().len(), 2, "{:?}", cache.said.lines());
 }
 
 #[tokio::test]
@@ -312,10 +346,7 @@ async fn a_mode_that_needs_nobody_is_told_to_go_on() {
         cache.logout(one("work")).await.expect("signed out");
         assert_eq!(remote.asked().len(), 2, "revoked and given up");
         let said = cache.said.lines();
-        let after = said
-            .iter()
-            .skip_while(|line| !line.starts_with("signed out"))
-            .nth(1);
+        let after = said.first();
         assert_eq!(after.is_some(), expected.is_some(), "{said:?}");
         assert!(
             after.is_none_or(|line| line.contains(expected.unwrap_or_default())),
@@ -379,6 +410,16 @@ async fn a_file_of_a_later_version_stays_and_keeps_no_other_from_going() {
     assert!(matches!(error, Error::Store(_)), "{error}");
     assert!(cache.file("later").exists());
     assert!(!cache.file("work").exists());
+}
+
+#[test]
+fn only_a_yes_is_a_yes() {
+    for answer in ["y\n", "Y\r\n", " yes ", "YES"] {
+        assert!(is_yes(answer), "{answer}");
+    }
+    for answer in ["", "\n", "n\n", "no", "yess", "ja"] {
+        assert!(!is_yes(answer), "{answer}");
+    }
 }
 
 #[tokio::test]

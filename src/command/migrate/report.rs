@@ -133,7 +133,7 @@ impl Report {
             Step::Apply => match count(State::Changed) {
                 0 => "nothing was changed".to_owned(),
                 files => format!(
-                    "{} in {} now start{} mcp-drawbridge; restart the AI clients. `mcp-drawbridge migrate --undo` puts everything back",
+                    "{} in {} now start{} mcp-drawbridge; restart the AI clients. Sign-ins of mcp-remote are taken over at the first use (`mcp-drawbridge import` shows them). `mcp-drawbridge migrate --undo` puts everything back",
                     plural(entries, "entry", "entries"),
                     plural(files, "file", "files"),
                     if entries == 1 { "s" } else { "" },

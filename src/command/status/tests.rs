@@ -1,16 +1,25 @@
-use crate::oauth::sign_in::FailureNote;
+//! What is found, from the cache to both forms of the answer.
+
+mod pages;
+mod readme;
+
 use std::time::Duration;
 
 use base64::Engine as _;
+use serde_json::{Value, json};
 use url::Url;
 
+use super::report::{Check, CheckOutcome, Health, Renewal, Sends};
 use super::*;
 use crate::config::Base;
 use crate::diag::Level;
 use crate::ids::{Issuer, ResourceId};
+use crate::mcp::era;
+use crate::mcp::record::ServerRecord;
+use crate::mcp::transport::{Transport, Verdict};
 use crate::oauth::mode::AuthMode;
 use crate::oauth::registration::{AuthMethod, Client};
-use crate::oauth::sign_in::KnownClient;
+use crate::oauth::sign_in::{FailureNote, KnownClient, SignIn, TakenOver};
 use crate::oauth::token::{Grant, TokenSet};
 use crate::secret::Secret;
 
@@ -31,6 +40,8 @@ fn sign_in(expires_at: Option<u64>, refresh_token: Option<&str>) -> SignIn {
     };
     SignIn {
         seeds: Vec::new(),
+        taken_over: None,
+        sends_id_token: false,
         failures: Default::default(),
         server: "https://mcp.example.com/mcp?key=QUERY_SECRET_1".to_owned(),
         grant: Some(Grant {
@@ -68,7 +79,23 @@ fn key() -> ServerKey {
 }
 
 fn entry(sign_in: SignIn) -> Entry {
-    Entry::new(&key(), &Cached::Present(Box::new(sign_in)), NOW)
+    seen(sign_in, &Around::default())
+}
+
+fn seen(sign_in: SignIn, around: &Around) -> Entry {
+    Entry::new(&key(), &Cached::Present(Box::new(sign_in)), around, NOW)
+}
+
+fn report(sign_ins: Vec<Entry>) -> Report {
+    Report {
+        version: FORMAT,
+        folder: "/tmp/cache".to_owned(),
+        sign_ins,
+    }
+}
+
+fn text(report: &Report) -> String {
+    page::page(report, false, NOW, Terminal::NONE)
 }
 
 /// Runs the command on a cache with one sign-in.
@@ -95,8 +122,18 @@ fn run_on(target: StatusTarget, json: bool) -> Result<String, Error> {
         },
         target,
         json,
+        long: false,
+        check: None,
     };
-    let shown = answer(&status, NOW, &Diag::captured(Level::Normal).0)?;
+    let cache = Cache::open(&status)?;
+    let keys = cache.wanted(&status.target)?;
+    let entries = keys.iter().map(|key| cache.entry(key, NOW));
+    let mut report = report(entries.collect::<Result<_, _>>()?);
+    report.folder = cache.store.folder().display().to_string();
+    let shown = match json {
+        true => crate::command::json(&report),
+        false => text(&report),
+    };
     Ok(shown.replace(&folder.path().display().to_string(), "/tmp"))
 }
 
@@ -134,25 +171,27 @@ fn people_see_times_in_words() {
          \x20 scopes        read write\n\
          \x20 signed in     3 days ago\n\
          \x20 last refresh  2 minutes ago\n\
-         \x20 access token  valid for 2 hours\n\
+         \x20 access token  ends in 2 hours\n\
+         \x20 renewal       renewed silently by a refresh token\n\
          \x20 health        ok\n"
     );
 }
 
 #[test]
 fn programs_see_the_documented_members() {
-    let report: serde_json::Value =
-        serde_json::from_str(&run_on(StatusTarget::All, true).unwrap()).unwrap();
+    let report: Value = serde_json::from_str(&run_on(StatusTarget::All, true).unwrap()).unwrap();
     assert_eq!(
         report,
-        serde_json::json!({
+        json!({
             "version": 1,
             "folder": "/tmp/cache",
             "sign_ins": [{
                 "name": "work",
                 "server": "https://mcp.example.com/mcp?…",
+                "protocol": null,
                 "account": null,
                 "mode": "oauth",
+                "sends": "access_token",
                 "dpop_jkt": null,
                 "issuer": "https://auth.example.com",
                 "client_id": "client-1",
@@ -161,10 +200,13 @@ fn programs_see_the_documented_members() {
                 "scopes": ["read", "write"],
                 "expires_at": NOW + 7200,
                 "refreshable": true,
+                "renewal": "refresh_token",
+                "taken_over": null,
                 "granted_at": NOW - 3 * 86400,
                 "refreshed_at": NOW - 120,
                 "health": "ok",
                 "problem": null,
+                "check": null,
             }],
         })
     );
@@ -184,18 +226,15 @@ fn the_account_is_what_the_id_token_says() {
     let shown = |token| {
         let mut sign_in = sign_in(Some(NOW + 1), None);
         sign_in.grant.as_mut().unwrap().tokens.id_token = Some(token);
-        let report = Report {
-            version: FORMAT,
-            folder: "/tmp".to_owned(),
-            sign_ins: vec![entry(sign_in)],
-        };
-        let parsed: serde_json::Value = serde_json::from_str(&json(&report)).unwrap();
-        let both = format!("{}{}", text(&report, NOW), json(&report));
+        let report = report(vec![entry(sign_in)]);
+        let document = crate::command::json(&report);
+        let parsed: Value = serde_json::from_str(&document).unwrap();
+        let both = format!("{}{document}", text(&report));
         assert!(
             !both.contains("SECRET") && !both.contains('\u{1b}'),
             "{both}"
         );
-        (text(&report, NOW), parsed["sign_ins"][0]["account"].clone())
+        (text(&report), parsed["sign_ins"][0]["account"].clone())
     };
     let claims = r#""sub":"1","email":"jane@example.com","name":"Jane\u001b[2J","age":7"#;
     let (lines, account) = shown(id_token("client-1", claims));
@@ -203,7 +242,7 @@ fn the_account_is_what_the_id_token_says() {
         lines.contains("\n  account       jane@example.com\n"),
         "{lines}"
     );
-    let expected = serde_json::json!({
+    let expected = json!({
         "sub": "1", "email": "jane@example.com", "preferred_username": null, "name": "Jane[2J"
     });
     assert_eq!(account, expected);
@@ -214,7 +253,7 @@ fn the_account_is_what_the_id_token_says() {
     ] {
         let (lines, account) = shown(nobody);
         assert!(!lines.contains("account"), "{lines}");
-        assert_eq!(account, serde_json::Value::Null);
+        assert_eq!(account, Value::Null);
     }
 }
 
@@ -285,21 +324,26 @@ fn one_sign_in_is_found_by_name_and_by_address() {
 
 #[test]
 fn an_empty_cache_says_where_it_looked() {
-    let report = Report {
-        version: FORMAT,
-        folder: "/tmp/cache".to_owned(),
-        sign_ins: vec![],
-    };
-    assert_eq!(text(&report, NOW), "No sign-ins in `/tmp/cache`.\n");
+    assert_eq!(text(&report(vec![])), "No sign-ins in `/tmp/cache`.\n");
 }
 
 #[test]
 fn a_file_that_cannot_be_used_is_listed_with_the_reason() {
     let reason = "it is not JSON\u{1b}[2J".to_owned();
-    let entry = Entry::new(&key(), &Cached::Unreadable { reason }, NOW);
+    let entry = Entry::new(
+        &key(),
+        &Cached::Unreadable { reason },
+        &Around::default(),
+        NOW,
+    );
     assert_eq!(entry.health, Health::Unreadable);
     assert_eq!(entry.problem.as_deref(), Some("it is not JSON"));
-    let entry = Entry::new(&key(), &Cached::Newer { version: 9 }, NOW);
+    let entry = Entry::new(
+        &key(),
+        &Cached::Newer { version: 9 },
+        &Around::default(),
+        NOW,
+    );
     assert_eq!(entry.health, Health::Newer);
 }
 
@@ -309,15 +353,207 @@ fn text_from_a_server_cannot_draw_on_the_terminal() {
     hostile.server = "\u{1b}[2Jhttps://evil.example/\nwork".to_owned();
     let grant = hostile.grant.as_mut().unwrap();
     grant.tokens.scopes = vec!["read\u{1b}]0;x\u{7}\nhealth ok".to_owned()];
-    let report = Report {
-        version: FORMAT,
-        folder: "/tmp".to_owned(),
-        sign_ins: vec![entry(hostile)],
-    };
-    let shown = text(&report, NOW);
+    let shown = text(&report(vec![entry(hostile)]));
     assert!(
         !shown.contains('\u{1b}') && shown.contains("read health ok\n"),
         "{shown}"
     );
     assert!(shown.contains("server        not an address\n"), "{shown}");
+}
+
+#[test]
+fn the_folder_cannot_draw_on_the_terminal_either() {
+    let hostile = Report {
+        folder: "/tmp/\u{1b}[2J\u{202e}x\u{9b}1m".to_owned(),
+        ..report(vec![])
+    };
+    let (page, document) = (text(&hostile), crate::command::json(&hostile));
+    let harmless = |c: char| c == '\n' || !crate::untrusted::is_invisible(c);
+    assert!(page.chars().all(harmless), "{page:?}");
+    assert!(document.chars().all(harmless), "{document:?}");
+    let parsed: Value = serde_json::from_str(&document).unwrap();
+    assert_eq!(parsed["folder"], hostile.folder.as_str());
+}
+
+fn taken(replaced: bool) -> SignIn {
+    SignIn {
+        taken_over: Some(TakenOver {
+            from: "mcp-remote".to_owned(),
+            at: NOW - 86400,
+            mark: "M".to_owned(),
+            replaced,
+        }),
+        ..sign_in(Some(NOW + 60), Some("REFRESH_SECRET_1"))
+    }
+}
+
+#[test]
+fn a_sign_in_that_was_taken_over_says_from_where_and_whether_that_still_runs() {
+    let around = Around {
+        origin: Some("/home/me/.mcp-auth/x_tokens.json".into()),
+        still_runs: Some(4711),
+        record: None,
+    };
+    let found = seen(taken(false), &around);
+    let origin = found.taken_over.as_ref().unwrap();
+    assert_eq!(origin.from, "mcp-remote");
+    assert_eq!(
+        origin.file.as_deref(),
+        Some("/home/me/.mcp-auth/x_tokens.json")
+    );
+    assert_eq!(origin.still_runs, Some(4711));
+    let shown = text(&report(vec![found]));
+    assert!(
+        shown.contains("  taken over    from mcp-remote on 14 Jan 2027 (1 day ago)\n"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("mcp-remote still runs for this server (process 4711)"),
+        "{shown}"
+    );
+    let shown = text(&report(vec![seen(taken(false), &Around::default())]));
+    assert!(!shown.contains("still runs"), "{shown}");
+    // What took its place since is our own.
+    assert_eq!(seen(taken(true), &around).taken_over, None);
+}
+
+/// An ID token that ends then.
+fn ending(at: u64) -> Secret {
+    id_token("client-1", &format!(r#""sub":"1","iat":1,"exp":{at}"#))
+}
+
+#[test]
+fn the_id_token_that_is_sent_is_told_with_its_end() {
+    let sent = |in_place: bool, flag: bool, id_token: Option<Secret>| {
+        let mut sign_in = sign_in(Some(NOW + 7200), Some("REFRESH_SECRET_1"));
+        sign_in.sends_id_token = flag;
+        let tokens = &mut sign_in.grant.as_mut().unwrap().tokens;
+        tokens.id_token = id_token.clone();
+        if let Some(id_token) = id_token.filter(|_| in_place) {
+            tokens.access_token = id_token;
+            tokens.expires_at = Some(NOW + 60);
+        }
+        let entry = entry(sign_in);
+        (entry.sends, entry.expires_at)
+    };
+    let soon = ending(NOW + 60);
+    let (access, id) = (Some(Sends::AccessToken), Some(Sends::IdToken));
+    assert_eq!(
+        sent(false, false, Some(soon.clone())),
+        (access, Some(NOW + 7200))
+    );
+    assert_eq!(sent(true, true, Some(soon.clone())), (id, Some(NOW + 60)));
+    // A file of before, which does not say so.
+    assert_eq!(sent(true, false, Some(soon.clone())), (id, Some(NOW + 60)));
+    // The last refresh brought none: the one of before is sent, while it lasts.
+    assert_eq!(sent(false, true, Some(soon)), (id, Some(NOW + 60)));
+    // There is none to send: as good as ended with the last refresh.
+    assert_eq!(sent(false, true, None), (id, Some(NOW - 120)));
+    let mut shown = sign_in(Some(NOW + 7200), None);
+    shown.sends_id_token = true;
+    shown.grant.as_mut().unwrap().tokens.id_token = Some(ending(NOW + 60));
+    let shown = text(&report(vec![entry(shown)]));
+    assert!(
+        shown.contains("  ID token      ends in 1 minute\n"),
+        "{shown}"
+    );
+}
+
+fn record(revision: &str, era: Option<(Option<&str>, bool)>, transport: Transport) -> ServerRecord {
+    ServerRecord {
+        protocol_version: revision.to_owned(),
+        server_info: json!({ "name": "Notion\u{1b}[2J", "version": "1.2" })
+            .as_object()
+            .cloned(),
+        verdict: Some(Verdict {
+            transport,
+            found_at: NOW - 7200,
+        }),
+        era: era.map(|(stateless, has_sessions)| era::Verdict {
+            stateless: stateless.map(str::to_owned),
+            has_sessions,
+            found_at: NOW - 3600,
+        }),
+        ..ServerRecord::default()
+    }
+}
+
+#[test]
+fn what_the_server_was_seen_to_speak_is_told() {
+    let spoken = |record| {
+        let around = Around {
+            record: Some(record),
+            ..Around::default()
+        };
+        let entry = seen(sign_in(None, None), &around);
+        let shown = text(&report(vec![entry]));
+        let line = shown
+            .lines()
+            .find_map(|line| line.strip_prefix("  speaks        "));
+        line.expect("a line").to_owned()
+    };
+    let new = Some("2026-07-28");
+    for (record, expected) in [
+        (
+            record("2025-06-18", None, Transport::Sse),
+            "MCP 2025-06-18, over HTTP+SSE, as Notion 1.2 (seen 2 hours ago)",
+        ),
+        (
+            record("2025-11-25", Some((None, true)), Transport::Streamable),
+            "MCP 2025-11-25, over streamable HTTP, as Notion 1.2 (seen 1 hour ago)",
+        ),
+        (
+            record("2026-07-28", Some((new, false)), Transport::Streamable),
+            "MCP 2026-07-28, without sessions, over streamable HTTP, as Notion 1.2 (seen 1 hour ago)",
+        ),
+        (
+            record("2026-07-28", None, Transport::Streamable),
+            "MCP 2026-07-28, without sessions, over streamable HTTP, as Notion 1.2 (seen 2 hours ago)",
+        ),
+        (
+            record("2025-11-25", Some((new, true)), Transport::Streamable),
+            "MCP 2025-11-25, and 2026-07-28 without sessions, over streamable HTTP, as Notion 1.2 (seen 1 hour ago)",
+        ),
+        (
+            record("2026-07-28", Some((new, true)), Transport::Streamable),
+            "MCP 2026-07-28 without sessions, and older revisions, over streamable HTTP, as Notion 1.2 (seen 1 hour ago)",
+        ),
+    ] {
+        assert_eq!(spoken(record), expected);
+    }
+}
+
+#[test]
+fn why_there_is_no_refresh_is_told() {
+    let renewal = |sign_in| entry(sign_in).renewal;
+    assert_eq!(
+        renewal(sign_in(None, Some("R"))),
+        Some(Renewal::RefreshToken)
+    );
+    assert_eq!(renewal(sign_in(None, None)), Some(Renewal::None));
+    let mut lapsed = sign_in(None, Some("R"));
+    let known = lapsed.clients.values_mut().next().unwrap();
+    known.client.client_secret_expires_at = Some(NOW);
+    assert_eq!(renewal(lapsed), Some(Renewal::ClientLapsed));
+    let mut unattended = sign_in(None, None);
+    unattended.grant.as_mut().unwrap().mode = AuthMode::ClientCredentials;
+    assert_eq!(renewal(unattended), Some(Renewal::Unattended));
+}
+
+#[test]
+fn of_several_checks_the_one_that_a_person_can_mend_gives_the_exit_code() {
+    use CheckOutcome::{Failed, NeedsSignIn, NotRefreshable, NotTried, Refreshed, Unreachable};
+    let failures = |outcomes: &[CheckOutcome]| {
+        let entries = outcomes.iter().map(|outcome| Entry {
+            check: Some(Check::of(*outcome)),
+            ..entry(sign_in(None, None))
+        });
+        report(entries.collect()).failures()
+    };
+    assert_eq!(failures(&[]), (0, 0));
+    assert_eq!(failures(&[Refreshed, NotRefreshable]), (0, 0));
+    assert_eq!(failures(&[Refreshed, Unreachable]), (1, 4));
+    assert_eq!(failures(&[Failed, Unreachable, NeedsSignIn]), (3, 3));
+    assert_eq!(failures(&[NotTried, Failed]), (2, 1));
+    assert_eq!(failures(&[Failed, Unreachable]), (2, 4));
 }

@@ -46,7 +46,8 @@ pub(super) fn replace(
         let each = fresh.iter();
         each.map(|word| format.text(word, quote)).collect()
     };
-    match (gone.split_last(), items.first()) {
+    let before = removed.start.checked_sub(1).and_then(|at| items.get(at));
+    match (gone.split_last(), before.or(items.first())) {
         // The last one that goes makes room for what comes.
         (Some((last, others)), _) => {
             let new = joined(text, *form, last, &texts(like(Some(last))))?;
@@ -62,6 +63,14 @@ pub(super) fn replace(
                 text: new,
             });
             Ok(edits)
+        }
+        // Behind the program, whose own list this is.
+        (None, Some(program)) if before.is_some() => {
+            let mut words = texts(like(Some(program)));
+            words.insert(0, String::new());
+            let at = program.span.end;
+            let text = joined(text, *form, program, &words)?;
+            Ok(vec![Edit { span: at..at, text }])
         }
         (None, Some(first)) => {
             let mut words = texts(like(Some(first)));

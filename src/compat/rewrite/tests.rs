@@ -4,7 +4,7 @@ use crate::compat::hosts::tree::Format::{Json, Toml, Yaml};
 const PROGRAM: &str = "/opt/mcp-drawbridge";
 
 fn planned(text: &str, format: Format, ways: &[&[&str]]) -> Result<Plan, Refusal> {
-    plan(text, format, ways, PROGRAM, &|_, _| Ok(()))
+    plan(text, format, ways, PROGRAM, &|_, _| Ok(Vec::new()))
 }
 
 fn json(text: &str) -> Plan {
@@ -82,6 +82,31 @@ fn commands_in_a_list_or_a_map_are_changed_there() {
         plan.expect("changed").text,
         r#"{"context_servers": {"a": {"command": {"path": "/opt/mcp-drawbridge", "args": ["https://a.example"], "env": {}}, "settings": {}}}}"#
     );
+}
+
+#[test]
+fn a_command_line_that_is_the_only_word_of_a_list_becomes_several() {
+    let ways: &[&[&str]] = &[&["mcp"]];
+    for (text, new) in [
+        (
+            r#"{"mcp": {"a": {"command": ["npx -y mcp-remote https://a.example"]}}}"#,
+            r#"{"mcp": {"a": {"command": ["/opt/mcp-drawbridge", "https://a.example"]}}}"#,
+        ),
+        (
+            r#"{"mcp": {"a": {"command": ["npx mcp-remote https://a.example" /* x */, "3334"]}}}"#,
+            r#"{"mcp": {"a": {"command": ["/opt/mcp-drawbridge", "https://a.example" /* x */, "3334"]}}}"#,
+        ),
+        (
+            "{\"mcp\": {\"a\": {\"command\": [\n  \"npx mcp-remote https://a.example --debug\", // x\n]}}}",
+            "{\"mcp\": {\"a\": {\"command\": [\n  \"/opt/mcp-drawbridge\",\n  \"https://a.example\",\n  \"--debug\", // x\n]}}}",
+        ),
+    ] {
+        assert_eq!(planned(text, Json, ways).expect("changed").text, new);
+    }
+    let text = "mcp:\n  a:\n    command:\n      - npx mcp-remote https://a.example # x\n";
+    let new =
+        "mcp:\n  a:\n    command:\n      - /opt/mcp-drawbridge\n      - 'https://a.example' # x\n";
+    assert_eq!(planned(text, Yaml, ways).expect("changed").text, new);
 }
 
 #[test]
@@ -324,7 +349,7 @@ fn a_path_of_windows_is_written_as_the_format_wants() {
             "s",
         ),
     ] {
-        let plan = plan(text, format, &[&[way]], program, &|_, _| Ok(())).expect("changed");
+        let plan = plan(text, format, &[&[way]], program, &|_, _| Ok(Vec::new())).expect("changed");
         let root = format.read(&plan.text).expect("read").expect("a value");
         let command = root
             .get("s")

@@ -19,7 +19,7 @@ fn client(config: Config) -> ConfiguredClient {
 
 fn error(world: World, arguments: &[&str]) -> String {
     let whole = [&[SERVER], arguments].concat();
-    let error = world.job(&whole).map(drop).expect_err("refused");
+    let error = world.strict_job(&whole).map(drop).expect_err("refused");
     let text = format!("{error} | {}", error.hint().unwrap_or_default());
     assert!(!text.contains("SECRET"), "{text}");
     text

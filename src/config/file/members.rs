@@ -6,11 +6,12 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::json::{Members, Node};
-use super::similar::similar;
 use super::{Need, Notes};
 use crate::cli::{OptionShape, UsageError};
-use crate::config::given::{Given, Layer, expand, in_json};
+use crate::config::expand::{expand, in_json};
+use crate::config::given::{Given, Layer};
 use crate::diag;
+use crate::similar::similar;
 
 /// Options whose `${VAR}` their own readers replace.
 const EXPANDED_LATER: [&str; 2] = ["header", "static-oauth-client-info"];

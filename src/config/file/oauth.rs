@@ -6,11 +6,11 @@ use url::Url;
 use super::Need;
 use super::json::Node;
 use super::members::{Section, snake};
-use super::similar::similar;
 use crate::cli::UsageError;
 use crate::config::callback::ANY_PORT;
 use crate::diag;
 use crate::ids::is_loopback;
+use crate::similar::similar;
 
 /// What a member of the object says.
 #[derive(Clone, Copy)]

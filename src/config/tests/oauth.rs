@@ -103,9 +103,12 @@ fn client_metadata_is_taken_as_it_is_and_its_scope_counts_unless_one_is_given() 
     assert_eq!(config.scopes.expect("scopes"), ["b", "a"]);
     let config = World::default().config(&["--static-oauth-client-metadata", text, "--scope", "c"]);
     assert_eq!(config.scopes.expect("scopes"), ["c"]);
-    for text in ["[1]", "x", r#"{"scope":["a"]}"#, r#"{"scope":""}"#] {
+    for text in ["[1]", "x", r#"{"scope":["a"]}"#] {
         World::default().error(&["--static-oauth-client-metadata", text]);
     }
+    // mcp-remote takes it for none.
+    let empty = World::default().config(&["--static-oauth-client-metadata", r#"{"scope":""}"#]);
+    assert_eq!(empty.scopes, None);
 }
 
 #[test]

@@ -18,6 +18,7 @@ use crate::oauth::pushed::PushError;
 use crate::oauth::registration::ClientAuthError;
 use crate::oauth::registration::RegistrationError;
 use crate::oauth::sign_in::FailureNote;
+use crate::oauth::takeover::{Shared, Unfit};
 use crate::oauth::token_endpoint::{Effect, Outage, OutageCause, Refusal};
 use crate::untrusted::SHOWN;
 
@@ -425,6 +426,18 @@ fn others() -> Vec<Row> {
         (FlowError::SignInLock(io_cause()), None, false, "browser"),
         (FlowError::Callback(io_cause()), None, false, "port"),
         (
+            FlowError::NotTakenOver(Some(Unfit::OtherClient(evil()))),
+            None,
+            true,
+            "`mcp-drawbridge login`",
+        ),
+        (
+            FlowError::NotTakenOver(Some(Unfit::Shared(Shared::Running(42)))),
+            None,
+            false,
+            "end mcp-remote",
+        ),
+        (
             FlowError::RedirectUri(evil()),
             Some("RFC 6749 §3.1.2"),
             true,
@@ -587,6 +600,7 @@ fn number(error: &FlowError) -> usize {
         F::ClientAuth(_) => 26,
         F::Pushed(_) => 27,
         F::RedirectUriRefused { .. } => 28,
+        F::NotTakenOver(_) => 29,
     }
 }
 
@@ -595,7 +609,7 @@ fn every_refusal_has_a_row() {
     let mut seen: Vec<usize> = all().iter().map(|(error, ..)| number(error)).collect();
     seen.sort_unstable();
     seen.dedup();
-    assert_eq!(seen, (0..=28).collect::<Vec<_>>());
+    assert_eq!(seen, (0..=29).collect::<Vec<_>>());
 }
 
 #[test]

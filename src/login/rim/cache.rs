@@ -64,6 +64,7 @@ impl Hands {
             return Err(cause(std::io::Error::other("the cache is not locked")));
         };
         sign_in.server = self.rim.settings.server.as_str().to_owned();
+        sign_in.sends_id_token = self.rim.settings.use_id_token;
         let store = self.rim.store.clone();
         let writing = tokio::task::spawn_blocking(move || {
             let outcome = store.write(&lock, &sign_in);
@@ -81,6 +82,7 @@ impl Hands {
         }
         let mut sign_in = self.read()?;
         amendment.apply(&mut sign_in);
+        sign_in.sends_id_token = self.rim.settings.use_id_token;
         self.save(sign_in.clone()).await?;
         self.seen = sign_in.clone();
         Ok(sign_in)

@@ -48,3 +48,31 @@ async fn without_a_listener_a_pasted_address_finishes_the_sign_in() {
         process.close().await;
     }
 }
+
+#[tokio::test]
+async fn where_nobody_is_signed_in_it_is_looked_once_a_while_and_a_sign_in_elsewhere_is_found() {
+    let scene = Scene::new();
+    let (mut told, mut asking) = (scene.process(), scene.process());
+    tokio::time::pause();
+    assert_eq!(told.login.at_hand(), None);
+    for process in [&told, &asking] {
+        assert_eq!(process.bearer().await.unwrap(), None);
+        assert_eq!(process.login.at_hand(), Some(None));
+    }
+    tokio::time::resume();
+    let token = scene.signed_in(3600).await;
+    // The server says that it wants a token, and nobody waits for the next look.
+    assert_eq!(told.challenged(None).await.unwrap(), token);
+    let at_hand = told.login.at_hand().flatten();
+    assert_eq!(
+        at_hand.map(|credential| credential.token),
+        Some(token.clone())
+    );
+    // This one's server says nothing.
+    tokio::time::pause();
+    tokio::time::advance(CACHE_POLL).await;
+    tokio::time::resume();
+    assert_eq!(asking.login.at_hand(), None);
+    assert_eq!(asking.bearer().await.unwrap(), Some(token));
+    assert_eq!((told.unseen(), asking.unseen()), (0, 0));
+}

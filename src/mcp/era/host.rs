@@ -44,12 +44,16 @@ use crate::mcp::jsonrpc::{
 };
 use crate::mcp::line::Line;
 use crate::mcp::relay::{Note, Relay};
+use crate::mcp::search::Word;
 use call::Call;
 use discover::Discoveries;
 use listen::Subscriptions;
 use session::Session;
 use stream::Streams;
 use suspended::Suspensions;
+
+static DISCOVER: Word = Word::new("server/discover");
+static INITIALIZE: Word = Word::new("\"initialize\"");
 
 /// What is known of the other end, whenever something is decided.
 #[derive(Clone, Copy, Debug)]
@@ -208,10 +212,9 @@ impl HostSide {
     /// One line from the AI client, without its line end.
     pub fn host_line(&mut self, line: Bytes, now: u64, far: Far<'_>) {
         // Most lines of most clients show by a search that they are not of the new era.
-        let has = |text: &str| memchr::memmem::find(&line, text.as_bytes()).is_some();
         let is_plain = self.is_foreign || !self.is_met;
         let may_be_ours =
-            !is_plain || !self.is_idle() || has(meta::VERSION) || has("server/discover");
+            !is_plain || !self.is_idle() || meta::NAMED.is_in(&line) || DISCOVER.is_in(&line);
         if !may_be_ours {
             self.notice_initialize(&line);
             return self.steps.push(Step::ToRelay(line));
@@ -224,7 +227,7 @@ impl HostSide {
     }
 
     fn notice_initialize(&mut self, line: &Bytes) {
-        if !self.is_foreign && memchr::memmem::find(line, b"\"initialize\"").is_some() {
+        if !self.is_foreign && INITIALIZE.is_in(line) {
             let message = jsonrpc::parse(line.clone()).ok();
             if message.is_some_and(|message| is_initialize(&message)) {
                 self.become_foreign();

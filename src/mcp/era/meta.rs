@@ -3,9 +3,12 @@
 
 use super::object::Object;
 use crate::mcp::jsonrpc::{self, Id, Message};
+use crate::mcp::search::Word;
 
 /// The revision of a request; a string.
 pub const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+/// The name of that member, wherever it stands.
+pub(super) static NAMED: Word = Word::new(VERSION);
 /// Who sends a request; an object.
 pub const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
 /// What the sender of a request can be asked; an object.
@@ -44,7 +47,9 @@ impl Introduction {
 /// `initialize`.
 pub fn version(request: &Message) -> Option<String> {
     // Requests without it are the rule where it is not meant: a search is cheaper than a walk.
-    memchr::memmem::find(request.text(), VERSION.as_bytes())?;
+    if !NAMED.is_in(request.text()) {
+        return None;
+    }
     jsonrpc::string(meta_member(request, VERSION)?)
 }
 

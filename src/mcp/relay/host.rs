@@ -9,6 +9,7 @@ use crate::mcp::jsonrpc::{
     Meant, Message, Parsed,
 };
 use crate::mcp::pending::Owner;
+use crate::untrusted::{SHOWN, printable};
 
 impl Relay {
     /// One line from the AI client, without its line end.
@@ -190,6 +191,14 @@ impl Relay {
         }
         if self.is_sign_in_call(&message) {
             return self.call_sign_in(message, id, batch, now);
+        }
+        if let Some(name) = self.visible.refuses(&message) {
+            // MCP 2025-11-25, Tools, Error Handling: the code that servers have for unknown tools.
+            let text = format!(
+                "the tool `{}` is not available: the configuration of this bridge hides it (`--tool`, `--ignore-tool`)",
+                printable(&name, SHOWN)
+            );
+            return self.refuse(&id, INVALID_PARAMS, &text, batch);
         }
         if let Some(failure) = self.too_much(&message) {
             return self.answer_now(failure.response(&id), batch);

@@ -178,6 +178,8 @@ impl Relay {
             self.tools.learn(&asked.message, message);
         }
         self.sign_in_answered(number, asked.message.method());
+        let shown = self.visible.without_hidden(&asked.message, message);
+        let message = shown.as_ref().unwrap_or(message);
         self.deliver(asked.owner, |id| under(message, id));
     }
 

@@ -7,6 +7,7 @@ mod questions;
 mod sessions;
 mod sign_in;
 mod transport;
+mod visible;
 
 use super::*;
 

@@ -104,6 +104,21 @@ pub fn refusal(status: StatusCode) -> Response<Full<Bytes>> {
     response
 }
 
+/// Sends a browser on to a page of the user's choice, with a GET (RFC 9110 §15.4.4). That page learns
+/// neither the code in our address nor the address itself.
+pub fn send_on(to: &str) -> Response<Full<Bytes>> {
+    let mut response = respond(
+        StatusCode::SEE_OTHER,
+        "text/plain; charset=utf-8",
+        "See Other\n".to_owned(),
+    );
+    // Addresses that were parsed consist of visible ASCII characters.
+    if let Ok(to) = HeaderValue::from_str(to) {
+        response.headers_mut().insert(header::LOCATION, to);
+    }
+    response
+}
+
 fn respond(status: StatusCode, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;

@@ -1,5 +1,7 @@
 //! The listener over real sockets.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
@@ -69,6 +71,40 @@ async fn browser_gets_the_page_that_was_chosen_and_nothing_of_its_query() {
         assert!(answer.contains(header), "{header} in {answer}");
     }
     assert!(!answer.contains("access-control"), "{answer}");
+}
+
+#[tokio::test]
+async fn only_a_browser_whose_sign_in_succeeded_is_sent_on() {
+    let then = Url::parse("https://app.example/done").expect("an address");
+    let mut listener =
+        Listener::bind_and_send_on("localhost", None, None, PATH, Some(&then)).expect("bind");
+    let port = listener.port();
+    let server = || "mcp.example.com".to_owned();
+    let failed = Page::Failed {
+        server: server(),
+        reason: "no".to_owned(),
+    };
+    let connected = || Page::Connected { server: server() };
+    for (accept, page, expected) in [
+        ("text/html", connected(), 303),
+        // Another process of ours that brings what a person pasted.
+        ("application/json", connected(), 200),
+        ("text/html", failed, 400),
+        ("text/html", Page::NotExpected, 400),
+    ] {
+        let request = format!(
+            "GET {PATH}?code=CODE_1 HTTP/1.1\r\nHost: localhost:{port}\r\nAccept: {accept}\r\n\r\n"
+        );
+        let browser = tokio::spawn(async move { ask(v4(port), &request).await });
+        listener.next().await.responder.finish(page).await;
+        let answer = browser.await.expect("answer");
+        let status = format!("HTTP/1.1 {expected} ");
+        assert!(answer.starts_with(&status), "{accept}: {answer}");
+        let goes_on = answer.contains("location: https://app.example/done\r\n");
+        assert_eq!(goes_on, expected == 303, "{answer}");
+        assert!(answer.contains("referrer-policy: no-referrer"), "{answer}");
+        assert!(!answer.contains("CODE_1"), "{answer}");
+    }
 }
 
 #[tokio::test]

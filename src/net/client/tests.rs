@@ -53,7 +53,8 @@ async fn a_host_whose_ipv6_address_is_silent_is_reached_over_ipv4() {
     let (port, _queue, _listener) = black_hole().await;
     let settings = HttpSettings::default();
     let tls = tls::client_config(settings.roots.clone(), None).expect("settings");
-    let http = builder(&settings, Proxies::new(&settings.proxies), tls)
+    let http = own(&settings, tls)
+        .no_proxy()
         .resolve_to_addrs(
             "two.test",
             &[SocketAddr::from((Ipv6Addr::LOCALHOST, port)), ipv4],

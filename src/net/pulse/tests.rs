@@ -102,6 +102,32 @@ fn a_glance_puts_off_nothing_that_a_beat_would_see() {
     assert_eq!(pulse.glance(reading, None, |_| true), Some(Slept(secs(20))));
 }
 
+#[test]
+fn a_stop_of_unknown_length_counts_unless_one_follows_the_other() {
+    use super::Disturbance::Stopped;
+    let mut pulse = Pulse::new(after(0, Some(0), 0));
+    let mut continued =
+        |second, elapsed, wall| pulse.continued(after(second, Some(elapsed), wall), None, |_| true);
+    assert_eq!(continued(3600, 3600, 3600), Some(Stopped));
+    for second in 3601..=3640 {
+        assert_eq!(continued(second, second, second), None, "{second}");
+    }
+    assert_eq!(continued(3650, 3650, 3650), Some(Stopped));
+    // A sleep says more, a clock less.
+    assert_eq!(continued(3700, 3800, 3800), Some(Slept(secs(150))));
+    assert_eq!(continued(3800, 3900, 9000), Some(Stopped));
+    assert_eq!(continued(3801, 3901, 9900), Some(ClockLeapt));
+}
+
+#[test]
+fn after_a_rest_the_first_beat_means_no_sleep() {
+    let mut pulse = beating(true);
+    pulse.rest();
+    assert_eq!(pulse.beat(after(600, Some(600), 600), None, |_| true), None);
+    let missed = pulse.beat(after(700, Some(700), 700), None, |_| true);
+    assert_eq!(missed, Some(Slept(secs(100))));
+}
+
 const SERVER: &str = "203.0.113.9";
 const SERVER_6: &str = "2001:db8:9::9";
 

@@ -3,10 +3,8 @@
 
 use std::time::Duration;
 
-use reqwest::cookie::CookieStore;
-use reqwest::header::{CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Request};
-use url::Url;
 
 use super::{Answer, Broken, Carried, Remote};
 use crate::mcp::answer::{Delivery, REDIRECTS, body_kind};
@@ -155,7 +153,9 @@ impl Remote {
     ) -> Result<Answer, Broken> {
         let Draft { http, mut request } = draft;
         let url = request.url().clone();
-        self.add_cookies(&mut headers, &url);
+        if let Some(cookies) = &self.cookies {
+            cookies.add(&mut headers, &url);
+        }
         *request.headers_mut() = headers;
         // A connection that the server has ended meanwhile is found out when its task runs, which
         // this lets happen first: what is sent on it would be lost, and nobody could tell.
@@ -174,9 +174,8 @@ impl Remote {
             }
         };
         self.http.reached(response.remote_addr());
-        if let Some(jar) = &self.cookies {
-            let mut set = response.headers().get_all(SET_COOKIE).iter();
-            jar.set_cookies(&mut set, &url);
+        if let Some(cookies) = &self.cookies {
+            cookies.take(response.headers(), &url);
         }
         let content_type = response
             .headers()
@@ -190,25 +189,6 @@ impl Remote {
             response,
             timeouts: self.timeouts,
         })
-    }
-
-    /// RFC 6265 §5.4: there is one `Cookie` header. What the user configured comes first.
-    fn add_cookies(&self, headers: &mut HeaderMap, url: &Url) {
-        let Some(kept) = self.cookies.as_ref().and_then(|jar| jar.cookies(url)) else {
-            return;
-        };
-        let mut all = match headers.get(COOKIE) {
-            None => kept,
-            Some(own) => {
-                let both = [own.as_bytes(), b"; ", kept.as_bytes()].concat();
-                match HeaderValue::from_bytes(&both) {
-                    Ok(both) => both,
-                    Err(_) => return,
-                }
-            }
-        };
-        all.set_sensitive(true);
-        headers.insert(COOKIE, all);
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::ids::Issuer;
 use crate::oauth::sign_in::{FailureNote, Failures, KnownClient, SignIn};
+use crate::oauth::takeover::Taken;
 use crate::oauth::token::Grant;
 use crate::secret::Secret;
 
@@ -26,6 +27,8 @@ pub enum Amendment {
     PutGrant(Box<Grant>, KnownClient),
     /// The same, from a configured refresh token with this mark.
     PutSeeded(Box<Grant>, KnownClient, String),
+    /// The sign-in of another program is ours now, unless there is one already.
+    PutTaken(Box<Taken>),
     /// A sign-in failed.
     NoteFailure {
         /// What happened, fit to be shown.
@@ -67,6 +70,12 @@ impl Amendment {
                 put_grant(sign_in, grant, known);
                 sign_in.put_seed(mark.clone());
             }
+            Self::PutTaken(taken) => {
+                if sign_in.grant.is_none() {
+                    put_grant(sign_in, &taken.grant, &taken.client);
+                    sign_in.taken_over = Some(taken.record.clone());
+                }
+            }
             Self::NoteFailure { reason, transient } => {
                 let last = &mut sign_in.failures.sign_in;
                 *last = Some(FailureNote::after(
@@ -83,6 +92,9 @@ fn put_grant(sign_in: &mut SignIn, grant: &Grant, known: &KnownClient) {
     sign_in.clients.insert(grant.issuer.clone(), known.clone());
     sign_in.grant = Some(grant.clone());
     sign_in.failures = Failures::default();
+    if let Some(taken_over) = &mut sign_in.taken_over {
+        taken_over.replaced = true;
+    }
 }
 
 fn is_known(sign_in: &SignIn, issuer: &Issuer, client_id: &str) -> bool {

@@ -15,7 +15,7 @@ use crate::oauth::token_endpoint::{Cause, GrantRequest, Refusal, TokenError, Tok
 const LONGEST_PAUSE: u64 = 10;
 
 /// What to do about what the cache holds.
-enum Decision {
+pub(super) enum Decision {
     /// This token will do.
     Use(Grant),
     /// Spend the refresh token.
@@ -27,7 +27,7 @@ enum Decision {
 }
 
 impl Flow {
-    fn decide(&self, cached: &SignIn, now: u64) -> Decision {
+    pub(super) fn decide(&self, cached: &SignIn, now: u64) -> Decision {
         if self.unattended().is_some() && !self.has_sprouted(cached) {
             return self.decide_unattended(cached, now);
         }
@@ -477,7 +477,7 @@ fn forget(mut cached: SignIn, request: &TokenRequest, client: Option<(Issuer, St
     (State::Forgetting { cached }, action)
 }
 
-fn lock(grant: Option<Grant>) -> Move {
+pub(super) fn lock(grant: Option<Grant>) -> Move {
     (State::Locking { grant }, Action::Lock)
 }
 

@@ -14,6 +14,7 @@ use crate::oauth::dpop::DpopError;
 use crate::oauth::pushed::PushError;
 use crate::oauth::registration::{ClientAuthError, RegistrationError};
 use crate::oauth::sign_in::FailureNote;
+use crate::oauth::takeover::Unfit;
 use crate::oauth::token_endpoint::{Cause, Refusal, TokenError};
 
 pub(super) use hint::PROOF_HINT;
@@ -97,6 +98,8 @@ pub enum FlowError {
     RefreshElsewhere(FailureNote),
     /// The process that asked a person to sign in had no success.
     SignInElsewhere(FailureNote),
+    /// The sign-in of another program could not be taken over: there is none, or for this reason.
+    NotTakenOver(Option<Unfit>),
     /// The driver and the flow disagree: a fault of this program.
     Unexpected {
         /// Where the flow was.
@@ -164,6 +167,7 @@ impl FlowError {
             | Self::TimedOut(_)
             | Self::TooManyAttempts
             | Self::NotConfirmed(_)
+            | Self::NotTakenOver(_)
             | Self::Unexpected { .. } => None,
         }
     }

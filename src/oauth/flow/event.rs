@@ -14,6 +14,7 @@ use crate::oauth::grant::token_exchange::Issued;
 use crate::oauth::invitation::Open;
 use crate::oauth::pushed::PushRequest;
 use crate::oauth::sign_in::SignIn;
+use crate::oauth::takeover::Offer;
 use crate::oauth::token::{Grant, TokenSet};
 use crate::oauth::token_endpoint::{Cause, TokenError, TokenRequest};
 use crate::secret::Secret;
@@ -85,6 +86,8 @@ pub enum Action {
         /// How long to wait first, in seconds.
         after: u64,
     },
+    /// Look whether another program has a sign-in for this server. \[`Offered`\]
+    LookElsewhere,
     /// Make a key to bind tokens to (RFC 9449). \[`KeyMade`\]
     MakeKey,
     /// Listen for the browser; a listener of the same flow is replaced. \[`Bound`\]
@@ -190,6 +193,8 @@ pub enum Event {
     NoTurn(Cause),
     /// What came of a request.
     Fetched(Fetched),
+    /// What another program has, if it has something.
+    Offered(Option<Box<Offer>>),
     /// A new key.
     KeyMade(Result<ProofKey, Cause>),
     /// A server named an address where it may not send us, or the browser. Comes in place of what
@@ -221,6 +226,7 @@ impl Event {
             Self::Turn(_) | Self::NoTurn(_) => "the sign-in lock",
             Self::CacheChanged(_) => "another's change of the cache",
             Self::Fetched(_) => "a document",
+            Self::Offered(_) => "another program's sign-in",
             Self::KeyMade(_) => "a key",
             Self::Forbidden(_) => "a forbidden address",
             Self::Bound(_) => "a listener",

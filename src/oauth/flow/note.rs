@@ -6,6 +6,7 @@ use crate::ids::display_url;
 use crate::oauth::discovery::resource::ResourceMetadata;
 use crate::oauth::discovery::server::AuthorizationServer;
 use crate::oauth::dpop;
+use crate::oauth::takeover::{Lent, Shared, Unfit};
 use crate::oauth::token_endpoint::{Cause, Refusal};
 use crate::untrusted::{SHOWN, printable};
 
@@ -62,6 +63,12 @@ pub enum Note {
     CodeLost,
     /// The network kept a poll from its answer.
     PollFailed(String),
+    /// The sign-in of this program is ours now.
+    TakenOver(String),
+    /// The access token of mcp-remote's sign-in is used while it lasts, and for this reason no more.
+    Borrowed(Lent),
+    /// The sign-in of mcp-remote is of no use here.
+    NotTakenOver(Unfit),
     /// What was obtained could not be written to the cache, and is lost when this process ends.
     NotSaved(Cause),
 }
@@ -105,6 +112,9 @@ impl Note {
             | Self::NoIdToken
             | Self::CodeExpired
             | Self::CodeLost
+            | Self::TakenOver(_)
+            | Self::Borrowed(_)
+            | Self::NotTakenOver(_)
             | Self::NotSaved(_) => true,
         }
     }
@@ -227,6 +237,25 @@ impl fmt::Display for Note {
             }
             Self::PollFailed(why) => {
                 write!(f, "whether the code was confirmed is not known yet: {why}")
+            }
+            Self::TakenOver(program) => write!(
+                f,
+                "the sign-in of {program} was taken over; do not use {program} for this server any more, as only one program can refresh a sign-in"
+            ),
+            Self::Borrowed(lent @ Lent::Shared(Shared::Running(_))) => write!(
+                f,
+                "{lent}, so its sign-in is used only while the token is good, and is not taken over; end it and start this again, or sign in with `mcp-drawbridge login`"
+            ),
+            Self::Borrowed(lent) => write!(
+                f,
+                "the token of mcp-remote's sign-in is used while it is good, and the sign-in is not taken over: {lent}"
+            ),
+            Self::NotTakenOver(unfit @ Unfit::Shared(Shared::Running(_))) => write!(
+                f,
+                "the sign-in of mcp-remote is not taken over: {unfit}; end mcp-remote and start this again, or sign in here"
+            ),
+            Self::NotTakenOver(unfit) => {
+                write!(f, "the sign-in of mcp-remote is not taken over: {unfit}")
             }
             Self::NotSaved(cause) => write!(
                 f,

@@ -15,6 +15,7 @@ use crate::oauth::known::Known;
 use crate::oauth::mode::AuthMode;
 use crate::oauth::registration::{AuthMethod, Client, Takes, other_spelling};
 use crate::oauth::sign_in::KnownClient;
+use crate::oauth::takeover::TakeOver;
 use crate::oauth::token_endpoint::GrantRequest;
 use crate::secret::Secret;
 
@@ -64,6 +65,8 @@ pub struct Settings {
     pub known: Known,
     /// Whether the ID token is sent in place of the access token.
     pub use_id_token: bool,
+    /// When a sign-in of another program is taken over.
+    pub take_over: TakeOver,
 }
 
 /// A refresh token that the user configured (RFC 6749 §6).

@@ -2,6 +2,7 @@
 
 use super::answer::Asked;
 use super::binding::{Keyless, Then};
+use super::cached::{Decision, lock};
 use super::plan::{Bound, Choice, Plan, Task};
 use super::{Action, Flow, FlowError, Goal, Move, Note, State, Way, done, fail};
 use crate::oauth::authorize::{Ask, AskError, Attempt};
@@ -46,9 +47,19 @@ impl Flow {
     }
 
     pub(super) fn turn(&mut self, cached: SignIn, pending: Option<Open>, now: u64) -> Move {
-        if let Some(grant) = self.usable(&cached, now) {
-            self.note(Note::Adopted);
-            return done(Some(grant));
+        match self.decide(&cached, now) {
+            Decision::Use(grant) => {
+                self.note(Note::Adopted);
+                return done(Some(grant));
+            }
+            // Whoever took it over may have died before it was refreshed.
+            Decision::Refresh(grant, _)
+                if self.granted_before != Some(grant.granted_at)
+                    && !std::mem::replace(&mut self.retried, true) =>
+            {
+                return lock(Some(grant));
+            }
+            Decision::Refresh(..) | Decision::Renew | Decision::Ask => {}
         }
         if let Some(error) = self.failed_elsewhere(&cached) {
             return fail(error);
@@ -68,6 +79,9 @@ impl Flow {
 
     /// Takes the way that the user wants.
     pub(super) fn approach(&mut self, plan: Plan, now: u64) -> Move {
+        if self.looks_elsewhere(&plan) {
+            return self.look_elsewhere(plan);
+        }
         let settings = self.settings.clone();
         match &settings.way {
             Way::Browser => self.bind(plan, now),

@@ -12,6 +12,7 @@ use crate::oauth::discovery::server::ServerSearch;
 use crate::oauth::invitation::Open;
 use crate::oauth::registration::{Client, Registration};
 use crate::oauth::sign_in::SignIn;
+use crate::oauth::takeover::Taken;
 use crate::oauth::token::Grant;
 use crate::oauth::token_endpoint::TokenRequest;
 
@@ -60,6 +61,13 @@ pub(super) enum State {
         task: Task,
         resource: ResourceMetadata,
         search: Box<ServerSearch>,
+    },
+    LookingElsewhere {
+        plan: Plan,
+    },
+    TakingOver {
+        plan: Plan,
+        taken: Box<Taken>,
     },
     Binding {
         plan: Plan,
@@ -135,6 +143,8 @@ impl State {
             Self::RereadingTurn { .. } => "reading the cache before signing in",
             Self::FindingResource { .. } => "looking for resource metadata",
             Self::FindingServer { .. } => "looking for authorization server metadata",
+            Self::LookingElsewhere { .. } => "looking for a sign-in of another program",
+            Self::TakingOver { .. } => "taking over a sign-in of another program",
             Self::Binding { .. } => "opening the callback listener",
             Self::Probing(_) => "trying the authorization page",
             Self::Registering { .. } => "registering",

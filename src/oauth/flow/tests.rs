@@ -15,10 +15,12 @@ mod seeded;
 mod shared;
 mod sign_in;
 mod step_up;
+mod takeover;
 mod unattended;
 
 use std::collections::{BTreeMap, VecDeque};
 
+pub(in crate::oauth) use making::settings;
 use making::*;
 use url::Url;
 
@@ -37,6 +39,7 @@ use crate::oauth::known::Known;
 use crate::oauth::pushed::PushRequest;
 use crate::oauth::registration::{AuthMethod, Client};
 use crate::oauth::sign_in::{KnownClient, SignIn};
+use crate::oauth::takeover::Offer;
 use crate::oauth::token::TokenSet;
 use crate::oauth::token_endpoint::{
     Cause, Effect, GrantRequest, Outage, OutageCause, Refusal, TokenError, TokenRequest,
@@ -95,6 +98,8 @@ struct World {
     siblings_sign_in: VecDeque<SignIn>,
     /// What a process that died left open.
     pending: Option<Open>,
+    /// What another program has.
+    offer: Option<Offer>,
     /// What is handed in without a person, in order; then it is `ASSERTION_1` for good.
     assertions: VecDeque<Result<Secret, Cause>>,
     /// What the identity provider says, in order; then it issues ID-JAGs.
@@ -149,6 +154,7 @@ impl World {
             intruder_writes: None,
             siblings_sign_in: VecDeque::new(),
             pending: None,
+            offer: None,
             assertions: VecDeque::new(),
             exchanges: VecDeque::new(),
             codes: VecDeque::new(),
@@ -262,6 +268,7 @@ impl World {
             self.history = flow.into_history();
             if let Ok(Some(grant)) = &result
                 && !self.writes_fail
+                && !(self.offer.is_some() && grant.tokens.refresh_token.is_none())
             {
                 let saved = self.cache.grant.as_ref();
                 // What is sent in place of the access token may stand elsewhere in the cache.
@@ -340,6 +347,7 @@ impl World {
                 let page = self.pages.get(url.as_str()).cloned();
                 Event::Fetched(page.unwrap_or_else(missing))
             }
+            Action::LookElsewhere => Event::Offered(self.offer.clone().map(Box::new)),
             Action::MakeKey => Event::KeyMade(match self.no_randomness {
                 true => Err(cause("no randomness")),
                 false => Ok(ProofKey::generate().unwrap()),
@@ -551,6 +559,7 @@ fn describe(action: &Action) -> String {
             Amendment::DropClient(..) => "drop client".to_owned(),
             Amendment::PutGrant(..) => "put grant".to_owned(),
             Amendment::PutSeeded(..) => "put seeded".to_owned(),
+            Amendment::PutTaken(_) => "put taken".to_owned(),
             Amendment::NoteFailure { .. } => "note failure".to_owned(),
         },
         Action::RequestToken { request, after } => match request.grant {
@@ -560,6 +569,7 @@ fn describe(action: &Action) -> String {
         Action::ReadAssertion { .. } => "assertion".to_owned(),
         Action::AwaitTurn { .. } => "turn".to_owned(),
         Action::Fetch { url, .. } => format!("fetch {url}"),
+        Action::LookElsewhere => "look elsewhere".to_owned(),
         Action::MakeKey => "key".to_owned(),
         Action::Bind { port, strict } => match (port, strict) {
             (None, _) => "bind".to_owned(),
@@ -600,6 +610,7 @@ fn an_event_that_does_not_belong_to_the_state_ends_the_flow_with_a_name_for_it()
         Event::NoTurn(cause("x")),
         Event::Fetched(Err(FetchFault::Unusable(cause("x")))),
         Event::Bound(Err(cause("x"))),
+        Event::Offered(None),
         Event::BrowserOpened,
         Event::CodeShown,
         Event::Visited(secret("code=CODE_1")),

@@ -36,7 +36,7 @@ impl FileStore {
     }
 
     /// One try; `None` if another open file holds the lock.
-    fn try_hold(&self, path: &Path) -> Result<Option<Hold>, LockError> {
+    pub(super) fn try_hold(&self, path: &Path) -> Result<Option<Hold>, LockError> {
         let failed = |source| LockError::File {
             path: path.to_owned(),
             source,

@@ -131,7 +131,7 @@ impl FileStore {
         let mut bytes = serde_json::to_vec_pretty(&wire).unwrap_or_default();
         bytes.push(b'\n');
         self.sweep(&path, false);
-        self.replace(&path, &bytes)
+        self.replace_hint(&path, &bytes)
     }
 
     /// Forgets the server behind `key`.

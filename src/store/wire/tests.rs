@@ -5,7 +5,7 @@ use crate::ids::{Issuer, ResourceId};
 use crate::oauth::dpop::ProofKey;
 use crate::oauth::mode::AuthMode;
 use crate::oauth::registration::{AuthMethod, Client, Management};
-use crate::oauth::sign_in::{FailureNote, Failures, KnownClient, SignIn};
+use crate::oauth::sign_in::{FailureNote, Failures, KnownClient, SignIn, TakenOver};
 use crate::oauth::token::{Grant, TokenSet};
 
 /// A sign-in with every member set.
@@ -68,6 +68,13 @@ pub fn full() -> SignIn {
             }),
         },
         seeds: vec!["MARK_1".to_owned()],
+        taken_over: Some(TakenOver {
+            from: "mcp-remote".to_owned(),
+            at: 1_700_000_000,
+            mark: "MARK_2".to_owned(),
+            replaced: true,
+        }),
+        sends_id_token: true,
     }
 }
 
@@ -107,6 +114,8 @@ fn members_stand_under_their_documented_names_in_order() {
         "client",
         "failures",
         "seeds",
+        "taken_over",
+        "sends_id_token",
     ];
     assert!(order.windows(2).all(|pair| at(pair[0]) < at(pair[1])));
 }

@@ -3,12 +3,12 @@
 use serde_json::Map;
 use url::Url;
 
-use super::{Fault, VERSION, Wire, WireClient, WireFailure, WireFailures};
+use super::{Fault, VERSION, Wire, WireClient, WireFailure, WireFailures, WireTakenOver};
 use crate::ids::{Issuer, ResourceId};
 use crate::oauth::dpop::ProofKey;
 use crate::oauth::mode::AuthMode;
 use crate::oauth::registration::{AuthMethod, Client, Management};
-use crate::oauth::sign_in::{FailureNote, Failures, KnownClient, SignIn};
+use crate::oauth::sign_in::{FailureNote, Failures, KnownClient, SignIn, TakenOver};
 use crate::oauth::token::{Grant, TokenSet};
 use crate::secret::Secret;
 use crate::untrusted::{SHOWN, printable};
@@ -57,6 +57,8 @@ impl TryFrom<Wire> for SignIn {
                 sign_in: wire.failures.sign_in.map(Into::into),
             },
             seeds: wire.seeds,
+            taken_over: wire.taken_over.map(Into::into),
+            sends_id_token: wire.sends_id_token,
         })
     }
 }
@@ -78,6 +80,28 @@ impl From<&FailureNote> for WireFailure {
             count: note.count,
             reason: note.reason.clone(),
             transient: note.transient,
+        }
+    }
+}
+
+impl From<WireTakenOver> for TakenOver {
+    fn from(wire: WireTakenOver) -> Self {
+        Self {
+            from: printable(&wire.from, SHOWN),
+            at: wire.at,
+            mark: wire.mark,
+            replaced: wire.replaced,
+        }
+    }
+}
+
+impl From<&TakenOver> for WireTakenOver {
+    fn from(taken: &TakenOver) -> Self {
+        Self {
+            from: taken.from.clone(),
+            at: taken.at,
+            mark: taken.mark.clone(),
+            replaced: taken.replaced,
         }
     }
 }
@@ -164,6 +188,8 @@ impl From<&SignIn> for Wire {
             sign_in: sign_in.failures.sign_in.as_ref().map(Into::into),
         };
         wire.seeds = sign_in.seeds.clone();
+        wire.taken_over = sign_in.taken_over.as_ref().map(Into::into);
+        wire.sends_id_token = sign_in.sends_id_token;
         wire
     }
 }

@@ -183,11 +183,7 @@ fn tokens_on_a_read_only_mount_are_used_and_what_is_spent_of_them_is_said() {
     bridge.initialize(NEWEST, everything());
     add(&mut bridge);
     assert_eq!((machine.opened().len(), playground.refreshes()), (1, 0));
-    assert!(
-        bridge.stderr().contains("what is there is used"),
-        "{}",
-        bridge.story()
-    );
+    bridge.stderr_says("what is there is used");
     assert!(
         !bridge.stderr().contains("has been spent"),
         "{}",

@@ -91,11 +91,10 @@ fn people_get_a_line_for_each_step_in_columns_and_without_colour() {
 }
 
 #[test]
-fn an_address_that_is_missing_or_wrong_is_wrong_usage() {
+fn an_address_that_is_wrong_or_missing_for_a_sign_in_is_wrong_usage() {
     let machine = Machine::new();
     for arguments in [
-        &[][..],
-        &["--json"],
+        &["--sign-in"][..],
         &["ftp://a.example/"],
         &["http://a.example/", "--nope"],
     ] {

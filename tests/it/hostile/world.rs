@@ -288,7 +288,8 @@ impl World {
         let all = self.arguments.iter().chain(&attack.arguments);
         command.args(all.filter(|one| one.starts_with("--ca-file") || one.contains("internal")));
         let output = command.output().expect("the bridge starts");
-        String::from_utf8_lossy(&output.stderr).into_owned()
+        let said = [output.stderr, output.stdout].concat();
+        String::from_utf8_lossy(&said).into_owned()
     }
 }
 

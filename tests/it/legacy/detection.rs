@@ -298,9 +298,15 @@ fn a_verdict_without_sense_is_as_good_as_none() {
 
 #[test]
 fn a_transport_that_there_is_not_is_told_with_those_that_there_are() {
-    for (argument, variable, origin) in [
-        (Some("carrier-pigeon"), None, "`--transport`"),
-        (None, Some("carrier-pigeon"), "`MCP_DRAWBRIDGE_TRANSPORT`"),
+    // In arguments it is left at a warning, as mcp-remote passes over it.
+    for (argument, variable, origin, code) in [
+        (Some("carrier-pigeon"), None, "warning: `--transport`", 0),
+        (
+            None,
+            Some("carrier-pigeon"),
+            "error: `MCP_DRAWBRIDGE_TRANSPORT`",
+            2,
+        ),
     ] {
         let machine = Machine::new();
         let mut command = machine.command();
@@ -308,7 +314,7 @@ fn a_transport_that_there_is_not_is_told_with_those_that_there_are() {
         command.args(argument.map(|value| format!("--transport={value}")));
         command.envs(variable.map(|value| ("MCP_DRAWBRIDGE_TRANSPORT", value)));
         let output = command.output().unwrap();
-        assert_eq!(output.status.code(), Some(2));
+        assert_eq!(output.status.code(), Some(code));
         let stderr = String::from_utf8(output.stderr).unwrap();
         let expected = format!(
             "{origin} is `carrier-pigeon`; it must be `http-first`, `sse-first`, `http-only` or `sse-only`"

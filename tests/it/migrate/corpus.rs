@@ -146,6 +146,38 @@ fn what_is_not_understood_stays_and_is_told_while_the_rest_is_changed() {
 }
 
 #[test]
+fn every_option_of_mcp_remote_is_taken_over_and_a_mistake_is_told() {
+    let desk = Desk::new();
+    let entry = |arguments: &[&str]| {
+        let words = [&["-y", "mcp-remote", "https://a.example/mcp"], arguments].concat();
+        serde_json::json!({ "command": "npx", "args": words })
+    };
+    let text = serde_json::json!({ "mcpServers": {
+        "proxy": entry(&["--enable-proxy"]),
+        "tools": entry(&["--ignore-tool", "delete*", "--ignore-tool", "remove*"]),
+        "page": entry(&["--auth-success-url", "https://app.example/done"]),
+        "typo": entry(&["--ignore-tools", "delete*", "--transport sse-only"]),
+    } });
+    let path = desk.put("cursor", text.to_string().as_bytes());
+    let ran = desk.run(&["migrate", "--apply"]).ended(0);
+    let written = fs::read_to_string(path).expect("read");
+    assert!(!written.contains("npx") && !written.contains("mcp-remote"));
+    for kept in [
+        "--enable-proxy",
+        "delete*",
+        "https://app.example/done",
+        "--ignore-tools",
+    ] {
+        assert!(written.contains(kept), "{kept}: {written}");
+    }
+    assert!(
+        ran.stderr.contains("`typo`") && ran.stderr.contains("did you mean `--ignore-tool`?"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
 fn nothing_that_may_be_secret_is_written_anywhere() {
     let (desk, _) = all_hosts();
     for args in [

@@ -116,6 +116,36 @@ fn it_is_sent_refreshed_and_kept_like_an_access_token() {
 }
 
 #[test]
+fn status_tells_that_it_is_sent_when_it_ends_and_whether_a_refresh_brings_another() {
+    for (id_tokens, outcome) in [
+        (IdTokens::Taken, "refreshed"),
+        (IdTokens::AtSignInOnly, "not_refreshable"),
+    ] {
+        let scene = Scene::new(id_tokens);
+        scene.call();
+        let status = |arguments: &[&str]| {
+            let mut command = scene.machine.command();
+            command.args(["status", "--json"]).args(arguments);
+            let output = command.output().expect("it runs");
+            let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+            document["sign_ins"][0].clone()
+        };
+        let before = status(&[]);
+        assert_eq!(before["sends"], "id_token", "{before}");
+        let ends = before["expires_at"].as_u64().expect("an end");
+        let checked = status(&["--check"]);
+        assert_eq!(checked["check"]["outcome"], outcome, "{checked}");
+        assert_eq!(checked["sends"], "id_token", "{checked}");
+        // What was sent before is sent still, and ends when it did.
+        let still = checked["expires_at"].as_u64().expect("an end");
+        assert!(still >= ends && still - ends < 120, "{checked}");
+        scene.costs("afterwards", NOTHING, || scene.call());
+        assert_eq!(scene.provider.counts().reuses, 0);
+        assert_eq!(scene.machine.opened().len(), 1);
+    }
+}
+
+#[test]
 fn an_access_token_is_no_use_there() {
     let scene = Scene::new(IdTokens::Taken);
     let mut bridge = Bridge::start(&scene.machine, scene.provider.url.as_str(), &[]);

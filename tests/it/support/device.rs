@@ -21,8 +21,10 @@ impl Login {
     pub fn start(machine: &Machine, url: &str, args: &[&str]) -> Self {
         let mut command = machine.command();
         command
-            .args(["login", url, "--device-code"])
+            .args(["login", url])
+            // A callback port counts right behind the address.
             .args(args)
+            .arg("--device-code")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

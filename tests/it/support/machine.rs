@@ -198,7 +198,8 @@ impl Machine {
     pub fn lock_sign_in(&self) -> File {
         let is_lock = |path: &PathBuf| {
             let name = path.to_string_lossy();
-            name.ends_with(".lock") && !name.ends_with(".signin.lock")
+            let others = [".signin.lock", "/.imports.lock"];
+            name.ends_with(".lock") && !others.iter().any(|other| name.ends_with(other))
         };
         let [path] = &self.files(is_lock)[..] else {
             panic!("one lock is there, not {:?}", self.files(is_lock));

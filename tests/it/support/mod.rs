@@ -12,3 +12,5 @@ pub mod running;
 pub mod scene;
 pub mod sealed;
 pub mod skip;
+#[cfg(unix)]
+pub mod terminal;

@@ -311,6 +311,15 @@ pub fn conformance_folder() -> &'static Path {
     })
 }
 
+/// The folder with versions of mcp-remote.
+pub fn mcp_remote_folder() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        const NEEDED: &str = "install npm (Debian: apt-get install npm)";
+        from_npm("mcp-remote", &version("npm", NEEDED), NEEDED)
+    })
+}
+
 /// The folder with the parsers of hosts' configuration files.
 pub fn parsers_folder() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();

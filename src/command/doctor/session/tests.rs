@@ -13,6 +13,7 @@ fn answering(
         stdin,
         stdout,
         text: Vec::new(),
+        next: 0,
     };
     let bridge = thread::spawn(move || serve(input, &answer, &said));
     (host, bridge)
@@ -130,6 +131,7 @@ async fn a_bridge_that_goes_first_is_missed() {
         stdin,
         stdout,
         text,
+        next: 0,
     };
     assert!(host.talk().await.is_none());
     drop(input);

@@ -1,17 +1,21 @@
 //! What is on this machine: configuration, sign-in and token.
 
+use super::super::machine::clients;
 use super::super::report::{Kind, Name, Status, Step};
 use super::{Reached, Walk};
 use crate::command::login::paste;
 use crate::command::now;
-use crate::command::words::{ago, duration};
+use crate::command::words::{ago, when};
 use crate::config::AuthMode;
 use crate::error::Error;
+use crate::ids::ServerUrl;
 use crate::login::Login;
 use crate::oauth::challenge::Challenge;
 use crate::oauth::id_token::Account;
+use crate::oauth::takeover::TakeOver;
 use crate::oauth::token::{Freshness, Grant};
 use crate::store::{Cached, Store, StoreError};
+use crate::takeover;
 use crate::untrusted::{SHOWN, printable};
 
 impl Walk<'_, '_> {
@@ -49,6 +53,9 @@ impl Walk<'_, '_> {
                 step.status = Status::Warn;
             }
         }
+        for remains in self.of_mcp_remote() {
+            step = step.found("mcp-remote", remains);
+        }
         for (option, origin) in &config.base.origins {
             step = step.found("given", format!("`{option}` by {origin}"));
         }
@@ -56,6 +63,33 @@ impl Walk<'_, '_> {
             step = step.found("warning", warning);
         }
         self.page.add(step)
+    }
+
+    /// What there is of mcp-remote for this server, and what to do about it.
+    fn of_mcp_remote(&self) -> Vec<String> {
+        let config = self.config;
+        let same = |address: &str| {
+            let server = ServerUrl::parse(address, true);
+            server.is_ok_and(|server| server.canonical() == config.server.canonical())
+        };
+        let starting = clients::still_starting(self.home, same).into_iter();
+        let mut told: Vec<String> = starting
+            .map(|(host, entry)| {
+                format!("`{entry}` of {host} still starts it for this server; run `mcp-drawbridge migrate --host {host} --apply`")
+            })
+            .collect();
+        let looked = match &self.cached.grant {
+            Some(_) => None,
+            None => config.elsewhere.as_ref().map(takeover::look),
+        };
+        if let Some(path) = looked.and_then(|looked| looked.path) {
+            let path = path.display();
+            told.push(match config.take_over {
+                TakeOver::Never => format!("its sign-in in `{path}` is taken over if you say so (`mcp-drawbridge import`, with the same arguments and `--apply`)"),
+                _ => format!("its sign-in in `{path}` is taken over by the next use"),
+            });
+        }
+        told
     }
 
     /// Where the sign-in is kept, and whether that outlasts this process.
@@ -211,8 +245,7 @@ impl Walk<'_, '_> {
         let can_refresh = tokens.refresh_token.is_some();
         let ends = match tokens.expires_at {
             None => "not said by the server".to_owned(),
-            Some(at) if at <= now => format!("{} ago", duration(now - at)),
-            Some(at) => format!("in {}", duration(at - now)),
+            Some(at) => when(at, now),
         };
         let step = match (grant.freshness(now), can_refresh) {
             (Freshness::Fresh, _) => Step::ok(

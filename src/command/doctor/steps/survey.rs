@@ -273,14 +273,20 @@ fn failed(error: FlowError, server: &str, report: &super::super::report::Report)
         FlowError::Discovery(_) => Name::AuthorizationServer,
         _ => Name::Client,
     };
-    let kind = match &error {
-        FlowError::Discovery(DiscoveryError::Unreachable { .. }) => Kind::Unreachable,
-        _ => Kind::Failed,
-    };
-    let step = Step::fail(name, kind, error.what()).rule(error.rule());
+    let (what, rule) = (error.what(), error.rule());
+    let is_unreachable = matches!(
+        error,
+        FlowError::Discovery(DiscoveryError::Unreachable { .. })
+    );
     let told = LoginError::Flow {
         server: server.to_owned(),
         error: Arc::new(error),
     };
+    // The same fault ends `login` with the same code.
+    let kind = match is_unreachable || told.is_unreachable() {
+        true => Kind::Unreachable,
+        false => Kind::Failed,
+    };
+    let step = Step::fail(name, kind, what).rule(rule);
     step.hint(told.hint())
 }

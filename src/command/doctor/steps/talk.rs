@@ -2,14 +2,13 @@
 
 use serde_json::Value;
 
-use super::super::aside;
 use super::super::report::{Kind, Name, Step};
 use super::super::session::{self, Told};
 use super::{Reached, Walk};
 use crate::access::Access;
-use crate::bridge::Wire;
+use crate::command::aside;
 use crate::command::bridge::bearer;
-use crate::command::remote;
+use crate::command::wire;
 use crate::error::Error;
 use crate::login::{Held, Login};
 use crate::mcp::record::ServerRecord;
@@ -66,18 +65,7 @@ impl Walk<'_, '_> {
 
     /// Holds a session, with what grants access.
     pub(super) async fn session(&self, access: Access) -> Result<Told, Error> {
-        let wire = Wire {
-            remote: remote(self.config, self.http.clone()),
-            access,
-            memory: None,
-            observer: None,
-            transport: self.config.transport,
-            protocol: self.config.protocol,
-            extensions: self.config.extensions(),
-            server: self.config.server.host(),
-            diag: aside(&self.diag),
-            keep_alive: None,
-        };
+        let wire = wire(self.config, self.http.clone(), access, aside(&self.diag));
         self.in_session.set(true);
         let told = session::hold(wire).await;
         self.in_session.set(false);

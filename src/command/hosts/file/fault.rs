@@ -44,11 +44,22 @@ impl FileFault {
                 "to put it back nevertheless, copy `{}` over it; what was changed since is lost then",
                 copy.display()
             ),
+            Self::Io(_, error) if is_full(error) => {
+                "make room on the disk, then try again".to_owned()
+            }
             Self::Io(..) => {
                 "see to it that you may read and write the file and its folder".to_owned()
             }
         }
     }
+}
+
+/// Whether there is no room for what is to be written.
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+    )
 }
 
 impl fmt::Display for FileFault {

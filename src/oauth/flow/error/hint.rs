@@ -4,6 +4,7 @@ use super::FlowError;
 use crate::oauth::authorize::CallbackError;
 use crate::oauth::device::DeviceError;
 use crate::oauth::pushed::PushError;
+use crate::oauth::takeover::Unfit;
 use crate::oauth::token_endpoint::TokenError;
 
 const TARGET_HINT: &str = "the provider does not know the `resource`; try `--resource` with the value it documents, or an empty one";
@@ -69,6 +70,8 @@ impl FlowError {
             Self::Unattended(error) => error.hint(),
             Self::RefreshElsewhere(_) => "you are still signed in; try again later",
             Self::SignInElsewhere(_) => "try again to sign in",
+            Self::NotTakenOver(Some(Unfit::Shared(_))) => "end mcp-remote, then try again",
+            Self::NotTakenOver(_) => "sign in with `mcp-drawbridge login`",
             Self::Unexpected { .. } => "this is a fault of mcp-drawbridge; please report it",
         }
     }

@@ -122,6 +122,12 @@ impl FlowError {
             Self::SignInElsewhere(note) => {
                 write!(f, "another process could not sign in: {}", note.reason)
             }
+            Self::NotTakenOver(None) => {
+                f.write_str("there is no sign-in of mcp-remote that could be taken over")
+            }
+            Self::NotTakenOver(Some(unfit)) => {
+                write!(f, "the sign-in of mcp-remote cannot be taken over: {unfit}")
+            }
             Self::Unexpected { state, event } => {
                 write!(f, "the sign-in got {event} while {state}")
             }

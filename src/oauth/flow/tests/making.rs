@@ -2,7 +2,7 @@
 
 use super::*;
 
-pub(super) fn settings() -> Settings {
+pub(in crate::oauth) fn settings() -> Settings {
     Settings {
         server: ServerUrl::parse("https://m.example/mcp", false).unwrap(),
         client: None,
@@ -31,6 +31,7 @@ pub(super) fn settings() -> Settings {
         pkce: true,
         known: Known::default(),
         use_id_token: false,
+        take_over: Default::default(),
     }
 }
 
@@ -102,6 +103,8 @@ pub(super) fn known(client: Client) -> KnownClient {
 pub(super) fn sign_in(ends_in: i64) -> SignIn {
     SignIn {
         seeds: Vec::new(),
+        taken_over: None,
+        sends_id_token: false,
         server: "https://m.example/mcp".to_owned(),
         grant: Some(grant(ends_in)),
         clients: BTreeMap::from([(Issuer::new(ISSUER), known(client("OLD_CLIENT")))]),

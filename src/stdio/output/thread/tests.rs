@@ -50,7 +50,7 @@ fn line(length: usize, number: usize) -> Line {
 #[tokio::test(flavor = "current_thread")]
 async fn everything_queued_is_written_before_the_end_and_in_order() {
     let sink = Sink::default();
-    let mut output = Output::start(sink.clone());
+    let mut output = Threaded::start(sink.clone());
     let length = |number: usize| match number % 100 {
         0 => LARGE + number,
         _ => 10 + number,
@@ -70,28 +70,25 @@ async fn what_the_writer_has_no_room_for_waits_and_is_counted() {
     let (reached, is_reached) = sync_channel(1);
     let (open, opened) = sync_channel::<()>(0);
     let sink = Sink::default();
-    let mut output = Output::start(Gate {
+    let mut output = Threaded::start(Gate {
         reached,
         open: opened,
         sink: sink.clone(),
     });
-    let half = ROOM as usize / 2 - OVERHEAD;
+    let half = ROOM / 2 - OVERHEAD;
     for number in 0..4 {
         output.push(line(half, number));
     }
     is_reached.recv().unwrap();
-    assert_eq!(output.behind(), ROOM as usize);
+    assert_eq!(output.behind(), ROOM);
     // A line larger than all the room passes, too.
-    output.push(line(ROOM as usize * 2, 4));
+    output.push(line(ROOM * 2, 4));
     drop(open);
     while output.behind() > 0 {
         output.attend().await.unwrap();
     }
     output.finish().await;
-    assert_eq!(
-        sink.0.lock().unwrap().len(),
-        4 * (half + 1) + ROOM as usize * 2 + 1
-    );
+    assert_eq!(sink.0.lock().unwrap().len(), 4 * (half + 1) + ROOM * 2 + 1);
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -105,7 +102,7 @@ async fn a_closed_stdout_is_noticed() {
             Ok(())
         }
     }
-    let mut output = Output::start(Broken);
+    let mut output = Threaded::start(Broken);
     output.push(line(1, 1));
     assert_eq!(output.attend().await, Err(OutputClosed));
     output.push(line(1, 2));

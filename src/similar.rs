@@ -2,7 +2,7 @@
 
 /// The nearest of `names` to `word`, if it is near enough to be meant. Case and separators do not
 /// count, so `caFile` is `ca_file`.
-pub(super) fn similar<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+pub(crate) fn similar<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let word = bare(word);
     let limit = match word.len() {
         0..=2 => 0,
@@ -15,6 +15,11 @@ pub(super) fn similar<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) 
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
+}
+
+/// Whether two words differ in case and separators alone.
+pub(crate) fn is_same(word: &str, other: &str) -> bool {
+    bare(word) == bare(other)
 }
 
 fn bare(word: &str) -> Vec<char> {

@@ -1,0 +1,315 @@
+//! The AI clients on this machine: which bridges they start, and what is left of mcp-remote.
+
+use std::path::Path;
+
+use super::counted;
+use crate::command::configured;
+use crate::command::doctor::report::{Name, Status, Step};
+use crate::command::hosts::file::Original;
+use crate::command::hosts::{self, Spot};
+use crate::command::import::{self, State};
+use crate::compat::hosts::HOSTS;
+use crate::compat::launches::launches;
+use crate::compat::rewrite::{self, Outcome};
+use crate::config::{Home, Machine, judge};
+use crate::diag::{Diag, clean_to};
+use crate::error::Error;
+
+/// What was found, in order.
+#[derive(Debug, Default)]
+pub struct Found {
+    files: Vec<FileFound>,
+    /// Servers whose sign-in of mcp-remote can be taken over, each with its file.
+    importable: Vec<(String, String)>,
+}
+
+/// A file of an AI client.
+#[derive(Debug)]
+struct FileFound {
+    /// The client's name on the command line.
+    host: &'static str,
+    path: String,
+    /// Why it cannot be read.
+    problem: Option<String>,
+    /// The entries that start mcp-remote, and whether `migrate` would change them.
+    of_mcp_remote: Vec<(String, bool)>,
+    /// The entries that start this program.
+    ours: usize,
+}
+
+/// Looks at the files, and for sign-ins that could be taken over. Nothing is changed, and nobody asked.
+pub fn look(job: &Machine, diag: &Diag) -> Result<Found, Error> {
+    let all: Vec<_> = HOSTS.iter().collect();
+    let files = hosts::of_machine(&all, &job.home);
+    let mut found = Found {
+        files: files.iter().filter_map(file).collect(),
+        ..Found::default()
+    };
+    // What cannot be read is told of the files.
+    let candidates = configured::all(&job.entries, &all, &job.home, |_| {});
+    for candidate in candidates {
+        let Some(row) = import::shown(candidate, diag)? else {
+            continue;
+        };
+        if let (State::WouldTake, Some(server), Some(source)) = (row.state, row.server, row.source)
+            && !found.importable.iter().any(|(known, _)| *known == server)
+        {
+            found.importable.push((server, source));
+        }
+    }
+    Ok(found)
+}
+
+/// What AI clients start mcp-remote with for one server: the client's name, and the entry's.
+pub fn still_starting(home: &Home, is_it: impl Fn(&str) -> bool) -> Vec<(&'static str, String)> {
+    let all: Vec<_> = HOSTS.iter().collect();
+    let mut found = Vec::new();
+    for spot in hosts::of_machine(&all, home) {
+        let Some(file) = file(&spot).filter(|file| !file.of_mcp_remote.is_empty()) else {
+            continue;
+        };
+        for (name, address) in addresses(&spot) {
+            let starts = file.of_mcp_remote.iter().any(|(of, _)| *of == name);
+            if starts && is_it(&address) {
+                found.push((spot.host.name, name));
+            }
+        }
+    }
+    found
+}
+
+/// The entries of a file that start a bridge, each with the address that it is given.
+fn addresses(spot: &Spot) -> Vec<(String, String)> {
+    let Ok(Some(original)) = Original::read(&spot.path) else {
+        return Vec::new();
+    };
+    let Ok(text) = original.text() else {
+        return Vec::new();
+    };
+    let launched = launches(text, spot.place.format, spot.place.servers).unwrap_or_default();
+    let address = |args: &[String]| args.iter().find(|arg| arg.contains("://")).cloned();
+    let pairs = launched.into_iter();
+    pairs
+        .filter_map(|entry| Some((clean_to(&entry.name, 200), address(&entry.args)?)))
+        .collect()
+}
+
+/// What a file has; `None` if it is not there, or has nothing to do with bridges.
+fn file(spot: &Spot) -> Option<FileFound> {
+    let mut found = FileFound {
+        host: spot.host.name,
+        path: clean_to(&spot.path.display().to_string(), 400),
+        problem: None,
+        of_mcp_remote: Vec::new(),
+        ours: 0,
+    };
+    let troubled = |why: &dyn std::fmt::Display| {
+        let problem = Some(clean_to(&why.to_string(), 400));
+        let path = found.path.clone();
+        Some(FileFound {
+            problem,
+            path,
+            of_mcp_remote: Vec::new(),
+            ..found
+        })
+    };
+    let original = match Original::read(&spot.path) {
+        Ok(original) => original?,
+        Err(fault) => return troubled(&fault),
+    };
+    let text = match original.text() {
+        Ok(text) => text,
+        Err(fault) => return troubled(&fault),
+    };
+    let (format, servers) = (spot.place.format, spot.place.servers);
+    let plan = rewrite::plan(text, format, servers, "mcp-drawbridge", &judge);
+    let all = launches(text, format, servers);
+    let (plan, all) = match (plan, all) {
+        (Ok(plan), Ok(all)) => (plan, all),
+        (Err(refusal), _) | (_, Err(refusal)) => return troubled(&refusal),
+    };
+    let starts = plan
+        .entries
+        .iter()
+        .filter(|entry| entry.outcome != Outcome::Mentioned);
+    found.of_mcp_remote = starts
+        .map(|entry| {
+            (
+                clean_to(&entry.name, 200),
+                entry.outcome == Outcome::Changed,
+            )
+        })
+        .collect();
+    let is_ours = |name: &str| {
+        let name = clean_to(name, 200);
+        !found.of_mcp_remote.iter().any(|(of, _)| *of == name)
+    };
+    found.ours = all.iter().filter(|entry| is_ours(&entry.name)).count();
+    let has_some = found.ours > 0 || !found.of_mcp_remote.is_empty();
+    has_some.then_some(found)
+}
+
+impl Found {
+    /// The step about the files.
+    pub fn files(&self) -> Step {
+        let name = Name::AiClients;
+        let ours: usize = self.files.iter().map(|file| file.ours).sum();
+        let mut step = match ours {
+            0 => Step::ok(name, "no AI client starts mcp-drawbridge yet"),
+            1 => Step::ok(name, "1 entry of an AI client starts mcp-drawbridge"),
+            ours => Step::ok(
+                name,
+                format!("{ours} entries of AI clients start mcp-drawbridge"),
+            ),
+        };
+        for file in &self.files {
+            let path = &file.path;
+            let said = match &file.problem {
+                Some(problem) => {
+                    step.status = Status::Warn;
+                    format!("`{path}` cannot be read: {problem}")
+                }
+                None => format!(
+                    "`{path}`: mcp-drawbridge in {}, mcp-remote in {}",
+                    file.ours,
+                    file.of_mcp_remote.len()
+                ),
+            };
+            step = step.found(file.host, said);
+        }
+        step
+    }
+
+    /// The step about mcp-remote.
+    pub fn left_of_mcp_remote(&self) -> Step {
+        let name = Name::McpRemote;
+        let starting = self
+            .files
+            .iter()
+            .filter(|file| !file.of_mcp_remote.is_empty());
+        let entries: usize = starting.clone().map(|file| file.of_mcp_remote.len()).sum();
+        let what = match (entries, self.importable.len()) {
+            (0, 0) => return Step::ok(name, "nothing of mcp-remote is in use here"),
+            (0, count) => format!(
+                "{} of mcp-remote can be taken over",
+                counted(count, "sign-in")
+            ),
+            (entries, 0) => format!("AI clients still start mcp-remote in {}", places(entries)),
+            (entries, count) => format!(
+                "AI clients still start mcp-remote in {}, and {} of it can be taken over",
+                places(entries),
+                counted(count, "sign-in")
+            ),
+        };
+        let mut step = Step::warn(name, what);
+        let mut commands: Vec<String> = Vec::new();
+        for file in starting {
+            for (entry, would_change) in &file.of_mcp_remote {
+                let stays = match would_change {
+                    true => "",
+                    false => "; `migrate` leaves it and says why",
+                };
+                step = step.found(file.host, format!("`{entry}` in `{}`{stays}", file.path));
+            }
+            let command = format!("`mcp-drawbridge migrate --host {} --apply`", file.host);
+            if !commands.contains(&command) {
+                commands.push(command);
+            }
+        }
+        for (server, source) in &self.importable {
+            let file = Path::new(source)
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy();
+            step = step.found("sign-in", format!("`{server}`, in `{file}`"));
+        }
+        if !self.importable.is_empty() {
+            commands.push("`mcp-drawbridge import --apply`".to_owned());
+        }
+        step.hint(Some(format!("run {}", commands.join(", then "))))
+    }
+}
+
+fn places(entries: usize) -> String {
+    match entries {
+        1 => "1 entry".to_owned(),
+        entries => format!("{entries} entries"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(host: &'static str, ours: usize, of_mcp_remote: &[(&str, bool)]) -> FileFound {
+        FileFound {
+            host,
+            path: format!("/home/me/.{host}.json"),
+            problem: None,
+            of_mcp_remote: of_mcp_remote
+                .iter()
+                .map(|(name, would_change)| ((*name).to_owned(), *would_change))
+                .collect(),
+            ours,
+        }
+    }
+
+    #[test]
+    fn where_nothing_is_left_there_is_nothing_to_do() {
+        let found = Found {
+            files: vec![file("cursor", 2, &[])],
+            importable: Vec::new(),
+        };
+        assert_eq!(found.files().status, Status::Ok);
+        assert_eq!(
+            found.files().summary,
+            "2 entries of AI clients start mcp-drawbridge"
+        );
+        let step = found.left_of_mcp_remote();
+        assert_eq!((step.status, step.hint), (Status::Ok, None));
+    }
+
+    #[test]
+    fn what_is_left_comes_with_the_commands_to_run() {
+        let found = Found {
+            files: vec![
+                file("cursor", 0, &[("notion", true), ("odd", false)]),
+                file("codex", 1, &[("linear", true)]),
+                file("cursor", 0, &[("again", true)]),
+            ],
+            importable: vec![(
+                "https://a.example/mcp".to_owned(),
+                "/x/h_tokens.json".to_owned(),
+            )],
+        };
+        let step = found.left_of_mcp_remote();
+        assert_eq!(
+            step.summary,
+            "AI clients still start mcp-remote in 4 entries, and 1 sign-in of it can be taken over"
+        );
+        assert_eq!(
+            step.hint.as_deref(),
+            Some(
+                "run `mcp-drawbridge migrate --host cursor --apply`, then `mcp-drawbridge migrate --host codex --apply`, then `mcp-drawbridge import --apply`"
+            )
+        );
+        let told = |name: &str| step.found.iter().filter(|(of, _)| *of == name).count();
+        assert_eq!((told("cursor"), told("codex"), told("sign-in")), (3, 1, 1));
+        assert!(step.found[1].1.contains("leaves it and says why"));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_told() {
+        let broken = FileFound {
+            problem: Some("it is not JSON".to_owned()),
+            ..file("zed", 0, &[])
+        };
+        let found = Found {
+            files: vec![broken],
+            importable: Vec::new(),
+        };
+        let step = found.files();
+        assert_eq!(step.status, Status::Warn);
+        assert!(step.found[0].1.contains("cannot be read: it is not JSON"));
+    }
+}
