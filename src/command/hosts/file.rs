@@ -83,7 +83,7 @@ impl Original {
     pub fn replace(&self, new: &[u8], command: &str) -> Result<PathBuf, FileFault> {
         self.is_changeable()?;
         sweep(&self.path);
-        let temporary = self.write_temporary(new)?;
+        let temporary = self.write_temporary(new, "be replaced")?;
         let done = self.keep(new, command).and_then(|copy| {
             let replaced = self
                 .is_unchanged()
@@ -99,15 +99,16 @@ impl Original {
         done
     }
 
-    /// Writes what is to come beside the file, with its rights and for its owner.
-    fn write_temporary(&self, bytes: &[u8]) -> Result<PathBuf, FileFault> {
+    /// Writes a file beside this one, with its rights and for its owner, under a name that is swept up.
+    /// `what` says in an error what this is for.
+    fn write_temporary(&self, bytes: &[u8], what: &'static str) -> Result<PathBuf, FileFault> {
         let path = name::temporary(&self.path, rand::random());
         let written = store::create_private(&path)
             .and_then(|mut file| {
                 file.write_all(bytes)?;
                 file.sync_all()
             })
-            .map_err(|source| FileFault::Io("be replaced", source))
+            .map_err(|source| FileFault::Io(what, source))
             .and_then(|()| give_to(&path, &self.metadata));
         if written.is_err() {
             let _ = fs::remove_file(&path);
@@ -115,29 +116,26 @@ impl Original {
         written.map(|()| path)
     }
 
-    /// Keeps a copy of what was there.
+    /// Keeps a copy of what was there. It has its name only when it is whole: one that was cut off
+    /// could not be told from a file that somebody changed.
     fn keep(&self, new: &[u8], command: &str) -> Result<PathBuf, FileFault> {
-        let failed = |source| FileFault::Io("be copied", source);
+        let temporary = self.write_temporary(&self.bytes, "be copied")?;
         let mut time = milliseconds();
-        // Another copy may have been made in the same moment.
-        let (path, mut file) = loop {
-            let copied = Copied::new(time, command, new);
-            let path = copied.path(&self.path);
-            match store::create_private(&path) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => time += 1,
-                Err(error) => return Err(failed(error)),
-                Ok(file) => break (path, file),
+        // Another copy may have been made in the same moment, but none is made meanwhile.
+        let copy = loop {
+            let copy = Copied::new(time, command, new).path(&self.path);
+            if fs::symlink_metadata(&copy).is_err() {
+                break copy;
             }
+            time += 1;
         };
-        let written = file
-            .write_all(&self.bytes)
-            .and_then(|()| file.sync_all())
-            .map_err(failed)
-            .and_then(|()| give_to(&path, &self.metadata));
-        if written.is_err() {
-            let _ = fs::remove_file(&path);
+        let named = store::replace(&temporary, &copy);
+        if named.is_err() {
+            let _ = fs::remove_file(&temporary);
         }
-        written.map(|()| path)
+        named
+            .map(|()| copy)
+            .map_err(|source| FileFault::Io("be copied", source))
     }
 
     /// Whether the file still is what was read.
