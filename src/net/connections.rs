@@ -71,6 +71,8 @@ struct State {
     peer: Option<SocketAddr>,
     /// When the way there was looked at.
     way_seen: Instant,
+    /// The network is changing: the way may be another one by now.
+    changing: bool,
 }
 
 impl Connections {
@@ -83,6 +85,7 @@ impl Connections {
             pulse: Pulse::new(Reading::now(start)),
             peer: None,
             way_seen: start,
+            changing: false,
         };
         Ok(Self(Arc::new(Shared {
             settings,
@@ -96,8 +99,8 @@ impl Connections {
 
     /// The client to send with now. Do not keep it: a later request has to ask again.
     ///
-    /// The clocks are looked at each time, and the way to the server if that was not done just now:
-    /// a request may come before the next beat.
+    /// The clocks are looked at each time, and the way to the server if that was not done just now or
+    /// the network is changing: a request may come before anything is told, or the next beat.
     pub fn client(&self) -> Client {
         self.glance(WAY_STAYS);
         self.lock().client.clone()
@@ -127,7 +130,13 @@ impl Connections {
     /// this may be so.
     pub fn look(&self, told: Told) {
         match told {
-            Told::Changed => self.glance(Duration::ZERO),
+            Told::Clocks => self.glance(Duration::ZERO),
+            // It is looked at by each request until it has changed.
+            Told::Changing => self.lock().changing = true,
+            Told::Changed => {
+                self.lock().changing = false;
+                self.glance(Duration::ZERO);
+            }
             Told::Continued => {
                 let way = self.way(Duration::ZERO);
                 let reading = Reading::now(self.0.start);
@@ -177,10 +186,10 @@ impl Connections {
     }
 
     /// The server's address and that of this machine on the way to it; `None` if there is no way, or
-    /// if it was looked at within this time.
+    /// if it was looked at within this time and nothing is known to change.
     fn way(&self, stays: Duration) -> Option<(IpAddr, IpAddr)> {
         let mut state = self.lock();
-        if state.way_seen.elapsed() < stays {
+        if !state.changing && state.way_seen.elapsed() < stays {
             return None;
         }
         state.way_seen = Instant::now();

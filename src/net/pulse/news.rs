@@ -7,7 +7,12 @@
 /// What was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told {
-    /// The clocks or the network may have changed.
+    /// The clocks may have changed.
+    Clocks,
+    /// The network begins to change. Addresses and routes come one after the other, so how it will be
+    /// cannot be seen yet.
+    Changing,
+    /// The network may be another one than before.
     Changed,
     /// This program was stopped and goes on.
     Continued,
@@ -61,10 +66,10 @@ impl News {
             }
         };
         #[cfg(not(target_os = "linux"))]
-        let changed = std::future::pending::<()>();
+        let changed = std::future::pending::<Told>();
         tokio::select! {
             () = continued => Told::Continued,
-            () = changed => Told::Changed,
+            told = changed => told,
         }
     }
 }
@@ -92,8 +97,10 @@ mod linux {
     use tokio::io::{Interest, unix::AsyncFd};
     use tokio::time::Instant;
 
-    /// How long the network is left to change before it is looked at: addresses and routes come one
-    /// after the other, and on some machines all the time.
+    use super::Told;
+
+    /// How long the network is left to change before it is looked at: on some machines something
+    /// changes all the time.
     const SETTLING: Duration = Duration::from_secs(1);
 
     // rtnetlink(7): the groups that tell of addresses and routes, as bits.
@@ -121,18 +128,17 @@ mod linux {
         }
 
         /// Completes when something may have changed. Dropping the future loses nothing.
-        pub(super) async fn next(&mut self) {
-            loop {
-                tokio::select! {
-                    () = leapt(&self.clocks) => return,
-                    () = readable(&self.network), if self.settled.is_none() => {
-                        self.settled = Some(Instant::now() + SETTLING);
-                    }
-                    () = until(self.settled), if self.settled.is_some() => {
-                        self.settled = None;
-                        let _ = self.network.try_io(Interest::READABLE, emptied);
-                        return;
-                    }
+        pub(super) async fn next(&mut self) -> Told {
+            tokio::select! {
+                () = leapt(&self.clocks) => Told::Clocks,
+                () = readable(&self.network), if self.settled.is_none() => {
+                    self.settled = Some(Instant::now() + SETTLING);
+                    Told::Changing
+                }
+                () = until(self.settled), if self.settled.is_some() => {
+                    self.settled = None;
+                    let _ = self.network.try_io(Interest::READABLE, emptied);
+                    Told::Changed
                 }
             }
         }

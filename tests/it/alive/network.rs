@@ -230,16 +230,10 @@ fn a_call_right_after_the_change_does_not_go_out_on_a_dead_connection() {
         return;
     };
     scene.goes_on();
-    // Two in a row go over one connection.
-    thread::sleep(Duration::from_millis(1100));
     scene.goes_on();
     let old = scene.playground.requests().last().map(|r| r.connection);
-    thread::sleep(Duration::from_millis(1100));
     scene.network.changes();
-    let changed = Instant::now();
     scene.goes_on();
-    let took = changed.elapsed();
-    assert!(took < Duration::from_secs(20), "it took {took:?}");
     let new = scene.playground.wait_for(|requests| {
         let call = requests.iter().rev().find(|r| r.calls("tools/call"));
         call.map(|r| r.connection)
