@@ -1,6 +1,8 @@
 //! The small exchanges that sign-in needs of the HTTP client: fetching metadata and posting
 //! documents, with limits on time, size and redirects.
 
+mod carried;
+
 use std::error::Error;
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -16,6 +18,7 @@ use super::trouble::{Trouble, cause_of};
 use crate::ids::{display_url, same_origin};
 use crate::mcp::answer::Delivery;
 use crate::secret::Secret;
+pub(super) use carried::Carried;
 
 /// An answer, whatever its status.
 #[derive(Clone)]
@@ -283,6 +286,7 @@ pub(super) async fn post(
     limits: Limits,
 ) -> Result<Document, FetchError> {
     headers.entry(header::ACCEPT).or_insert(JSON);
+    let carried = Carried::of(&headers, &body);
     let mut request = Request::new(Method::POST, url.clone());
     *request.headers_mut() = headers;
     *request.body_mut() = Some(body.into());
@@ -294,7 +298,12 @@ pub(super) async fn post(
         )
         .await
     };
-    within(limits.time, &url, exchange).await
+    let mut document = within(limits.time, &url, exchange).await?;
+    // Tokens that are issued may well be the same again.
+    if !(200..300).contains(&document.status) {
+        carried.hide(&mut document.body);
+    }
+    Ok(document)
 }
 
 async fn within<T>(

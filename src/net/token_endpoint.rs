@@ -27,7 +27,7 @@ use oauth2::{
 use zeroize::Zeroize;
 
 use super::connections::Connections;
-use super::http::{FORM, FetchError, LIMITS, Limits, post};
+use super::http::{Carried, Document, FORM, FetchError, LIMITS, Limits, post};
 use crate::jwt::KeyError;
 use crate::oauth::assertion::CLIENT_ASSERTION_TYPE;
 use crate::oauth::grant;
@@ -237,14 +237,16 @@ async fn exchange(
 ) -> Result<Vec<u8>, TokenError> {
     headers.entry(CONTENT_TYPE).or_insert(FORM);
     proving.prove(http, &mut headers).map_err(unsigned)?;
+    let carried = Carried::of(&headers, &body);
     let mut document = post(http, request.endpoint.clone(), headers, body, TOKEN_LIMITS)
         .await
         .map_err(unavailable)?;
-    let answer = answer::read(
-        document.status,
-        document.content_type.as_deref(),
-        &document.body,
-    );
+    let mut answer = read(&document);
+    // Some refuse with a status of success. What they say may repeat what they were sent.
+    if matches!(answer, Answer::Refused(_)) {
+        carried.hide(&mut document.body);
+        answer = read(&document);
+    }
     document.body.zeroize();
     let error = match &answer {
         Answer::Refused(refusal) => refusal.error.as_deref(),
@@ -259,6 +261,11 @@ async fn exchange(
         }
         Answer::Unusable(reason) => Err(TokenError::Unusable(reason)),
     }
+}
+
+fn read(document: &Document) -> Answer {
+    let kind = document.content_type.as_deref();
+    answer::read(document.status, kind, &document.body)
 }
 
 fn unavailable(error: FetchError) -> TokenError {
