@@ -39,6 +39,7 @@ use crate::mcp::transport::{Preference, Transport};
 use crate::mcp::visible::Visible;
 use crate::net::remote::Remote;
 use crate::oauth::invitation::Standing;
+use crate::seldom::Seldom;
 use crate::stdio::{Input, Lines, Output, input_has_ended};
 
 /// Events that wait for the relay before the streams they come from have to.
@@ -106,8 +107,18 @@ pub enum Ending {
 /// Runs until the AI client goes away or the process is told to end. `tokens` is the task behind
 /// the wire's `access`, if there is one.
 pub async fn run(wire: Wire, tokens: Option<login::Task>, lines: Lines, output: Output) -> Ending {
-    let parent = Parent::watch();
-    let mut signals = Signals::new();
+    let mut parent = Seldom::new(Parent::watch(), |parent| {
+        Box::pin(async move {
+            parent.gone().await;
+            (parent, ())
+        })
+    });
+    let mut signals = Seldom::new(Signals::new(), |mut signals| {
+        Box::pin(async move {
+            let signal = signals.received().await;
+            (signals, signal)
+        })
+    });
     let (events, incoming) = mpsc::channel(EVENTS);
     let record = wire.memory.as_ref().and_then(Memory::recall);
     let known = wire.known_transport(record.as_ref());
@@ -140,10 +151,10 @@ pub async fn run(wire: Wire, tokens: Option<login::Task>, lines: Lines, output: 
         output,
         answers_until: None,
     };
-    let ending = bridge.run(lines, &parent, &mut signals).await;
+    let ending = bridge.run(lines, &mut parent, &mut signals).await;
     tokio::select! {
         // Whoever says it twice does not want to wait.
-        _ = signals.received() => {}
+        _ = signals.next() => {}
         () = leave::leave(bridge, tokens) => {}
     }
     ending
@@ -166,7 +177,12 @@ struct Bridge {
 
 impl Bridge {
     /// Feeds the relay with all that happens. An arm for each kind of thing.
-    async fn run(&mut self, mut lines: Lines, parent: &Parent, signals: &mut Signals) -> Ending {
+    async fn run(
+        &mut self,
+        mut lines: Lines,
+        parent: &mut Seldom<Parent, ()>,
+        signals: &mut Seldom<Signals, Signal>,
+    ) -> Ending {
         let mut pulse = alive::Pulse::new(self.wire.clone());
         let mut input = true;
         loop {
@@ -178,8 +194,8 @@ impl Bridge {
             let listens = behind < ANSWERS;
             let is_used = !self.tasks.is_empty();
             tokio::select! {
-                signal = signals.received() => return Ending::Signal(signal),
-                () = parent.gone() => return Ending::ParentGone,
+                signal = signals.next() => return Ending::Signal(signal),
+                () = parent.next() => return Ending::ParentGone,
                 reads = self.output.attend() => if reads.is_err() {
                     return Ending::ClientGone;
                 },

@@ -26,8 +26,10 @@ pub mod pem;
 pub mod secret;
 pub mod untrusted;
 
-// How memory for large messages grows, and which word a misspelt one was meant to be.
+// How memory for large messages grows, what seldom happens, and which word a misspelt one was meant
+// to be.
 mod buffer;
+mod seldom;
 mod similar;
 
 // What the user wants, and what is said to people.

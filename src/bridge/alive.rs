@@ -7,7 +7,8 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::Wire;
 use crate::net::connections::Connections;
-use crate::net::pulse::{BEAT, Disturbance, News};
+use crate::net::pulse::{BEAT, Disturbance, News, Told};
+use crate::seldom::Seldom;
 
 /// Tells when the connections were renewed.
 pub(super) struct Renewals(watch::Receiver<Option<Disturbance>>);
@@ -33,12 +34,14 @@ impl Renewals {
 /// Looks after the connections while the bridge runs.
 pub(super) struct Pulse {
     wire: Arc<Wire>,
-    news: News,
+    news: Seldom<News, Told>,
+    /// Whether the system tells everything.
+    news_are_complete: bool,
     /// Only where the system does not tell everything.
     beats: Interval,
     /// No beats come at the moment.
     resting: bool,
-    renewals: Renewals,
+    renewals: Seldom<Renewals, Disturbance>,
 }
 
 impl Pulse {
@@ -46,12 +49,24 @@ impl Pulse {
         let mut beats = interval(BEAT);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let renewals = Renewals::of(wire.remote.connections());
+        let news = News::listen();
         Self {
             wire,
-            news: News::listen(),
+            news_are_complete: news.are_complete(),
+            news: Seldom::new(news, |mut news| {
+                Box::pin(async move {
+                    let told = news.next().await;
+                    (news, told)
+                })
+            }),
             beats,
             resting: true,
-            renewals,
+            renewals: Seldom::new(renewals, |mut renewals| {
+                Box::pin(async move {
+                    let why = renewals.next().await;
+                    (renewals, why)
+                })
+            }),
         }
     }
 
@@ -59,7 +74,7 @@ impl Pulse {
     /// whether anything is in flight or open: if not, connections that died are noticed soon enough
     /// when something is to be sent.
     pub(super) async fn disturbed(&mut self, is_used: bool) {
-        let beats = is_used && !self.news.are_complete();
+        let beats = is_used && !self.news_are_complete;
         if !beats && !self.resting {
             self.resting = true;
             self.wire.remote.connections().rest();

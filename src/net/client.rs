@@ -7,20 +7,28 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
-use http::header::{ACCEPT_ENCODING, HeaderValue};
+use http::{Method, StatusCode};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{ClientBuilder, Method, Proxy, Request, Response, redirect};
+use reqwest::{Proxy, redirect};
 use rustls::ClientConfig;
-
 use url::Url;
 
 use super::connections::watchful;
+use super::direct::{Direct, Names};
 use super::guard::{Guard, Policy, lookup};
 use super::proxy::{Proxies, ProxySettings, display_proxy};
+use super::request::{Address, PROGRAM, Request, complete};
+use super::response::{Response, decompressed, is_compressed};
 use super::tls;
-use super::trouble::{Trouble, Way};
+use super::trouble::{Through, Trouble, Way};
 use crate::pem::{ClientCertificate, Roots};
+
+/// How often an HTTP/2 connection is asked whether the other side is still there. A laptop that
+/// slept finds out that its connection is dead; without this every call on it hangs. Idle connections
+/// cost no wake-ups.
+pub(super) const PING_EVERY: Duration = Duration::from_secs(30);
+/// How long the answer may take.
+pub(super) const PING_ANSWER: Duration = Duration::from_secs(15);
 
 /// What the client can be told.
 #[derive(Debug, Clone)]
@@ -69,65 +77,41 @@ impl Error for HttpError {
     }
 }
 
-/// Sent with every request.
-pub(super) const USER_AGENT: &str = concat!("mcp-drawbridge/", env!("CARGO_PKG_VERSION"));
-
 /// The HTTP client. Clones share its connections.
 #[derive(Clone, Debug)]
-pub struct Client {
-    /// What asks the user's own addresses without a proxy.
-    direct: reqwest::Client,
-    proxies: Proxies,
-    connect_timeout: Duration,
-    has_certificate: bool,
-    others: Arc<Others>,
-}
+pub struct Client(Arc<Shared>);
 
-/// What is built when it is needed first.
 #[derive(Debug)]
-struct Others {
+struct Shared {
     guard: Guard,
     settings: HttpSettings,
-    tls: ClientConfig,
+    tls: Arc<ClientConfig>,
     proxies: Proxies,
-    /// What asks through a proxy. Apart from the one without, since the library looks for the proxy
-    /// of each request to plain http anew, twice.
-    proxied: OnceLock<reqwest::Client>,
+    /// What asks the user's own addresses without a proxy.
+    direct: Direct,
     /// What asks addresses that a server named, with connections of its own: those of the other may
-    /// lead where these may not.
-    guarded: OnceLock<reqwest::Client>,
+    /// lead where these may not. Built when it is needed first.
+    guarded: OnceLock<Direct>,
+    /// What asks through a proxy, built when it is needed first.
+    proxied: OnceLock<reqwest::Client>,
 }
 
-impl Others {
+impl Shared {
+    fn guarded(&self) -> &Direct {
+        self.guarded.get_or_init(|| {
+            let names = Names::Judged(self.guard.clone());
+            Direct::new(&self.settings, self.tls.clone(), names)
+        })
+    }
+
     fn proxied(&self) -> Result<&reqwest::Client, Trouble> {
-        let proxies = self.proxies.clone();
-        built(&self.proxied, || {
-            own(&self.settings, self.tls.clone()).proxy(Proxy::custom(move |url| proxies.find(url)))
-        })
+        if let Some(http) = self.proxied.get() {
+            return Ok(http);
+        }
+        let built = proxied(&self.settings, &self.tls, self.proxies.clone());
+        let http = built.map_err(|error| Trouble::unbuilt(&error))?;
+        Ok(self.proxied.get_or_init(|| http))
     }
-
-    fn guarded(&self) -> Result<&reqwest::Client, Trouble> {
-        built(&self.guarded, || {
-            common(&self.settings, self.tls.clone())
-                .no_proxy()
-                .dns_resolver(Arc::new(self.guard.clone()))
-        })
-    }
-}
-
-fn built(
-    once: &OnceLock<reqwest::Client>,
-    builder: impl FnOnce() -> ClientBuilder,
-) -> Result<&reqwest::Client, Trouble> {
-    if let Some(http) = once.get() {
-        return Ok(http);
-    }
-    let http = build_one(builder()).map_err(|error| Trouble::unbuilt(&error))?;
-    Ok(once.get_or_init(|| http))
-}
-
-fn build_one(builder: ClientBuilder) -> Result<reqwest::Client, HttpError> {
-    builder.build().map_err(|error| HttpError(Box::new(error)))
 }
 
 /// Builds the client. Reads no file and opens nothing; the first https connection reads the
@@ -143,55 +127,47 @@ pub fn build(settings: &HttpSettings) -> Result<Client, HttpError> {
 pub(super) fn build_with(settings: &HttpSettings, guard: Guard) -> Result<Client, HttpError> {
     let tls = tls::client_config(settings.roots.clone(), settings.client_certificate.as_ref())
         .map_err(|error| HttpError(Box::new(error)))?;
-    let proxies = Proxies::new(&settings.proxies);
-    Ok(Client {
-        direct: build_one(own(settings, tls.clone()).no_proxy())?,
-        proxies: proxies.clone(),
-        connect_timeout: settings.connect_timeout,
-        has_certificate: settings.client_certificate.is_some(),
-        others: Arc::new(Others {
-            guard,
-            settings: settings.clone(),
-            tls,
-            proxies,
-            proxied: OnceLock::new(),
-            guarded: OnceLock::new(),
-        }),
-    })
+    let tls = Arc::new(tls);
+    let names = Names::System {
+        ipv4: settings.ipv4,
+    };
+    Ok(Client(Arc::new(Shared {
+        guard,
+        settings: settings.clone(),
+        proxies: Proxies::new(&settings.proxies),
+        direct: Direct::new(settings, tls.clone(), names),
+        tls,
+        guarded: OnceLock::new(),
+        proxied: OnceLock::new(),
+    })))
 }
 
-/// What asks the user's own addresses.
-fn own(settings: &HttpSettings, tls: ClientConfig) -> ClientBuilder {
-    let builder = common(settings, tls);
-    match settings.ipv4 {
-        true => builder.dns_resolver(Arc::new(Ipv4Only)),
-        false => builder,
-    }
-}
-
-fn common(settings: &HttpSettings, tls: ClientConfig) -> ClientBuilder {
-    // A server, or what stands before it, that compresses an event stream may keep events back until
-    // its buffer is full. RFC 9110 §12.5.3: without this header it may compress as it likes.
-    let plain = (ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+/// What asks through proxies.
+fn proxied(
+    settings: &HttpSettings,
+    tls: &ClientConfig,
+    proxies: Proxies,
+) -> Result<reqwest::Client, HttpError> {
     // A request that the server refuses with a GOAWAY or REFUSED_STREAM is sent again twice: that is
     // what the library does unless told otherwise, and nothing else (RFC 9113 §8.7). IPv4 gets its
     // turn 300 ms after IPv6 (RFC 8305), which is the library's default as well.
-    let builder = watchful(reqwest::Client::builder())
-        .tls_backend_preconfigured(tls)
-        .user_agent(USER_AGENT)
-        .default_headers(HeaderMap::from_iter([plain]))
+    let mut builder = watchful(reqwest::Client::builder())
+        .tls_backend_preconfigured(tls.clone())
+        // This is for the proxy; requests bring it along.
+        .user_agent(PROGRAM)
         .redirect(redirect::Policy::none())
         .connect_timeout(settings.connect_timeout)
         .tcp_nodelay(true)
-        // A laptop that slept finds out that its connection is dead; without this every call on it
-        // hangs. Idle connections cost no wake-ups.
-        .http2_keep_alive_interval(Duration::from_secs(30))
-        .http2_keep_alive_timeout(Duration::from_secs(15));
-    match settings.ipv4 {
+        .http2_keep_alive_interval(PING_EVERY)
+        .http2_keep_alive_timeout(PING_ANSWER)
+        .proxy(Proxy::custom(move |url| proxies.find(url)));
+    if settings.ipv4 {
         // Binding to an IPv4 address keeps the library from addresses in URLs that are not.
-        true => builder.local_address(Some(Ipv4Addr::UNSPECIFIED.into())),
-        false => builder,
+        builder = builder
+            .local_address(Some(Ipv4Addr::UNSPECIFIED.into()))
+            .dns_resolver(Arc::new(Ipv4Only));
     }
+    builder.build().map_err(|error| HttpError(Box::new(error)))
 }
 
 /// A request in the making.
@@ -203,23 +179,23 @@ pub struct Draft {
 impl Draft {
     /// The same with this body.
     pub fn body(mut self, body: Bytes) -> Self {
-        *self.request.body_mut() = Some(body.into());
+        self.request.body = body;
         self
     }
 }
 
 impl Client {
     /// Begins a request that this client is to send.
-    pub fn request(&self, method: Method, url: Url) -> Draft {
+    pub fn request(&self, method: Method, to: impl Into<Address>) -> Draft {
         Draft {
             http: self.clone(),
-            request: Request::new(method, url),
+            request: Request::new(method, to),
         }
     }
 
     /// The proxy that a request to this address goes through, fit for messages.
     pub fn proxy_for(&self, url: &Url) -> Option<String> {
-        let proxy = self.proxies.find(url)?;
+        let proxy = self.0.proxies.find(url)?;
         Some(display_proxy(&proxy))
     }
 
@@ -229,53 +205,104 @@ impl Client {
         &self,
         request: Request,
     ) -> impl Future<Output = Result<Response, Trouble>> + Send + use<'_> {
-        let http = match self.proxies.find(request.url()) {
-            None => Ok(&self.direct),
-            Some(_) => self.others.proxied(),
-        };
-        // Handed over before it is awaited: those that wait, by the hundred, are smaller without it.
-        let sent = http.map(|http| http.execute(request));
-        async move { self.judge(sent?.await) }
+        self.execute_over(&self.0.direct, request)
     }
 
     /// Sends a request to an address that a server named, if it may send us there: if it is the
     /// user's own, or leads to an address that is good enough, which is connected to then.
     pub async fn execute_learnt(&self, request: Request) -> Result<Response, Trouble> {
-        let url = request.url();
-        if self.others.guard.is_own(url) {
+        let url = request.to.url();
+        if self.0.guard.is_own(url) {
             return self.execute(request).await;
         }
         self.check(url).await?;
-        if self.proxies.find(url).is_some() {
-            return self.execute(request).await;
+        self.execute_over(self.0.guarded(), request).await
+    }
+
+    /// Sends a request through the proxy that is for it, or else with `direct`.
+    fn execute_over(
+        &self,
+        direct: &Direct,
+        mut request: Request,
+    ) -> impl Future<Output = Result<Response, Trouble>> + Send + use<'_> {
+        complete(&mut request.headers);
+        let proxy = self.0.proxies.find(request.to.url());
+        // Handed over before it is awaited: those that wait, by the hundred, are smaller without it.
+        let sent = match (request.to.uri().cloned(), proxy) {
+            (Some(uri), None) => Ok(direct.send(&uri, request)),
+            (Some(_), Some(proxy)) => Err(Some(Box::pin(self.execute_proxied(request, proxy)))),
+            (None, _) => Err(None),
+        };
+        async move {
+            let response = match sent {
+                Ok(sent) => sent.await,
+                Err(Some(proxied)) => return proxied.await,
+                Err(None) => return Err(Trouble::unsendable()),
+            };
+            match response {
+                Ok(response) => Ok(match is_compressed(&response) {
+                    true => Box::pin(decompressed(response)).await,
+                    false => response.into(),
+                }),
+                Err(error) => Err(Trouble::of(&error, &self.way(None))),
+            }
         }
-        self.judge(self.others.guarded()?.execute(request).await)
+    }
+
+    async fn execute_proxied(&self, request: Request, proxy: Url) -> Result<Response, Trouble> {
+        let mut sent = reqwest::Request::new(request.method, request.to.url().clone());
+        *sent.headers_mut() = request.headers;
+        if !request.body.is_empty() {
+            *sent.body_mut() = Some(request.body.into());
+        }
+        match self.0.proxied()?.execute(sent).await {
+            Ok(response) if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+                Err(Trouble::proxy_password(&proxy))
+            }
+            Ok(response) => Ok(response.into()),
+            Err(error) => {
+                let to_plain = request.to.url().scheme() == "http";
+                let through = Through {
+                    proxy: &proxy,
+                    to_plain,
+                };
+                Err(Trouble::of(&error, &self.way(Some(through))))
+            }
+        }
+    }
+
+    fn way<'a>(&self, through: Option<Through<'a>>) -> Way<'a> {
+        Way {
+            through,
+            connect_timeout: self.0.settings.connect_timeout,
+            has_certificate: self.0.settings.client_certificate.is_some(),
+        }
     }
 
     /// Whether a server may send us to this address, as far as that can be told without asking it.
     /// What says so for a name may say otherwise the next moment, so this is for addresses that
     /// others than this program will ask.
     pub async fn may_ask(&self, url: &Url) -> Result<(), Trouble> {
-        if self.others.guard.is_own(url) {
+        if self.0.guard.is_own(url) {
             return Ok(());
         }
         self.check(url).await?;
-        match (url.domain(), self.proxies.find(url)) {
-            (Some(name), None) => self
-                .others
-                .guard
-                .judge_name(name)
-                .await
-                .map_err(Trouble::forbidden),
+        match (url.domain(), self.0.proxies.find(url)) {
+            (Some(name), None) => {
+                let judged = self.0.guard.judge_name(name).await;
+                judged.map_err(Trouble::forbidden)
+            }
             _ => Ok(()),
         }
     }
 
     /// Notes where an answer of the server itself came from.
     pub(super) fn reached(&self, address: IpAddr) {
-        let guard = &self.others.guard;
+        let guard = &self.0.guard;
         // What answers through a proxy is at the proxy's address.
-        let through = guard.server().and_then(|server| self.proxies.find(server));
+        let through = guard
+            .server()
+            .and_then(|server| self.0.proxies.find(server));
         if through.is_none() {
             guard.reached(address);
         }
@@ -285,36 +312,15 @@ impl Client {
     /// place of names has them looked up here, but by the library, so that what is judged may not be
     /// what it is told; it reaches what it can reach, as with names.
     async fn check(&self, url: &Url) -> Result<(), Trouble> {
-        let guard = &self.others.guard;
+        let guard = &self.0.guard;
         guard.check(url).await.map_err(Trouble::forbidden)?;
         let told_addresses = |proxy: Url| matches!(proxy.scheme(), "socks4" | "socks5");
         match (
             url.domain(),
-            self.proxies.find(url).is_some_and(told_addresses),
+            self.0.proxies.find(url).is_some_and(told_addresses),
         ) {
             (Some(name), true) => guard.judge_name(name).await.map_err(Trouble::forbidden),
             _ => Ok(()),
-        }
-    }
-
-    fn judge(&self, outcome: Result<Response, reqwest::Error>) -> Result<Response, Trouble> {
-        match outcome {
-            Ok(response) if response.status().as_u16() == 407 => {
-                match self.proxies.find(response.url()) {
-                    Some(proxy) => Err(Trouble::proxy_password(&proxy)),
-                    None => Ok(response),
-                }
-            }
-            Ok(response) => Ok(response),
-            Err(error) => {
-                let proxy = error.url().and_then(|url| self.proxies.find(url));
-                let way = Way {
-                    proxy: proxy.as_ref(),
-                    connect_timeout: self.connect_timeout,
-                    has_certificate: self.has_certificate,
-                };
-                Err(Trouble::of(&error, &way))
-            }
         }
     }
 }

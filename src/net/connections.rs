@@ -9,6 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use hyper_util::client::legacy::connect::HttpConnector;
 use reqwest::ClientBuilder;
 use tokio::sync::watch;
 
@@ -30,7 +31,7 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 /// How long an unused connection is kept. A request that meets the other side's end of it would be
 /// lost, and common load balancers and servers end theirs after 60 s (AWS), 75 s (nginx) or later.
 /// One that does so sooner, such as Node's server after 5 s, is noticed when its end arrives.
-const UNUSED: Duration = Duration::from_secs(50);
+pub(super) const UNUSED: Duration = Duration::from_secs(50);
 
 /// How long the way to the server is taken to be what it was, when something is to be sent.
 const WAY_STAYS: Duration = Duration::from_secs(1);
@@ -47,6 +48,15 @@ pub(super) fn watchful(client: ClientBuilder) -> ClientBuilder {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     let client = client.tcp_user_timeout(UNACKNOWLEDGED);
     client
+}
+
+/// The same for connections without a proxy.
+pub(super) fn watch_over<R>(connector: &mut HttpConnector<R>) {
+    connector.set_keepalive(Some(KEEPALIVE));
+    connector.set_keepalive_interval(Some(KEEPALIVE_INTERVAL));
+    connector.set_keepalive_retries(Some(KEEPALIVE_PROBES));
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    connector.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
 }
 
 /// The HTTP client. Clones share one.

@@ -16,7 +16,6 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
 pub use kind::Kind;
@@ -270,16 +269,6 @@ impl Guard {
 }
 
 type ResolveError = Box<dyn Error + Send + Sync>;
-
-impl Resolve for Guard {
-    fn resolve(&self, name: Name) -> Resolving {
-        let guard = self.clone();
-        Box::pin(async move {
-            let allowed = guard.resolved(name.as_str()).await?;
-            Ok(Box::new(allowed.into_iter()) as Addrs)
-        })
-    }
-}
 
 /// The address that is written as one. The library that sends requests resolves no such host, and
 /// the parser has made one of every spelling that stands for it.

@@ -7,13 +7,15 @@ use std::error::Error;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use http::Method;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, Request, Response};
 use url::Url;
 
 use super::connections::Connections;
 use super::dpop::Told;
 use super::guard::Forbidden;
+use super::request::Request;
+use super::response::Response;
 use super::trouble::{Trouble, cause_of};
 use crate::ids::{display_url, same_origin};
 use crate::mcp::answer::Delivery;
@@ -207,7 +209,7 @@ async fn fetch_within(
         let mut next = url.clone();
         for _ in 0..=limits.redirects {
             let mut request = Request::new(Method::GET, next.clone());
-            *request.headers_mut() = headers.clone();
+            request.headers = headers.clone();
             let response = send(http, request, whose).await?;
             let Some(location) = redirect_target(&response) else {
                 return read(response, next, limits.size).await;
@@ -242,9 +244,9 @@ pub async fn post_json(
 /// and 256 KiB of answer; follows no redirects.
 pub async fn delete(http: &Connections, url: Url, bearer: &Secret) -> Result<Document, FetchError> {
     let mut request = Request::new(Method::DELETE, url.clone());
-    let headers = request.headers_mut();
-    headers.insert(header::AUTHORIZATION, authorization(&url, bearer)?);
-    headers.insert(header::ACCEPT, JSON);
+    let authorization = authorization(&url, bearer)?;
+    request.headers.insert(header::AUTHORIZATION, authorization);
+    request.headers.insert(header::ACCEPT, JSON);
     let exchange = async {
         read(
             send(http, request, Whose::Learnt).await?,
@@ -288,8 +290,8 @@ pub(super) async fn post(
     headers.entry(header::ACCEPT).or_insert(JSON);
     let carried = Carried::of(&headers, &body);
     let mut request = Request::new(Method::POST, url.clone());
-    *request.headers_mut() = headers;
-    *request.body_mut() = Some(body.into());
+    request.headers = headers;
+    request.body = body.into();
     let exchange = async {
         read(
             send(http, request, Whose::Learnt).await?,
@@ -321,7 +323,7 @@ async fn within<T>(
 }
 
 async fn send(http: &Connections, request: Request, whose: Whose) -> Result<Response, FetchError> {
-    let to = display_url(request.url());
+    let to = display_url(request.to.url());
     let client = http.client();
     let sent = match whose {
         Whose::Learnt => client.execute_learnt(request).await,

@@ -11,8 +11,8 @@ use std::time::Duration;
 pub use answer::{Answer, InvalidSessionId, MESSAGE_LIMIT, Target};
 use bytes::Bytes;
 pub use events::EventReader;
-use reqwest::Method;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::Method;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use sending::{Patience, Proven};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
@@ -26,6 +26,7 @@ use crate::net::connections::Connections;
 use crate::net::cookies::Cookies;
 use crate::net::dpop::Prover;
 use crate::net::intake::Intake;
+use crate::net::request::{Address, complete};
 use crate::net::trouble::Trouble;
 use crate::oauth::credential::{Credential, Scheme};
 use crate::oauth::dpop::SCHEME;
@@ -74,8 +75,11 @@ impl Default for Timeouts {
 #[derive(Debug)]
 pub struct Remote {
     http: Connections,
-    url: Mutex<Url>,
+    address: Mutex<Address>,
+    /// The user's own.
     headers: HeaderMap,
+    /// What a message begins with: those, and what is the same for all.
+    message_headers: HeaderMap,
     intake: Intake,
     turns: Arc<Semaphore>,
     /// Kept for load balancers that tie a client to one machine; in memory only. They go to this
@@ -161,10 +165,16 @@ impl Broken {
 impl Remote {
     /// The endpoint of a server. `headers` are the user's own; they go nowhere else.
     pub fn new(http: Connections, server: &ServerUrl, headers: HeaderMap) -> Self {
+        let mut message_headers = headers.clone();
+        message_headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let accepted = HeaderValue::from_static("application/json, text/event-stream");
+        message_headers.insert(ACCEPT, accepted);
+        complete(&mut message_headers);
         Self {
             http,
-            url: Mutex::new(server.url().clone()),
+            address: Mutex::new(server.url().clone().into()),
             headers,
+            message_headers,
             intake: Intake::default(),
             turns: Arc::new(Semaphore::new(AT_ONCE)),
             cookies: Some(Cookies::default()),
@@ -201,14 +211,9 @@ impl Remote {
         body: Bytes,
         carried: Carried<'_>,
     ) -> Result<Answer, Broken> {
-        let mut headers = self.common_headers(carried);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(
-            ACCEPT,
-            HeaderValue::from_static("application/json, text/event-stream"),
-        );
-        let url = way.to.clone().unwrap_or_else(|| self.address());
-        let request = self.client(way).request(Method::POST, url).body(body);
+        let headers = with_carried(&self.message_headers, carried);
+        let to = self.towards(way);
+        let request = self.client(way).request(Method::POST, to).body(body);
         let proven = Proven::new(carried.credential);
         self.send(request, headers, proven, Patience::Configured)
             .await
@@ -251,8 +256,8 @@ impl Remote {
             ..Carried::default()
         });
         headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
-        let url = way.to.clone().unwrap_or_else(|| self.address());
-        let request = self.client(way).request(Method::GET, url);
+        let to = self.towards(way);
+        let request = self.client(way).request(Method::GET, to);
         let patience = Patience::Fixed(EVENTS_TIMEOUT);
         let proven = Proven::new(credential);
         self.send(request, headers, proven, patience).await
@@ -309,9 +314,9 @@ impl Remote {
     /// messages of this process, too; a 307 for this one alone (RFC 9110 §15.4).
     pub fn follow(&self, answer: &Answer) -> Option<Url> {
         let target = answer.target().filter(|target| target.is_ours)?;
-        let mut url = self.lock_url();
-        if answer.status == 308 && *url == answer.url {
-            *url = target.url.clone();
+        let mut address = self.lock_address();
+        if answer.status == 308 && *address == answer.from {
+            *address = target.url.clone().into();
         }
         Some(target.url)
     }
@@ -326,41 +331,22 @@ impl Remote {
             .flatten()
     }
 
-    fn address(&self) -> Url {
-        self.lock_url().clone()
+    fn address(&self) -> Address {
+        self.lock_address().clone()
     }
 
-    fn lock_url(&self) -> MutexGuard<'_, Url> {
-        self.url.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_address(&self) -> MutexGuard<'_, Address> {
+        self.address.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where a message goes.
+    fn towards(&self, way: &Way) -> Address {
+        let to = way.to.clone().map(Address::from);
+        to.unwrap_or_else(|| self.address())
     }
 
     fn common_headers(&self, carried: Carried<'_>) -> HeaderMap {
-        let mut headers = self.headers.clone();
-        if let Some(session) = carried.session {
-            if let Some(id) = session.id.as_ref().and_then(|id| secret_value(id.expose())) {
-                headers.insert(SESSION_ID, id);
-            }
-            if session.revision.version_header {
-                headers.insert(
-                    PROTOCOL_VERSION,
-                    HeaderValue::from_static(session.revision.name),
-                );
-            }
-        }
-        if let Some(head) = carried.head {
-            headers.extend(of_head(head));
-        }
-        if let Some(credential) = carried.credential {
-            let scheme = match credential.scheme {
-                Scheme::Bearer => "Bearer",
-                Scheme::Dpop(_) => SCHEME,
-            };
-            let value = format!("{scheme} {}", credential.token.expose());
-            if let Some(value) = secret_value(&value) {
-                headers.insert(AUTHORIZATION, value);
-            }
-        }
-        headers
+        with_carried(&self.headers, carried)
     }
 
     fn client(&self, way: &Way) -> Client {
@@ -369,6 +355,36 @@ impl Remote {
             false => self.http.client(),
         }
     }
+}
+
+/// These headers with what a request carries besides its message.
+fn with_carried(headers: &HeaderMap, carried: Carried<'_>) -> HeaderMap {
+    let mut headers = headers.clone();
+    if let Some(session) = carried.session {
+        if let Some(id) = session.id.as_ref().and_then(|id| secret_value(id.expose())) {
+            headers.insert(SESSION_ID, id);
+        }
+        if session.revision.version_header {
+            headers.insert(
+                PROTOCOL_VERSION,
+                HeaderValue::from_static(session.revision.name),
+            );
+        }
+    }
+    if let Some(head) = carried.head {
+        headers.extend(of_head(head));
+    }
+    if let Some(credential) = carried.credential {
+        let scheme = match credential.scheme {
+            Scheme::Bearer => "Bearer",
+            Scheme::Dpop(_) => SCHEME,
+        };
+        let value = format!("{scheme} {}", credential.token.expose());
+        if let Some(value) = secret_value(&value) {
+            headers.insert(AUTHORIZATION, value);
+        }
+    }
+    headers
 }
 
 /// A header value that debug output hides.

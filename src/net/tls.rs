@@ -45,7 +45,7 @@ pub fn client_config(
             certificate.certified_key(),
         ))),
     };
-    // reqwest takes these settings as they are; without this line HTTP/2 is never spoken.
+    // Both libraries take these settings as they are; without this line HTTP/2 is never spoken.
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }

@@ -5,11 +5,12 @@ use std::fmt;
 use std::io;
 use std::time::{Duration, SystemTime};
 
-use reqwest::Error as HttpError;
+use hyper_util::client::legacy;
 use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError, Error as TlsError};
 use url::Url;
 
+use super::direct::TooSlow;
 use super::guard::Forbidden;
 use super::proxy::display_proxy;
 use super::tls::UnknownAuthority;
@@ -33,11 +34,20 @@ pub struct Trouble {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Way<'a> {
     /// The proxy it goes through.
-    pub proxy: Option<&'a Url>,
+    pub through: Option<Through<'a>>,
     /// How long the connection may take.
     pub connect_timeout: Duration,
     /// Whether there is a client certificate to offer.
     pub has_certificate: bool,
+}
+
+/// A way through a proxy.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Through<'a> {
+    /// The proxy.
+    pub proxy: &'a Url,
+    /// Whether it leads to plain http, for which no tunnel is made.
+    pub to_plain: bool,
 }
 
 const TRUST_HINT: &str = "if your network inspects TLS or the server has a private CA, name that CA's certificate with `--ca-file`";
@@ -73,6 +83,11 @@ impl Trouble {
         )
     }
 
+    /// HTTP cannot carry the address.
+    pub(super) fn unsendable() -> Self {
+        Self::new(Delivery::NotSent, "HTTP has no form for its address")
+    }
+
     /// What cannot go well before somebody changes something.
     fn lasting(cause: impl Into<String>, hint: &'static str) -> Self {
         Self {
@@ -100,7 +115,7 @@ impl Trouble {
     }
 
     /// What a failed request comes to.
-    pub(super) fn of(error: &HttpError, way: &Way<'_>) -> Self {
+    pub(super) fn of(error: &Failed, way: &Way<'_>) -> Self {
         if let Some(forbidden) = find::<Forbidden>(error) {
             return Self::forbidden(forbidden.clone());
         }
@@ -123,9 +138,11 @@ impl Trouble {
         if was_sent(error) {
             return Self::new(Delivery::Unknown, cause_of(error));
         }
-        match way.proxy {
-            Some(proxy) => through_proxy(error, proxy, way),
-            None if error.is_timeout() => Self::new(Delivery::NoConnection, no_connection("", way)),
+        match way.through {
+            Some(through) => through_proxy(error, through, way),
+            None if took_too_long(error) => {
+                Self::new(Delivery::NoConnection, no_connection("", way))
+            }
             None => Self::new(Delivery::NotSent, cause_of(error)),
         }
     }
@@ -145,7 +162,8 @@ fn no_connection(through: &str, way: &Way<'_>) -> String {
 }
 
 /// A connection that failed on its way through a proxy.
-fn through_proxy(error: &HttpError, proxy: &Url, way: &Way<'_>) -> Trouble {
+fn through_proxy(error: &Failed, through: Through<'_>, way: &Way<'_>) -> Trouble {
+    let Through { proxy, to_plain } = through;
     let shown = display_proxy(proxy);
     let unsent = |cause: String| Trouble::new(Delivery::NotSent, cause);
     let unreachable =
@@ -184,26 +202,28 @@ fn through_proxy(error: &HttpError, proxy: &Url, way: &Way<'_>) -> Trouble {
             said => unsent(format!("the proxy `{shown}` opens no way to it: {said}")),
         };
     }
-    if error.is_timeout() {
+    if took_too_long(error) {
         let cause = no_connection(&format!(" through the proxy `{shown}`"), way);
         return Trouble::new(Delivery::NoConnection, cause);
     }
-    match error.url().map(Url::scheme) {
+    match to_plain {
         // Without a tunnel, the connection is to the proxy and to nothing else.
-        Some("http") => unreachable(&cause_of(error)),
-        _ => unsent(format!("{} (through the proxy `{shown}`)", cause_of(error))),
+        true => unreachable(&cause_of(error)),
+        false => unsent(format!("{} (through the proxy `{shown}`)", cause_of(error))),
     }
 }
 
 /// What TLS complains of, if that is known to be lasting or can be said better.
-fn tls_trouble(tls: &TlsError, error: &HttpError, way: &Way<'_>) -> Option<Trouble> {
+fn tls_trouble(tls: &TlsError, error: &Failed, way: &Way<'_>) -> Option<Trouble> {
     let proxys = || {
-        let proxy = way.proxy.filter(|proxy| proxy.scheme() == "https")?;
+        let Through { proxy, to_plain } = way
+            .through
+            .filter(|through| through.proxy.scheme() == "https")?;
         let to_proxy = chain(error).any(|error| {
             error.to_string() == "tunnel error: failed to create underlying connection"
         });
-        let to_proxy = to_proxy || error.url().is_some_and(|url| url.scheme() == "http");
-        to_proxy.then(|| format!("the certificate of the proxy `{}`", display_proxy(proxy)))
+        (to_proxy || to_plain)
+            .then(|| format!("the certificate of the proxy `{}`", display_proxy(proxy)))
     };
     let whose = proxys().unwrap_or_else(|| "its certificate".to_owned());
     Some(match tls {
@@ -326,14 +346,16 @@ fn date(time: UnixTime) -> String {
     httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(time.as_secs()))
 }
 
+/// What a request failed with. The words of the outermost error are of no use to a person.
+type Failed = dyn Error + 'static;
+
 /// The error and its causes. An `io::Error` gives as its source the source of what it wraps, and
 /// skips that itself.
-fn chain<'a>(error: &'a HttpError) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    let first: &'a (dyn Error + 'static) = error;
-    std::iter::successors(Some(first), |&error| next_cause(error))
+fn chain(error: &Failed) -> impl Iterator<Item = &Failed> {
+    std::iter::successors(Some(error), |&error| next_cause(error))
 }
 
-fn next_cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+fn next_cause(error: &Failed) -> Option<&Failed> {
     let wrapped = error
         .downcast_ref::<io::Error>()
         .and_then(io::Error::get_ref);
@@ -343,13 +365,46 @@ fn next_cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + '
     }
 }
 
-fn find<T: Error + 'static>(error: &HttpError) -> Option<&T> {
+fn find<T: Error + 'static>(error: &Failed) -> Option<&T> {
     chain(error).find_map(|error| error.downcast_ref())
 }
 
 /// Whether a request that failed may have reached the server, or parts of it.
-pub(super) fn was_sent(error: &HttpError) -> bool {
-    !(error.is_connect() || error.is_builder() || was_refused(error))
+fn was_sent(error: &Failed) -> bool {
+    !(is_connect(error) || was_refused(error))
+}
+
+/// Whether there was no connection.
+fn is_connect(error: &Failed) -> bool {
+    chain(error).any(|error| match error.downcast_ref::<reqwest::Error>() {
+        Some(error) => error.is_builder(),
+        None => error
+            .downcast_ref::<legacy::Error>()
+            .is_some_and(legacy::Error::is_connect),
+    })
+}
+
+/// Whether it was waited for no longer.
+fn took_too_long(error: &Failed) -> bool {
+    chain(error).any(|error| {
+        error.is::<TooSlow>()
+            || error.downcast_ref().is_some_and(reqwest::Error::is_timeout)
+            || error.downcast_ref().is_some_and(hyper::Error::is_timeout)
+            || error
+                .downcast_ref()
+                .is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::TimedOut)
+    })
+}
+
+/// Whether a request that was refused goes well on another connection, or right away: if the server
+/// goes away in peace, or had too much to do.
+pub(super) fn is_worth_repeating(error: &legacy::Error) -> bool {
+    find::<h2::Error>(error).is_some_and(|error| {
+        let reason = error.reason();
+        error.is_remote()
+            && (error.is_go_away() && reason == Some(h2::Reason::NO_ERROR)
+                || error.is_reset() && reason == Some(h2::Reason::REFUSED_STREAM))
+    })
 }
 
 /// Whether the request was certainly not processed although there was a connection.
@@ -357,7 +412,7 @@ pub(super) fn was_sent(error: &HttpError) -> bool {
 /// RFC 9113 §8.7: a server says so with REFUSED_STREAM, and with a GOAWAY whose last stream is an
 /// earlier one, which the library reports for no other streams. A request that was taken back
 /// because its connection had closed before it could be written was not sent either.
-fn was_refused(error: &HttpError) -> bool {
+fn was_refused(error: &Failed) -> bool {
     let by_stream = find::<h2::Error>(error).is_some_and(|error| {
         error.is_remote()
             && (error.is_go_away()
@@ -368,7 +423,7 @@ fn was_refused(error: &HttpError) -> bool {
 
 /// What made a request fail: the causes' own words, without the address, whose query may grant
 /// access, and without the layers that only repeat the next.
-pub(super) fn cause_of(error: &HttpError) -> String {
+pub(super) fn cause_of(error: &Failed) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut next = error.source();
     while let Some(error) = next {
@@ -392,7 +447,7 @@ pub(super) fn cause_of(error: &HttpError) -> String {
         }
         next = error.source();
     }
-    match (parts.is_empty(), error.is_timeout()) {
+    match (parts.is_empty(), took_too_long(error)) {
         (false, _) => parts.join(": "),
         (true, true) => "it took too long".to_owned(),
         (true, false) => "the request failed".to_owned(),
@@ -400,7 +455,7 @@ pub(super) fn cause_of(error: &HttpError) -> String {
 }
 
 /// The innermost cause.
-fn last_cause(error: &HttpError) -> String {
+fn last_cause(error: &Failed) -> String {
     chain(error)
         .last()
         .map(ToString::to_string)

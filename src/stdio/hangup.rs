@@ -4,12 +4,15 @@
 #[cfg(target_os = "linux")]
 use tokio::io::{Interest, unix::AsyncFd};
 
+#[cfg(target_os = "linux")]
+use crate::seldom::{Seldom, Waiting};
+
 /// Looks out for the other end of stdout to be closed. Where the system cannot tell, as for files,
 /// and on systems other than Linux, the next line that is written finds out.
 #[derive(Debug, Default)]
 pub(super) struct Hangup {
     #[cfg(target_os = "linux")]
-    stdout: Option<AsyncFd<std::io::Stdout>>,
+    stdout: Option<Seldom<AsyncFd<std::io::Stdout>, ()>>,
 }
 
 impl Hangup {
@@ -22,24 +25,37 @@ impl Hangup {
             // Its successor asks for `unsafe`, since a descriptor might be closed while it is
             // watched. Stdout never is.
             #[allow(deprecated)]
-            stdout: AsyncFd::with_interest(std::io::stdout(), Interest::READABLE).ok(),
+            stdout: AsyncFd::with_interest(std::io::stdout(), Interest::READABLE)
+                .ok()
+                .map(|stdout| Seldom::new(stdout, closed)),
         }
     }
 
-    /// Completes when the other end is closed.
-    pub(super) async fn happened(&self) {
+    /// Completes when the other end is closed. Dropping the future loses nothing.
+    pub(super) async fn happened(&mut self) {
         #[cfg(target_os = "linux")]
-        if let Some(stdout) = &self.stdout {
-            let closed = Interest::WRITABLE.add(Interest::ERROR);
-            while let Ok(mut ready) = stdout.ready(closed).await {
-                if ready.ready().is_write_closed() || ready.ready().is_error() {
-                    return;
-                }
-                ready.clear_ready();
-            }
+        if let Some(stdout) = &mut self.stdout {
+            return stdout.next().await;
         }
         std::future::pending().await
     }
+}
+
+#[cfg(target_os = "linux")]
+fn closed(stdout: AsyncFd<std::io::Stdout>) -> Waiting<AsyncFd<std::io::Stdout>, ()> {
+    Box::pin(async move {
+        let closed = Interest::WRITABLE.add(Interest::ERROR);
+        loop {
+            let Ok(mut ready) = stdout.ready(closed).await else {
+                return std::future::pending().await;
+            };
+            if ready.ready().is_write_closed() || ready.ready().is_error() {
+                break;
+            }
+            ready.clear_ready();
+        }
+        (stdout, ())
+    })
 }
 
 /// Whether nobody can write to stdin any more, although there may be lines in it that were not

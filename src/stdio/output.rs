@@ -101,7 +101,7 @@ impl Output {
     }
 
     /// Completes when everything is written, or cannot be.
-    pub async fn finish(self) {
+    pub async fn finish(mut self) {
         let written = async {
             match self.way {
                 Way::Direct(queue) => queue.finish().await,

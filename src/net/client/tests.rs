@@ -1,10 +1,10 @@
-use std::net::{Ipv6Addr, SocketAddr, TcpListener as StdListener};
-use std::time::Instant;
+use std::net::TcpListener as StdListener;
 
 use http::Method;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::TcpListener;
 use url::Url;
 
+use super::super::direct::tests::black_hole;
 use super::super::guard::Policy;
 use super::super::http::tests::{Remote, answer};
 use super::super::proxy::{ProxyChoice, ProxyUrl};
@@ -29,47 +29,6 @@ fn through(proxy: &str) -> Client {
 async fn trouble(client: &Client, url: &str) -> Trouble {
     let outcome = client.execute(get(url)).await;
     outcome.expect_err("no answer can come")
-}
-
-/// A port of ::1 where nobody ever answers, as that of an address whose packets get lost, with what
-/// makes it so.
-async fn black_hole() -> (u16, Vec<TcpStream>, TcpListener) {
-    let socket = TcpSocket::new_v6().expect("a socket");
-    socket.bind((Ipv6Addr::LOCALHOST, 0).into()).expect("::1");
-    let listener = socket.listen(1).expect("a listener");
-    let address = listener.local_addr().expect("bound");
-    // The queue holds one more than it was asked for. What comes then is not answered.
-    let mut queue = Vec::new();
-    for _ in 0..2 {
-        queue.push(TcpStream::connect(address).await.expect("room"));
-    }
-    (address.port(), queue, listener)
-}
-
-#[tokio::test]
-async fn a_host_whose_ipv6_address_is_silent_is_reached_over_ipv4() {
-    let remote = Remote::new([answer(200, "", "x")]).await;
-    let ipv4: SocketAddr = remote.url.socket_addrs(|| None).expect("an address")[0];
-    let (port, _queue, _listener) = black_hole().await;
-    let settings = HttpSettings::default();
-    let tls = tls::client_config(settings.roots.clone(), None).expect("settings");
-    let http = own(&settings, tls)
-        .no_proxy()
-        .resolve_to_addrs(
-            "two.test",
-            &[SocketAddr::from((Ipv6Addr::LOCALHOST, port)), ipv4],
-        )
-        .build()
-        .expect("client");
-    let start = Instant::now();
-    let response = http.execute(get("http://two.test/")).await.expect("answer");
-    assert_eq!(response.status(), 200);
-    // The time-out for IPv6 alone would be ten seconds.
-    assert!(
-        start.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        start.elapsed()
-    );
 }
 
 #[tokio::test]

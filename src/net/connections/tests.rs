@@ -2,8 +2,11 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::mpsc;
 
+use http::Method;
+
 use super::*;
 use crate::net::http::fetch;
+use crate::net::request::Request;
 
 /// A server that keeps connections open and numbers them; gives the number of the connection that
 /// each request came on.
@@ -63,7 +66,8 @@ async fn what_is_in_flight_goes_on_when_the_connections_are_renewed() {
         connection.write_all(b"two").unwrap();
     });
     let connections = Connections::new(HttpSettings::default()).unwrap();
-    let get = reqwest::Request::new(reqwest::Method::GET, url.parse().unwrap());
+    let url: url::Url = url.parse().unwrap();
+    let get = Request::new(Method::GET, url);
     let mut answer = connections.client().execute(get).await.unwrap();
     assert_eq!(answer.chunk().await.unwrap().unwrap(), "one");
     connections.renew(Disturbance::NetworkChanged);

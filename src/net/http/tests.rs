@@ -7,7 +7,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::net::client::{HttpSettings, USER_AGENT};
+use crate::net::client::HttpSettings;
+use crate::net::request::PROGRAM;
 
 /// A server that gives the answers it was told, in turn, and remembers what it was asked.
 pub struct Remote {
@@ -106,7 +107,7 @@ async fn document_comes_with_status_type_and_address() {
     let asked = remote.asked().remove(0);
     assert!(asked.starts_with("GET /start?key=SECRET HTTP/1.1\r\n"));
     assert!(
-        asked.contains(&format!("user-agent: {USER_AGENT}\r\n")),
+        asked.contains(&format!("user-agent: {PROGRAM}\r\n")),
         "{asked}"
     );
     assert!(asked.contains("accept: application/json\r\n"), "{asked}");

@@ -4,8 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use reqwest::Response;
-use reqwest::header::{
+use http::header::{
     CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
     WWW_AUTHENTICATE,
 };
@@ -21,6 +20,8 @@ use crate::mcp::jsonrpc;
 use crate::mcp::session::is_valid_session_id;
 use crate::net::http::retry_after;
 use crate::net::intake::{Intake, Room};
+use crate::net::request::Address;
+use crate::net::response::Response;
 use crate::net::trouble::cause_of;
 use crate::oauth::challenge::{Reading, parse_challenges};
 use crate::secret::Secret;
@@ -43,7 +44,7 @@ pub struct Answer {
     /// How the body is to be read.
     pub body_kind: BodyKind,
     /// Where the request went.
-    pub(super) url: Url,
+    pub(super) from: Address,
     pub(super) response: Response,
     pub(super) timeouts: Timeouts,
 }
@@ -70,7 +71,7 @@ impl Answer {
 
     /// Where the request went.
     pub fn url(&self) -> &Url {
-        &self.url
+        self.from.url()
     }
 
     /// The version of HTTP that it came in, such as `HTTP/1.1`.
@@ -94,9 +95,9 @@ impl Answer {
         let location = self.response.headers().get(LOCATION)?;
         // Addresses in a header are often not encoded as they should be.
         let location = std::str::from_utf8(location.as_bytes()).ok()?;
-        let url = self.url.join(location).ok()?;
+        let url = self.url().join(location).ok()?;
         Some(Target {
-            is_ours: ids::same_origin(&self.url, &url) || ids::is_upgrade(&self.url, &url),
+            is_ours: ids::same_origin(self.url(), &url) || ids::is_upgrade(self.url(), &url),
             url,
         })
     }

@@ -3,14 +3,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use reqwest::Response;
-
 use super::Broken;
 use super::answer::MESSAGE_LIMIT;
 use super::sending::within;
 use crate::mcp::jsonrpc;
 use crate::mcp::sse::{SseEvent, SseParser};
 use crate::net::intake::{Intake, Room};
+use crate::net::response::Response;
 use crate::net::trouble::cause_of;
 
 /// How much longer an event stream may be silent while it waits for what a person answers.

@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Method, Request};
+use http::Method;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 
 use super::{Answer, Broken, Carried, Remote};
 use crate::mcp::answer::{Delivery, REDIRECTS, body_kind};
 use crate::net::client::Draft;
 use crate::net::dpop::{DPOP, Told};
+use crate::net::request::Request;
 use crate::oauth::credential::{Credential, Scheme};
 use crate::oauth::dpop::{ProofKey, Tries};
 
@@ -50,12 +51,12 @@ impl Remote {
         patience: Patience,
     ) -> Result<Answer, Broken> {
         let proven = Proven::new(carried.credential);
-        let mut url = self.address();
+        let mut to = self.address();
         for _ in 0..REDIRECTS {
             let (method, headers) = (method.clone(), headers.clone());
             // 301, 302 and 303 keep a GET, and turn everything else into one.
             let keeps = method == Method::GET;
-            let request = self.http.client().request(method, url);
+            let request = self.http.client().request(method, to);
             let answer = self.send(request, headers, proven, patience).await?;
             let next = match answer.status {
                 301..=303 if keeps => self.follow(&answer),
@@ -63,11 +64,11 @@ impl Remote {
                 _ => None,
             };
             match next {
-                Some(next) => url = next,
+                Some(next) => to = next.into(),
                 None => return Ok(answer),
             }
         }
-        let request = self.http.client().request(method, url);
+        let request = self.http.client().request(method, to);
         self.send(request, headers, proven, patience).await
     }
 
@@ -86,7 +87,7 @@ impl Remote {
                 // RFC 9449 §9: what refuses a request without a token may have the nonce for the
                 // one with it.
                 self.prover
-                    .take_nonce(&answer.url, answer.response.headers());
+                    .take_nonce(answer.url(), answer.response.headers());
                 Ok(answer)
             }
         }
@@ -104,9 +105,7 @@ impl Remote {
         let mut tries = Tries::default();
         loop {
             // Its body is one piece of memory, which clones share.
-            let Some(request) = draft.request.try_clone() else {
-                return Err(Broken::unknown("the message cannot be sent with a proof"));
-            };
+            let request = draft.request.clone();
             let proof = self.prove(&request, proven, &tries)?;
             let mut headers = headers.clone();
             // In the place of any that the user configured.
@@ -121,7 +120,7 @@ impl Remote {
             let told = Told::read(answer.response.headers());
             let again = self
                 .prover
-                .hear(&answer.url, &told, error.as_deref(), &mut tries);
+                .hear(answer.url(), &told, error.as_deref(), &mut tries);
             if !again {
                 return Ok(answer);
             }
@@ -136,7 +135,7 @@ impl Remote {
         proven: Proven<'_>,
         tries: &Tries,
     ) -> Result<HeaderValue, Broken> {
-        let (method, url) = (request.method().as_str(), request.url());
+        let (method, url) = (request.method.as_str(), request.to.url());
         let token = Some(&proven.credential.token);
         let proof = self.prover.prove(proven.key, method, url, token, tries);
         proof.map_err(|error| {
@@ -152,11 +151,11 @@ impl Remote {
         patience: Patience,
     ) -> Result<Answer, Broken> {
         let Draft { http, mut request } = draft;
-        let url = request.url().clone();
+        let to = request.to.clone();
         if let Some(cookies) = &self.cookies {
-            cookies.add(&mut headers, &url);
+            cookies.add(&mut headers, to.url());
         }
-        *request.headers_mut() = headers;
+        request.headers = headers;
         // A connection that the server has ended meanwhile is found out when its task runs, which
         // this lets happen first: what is sent on it would be lost, and nobody could tell.
         tokio::task::yield_now().await;
@@ -175,7 +174,7 @@ impl Remote {
         };
         self.http.reached(response.remote_addr());
         if let Some(cookies) = &self.cookies {
-            cookies.take(response.headers(), &url);
+            cookies.take(response.headers(), to.url());
         }
         let content_type = response
             .headers()
@@ -185,7 +184,7 @@ impl Remote {
             intake: self.intake.clone(),
             status: response.status().as_u16(),
             body_kind: body_kind(content_type),
-            url,
+            from: to,
             response,
             timeouts: self.timeouts,
         })

@@ -216,6 +216,10 @@ fn a_call_that_the_server_refuses_unseen_is_sent_again() {
         for serial in 0..15 {
             book(&mut bridge, &playground, serial..serial + 1);
         }
+        // A server that goes away in peace, or had too much to do for a moment, is asked again at
+        // once; one that complains is given time.
+        let waited = bridge.stderr().contains("sending again in");
+        assert_eq!(waited, how == "goaway-error", "{how}: {}", bridge.stderr());
         book(&mut bridge, &playground, 100..120);
         bridge.close();
         assert_eq!(server.refused(), 9, "{how}");

@@ -1,0 +1,188 @@
+//! Sends requests without a proxy.
+//!
+//! The library that speaks to proxies (reqwest) is built on the one used here, and would do; but for
+//! each request it reads the address twice, prints it twice, copies the headers again and again, and
+//! prepares for redirects, which took a quarter of all instructions of a call.
+//!
+//! Nothing is followed and nothing is added here. IPv4 gets its turn 300 ms after IPv6 (RFC 8305),
+//! which is the library's default; connections are kept and shared as reqwest does.
+
+use std::error::Error;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use std::vec;
+
+use bytes::Bytes;
+use http::Uri;
+use http::uri::Scheme;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::Name;
+use hyper_util::client::legacy::{self, ResponseFuture};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::ClientConfig;
+use tokio::net::TcpStream;
+use tower_service::Service;
+
+use super::client::{HttpSettings, PING_ANSWER, PING_EVERY};
+use super::connections::{UNUSED, watch_over};
+use super::guard::{Guard, lookup};
+use super::request::Request;
+use super::trouble::is_worth_repeating;
+
+/// How often a request is sent again that the server has refused unseen.
+const REPEATS: usize = 2;
+
+/// What asks servers without a proxy. Clones share its connections.
+#[derive(Clone, Debug)]
+pub(super) struct Direct(Arc<legacy::Client<Connector, Full<Bytes>>>);
+
+impl Direct {
+    /// Opens no connection yet.
+    pub fn new(settings: &HttpSettings, tls: Arc<ClientConfig>, names: Names) -> Self {
+        let mut http = HttpConnector::new_with_resolver(names);
+        // The other scheme is dealt with around it.
+        http.enforce_http(false);
+        http.set_connect_timeout(Some(settings.connect_timeout));
+        http.set_nodelay(true);
+        watch_over(&mut http);
+        if settings.ipv4 {
+            // Keeps it from addresses in URLs that are not.
+            http.set_local_address(Some(Ipv4Addr::UNSPECIFIED.into()));
+        }
+        let connector = Connector(Arc::new(Connecting {
+            https: HttpsConnector::from((http, tls)),
+            limit: settings.connect_timeout,
+        }));
+        let client = legacy::Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(UNUSED)
+            .http2_keep_alive_interval(PING_EVERY)
+            .http2_keep_alive_timeout(PING_ANSWER)
+            .build(connector);
+        Self(Arc::new(client))
+    }
+
+    /// Sends a request. What was refused unseen is sent again (RFC 9113 §8.7), and nothing else.
+    pub fn send(
+        &self,
+        uri: &Uri,
+        request: Request,
+    ) -> impl Future<Output = Result<http::Response<Incoming>, legacy::Error>> + Send + use<> {
+        // HTTP/1.1 has no such refusals, and HTTP/2 is spoken over TLS alone.
+        let is_https = uri.scheme() == Some(&Scheme::HTTPS);
+        let again = is_https.then(|| Box::new((self.clone(), uri.clone(), request.clone())));
+        // Handed over before it is awaited: those that wait, by the hundred, are smaller without it.
+        let sent = self.send_once(uri, request);
+        async move {
+            let mut outcome = sent.await;
+            let Some(again) = again else {
+                return outcome;
+            };
+            let (direct, uri, request) = &*again;
+            for _ in 0..REPEATS {
+                match &outcome {
+                    Err(error) if is_worth_repeating(error) => {}
+                    _ => break,
+                }
+                outcome = direct.send_once(uri, request.clone()).await;
+            }
+            outcome
+        }
+    }
+
+    fn send_once(&self, uri: &Uri, request: Request) -> ResponseFuture {
+        let mut sent = http::Request::new(Full::new(request.body));
+        *sent.method_mut() = request.method;
+        *sent.uri_mut() = uri.clone();
+        *sent.headers_mut() = request.headers;
+        self.0.request(sent)
+    }
+}
+
+type ConnectError = Box<dyn Error + Send + Sync>;
+
+/// Makes connections, TLS included, within a limit. Clones share the settings.
+#[derive(Clone)]
+struct Connector(Arc<Connecting>);
+
+struct Connecting {
+    https: HttpsConnector<HttpConnector<Names>>,
+    limit: Duration,
+}
+
+impl Service<Uri> for Connector {
+    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
+    type Error = ConnectError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ConnectError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, to: Uri) -> Self::Future {
+        let Connecting { https, limit } = &*self.0;
+        let connected = tokio::time::timeout(*limit, https.clone().call(to));
+        Box::pin(async move { connected.await.unwrap_or_else(|_| Err(TooSlow.into())) })
+    }
+}
+
+/// The connection did not come about in time.
+#[derive(Debug)]
+pub(super) struct TooSlow;
+
+impl fmt::Display for TooSlow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it took too long")
+    }
+}
+
+impl Error for TooSlow {}
+
+/// Finds the addresses of a host.
+#[derive(Clone, Debug)]
+pub(super) enum Names {
+    /// As the system does.
+    System {
+        /// Whether others are left out.
+        ipv4: bool,
+    },
+    /// Leaves out what a server must not lead us to.
+    Judged(Guard),
+    /// Every host has these.
+    #[cfg(test)]
+    Fixed(Vec<SocketAddr>),
+}
+
+impl Service<Name> for Names {
+    type Response = vec::IntoIter<SocketAddr>;
+    type Error = ConnectError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ConnectError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let names = self.clone();
+        Box::pin(async move {
+            let found = match names {
+                Self::System { ipv4 } => lookup(name.as_str(), ipv4).await?,
+                Self::Judged(guard) => guard.resolved(name.as_str()).await?,
+                #[cfg(test)]
+                Self::Fixed(addresses) => addresses,
+            };
+            Ok(found.into_iter())
+        })
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;
