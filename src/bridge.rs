@@ -158,10 +158,17 @@ struct Bridge {
     events: mpsc::Sender<(u64, Event)>,
     incoming: mpsc::Receiver<(u64, Event)>,
     tasks: JoinSet<u64>,
-    handles: HashMap<u64, AbortHandle>,
+    handles: HashMap<u64, Running>,
     output: Output,
     /// Until when last answers are awaited, once the AI client has closed stdin.
     answers_until: Option<Instant>,
+}
+
+/// A task that does something of an exchange.
+struct Running {
+    handle: AbortHandle,
+    /// It brings the server something that the AI client has said and awaits no answer to.
+    delivers: bool,
 }
 
 impl Bridge {
@@ -212,7 +219,7 @@ impl Bridge {
                 }
             }
             self.perform();
-            if !input && !self.relay.is_busy() {
+            if !input && !self.relay.is_busy() && !self.is_delivering() {
                 return Ending::ClientGone;
             }
         }
@@ -277,7 +284,7 @@ impl Bridge {
             Err(error) => {
                 let what = format_args!("a task ended unexpectedly: {error}");
                 self.wire.diag.error(what, None);
-                let died = |(_, handle): &(&u64, &AbortHandle)| handle.id() == error.id();
+                let died = |(_, running): &(&u64, &Running)| running.handle.id() == error.id();
                 let exchange = self.handles.iter().find(died).map(|(number, _)| *number);
                 if let Some(exchange) = exchange {
                     self.handles.remove(&exchange);

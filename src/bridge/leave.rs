@@ -39,6 +39,14 @@ impl Bridge {
             self.answers_until = Some(Instant::now() + LAST_ANSWERS);
         }
     }
+
+    /// Whether something that the AI client has said and awaits no answer to is still on its way to
+    /// the server, or waits for a session that is on its way.
+    pub(super) fn is_delivering(&self) -> bool {
+        let delivers = self.handles.values().any(|running| running.delivers);
+        // What has come of one that has ended may be that it is to be sent again.
+        delivers || self.relay.is_holding() || !self.incoming.is_empty()
+    }
 }
 
 /// Ends the bridge: says what is to be said, and waits until it has been said and new tokens are on
@@ -59,8 +67,8 @@ pub(super) async fn leave(mut bridge: Bridge, tokens: Option<login::Task>) {
                 farewells.spawn(exchange::run(wire, outgoing, events));
             }
             Effect::Abort(exchange) => {
-                if let Some(handle) = bridge.handles.remove(&exchange) {
-                    handle.abort();
+                if let Some(running) = bridge.handles.remove(&exchange) {
+                    running.handle.abort();
                 }
             }
             Effect::EndSession(ended) => session = Some(ended),

@@ -320,6 +320,37 @@ fn while_nobody_reads() {
     });
 }
 
+/// A host that closes stdin right after the last thing it has to say.
+#[test]
+fn what_is_said_last_reaches_the_server_although_it_awaits_no_answer() {
+    let last = "notifications/roots/list_changed";
+    let count = |server: &Playground| server.requests().iter().filter(|r| r.calls(last)).count();
+    // Without a session there is nothing else to be said at the end.
+    let settings = || Settings {
+        sessions: false,
+        ..Settings::open()
+    };
+    let server = Playground::start(settings());
+    let mut host = Host::open(&server.mcp_url(), &[]);
+    server.wait_for_answered(is_get);
+    host.send(&json!({ "jsonrpc": "2.0", "method": last }));
+    drop(host.stdin.take());
+    host.end_within(LIMIT);
+    assert_eq!(count(&server), 1, "{}", host.stderr());
+
+    // It waits for the server to know that the session is open.
+    let server = Playground::start(settings());
+    let announced = Fault::mcp().rpc("notifications/initialized");
+    server.fault(announced.then(Then::Hold));
+    let mut host = Host::open(&server.mcp_url(), &[]);
+    wait_until("the announcement", || server.held() == 1);
+    host.send(&json!({ "jsonrpc": "2.0", "method": last }));
+    drop(host.stdin.take());
+    server.release_held();
+    host.end_within(LIMIT);
+    assert_eq!(count(&server), 1, "{}", host.stderr());
+}
+
 /// Whoever says it twice does not want to wait.
 #[cfg(unix)]
 #[test]
