@@ -101,6 +101,8 @@ pub enum Ending {
     ParentGone,
     /// The system asked us to end.
     Signal(Signal),
+    /// The AI client closed stdin, and did not read all that there was for it.
+    Unread,
 }
 
 /// Runs until the AI client goes away or the process is told to end. `tokens` is the task behind
@@ -141,12 +143,20 @@ pub async fn run(wire: Wire, tokens: Option<login::Task>, lines: Lines, output: 
         answers_until: None,
     };
     let ending = bridge.run(lines, &parent, &mut signals).await;
+    // A script reads when it has the time.
+    let is_patient = ending == Ending::ClientGone && bridge.relay.awaits_all();
     tokio::select! {
-        // Whoever says it twice does not want to wait.
-        _ = signals.received() => {}
-        () = leave::leave(bridge, tokens) => {}
+        signal = signals.received() => match is_patient {
+            true => Ending::Signal(signal),
+            // Whoever says it twice does not want to wait.
+            false => ending,
+        },
+        () = parent.gone(), if is_patient => Ending::ParentGone,
+        is_read = leave::leave(bridge, tokens, is_patient) => match ending {
+            Ending::ClientGone if !is_read => Ending::Unread,
+            _ => ending,
+        },
     }
-    ending
 }
 
 struct Bridge {

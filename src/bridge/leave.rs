@@ -1,5 +1,6 @@
 //! Takes leave: of the AI client with the last answers, of the server with the end of the session,
-//! and of the authorization server, whose tokens may be on their way. All of it has one deadline.
+//! and of the authorization server, whose tokens may be on their way. All of it has one deadline, but
+//! a script gets its answers however long it takes to read them.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -50,8 +51,13 @@ impl Bridge {
 }
 
 /// Ends the bridge: says what is to be said, and waits until it has been said and new tokens are on
-/// the disk, or the time is over.
-pub(super) async fn leave(mut bridge: Bridge, tokens: Option<login::Task>) {
+/// the disk, or the time is over. `is_patient`: what is there for the AI client is written however
+/// long that takes. Gives whether it is written, or nobody is there any more to read it.
+pub(super) async fn leave(
+    mut bridge: Bridge,
+    tokens: Option<login::Task>,
+    is_patient: bool,
+) -> bool {
     let until = match bridge.answers_until {
         Some(answers_until) => answers_until + (LEAVE - LAST_ANSWERS),
         None => Instant::now() + LEAVE,
@@ -97,7 +103,15 @@ pub(super) async fn leave(mut bridge: Bridge, tokens: Option<login::Task>) {
         while incoming.recv().await.is_some() {}
         std::future::pending::<()>().await
     };
-    let output = timeout_at(until, output.finish());
+    let output = async {
+        match is_patient {
+            true => {
+                output.finish().await;
+                true
+            }
+            false => timeout_at(until, output.finish()).await.is_ok(),
+        }
+    };
     let said = async {
         let _ = timeout_at(until, take_leave(&wire, farewells, session)).await;
         if let Some(memory) = &wire.memory {
@@ -110,8 +124,8 @@ pub(super) async fn leave(mut bridge: Bridge, tokens: Option<login::Task>) {
         }
     };
     tokio::select! {
-        _ = async { tokio::join!(said, output) } => {}
-        () = drained => {}
+        ((), is_read) = async { tokio::join!(said, output) } => is_read,
+        () = drained => false,
     }
 }
 
