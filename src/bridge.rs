@@ -18,6 +18,7 @@ mod signals;
 mod standing;
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -39,7 +40,7 @@ use crate::mcp::transport::{Preference, Transport};
 use crate::mcp::visible::Visible;
 use crate::net::remote::Remote;
 use crate::oauth::invitation::Standing;
-use crate::stdio::{Input, Lines, Output, input_has_ended};
+use crate::stdio::{Input, Lines, Output, OutputClosed, input_has_ended};
 
 /// Events that wait for the relay before the streams they come from have to.
 const EVENTS: usize = 64;
@@ -93,7 +94,7 @@ fn now() -> u64 {
 }
 
 /// Why the bridge ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Ending {
     /// The AI client closed stdin or stdout.
     ClientGone,
@@ -103,6 +104,17 @@ pub enum Ending {
     Signal(Signal),
     /// The AI client closed stdin, and did not read all that there was for it.
     Unread,
+    /// Stdout cannot be written.
+    OutputFailed(io::Error),
+}
+
+impl From<OutputClosed> for Ending {
+    fn from(closed: OutputClosed) -> Self {
+        match closed {
+            OutputClosed::ByReader => Self::ClientGone,
+            OutputClosed::Failed(error) => Self::OutputFailed(error),
+        }
+    }
 }
 
 /// Runs until the AI client goes away or the process is told to end. `tokens` is the task behind
@@ -144,7 +156,7 @@ pub async fn run(wire: Wire, tokens: Option<login::Task>, lines: Lines, output: 
     };
     let ending = bridge.run(lines, &parent, &mut signals).await;
     // A script reads when it has the time.
-    let is_patient = ending == Ending::ClientGone && bridge.relay.awaits_all();
+    let is_patient = matches!(ending, Ending::ClientGone) && bridge.relay.awaits_all();
     tokio::select! {
         signal = signals.received() => match is_patient {
             true => Ending::Signal(signal),
@@ -152,9 +164,9 @@ pub async fn run(wire: Wire, tokens: Option<login::Task>, lines: Lines, output: 
             false => ending,
         },
         () = parent.gone(), if is_patient => Ending::ParentGone,
-        is_read = leave::leave(bridge, tokens, is_patient) => match ending {
-            Ending::ClientGone if !is_read => Ending::Unread,
-            _ => ending,
+        written = leave::leave(bridge, tokens, is_patient) => match (ending, written) {
+            (Ending::ClientGone, Err(instead)) => instead,
+            (ending, _) => ending,
         },
     }
 }
@@ -197,8 +209,8 @@ impl Bridge {
             tokio::select! {
                 signal = signals.received() => return Ending::Signal(signal),
                 () = parent.gone() => return Ending::ParentGone,
-                reads = self.output.attend() => if reads.is_err() {
-                    return Ending::ClientGone;
+                written = self.output.attend() => if let Err(closed) = written {
+                    return closed.into();
                 },
                 Some(event) = self.incoming.recv(), if behind == 0 => self.take_events(event),
                 Some(done) = self.tasks.join_next() => self.task_ended(done),

@@ -134,8 +134,8 @@ impl Error {
                 "read stdout until it ends, or at least until the last answer is there, before you close stdin"
                     .to_owned(),
             ),
+            Self::Stdout(error) => stdout_hint(error.kind()).map(str::to_owned),
             Self::Http(_)
-            | Self::Stdout(_)
             | Self::Runtime(_)
             | Self::Ailing { .. }
             | Self::Unchanged { .. }
@@ -164,6 +164,18 @@ impl Error {
             | Self::NotRefreshed { exit_code, .. } => *exit_code,
             Self::Interrupted => 130,
         }
+    }
+}
+
+/// What helps where stdout cannot be written; nothing does if nobody reads it.
+fn stdout_hint(kind: io::ErrorKind) -> Option<&'static str> {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, FileTooLarge, QuotaExceeded, StorageFull};
+    match kind {
+        BrokenPipe | ConnectionReset => None,
+        StorageFull | QuotaExceeded | FileTooLarge => {
+            Some("make room where stdout goes, or send it elsewhere")
+        }
+        _ => Some("look where stdout goes, and send it elsewhere if that cannot be written"),
     }
 }
 

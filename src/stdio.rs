@@ -116,6 +116,17 @@ impl Direct {
     }
 }
 
+/// Whether the other end is closed, or whoever had it is gone; everything else is a fault.
+fn is_hangup(error: &io::Error) -> bool {
+    // Windows: no process is on the other end of the pipe.
+    const NOT_CONNECTED: i32 = 233;
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+    matches!(
+        error.kind(),
+        BrokenPipe | ConnectionAborted | ConnectionReset
+    ) || cfg!(windows) && error.raw_os_error() == Some(NOT_CONNECTED)
+}
+
 /// Starts reading a stream of lines on a thread of its own.
 pub fn read_lines(source: impl Read + Send + 'static) -> Lines {
     read_lines_up_to(LINE_LIMIT, source)

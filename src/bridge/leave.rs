@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio::time::timeout_at;
 
-use super::{Bridge, Wire, exchange};
+use super::{Bridge, Ending, Wire, exchange};
 use crate::login;
 use crate::mcp::relay::Effect;
 use crate::mcp::session::Session;
@@ -52,12 +52,12 @@ impl Bridge {
 
 /// Ends the bridge: says what is to be said, and waits until it has been said and new tokens are on
 /// the disk, or the time is over. `is_patient`: what is there for the AI client is written however
-/// long that takes. Gives whether it is written, or nobody is there any more to read it.
+/// long that takes. An error says how it ends instead, as not everything was written.
 pub(super) async fn leave(
     mut bridge: Bridge,
     tokens: Option<login::Task>,
     is_patient: bool,
-) -> bool {
+) -> Result<(), Ending> {
     let until = match bridge.answers_until {
         Some(answers_until) => answers_until + (LEAVE - LAST_ANSWERS),
         None => Instant::now() + LEAVE,
@@ -105,11 +105,11 @@ pub(super) async fn leave(
     };
     let output = async {
         match is_patient {
-            true => {
-                output.finish().await;
-                true
-            }
-            false => timeout_at(until, output.finish()).await.is_ok(),
+            true => output.finish().await.map_err(Ending::from),
+            false => match timeout_at(until, output.finish()).await {
+                Ok(written) => written.map_err(Ending::from),
+                Err(_) => Err(Ending::Unread),
+            },
         }
     };
     let said = async {
@@ -124,8 +124,8 @@ pub(super) async fn leave(
         }
     };
     tokio::select! {
-        ((), is_read) = async { tokio::join!(said, output) } => is_read,
-        () = drained => false,
+        ((), written) = async { tokio::join!(said, output) } => written,
+        () = drained => Ok(()),
     }
 }
 

@@ -3,7 +3,7 @@
 mod queue;
 mod thread;
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use queue::Queue;
 use thread::Threaded;
@@ -32,9 +32,23 @@ enum Way {
     Thread(Threaded),
 }
 
-/// The AI client closed its end of stdout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OutputClosed;
+/// No more lines can be written.
+#[derive(Debug)]
+pub enum OutputClosed {
+    /// The AI client closed its end of stdout.
+    ByReader,
+    /// It is not for the AI client that they cannot be written.
+    Failed(io::Error),
+}
+
+impl From<io::Error> for OutputClosed {
+    fn from(error: io::Error) -> Self {
+        match super::is_hangup(&error) {
+            true => Self::ByReader,
+            false => Self::Failed(error),
+        }
+    }
+}
 
 impl Output {
     /// Stdout, with an eye on its other end. To be called within a tokio runtime.
@@ -84,8 +98,7 @@ impl Output {
     }
 
     /// Does what there is to do: completes when more was written or handed on, or with an error when
-    /// the AI client has closed its end. To be called again and again; dropping the future loses
-    /// nothing.
+    /// no more can be. To be called again and again; dropping the future loses nothing.
     pub async fn attend(&mut self) -> Result<(), OutputClosed> {
         let attended = async {
             match &mut self.way {
@@ -96,12 +109,12 @@ impl Output {
         tokio::select! {
             biased;
             attended = attended => attended,
-            () = self.hangup.happened() => Err(OutputClosed),
+            () = self.hangup.happened() => Err(OutputClosed::ByReader),
         }
     }
 
-    /// Completes when everything is written, or cannot be.
-    pub async fn finish(self) {
+    /// Completes when everything is written, or with an error when it cannot be.
+    pub async fn finish(self) -> Result<(), OutputClosed> {
         let written = async {
             match self.way {
                 Way::Direct(queue) => queue.finish().await,
@@ -109,8 +122,9 @@ impl Output {
             }
         };
         tokio::select! {
-            () = written => {}
-            () = self.hangup.happened() => {}
+            biased;
+            written = written => written,
+            () = self.hangup.happened() => Err(OutputClosed::ByReader),
         }
     }
 }
