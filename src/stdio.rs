@@ -13,6 +13,11 @@ mod direct;
 mod direct;
 mod hangup;
 mod output;
+#[cfg(unix)]
+mod patient;
+#[cfg(not(unix))]
+#[path = "stdio/plain.rs"]
+mod patient;
 mod split;
 mod thread;
 

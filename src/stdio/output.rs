@@ -10,6 +10,7 @@ use thread::Threaded;
 
 use super::direct::Sink;
 use super::hangup::Hangup;
+use super::patient;
 use crate::mcp::line::Line;
 
 /// Bytes that may be on their way to the AI client before it counts as slow; a longer line passes
@@ -55,7 +56,7 @@ impl Output {
     pub fn stdout() -> Self {
         let way = match Sink::stdout() {
             Some(sink) => Way::Direct(Queue::new(sink)),
-            None => Way::Thread(Threaded::start(plain_stdout())),
+            None => Way::Thread(Threaded::start(patient::stdout())),
         };
         Self {
             way,
@@ -127,21 +128,4 @@ impl Output {
             () = self.hangup.happened() => Err(OutputClosed::ByReader),
         }
     }
-}
-
-/// Stdout without the standard library's buffer, which looks for the ends of lines in everything.
-#[cfg(unix)]
-fn plain_stdout() -> Box<dyn Write + Send> {
-    use std::os::fd::AsFd as _;
-    let stdout = std::io::stdout();
-    match stdout.as_fd().try_clone_to_owned() {
-        Ok(own) => Box::new(std::fs::File::from(own)),
-        Err(_) => Box::new(stdout),
-    }
-}
-
-/// Stdout. A console of Windows takes text, which the standard library makes of the bytes.
-#[cfg(not(unix))]
-fn plain_stdout() -> Box<dyn Write + Send> {
-    Box::new(std::io::stdout())
 }

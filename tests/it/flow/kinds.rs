@@ -1,17 +1,50 @@
 //! Stdin and stdout of other kinds than the pipes that most hosts make.
-#![cfg(target_os = "linux")]
+#![cfg(unix)]
 
-use std::fs::OpenOptions;
-use std::io::Write;
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use serde_json::{Value, json};
 
+use super::leaving::wait_until;
 use crate::support::bridge::Bridge;
 use crate::support::machine::Machine;
 
 /// Nobody listens there; what is asked here is answered without the server.
 const NOWHERE: &str = "http://127.0.0.1:9/mcp";
+
+/// A named pipe, whose ends do not wait when they are opened.
+struct Fifo(
+    PathBuf,
+    #[expect(dead_code, reason = "goes with it")] tempfile::TempDir,
+);
+
+impl Fifo {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("fifo");
+        let made = Command::new("mkfifo").arg(&path).status();
+        assert!(made.expect("`mkfifo` starts").success());
+        Self(path, folder)
+    }
+
+    /// An end that does not wait, of which there are no two unless somebody reads.
+    fn end(&self, options: &mut OpenOptions) -> File {
+        let flag = i32::try_from(OFlags::NONBLOCK.bits()).expect("a flag");
+        let end = options.custom_flags(flag).open(&self.0);
+        end.expect("a named pipe")
+    }
+}
+
+fn waits_from_now_on(file: impl AsFd) {
+    let flags = fcntl_getfl(&file).expect("a file");
+    fcntl_setfl(&file, flags - OFlags::NONBLOCK).expect("a file");
+}
 
 fn ping(id: impl Into<Value>) -> String {
     json!({ "jsonrpc": "2.0", "id": id.into(), "method": "ping" }).to_string() + "\n"
@@ -24,6 +57,34 @@ fn command(machine: &Machine) -> Command {
     command
 }
 
+#[test]
+fn a_stdout_that_does_not_wait_gets_every_line_whole() {
+    const PINGS: usize = 400;
+    let (machine, fifo) = (Machine::new(), Fifo::new());
+    let ours = fifo.end(OpenOptions::new().read(true));
+    let theirs = fifo.end(OpenOptions::new().write(true));
+    let mut child = command(&machine).stdout(theirs).spawn().expect("it starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let long = "x".repeat(1000);
+    let all: String = (0..PINGS).map(|n| ping(format!("{n}{long}"))).collect();
+    stdin.write_all(all.as_bytes()).expect("it reads");
+    // Then there is no room for the next one.
+    wait_until("a full pipe", || {
+        rustix::io::ioctl_fionread(&ours).expect("a pipe") > 60_000
+    });
+    waits_from_now_on(&ours);
+    let mut lines = BufReader::new(ours).lines();
+    for number in 0..PINGS {
+        let line = lines.next().expect("a line").expect("text");
+        let answer: Value = serde_json::from_str(&line).expect("a message");
+        assert_eq!(answer["id"], format!("{number}{long}"));
+    }
+    drop(stdin);
+    assert!(lines.next().is_none());
+    assert_eq!(child.wait().expect("a child of ours").code(), Some(0));
+}
+
+#[cfg(target_os = "linux")]
 #[test]
 fn a_stdout_that_cannot_be_written_is_an_error_that_says_so() {
     for ends in [true, false] {
