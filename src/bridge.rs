@@ -294,6 +294,11 @@ impl Bridge {
                 self.relay.host_line(line, now);
             }
             Input::Unfinished(_) => self.wire.diag.debug("dropped an unfinished last line"),
+            Input::Unreadable(why) => {
+                let what = format_args!("stdin cannot be read: {why}");
+                let hint = "look where stdin comes from; it counts as ended";
+                self.wire.diag.error(what, Some(hint));
+            }
         }
     }
 

@@ -1,8 +1,8 @@
-//! Streams that a thread writes, and that others may have set to not waiting: O_NONBLOCK
+//! Streams that a thread reads or writes, and that others may have set to not waiting: O_NONBLOCK
 //! holds for everybody who has the same open file, as a terminal or a named pipe that was opened so.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::thread;
 use std::time::Duration;
@@ -16,12 +16,30 @@ const PAUSE: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 struct Patient<S>(S);
 
+/// Stdin.
+pub fn stdin() -> impl Read + Send + 'static {
+    Patient(io::stdin())
+}
+
 /// Stdout without the standard library's buffer, which looks for the ends of lines in everything.
 pub(super) fn stdout() -> Box<dyn Write + Send> {
     let stdout = io::stdout();
     match stdout.as_fd().try_clone_to_owned() {
         Ok(own) => Box::new(Patient(File::from(own))),
         Err(_) => Box::new(stdout),
+    }
+}
+
+impl<S: Read + AsFd> Read for Patient<S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.0.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.wait(PollFlags::IN);
+                }
+                outcome => return outcome,
+            }
+        }
     }
 }
 
@@ -56,21 +74,22 @@ impl<S: AsFd> Patient<S> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read as _;
     use std::os::unix::net::UnixStream;
 
     use super::*;
 
     #[test]
     fn what_does_not_wait_is_waited_for_and_loses_nothing() {
-        let (ours, mut theirs) = UnixStream::pair().unwrap();
-        ours.set_nonblocking(true).unwrap();
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        for end in [&ours, &theirs] {
+            end.set_nonblocking(true).unwrap();
+        }
         // More than there is room for at once.
         let text: Vec<u8> = (0..2_000_000).map(|n: usize| (n % 251) as u8).collect();
         let expected = text.clone();
         let writing = thread::spawn(move || Patient(ours).write_all(&text));
         let mut read = Vec::new();
-        theirs.read_to_end(&mut read).unwrap();
+        Patient(theirs).read_to_end(&mut read).unwrap();
         writing.join().unwrap().unwrap();
         assert!(read == expected);
     }

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use serde_json::{Value, json};
@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::leaving::wait_until;
 use crate::support::bridge::Bridge;
 use crate::support::machine::Machine;
+use crate::support::running::Running;
 
 /// Nobody listens there; what is asked here is answered without the server.
 const NOWHERE: &str = "http://127.0.0.1:9/mcp";
@@ -57,6 +58,30 @@ fn command(machine: &Machine) -> Command {
     command
 }
 
+fn answers_of(child: &mut Child) -> impl Iterator<Item = Value> + use<> {
+    let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+    let parsed = |line: Result<String, _>| line.ok().and_then(|l| serde_json::from_str(&l).ok());
+    stdout
+        .lines()
+        .map(move |line| parsed(line).expect("a message"))
+}
+
+#[test]
+fn a_stdin_that_does_not_wait_has_not_ended_when_nothing_is_there() {
+    let (machine, fifo) = (Machine::new(), Fifo::new());
+    let theirs = fifo.end(OpenOptions::new().read(true));
+    let mut ours = fifo.end(OpenOptions::new().write(true));
+    let mut child = command(&machine).stdin(theirs).spawn().expect("it starts");
+    let mut answers = answers_of(&mut child);
+    for id in 1..=3 {
+        // The answer to the one before has left the pipe empty.
+        ours.write_all(ping(id).as_bytes()).expect("it reads");
+        assert_eq!(answers.next().expect("an answer")["id"], id);
+    }
+    drop(ours);
+    assert_eq!(child.wait().expect("a child of ours").code(), Some(0));
+}
+
 #[test]
 fn a_stdout_that_does_not_wait_gets_every_line_whole() {
     const PINGS: usize = 400;
@@ -82,6 +107,19 @@ fn a_stdout_that_does_not_wait_gets_every_line_whole() {
     drop(stdin);
     assert!(lines.next().is_none());
     assert_eq!(child.wait().expect("a child of ours").code(), Some(0));
+}
+
+#[test]
+fn a_stdin_that_cannot_be_read_is_told() {
+    let machine = Machine::new();
+    let mut command = command(&machine);
+    command.stdin(File::open("/").expect("a folder"));
+    let ended = Running::start_as_it_is(command).end();
+    assert!(
+        ended.stderr.contains("stdin cannot be read"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[cfg(target_os = "linux")]
