@@ -109,6 +109,54 @@ fn a_stdout_that_does_not_wait_gets_every_line_whole() {
     assert_eq!(child.wait().expect("a child of ours").code(), Some(0));
 }
 
+/// Each write to such a pipe is read alone, however much is in it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_pipe_of_packets_is_read_to_its_end() {
+    let machine = Machine::new();
+    let (theirs, mut ours) = std::io::pipe().expect("a pipe");
+    for end in [theirs.as_fd(), ours.as_fd()] {
+        fcntl_setfl(end, fcntl_getfl(end).expect("a pipe") | OFlags::DIRECT).expect("a pipe");
+    }
+    for id in 1..=4 {
+        ours.write_all(ping(id).as_bytes()).expect("there is room");
+    }
+    let mut child = command(&machine).stdin(theirs).spawn().expect("it starts");
+    let mut answers = answers_of(&mut child);
+    for id in 1..=4 {
+        assert_eq!(answers.next().expect("an answer")["id"], id);
+    }
+    for id in 5..=8 {
+        ours.write_all(ping(id).as_bytes()).expect("there is room");
+    }
+    for id in 5..=8 {
+        assert_eq!(answers.next().expect("an answer")["id"], id);
+    }
+    drop(ours);
+    assert_eq!(child.wait().expect("a child of ours").code(), Some(0));
+}
+
+/// The same with a socket that keeps the limits of messages.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_socket_of_packets_is_read_to_its_end() {
+    use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socketpair};
+    let machine = Machine::new();
+    let kind = (AddressFamily::UNIX, SocketType::SEQPACKET);
+    let pair = socketpair(kind.0, kind.1, SocketFlags::CLOEXEC, None);
+    let (theirs, ours) = pair.expect("a pair");
+    for id in 1..=4 {
+        send(&ours, ping(id).as_bytes(), SendFlags::empty()).expect("there is room");
+    }
+    let mut child = command(&machine).stdin(theirs).spawn().expect("it starts");
+    let mut answers = answers_of(&mut child);
+    for id in 1..=4 {
+        assert_eq!(answers.next().expect("an answer")["id"], id);
+    }
+    drop(ours);
+    assert_eq!(child.wait().expect("a child of ours").code(), Some(0));
+}
+
 #[test]
 fn a_stdin_that_cannot_be_read_is_told() {
     let machine = Machine::new();
