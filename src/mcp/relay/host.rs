@@ -270,6 +270,10 @@ impl Relay {
         match message.method() {
             "notifications/initialized" => self.host_initialized(message),
             "notifications/cancelled" => self.host_cancelled(&message),
+            // Servers may carry it out although nobody waits for the answer.
+            "tools/call" if self.visible.refuses(&message).is_some() => {
+                self.detail("dropped a call without an id: the configuration hides that tool");
+            }
             _ if matches!(self.phase, Phase::Idle) => {
                 self.detail(format!(
                     "dropped `{}`: there is no session yet",

@@ -60,6 +60,21 @@ fn a_call_of_a_hidden_tool_is_refused_and_the_server_is_not_asked() {
 }
 
 #[test]
+fn a_call_without_an_id_does_not_reach_a_hidden_tool_either() {
+    let without_id = |name: &str| {
+        format!(r#"{{"jsonrpc":"2.0","method":"tools/call","params":{{"name":"{name}"}}}}"#)
+    };
+    let mut scene = Scene::hiding("2025-11-25", "x*");
+    scene.host(&without_id("x"));
+    let noted = scene.effects.iter();
+    let noted = noted.filter(|effect| matches!(effect, Effect::Note(Note::Detail(_))));
+    assert_eq!(noted.count(), 1);
+    scene.nothing();
+    scene.host(&without_id("y"));
+    assert_eq!(scene.sent().1, without_id("y"));
+}
+
+#[test]
 fn a_batch_is_answered_as_one() {
     let mut scene = Scene::hiding("2025-03-26", "x*");
     scene.host(&format!("[{},{}]", call("1"), list("2", "null")));
