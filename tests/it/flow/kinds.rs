@@ -7,6 +7,9 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use serde_json::{Value, json};
@@ -58,12 +61,16 @@ fn command(machine: &Machine) -> Command {
     command
 }
 
+/// The answers as they come; there are no more when none comes for a minute.
 fn answers_of(child: &mut Child) -> impl Iterator<Item = Value> + use<> {
     let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
-    let parsed = |line: Result<String, _>| line.ok().and_then(|l| serde_json::from_str(&l).ok());
-    stdout
-        .lines()
-        .map(move |line| parsed(line).expect("a message"))
+    let (sender, lines) = channel();
+    thread::spawn(move || stdout.lines().try_for_each(|line| sender.send(line)));
+    let next = move || lines.recv_timeout(Duration::from_secs(60)).ok();
+    std::iter::from_fn(next).map(|line| {
+        let line = line.expect("text");
+        serde_json::from_str(&line).expect("a message")
+    })
 }
 
 #[test]
