@@ -75,6 +75,39 @@ fn a_call_without_an_id_does_not_reach_a_hidden_tool_either() {
 }
 
 #[test]
+fn a_call_that_can_be_read_in_two_ways_is_refused_where_something_is_hidden() {
+    let twice = call("7").replace(r#""name":"x""#, r#""name":"x","name":"y""#);
+    let mut scene = Scene::hiding("2025-11-25", "x*");
+    scene.host(&twice);
+    let told = scene.told();
+    assert_eq!(code(&told), -32600, "{told}");
+    assert!(told.contains(r#""id":7"#), "{told}");
+    scene.host(&twice.replace(r#""id":7,"#, ""));
+    scene.nothing();
+    // Nobody else looks at it.
+    let mut scene = Scene::open();
+    scene.host(&twice);
+    assert!(scene.sent().1.contains(r#""name":"x","name":"y""#));
+
+    // Whoever asked learns that no answer comes.
+    let mut scene = Scene::open_as("2025-11-25", r#"{"sampling":{}}"#);
+    let relay = std::mem::replace(&mut scene.relay, Relay::new("mcp.example.com"));
+    scene.relay = relay.showing(Visible::new([], ["x*"]));
+    scene.says(
+        3,
+        r#"{"jsonrpc":"2.0","id":"q","method":"sampling/createMessage","params":{}}"#,
+    );
+    let asked = message(&scene.told());
+    let id = asked.id().unwrap();
+    scene.host(&format!(
+        r#"{{"jsonrpc":"2.0","id":{id},"result":{{}},"Method":"tools/call","params":{{"name":"x"}}}}"#
+    ));
+    let (_, refusal) = scene.sent();
+    assert!(!refusal.contains("tools/call"), "{refusal}");
+    assert_eq!(code(&refusal), -32603);
+}
+
+#[test]
 fn a_batch_is_answered_as_one() {
     let mut scene = Scene::hiding("2025-03-26", "x*");
     scene.host(&format!("[{},{}]", call("1"), list("2", "null")));
