@@ -18,6 +18,7 @@ mod signals;
 mod standing;
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -40,7 +41,7 @@ use crate::mcp::visible::Visible;
 use crate::net::remote::Remote;
 use crate::oauth::invitation::Standing;
 use crate::seldom::Seldom;
-use crate::stdio::{Input, Lines, Output, input_has_ended};
+use crate::stdio::{Input, Lines, Output, OutputClosed, input_has_ended};
 
 /// Events that wait for the relay before the streams they come from have to.
 const EVENTS: usize = 64;
@@ -94,7 +95,7 @@ fn now() -> u64 {
 }
 
 /// Why the bridge ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Ending {
     /// The AI client closed stdin or stdout.
     ClientGone,
@@ -102,6 +103,19 @@ pub enum Ending {
     ParentGone,
     /// The system asked us to end.
     Signal(Signal),
+    /// The AI client closed stdin, and did not read all that there was for it.
+    Unread,
+    /// Stdout cannot be written.
+    OutputFailed(io::Error),
+}
+
+impl From<OutputClosed> for Ending {
+    fn from(closed: OutputClosed) -> Self {
+        match closed {
+            OutputClosed::ByReader => Self::ClientGone,
+            OutputClosed::Failed(error) => Self::OutputFailed(error),
+        }
+    }
 }
 
 /// Runs until the AI client goes away or the process is told to end. `tokens` is the task behind
@@ -152,12 +166,20 @@ pub async fn run(wire: Wire, tokens: Option<login::Task>, lines: Lines, output: 
         answers_until: None,
     };
     let ending = bridge.run(lines, &mut parent, &mut signals).await;
+    // A script reads when it has the time.
+    let is_patient = matches!(ending, Ending::ClientGone) && bridge.relay.awaits_all();
     tokio::select! {
-        // Whoever says it twice does not want to wait.
-        _ = signals.next() => {}
-        () = leave::leave(bridge, tokens) => {}
+        signal = signals.next() => match is_patient {
+            true => Ending::Signal(signal),
+            // Whoever says it twice does not want to wait.
+            false => ending,
+        },
+        () = parent.next(), if is_patient => Ending::ParentGone,
+        written = leave::leave(bridge, tokens, is_patient) => match (ending, written) {
+            (Ending::ClientGone, Err(instead)) => instead,
+            (ending, _) => ending,
+        },
     }
-    ending
 }
 
 struct Bridge {
@@ -169,10 +191,17 @@ struct Bridge {
     events: mpsc::Sender<(u64, Event)>,
     incoming: mpsc::Receiver<(u64, Event)>,
     tasks: JoinSet<u64>,
-    handles: HashMap<u64, AbortHandle>,
+    handles: HashMap<u64, Running>,
     output: Output,
     /// Until when last answers are awaited, once the AI client has closed stdin.
     answers_until: Option<Instant>,
+}
+
+/// A task that does something of an exchange.
+struct Running {
+    handle: AbortHandle,
+    /// It brings the server something that the AI client has said and awaits no answer to.
+    delivers: bool,
 }
 
 impl Bridge {
@@ -196,8 +225,8 @@ impl Bridge {
             tokio::select! {
                 signal = signals.next() => return Ending::Signal(signal),
                 () = parent.next() => return Ending::ParentGone,
-                reads = self.output.attend() => if reads.is_err() {
-                    return Ending::ClientGone;
+                written = self.output.attend() => if let Err(closed) = written {
+                    return closed.into();
                 },
                 Some(event) = self.incoming.recv(), if behind == 0 => self.take_events(event),
                 Some(done) = self.tasks.join_next() => self.task_ended(done),
@@ -228,7 +257,7 @@ impl Bridge {
                 }
             }
             self.perform();
-            if !input && !self.relay.is_busy() {
+            if !input && !self.relay.is_busy() && !self.is_delivering() {
                 return Ending::ClientGone;
             }
         }
@@ -281,6 +310,11 @@ impl Bridge {
                 self.relay.host_line(line, now);
             }
             Input::Unfinished(_) => self.wire.diag.debug("dropped an unfinished last line"),
+            Input::Unreadable(why) => {
+                let what = format_args!("stdin cannot be read: {why}");
+                let hint = "look where stdin comes from; it counts as ended";
+                self.wire.diag.error(what, Some(hint));
+            }
         }
     }
 
@@ -293,7 +327,7 @@ impl Bridge {
             Err(error) => {
                 let what = format_args!("a task ended unexpectedly: {error}");
                 self.wire.diag.error(what, None);
-                let died = |(_, handle): &(&u64, &AbortHandle)| handle.id() == error.id();
+                let died = |(_, running): &(&u64, &Running)| running.handle.id() == error.id();
                 let exchange = self.handles.iter().find(died).map(|(number, _)| *number);
                 if let Some(exchange) = exchange {
                     self.handles.remove(&exchange);

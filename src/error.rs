@@ -35,6 +35,8 @@ pub enum Error {
     },
     /// Stdout cannot be written.
     Stdout(io::Error),
+    /// Stdin has ended, and stdout was not read.
+    Unread,
     /// The program's own machinery cannot be started.
     Runtime(io::Error),
     /// The cache cannot be used.
@@ -128,8 +130,12 @@ impl Error {
                 others.join("`, `")
             )),
             Self::NoSession { hint, .. } => hint.clone(),
+            Self::Unread => Some(
+                "read stdout until it ends, or at least until the last answer is there, before you close stdin"
+                    .to_owned(),
+            ),
+            Self::Stdout(error) => stdout_hint(error.kind()).map(str::to_owned),
             Self::Http(_)
-            | Self::Stdout(_)
             | Self::Runtime(_)
             | Self::Ailing { .. }
             | Self::Unchanged { .. }
@@ -151,13 +157,25 @@ impl Error {
             Self::Login(error) if error.is_unreachable() => 4,
             Self::Login(error) if error.needs_person() => 3,
             Self::Login(_) | Self::Refused { .. } => 1,
-            Self::Http(_) | Self::Stdout(_) | Self::Runtime(_) => 1,
+            Self::Http(_) | Self::Stdout(_) | Self::Unread | Self::Runtime(_) => 1,
             Self::Unchanged { .. } | Self::Snippet(_) | Self::Declined => 1,
             Self::Ailing { exit_code, .. }
             | Self::NotImported { exit_code, .. }
             | Self::NotRefreshed { exit_code, .. } => *exit_code,
             Self::Interrupted => 130,
         }
+    }
+}
+
+/// What helps where stdout cannot be written; nothing does if nobody reads it.
+fn stdout_hint(kind: io::ErrorKind) -> Option<&'static str> {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, FileTooLarge, QuotaExceeded, StorageFull};
+    match kind {
+        BrokenPipe | ConnectionReset => None,
+        StorageFull | QuotaExceeded | FileTooLarge => {
+            Some("make room where stdout goes, or send it elsewhere")
+        }
+        _ => Some("look where stdout goes, and send it elsewhere if that cannot be written"),
     }
 }
 
@@ -170,6 +188,9 @@ impl fmt::Display for Error {
                 None => error.fmt(f),
             },
             Self::Stdout(error) => write!(f, "cannot write to stdout: {error}"),
+            Self::Unread => f.write_str(
+                "stdin was closed and stdout not read to its end, so the last answers are missing",
+            ),
             Self::Runtime(error) => write!(f, "cannot start: {error}"),
             Self::Store(error) => error.fmt(f),
             Self::Lock(error) => error.fmt(f),
@@ -222,6 +243,7 @@ impl std::error::Error for Error {
             Self::Stdout(error) | Self::Runtime(error) => error.source(),
             Self::Login(error) => error.source(),
             Self::NoSignIn { .. }
+            | Self::Unread
             | Self::Unreachable { .. }
             | Self::Refused { .. }
             | Self::NoSession { .. }

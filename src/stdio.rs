@@ -13,6 +13,11 @@ mod direct;
 mod direct;
 mod hangup;
 mod output;
+#[cfg(unix)]
+mod patient;
+#[cfg(not(unix))]
+#[path = "stdio/plain.rs"]
+mod patient;
 mod split;
 mod thread;
 
@@ -22,6 +27,7 @@ use std::io::{self, Read};
 use bytes::Bytes;
 pub use hangup::input_has_ended;
 pub use output::{Output, OutputClosed};
+pub use patient::stdin;
 use split::LineSplitter;
 
 /// Longest line that is taken from the AI client, in bytes.
@@ -38,13 +44,15 @@ pub enum Input {
     TooLong,
     /// A last line without an end. It counts if it is a whole message.
     Unfinished(Bytes),
+    /// Nothing more can be read, and why. The end follows.
+    Unreadable(String),
 }
 
 impl Input {
     fn len(&self) -> usize {
         match self {
             Self::Line(line) | Self::Unfinished(line) => line.len(),
-            Self::TooLong => 0,
+            Self::TooLong | Self::Unreadable(_) => 0,
         }
     }
 }
@@ -80,7 +88,7 @@ impl Lines {
                 found: VecDeque::new(),
                 ended: false,
             }))),
-            None => read_lines(io::stdin()),
+            None => read_lines(stdin()),
         }
     }
 
@@ -106,14 +114,31 @@ impl Direct {
             }
             match self.source.read(&mut self.chunk).await {
                 Ok(read @ 1..) => self.lines.feed(&self.chunk[..read], &mut self.found),
-                Ok(0) | Err(_) => {
+                end => {
                     self.ended = true;
                     let rest = self.lines.finish();
                     self.found.extend(rest.map(Input::Unfinished));
+                    self.found.extend(end.err().and_then(unreadable));
                 }
             }
         }
     }
+}
+
+/// What is to be said of an error that ends the reading.
+fn unreadable(error: io::Error) -> Option<Input> {
+    (!is_hangup(&error)).then(|| Input::Unreadable(error.to_string()))
+}
+
+/// Whether the other end is closed, or whoever had it is gone; everything else is a fault.
+fn is_hangup(error: &io::Error) -> bool {
+    // Windows: no process is on the other end of the pipe.
+    const NOT_CONNECTED: i32 = 233;
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+    matches!(
+        error.kind(),
+        BrokenPipe | ConnectionAborted | ConnectionReset
+    ) || cfg!(windows) && error.raw_os_error() == Some(NOT_CONNECTED)
 }
 
 /// Starts reading a stream of lines on a thread of its own.

@@ -1,5 +1,6 @@
 //! Takes leave: of the AI client with the last answers, of the server with the end of the session,
-//! and of the authorization server, whose tokens may be on their way. All of it has one deadline.
+//! and of the authorization server, whose tokens may be on their way. All of it has one deadline, but
+//! a script gets its answers however long it takes to read them.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio::time::timeout_at;
 
-use super::{Bridge, Wire, exchange};
+use super::{Bridge, Ending, Wire, exchange};
 use crate::login;
 use crate::mcp::relay::Effect;
 use crate::mcp::session::Session;
@@ -39,11 +40,24 @@ impl Bridge {
             self.answers_until = Some(Instant::now() + LAST_ANSWERS);
         }
     }
+
+    /// Whether something that the AI client has said and awaits no answer to is still on its way to
+    /// the server, or waits for a session that is on its way.
+    pub(super) fn is_delivering(&self) -> bool {
+        let delivers = self.handles.values().any(|running| running.delivers);
+        // What has come of one that has ended may be that it is to be sent again.
+        delivers || self.relay.is_holding() || !self.incoming.is_empty()
+    }
 }
 
 /// Ends the bridge: says what is to be said, and waits until it has been said and new tokens are on
-/// the disk, or the time is over.
-pub(super) async fn leave(mut bridge: Bridge, tokens: Option<login::Task>) {
+/// the disk, or the time is over. `is_patient`: what is there for the AI client is written however
+/// long that takes. An error says how it ends instead, as not everything was written.
+pub(super) async fn leave(
+    mut bridge: Bridge,
+    tokens: Option<login::Task>,
+    is_patient: bool,
+) -> Result<(), Ending> {
     let until = match bridge.answers_until {
         Some(answers_until) => answers_until + (LEAVE - LAST_ANSWERS),
         None => Instant::now() + LEAVE,
@@ -59,8 +73,8 @@ pub(super) async fn leave(mut bridge: Bridge, tokens: Option<login::Task>) {
                 farewells.spawn(exchange::run(wire, outgoing, events));
             }
             Effect::Abort(exchange) => {
-                if let Some(handle) = bridge.handles.remove(&exchange) {
-                    handle.abort();
+                if let Some(running) = bridge.handles.remove(&exchange) {
+                    running.handle.abort();
                 }
             }
             Effect::EndSession(ended) => session = Some(ended),
@@ -89,7 +103,15 @@ pub(super) async fn leave(mut bridge: Bridge, tokens: Option<login::Task>) {
         while incoming.recv().await.is_some() {}
         std::future::pending::<()>().await
     };
-    let output = timeout_at(until, output.finish());
+    let output = async {
+        match is_patient {
+            true => output.finish().await.map_err(Ending::from),
+            false => match timeout_at(until, output.finish()).await {
+                Ok(written) => written.map_err(Ending::from),
+                Err(_) => Err(Ending::Unread),
+            },
+        }
+    };
     let said = async {
         let _ = timeout_at(until, take_leave(&wire, farewells, session)).await;
         if let Some(memory) = &wire.memory {
@@ -102,8 +124,8 @@ pub(super) async fn leave(mut bridge: Bridge, tokens: Option<login::Task>) {
         }
     };
     tokio::select! {
-        _ = async { tokio::join!(said, output) } => {}
-        () = drained => {}
+        ((), written) = async { tokio::join!(said, output) } => written,
+        () = drained => Ok(()),
     }
 }
 

@@ -3,8 +3,6 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::task::JoinHandle;
-
 use crate::diag::Diag;
 use crate::ids::{ServerKey, ServerUrl};
 use crate::mcp::record::ServerRecord;
@@ -26,13 +24,12 @@ pub struct Memory {
 
 /// The descriptions that are on their way to the disk. Clones are about the same ones.
 #[derive(Clone, Default)]
-pub struct Writing(Arc<Mutex<Queue>>);
-
-#[derive(Default)]
-struct Queue {
+pub struct Writing {
     /// The latest that is not being written yet. Those before it need not be written any more.
-    next: Option<Description>,
-    writer: Option<JoinHandle<()>>,
+    next: Arc<Mutex<Option<Description>>>,
+    /// Held while one is being written: what is known later must not be followed by what was known
+    /// sooner.
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 struct Description {
@@ -49,8 +46,8 @@ impl fmt::Debug for Writing {
 }
 
 impl Writing {
-    fn with<T>(&self, act: impl FnOnce(&mut Queue) -> T) -> T {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with<T>(&self, act: impl FnOnce(&mut Option<Description>) -> T) -> T {
+        act(&mut self.next.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -63,35 +60,32 @@ impl Memory {
     /// Keeps what the server says now, and the transport it speaks. Where it cannot be written, the next
     /// start knows less.
     pub fn keep(&self, record: ServerRecord, transport: Transport, detected: bool, diag: Diag) {
-        self.writing.with(|queue| {
-            let before = queue.next.take();
+        self.writing.with(|next| {
+            let before = next.take();
             let has_writer = before.is_some();
             // What was found out about the same transport a moment ago is still true.
             let found = |before: Description| before.detected && before.transport == transport;
-            queue.next = Some(Description {
+            *next = Some(Description {
                 record,
                 transport,
                 detected: detected || before.is_some_and(found),
                 diag,
             });
             if !has_writer {
-                let (memory, before) = (self.clone(), queue.writer.take());
-                queue.writer = Some(tokio::spawn(memory.write_next(before)));
+                tokio::spawn(self.clone().write_next());
             }
         });
     }
 
-    /// Writes the latest when `before` is done: what is known later must not be followed by what was
-    /// known sooner.
-    async fn write_next(self, before: Option<JoinHandle<()>>) {
-        if let Some(before) = before {
-            let _ = before.await;
-        }
-        // The disk may be slow.
+    /// Writes the latest, if nobody else has, when what is being written is done.
+    async fn write_next(self) {
+        let turn = self.writing.turn.clone().lock_owned().await;
+        // The disk may be slow. Whoever waits for it may give up; it goes on.
         let written = tokio::task::spawn_blocking(move || {
-            if let Some(description) = self.writing.with(|queue| queue.next.take()) {
+            if let Some(description) = self.writing.with(Option::take) {
                 self.write(description);
             }
+            drop(turn);
         });
         let _ = written.await;
     }
@@ -117,26 +111,52 @@ impl Memory {
 
     /// Completes when all of it is on the disk.
     pub async fn settled(&self) {
-        while let Some(writer) = self.writing.with(|queue| queue.writer.take()) {
-            let _ = writer.await;
-        }
+        self.clone().write_next().await;
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
     use crate::diag::Level;
 
-    #[tokio::test(flavor = "current_thread")]
-    async fn the_latest_of_many_is_kept_with_what_those_before_it_found_out() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let memory = Memory {
+    fn memory(folder: &tempfile::TempDir) -> Memory {
+        Memory {
             store: FileStore::open(folder.path().join("cache")).expect("a store"),
             key: ServerKey::from_name("work").expect("a name"),
             server: ServerUrl::parse("https://mcp.example.com/mcp", false).expect("an address"),
             writing: Writing::default(),
-        };
+        }
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn whoever_waits_for_it_does_not_let_the_next_one_pass() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let memory = memory(&folder);
+        // One is being written, for which somebody waits.
+        let turn = memory.writing.turn.clone().lock_owned().await;
+        let waiting = memory.clone();
+        let mut settled = Box::pin(async move { waiting.settled().await });
+        assert!(settled.as_mut().now_or_never().is_none());
+        let (diag, _) = Diag::captured(Level::Debug);
+        memory.keep(ServerRecord::default(), Transport::Sse, false, diag);
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        // The next one waits for it, too.
+        assert!(memory.writing.with(|next| next.is_some()));
+        assert!(memory.recall().is_none());
+        drop(turn);
+        settled.await;
+        assert!(memory.recall().is_some());
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn the_latest_of_many_is_kept_with_what_those_before_it_found_out() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let memory = memory(&folder);
         let (diag, _) = Diag::captured(Level::Debug);
         let keep = |number: usize, detected| {
             let record = ServerRecord {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::leave::end_session;
-use super::{Bridge, Wire, exchange, standing};
+use super::{Bridge, Running, Wire, exchange, standing};
 use crate::mcp::relay::{Effect, Event, Note, Outgoing, OutgoingKind};
 use crate::net::pulse::Disturbance;
 use crate::secret::Secret;
@@ -24,8 +24,8 @@ impl Bridge {
                 Effect::ToHost(line) => self.output.push(line),
                 Effect::Send(outgoing) => self.send(outgoing),
                 Effect::Abort(exchange) => {
-                    if let Some(handle) = self.handles.remove(&exchange) {
-                        handle.abort();
+                    if let Some(running) = self.handles.remove(&exchange) {
+                        running.handle.abort();
                     }
                 }
                 Effect::Release(exchange) => self.release(exchange),
@@ -78,21 +78,35 @@ impl Bridge {
             return self.wire.diag.debug(note);
         }
         let exchange = outgoing.exchange;
+        let delivers = matches!(
+            outgoing.kind,
+            OutgoingKind::Notification(_) | OutgoingKind::Response
+        );
         let (wire, events) = (self.wire.clone(), self.events.clone());
-        self.spawn(exchange, exchange::run(wire, outgoing, events));
+        self.spawn_that(exchange, delivers, exchange::run(wire, outgoing, events));
     }
 
     /// Lets an exchange come to its end for a moment: a connection that is cut cannot be used again.
     fn release(&mut self, exchange: u64) {
-        if let Some(handle) = self.handles.remove(&exchange) {
+        if let Some(running) = self.handles.remove(&exchange) {
             tokio::spawn(async move {
                 tokio::time::sleep(GRACE).await;
-                handle.abort();
+                running.handle.abort();
             });
         }
     }
 
     fn spawn(&mut self, exchange: u64, task: impl Future<Output = ()> + Send + 'static) {
+        self.spawn_that(exchange, false, task);
+    }
+
+    /// `delivers`: see [`Running`].
+    fn spawn_that(
+        &mut self,
+        exchange: u64,
+        delivers: bool,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
         // Its memory is its own: what is given to the runtime is moved several times.
         let task = Box::pin(task);
         let handle = self.tasks.spawn(async move {
@@ -100,7 +114,7 @@ impl Bridge {
             exchange
         });
         if exchange != 0 {
-            self.handles.insert(exchange, handle);
+            self.handles.insert(exchange, Running { handle, delivers });
         }
     }
 }

@@ -39,6 +39,8 @@ pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
     match ending {
         Ending::Signal(Signal::Interrupt) => Err(Error::Interrupted),
         Ending::Signal(Signal::End) | Ending::ClientGone | Ending::ParentGone => Ok(()),
+        Ending::Unread => Err(Error::Unread),
+        Ending::OutputFailed(error) => Err(Error::Stdout(error)),
     }
 }
 

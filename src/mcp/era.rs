@@ -142,6 +142,11 @@ impl Crossing {
         self.host.is_busy(self.relay.is_busy())
     }
 
+    /// See [`Relay::is_holding`].
+    pub fn is_holding(&self) -> bool {
+        self.relay.is_holding()
+    }
+
     /// The AI client is gone or the process ends.
     pub fn close(&mut self, now: u64) {
         self.host.close(far(&self.server, &self.relay, None));

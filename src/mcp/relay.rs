@@ -305,6 +305,16 @@ impl Relay {
         self.pending.is_awaited()
     }
 
+    /// Whether notifications of the AI client wait for a session that is on its way.
+    pub fn is_holding(&self) -> bool {
+        let is_coming = matches!(
+            self.phase,
+            Phase::Opening { .. } | Phase::Announcing { .. } | Phase::Reopening { .. }
+        );
+        let waits = |waiting: &Waiting| matches!(waiting, Waiting::Notification(_));
+        is_coming && self.waiting.iter().any(waits)
+    }
+
     /// The AI client is gone or the process ends: cancels what is in flight, ends the session.
     pub fn close(&mut self) {
         self.forget_ping();

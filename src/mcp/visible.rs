@@ -4,7 +4,10 @@
 //! everything else for itself, and the pattern for the whole name. Case does not count, by the rule
 //! that JavaScript has for it: character by character, in UTF-16.
 
+use std::fmt;
+
 use serde::Deserialize;
+use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::jsonrpc::{self, Kind, Message};
@@ -62,6 +65,17 @@ impl Visible {
         (self.allowed.is_empty() || any(&self.allowed)) && !any(&self.ignored)
     }
 
+    /// Whether a server may read a message otherwise than it is read here, and so call another tool: of
+    /// two members of one name some take the first, some the last, and some pass over case.
+    pub fn is_ambiguous(&self, message: &Message) -> bool {
+        if self.is_everything() {
+            return false;
+        }
+        let envelope = std::str::from_utf8(message.text()).unwrap_or_default();
+        is_ambiguous(envelope, ENVELOPE)
+            || message.method() == "tools/call" && is_ambiguous(message.body(), &["name"])
+    }
+
     /// The name of the tool that a request calls, if it is hidden. A name that cannot be read is
     /// given as the empty text: nobody knows what the server makes of it.
     pub fn refuses(&self, request: &Message) -> Option<String> {
@@ -98,6 +112,51 @@ impl Visible {
         let is_whole = kept.len() == tools.len();
         (!is_whole).then(|| answer.with_part(list, &format!("[{}]", kept.join(","))))
     }
+}
+
+/// The members of a message that say what it is.
+const ENVELOPE: &[&str] = &["jsonrpc", "id", "method", "params", "result", "error"];
+
+/// Whether an object has two members of one name if case does not count, or one of the `known` in
+/// another case; or cannot be read.
+fn is_ambiguous(object: &str, known: &[&str]) -> bool {
+    struct NamesVisitor<'k>(&'k [&'k str]);
+
+    impl<'de> Visitor<'de> for NamesVisitor<'_> {
+        type Value = bool;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
+            let mut seen: Vec<String> = Vec::new();
+            let mut found = false;
+            while let Some((name, IgnoredAny)) = map.next_entry::<String, _>()? {
+                let folded = without_case(&name);
+                let is_other = folded != name && self.0.contains(&&*folded);
+                found |= is_other || seen.contains(&folded);
+                seen.push(folded);
+            }
+            Ok(found)
+        }
+    }
+
+    let mut reader = serde_json::Deserializer::from_str(object);
+    let found = reader.deserialize_map(NamesVisitor(known));
+    // There may be no `params`.
+    found.unwrap_or(!object.is_empty())
+}
+
+/// A member's name as those read it who pass over case: that of ASCII, and the two letters beyond it
+/// whose other case is ASCII, as Go's library has it.
+fn without_case(name: &str) -> String {
+    let folded = |c: char| match c {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        c => c.to_ascii_lowercase(),
+    };
+    name.chars().map(folded).collect()
 }
 
 impl Pattern {

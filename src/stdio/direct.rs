@@ -9,8 +9,9 @@ use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags};
-use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
+use rustix::fs::{Mode, OFlags, fcntl_getfl};
+use rustix::net::sockopt::socket_type;
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, SocketType};
 use tokio::io::{Interest, unix::AsyncFd};
 
 /// One end of a pipe or socket, whose reads and writes do not wait.
@@ -63,6 +64,14 @@ impl End {
     }
 }
 
+/// Whether a read gives all that is there and fits. Of packets it gives one, also if more are there.
+fn is_stream(own: impl AsFd) -> bool {
+    let is_of_packets = fcntl_getfl(&own).is_ok_and(|flags| flags.contains(OFlags::DIRECT));
+    // What is no socket has no such kind.
+    let kind = socket_type(&own).unwrap_or(SocketType::STREAM);
+    !is_of_packets && kind == SocketType::STREAM
+}
+
 /// Where lines come from.
 #[derive(Debug)]
 pub(super) struct Source {
@@ -73,7 +82,9 @@ pub(super) struct Source {
 impl Source {
     /// Stdin, if it can be read so. To be called within a tokio runtime.
     pub(super) fn stdin() -> Option<Self> {
-        Self::of(End::of(io::stdin(), OFlags::RDONLY)?)
+        let stdin = io::stdin();
+        let end = is_stream(&stdin).then(|| End::of(&stdin, OFlags::RDONLY))??;
+        Self::of(end)
     }
 
     fn of(end: End) -> Option<Self> {
@@ -87,7 +98,7 @@ impl Source {
             let mut ready = self.watched.readable().await?;
             match self.end.read(chunk) {
                 Ok(read) => {
-                    // There was no more. What comes later is told anew.
+                    // There was no more, as it is a stream. What comes later is told anew.
                     if read > 0 && read < chunk.len() {
                         ready.clear_ready();
                     }

@@ -3,13 +3,14 @@
 mod queue;
 mod thread;
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use queue::Queue;
 use thread::Threaded;
 
 use super::direct::Sink;
 use super::hangup::Hangup;
+use super::patient;
 use crate::mcp::line::Line;
 
 /// Bytes that may be on their way to the AI client before it counts as slow; a longer line passes
@@ -32,16 +33,30 @@ enum Way {
     Thread(Threaded),
 }
 
-/// The AI client closed its end of stdout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OutputClosed;
+/// No more lines can be written.
+#[derive(Debug)]
+pub enum OutputClosed {
+    /// The AI client closed its end of stdout.
+    ByReader,
+    /// It is not for the AI client that they cannot be written.
+    Failed(io::Error),
+}
+
+impl From<io::Error> for OutputClosed {
+    fn from(error: io::Error) -> Self {
+        match super::is_hangup(&error) {
+            true => Self::ByReader,
+            false => Self::Failed(error),
+        }
+    }
+}
 
 impl Output {
     /// Stdout, with an eye on its other end. To be called within a tokio runtime.
     pub fn stdout() -> Self {
         let way = match Sink::stdout() {
             Some(sink) => Way::Direct(Queue::new(sink)),
-            None => Way::Thread(Threaded::start(plain_stdout())),
+            None => Way::Thread(Threaded::start(patient::stdout())),
         };
         Self {
             way,
@@ -84,8 +99,7 @@ impl Output {
     }
 
     /// Does what there is to do: completes when more was written or handed on, or with an error when
-    /// the AI client has closed its end. To be called again and again; dropping the future loses
-    /// nothing.
+    /// no more can be. To be called again and again; dropping the future loses nothing.
     pub async fn attend(&mut self) -> Result<(), OutputClosed> {
         let attended = async {
             match &mut self.way {
@@ -96,12 +110,12 @@ impl Output {
         tokio::select! {
             biased;
             attended = attended => attended,
-            () = self.hangup.happened() => Err(OutputClosed),
+            () = self.hangup.happened() => Err(OutputClosed::ByReader),
         }
     }
 
-    /// Completes when everything is written, or cannot be.
-    pub async fn finish(mut self) {
+    /// Completes when everything is written, or with an error when it cannot be.
+    pub async fn finish(mut self) -> Result<(), OutputClosed> {
         let written = async {
             match self.way {
                 Way::Direct(queue) => queue.finish().await,
@@ -109,25 +123,9 @@ impl Output {
             }
         };
         tokio::select! {
-            () = written => {}
-            () = self.hangup.happened() => {}
+            biased;
+            written = written => written,
+            () = self.hangup.happened() => Err(OutputClosed::ByReader),
         }
     }
-}
-
-/// Stdout without the standard library's buffer, which looks for the ends of lines in everything.
-#[cfg(unix)]
-fn plain_stdout() -> Box<dyn Write + Send> {
-    use std::os::fd::AsFd as _;
-    let stdout = std::io::stdout();
-    match stdout.as_fd().try_clone_to_owned() {
-        Ok(own) => Box::new(std::fs::File::from(own)),
-        Err(_) => Box::new(stdout),
-    }
-}
-
-/// Stdout. A console of Windows takes text, which the standard library makes of the bytes.
-#[cfg(not(unix))]
-fn plain_stdout() -> Box<dyn Write + Send> {
-    Box::new(std::io::stdout())
 }

@@ -7,7 +7,7 @@ use std::thread;
 
 use tokio::sync::mpsc;
 
-use super::{Input, LineSplitter};
+use super::{Input, LineSplitter, unreadable};
 
 /// How much is read at once, in bytes.
 const READ_SIZE: usize = 64 * 1024;
@@ -57,20 +57,21 @@ impl Drop for Lines {
 fn read(mut source: impl Read, mut lines: LineSplitter, send: impl Fn(Input) -> bool) {
     let mut chunk = vec![0; READ_SIZE];
     let mut found = VecDeque::new();
-    loop {
+    let error = loop {
         match source.read(&mut chunk) {
             Ok(read @ 1..) => lines.feed(&chunk[..read], &mut found),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Ok(0) | Err(_) => break,
+            end => break end.err(),
         }
         for input in found.drain(..) {
             if !send(input) {
                 return;
             }
         }
-    }
-    if let Some(rest) = lines.finish() {
-        send(Input::Unfinished(rest));
+    };
+    let rest = lines.finish().map(Input::Unfinished);
+    for input in rest.into_iter().chain(error.and_then(unreadable)) {
+        send(input);
     }
 }
 
@@ -127,6 +128,33 @@ mod tests {
                 self.0.push(line);
             }
             Ok(read)
+        }
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn an_error_is_told_after_what_was_read_unless_the_other_end_is_gone() {
+        /// Gives a part of a line, and then this.
+        struct Failing(io::ErrorKind, bool);
+        impl Read for Failing {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                if std::mem::replace(&mut self.1, true) {
+                    return Err(self.0.into());
+                }
+                buffer[..4].copy_from_slice(b"a\nbc");
+                Ok(4)
+            }
+        }
+        for (kind, is_told) in [
+            (io::ErrorKind::IsADirectory, true),
+            (io::ErrorKind::ConnectionReset, false),
+            (io::ErrorKind::BrokenPipe, false),
+        ] {
+            let mut lines = Lines::of(100, Failing(kind, false));
+            assert_eq!(lines.recv().await, Some(Input::Line("a".into())));
+            assert_eq!(lines.recv().await, Some(Input::Unfinished("bc".into())));
+            let told = is_told.then(|| Input::Unreadable(io::Error::from(kind).to_string()));
+            assert_eq!(lines.recv().await, told);
+            assert_eq!(lines.recv().await, None);
         }
     }
 

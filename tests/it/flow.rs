@@ -3,6 +3,7 @@
 mod back_pressure;
 mod cycles;
 mod host;
+mod kinds;
 mod leaving;
 mod parent;
 mod pipe;

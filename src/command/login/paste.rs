@@ -32,7 +32,7 @@ pub(in crate::command) async fn take_over_stdin(login: &Login, again: &Again, di
     let asked = audience() == Audience::Asked;
     let lines = match asked {
         true => stdio::read_lines_up_to(LINE_LIMIT, Keyboard),
-        false => stdio::read_lines_up_to(LINE_LIMIT, io::stdin()),
+        false => stdio::read_lines_up_to(LINE_LIMIT, stdio::stdin()),
     };
     take(login, lines, asked, again, diag).await;
 }
@@ -81,6 +81,7 @@ async fn take(login: &Login, mut lines: Lines, asked: bool, again: &Again, diag:
 async fn bring(login: &Login, input: Input, asked: bool, again: &Again) -> Result<(), String> {
     let line = match input {
         Input::Line(line) | Input::Unfinished(line) => line,
+        Input::Unreadable(why) => return Err(format!("stdin cannot be read: {why}")),
         Input::TooLong => return Err("this line is too long to be an address".to_owned()),
     };
     if asked && line.len() >= TERMINAL_LINE {
@@ -99,7 +100,7 @@ struct Keyboard;
 impl Read for Keyboard {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         wait_for_foreground();
-        io::stdin().read(buffer)
+        stdio::stdin().read(buffer)
     }
 }
 

@@ -7,7 +7,7 @@ use super::Hands;
 use crate::compat::import::Claim;
 use crate::ids::ServerKey;
 use crate::oauth::takeover::{Offer, Shared, TakeOver};
-use crate::store::{Cached, Store};
+use crate::store::{Cached, ImportLock, Store, StoreError};
 use crate::takeover;
 
 /// How long another process may be taking something over. It takes a few writes.
@@ -67,26 +67,48 @@ impl Hands {
         let rim = self.rim.clone();
         let lock = rim.store.lock_imports(LOCK_LIMIT).await;
         let lock = lock.map_err(|error| error.to_string())?;
-        let mut ledger = rim.store.read_ledger().map_err(|error| error.to_string())?;
+        let claim = Claim {
+            place: place.to_owned(),
+            name: rim.key.as_str().to_owned(),
+            at: super::now(),
+            mark: offer.source.mark.clone(),
+        };
         let asked = rim.settings.take_over == TakeOver::Only;
-        let mark = &offer.source.mark;
-        let name = rim.key.as_str();
-        let holds = |name: &str, mark: &str| holds(&rim.store, name, mark);
-        if let Some(barred) = ledger.bars((place, mark), name, asked, holds) {
-            return Ok(Some(barred.to_string()));
-        }
         // What is only borrowed is not claimed: it is taken over once mcp-remote has ended.
-        if offer.shared.is_none() {
-            ledger.claim(Claim {
-                place: place.to_owned(),
-                name: name.to_owned(),
-                at: super::now(),
-                mark: mark.clone(),
-            });
-            let written = rim.store.write_ledger(&lock, &ledger);
-            written.map_err(|error| error.to_string())?;
+        let notes = offer.shared.is_none();
+        let store = rim.store.clone();
+        // The disk may be slow.
+        let noting = tokio::task::spawn_blocking(move || {
+            let barred = note_claim(&store, &lock, claim, asked, notes);
+            (lock, barred)
+        });
+        let (lock, barred) = noting.await.map_err(|error| error.to_string())?;
+        let barred = barred.map_err(|error| error.to_string())?;
+        if barred.is_none() {
+            self.taking = Some(lock);
         }
-        self.taking = Some(lock);
-        Ok(None)
+        Ok(barred)
     }
+}
+
+/// Looks whether a sign-in may be taken over and, with `notes`, notes that it is; gives why it must
+/// not be.
+fn note_claim(
+    store: &Store,
+    lock: &ImportLock,
+    claim: Claim,
+    asked: bool,
+    notes: bool,
+) -> Result<Option<String>, StoreError> {
+    let mut ledger = store.read_ledger()?;
+    let source = (&*claim.place, &*claim.mark);
+    let holds = |name: &str, mark: &str| holds(store, name, mark);
+    if let Some(barred) = ledger.bars(source, &claim.name, asked, holds) {
+        return Ok(Some(barred.to_string()));
+    }
+    if notes {
+        ledger.claim(claim);
+        store.write_ledger(lock, &ledger)?;
+    }
+    Ok(None)
 }

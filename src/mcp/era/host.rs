@@ -52,7 +52,8 @@ use session::Session;
 use stream::Streams;
 use suspended::Suspensions;
 
-static DISCOVER: Word = Word::new("server/discover");
+/// The end of `server/discover`. JSON may write a slash as `\/`, and many libraries do.
+static DISCOVER: Word = Word::new("discover\"");
 static INITIALIZE: Word = Word::new("\"initialize\"");
 
 /// What is known of the other end, whenever something is decided.

@@ -7,8 +7,9 @@ use crate::mcp::search::Word;
 
 /// The revision of a request; a string.
 pub const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
-/// The name of that member, wherever it stands.
-pub(super) static NAMED: Word = Word::new(VERSION);
+/// The end of that member's name, wherever it stands. JSON may write a slash as `\/`, and many
+/// libraries do.
+pub(super) static NAMED: Word = Word::new("protocolVersion\"");
 /// Who sends a request; an object.
 pub const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
 /// What the sender of a request can be asked; an object.
@@ -212,6 +213,24 @@ mod tests {
         );
         assert_eq!(version(&introduced).as_deref(), Some("2026-07-28"));
         assert_eq!(version(&request), None);
+    }
+
+    #[test]
+    fn the_version_is_found_however_the_slash_is_written() {
+        for name in [
+            VERSION,
+            r"io.modelcontextprotocol\/protocolVersion",
+            r"io.modelcontextprotocol\u002fprotocolVersion",
+        ] {
+            let request = message(&format!(
+                r#"{{"jsonrpc":"2.0","id":1,"method":"x","params":{{"_meta":{{"{name}":"2026-07-28"}}}}}}"#
+            ));
+            assert_eq!(version(&request).as_deref(), Some("2026-07-28"), "{name}");
+        }
+        let other = message(
+            r#"{"jsonrpc":"2.0","id":1,"method":"x","params":{"protocolVersion":"2025-11-25"}}"#,
+        );
+        assert_eq!(version(&other), None);
     }
 
     #[test]

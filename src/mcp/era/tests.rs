@@ -32,6 +32,8 @@ struct World {
     client: Side,
     /// Whether the client is of both eras at once.
     mixed: bool,
+    /// Whether the client writes slashes as PHP does, and Apple's libraries.
+    escapes: bool,
     server: Peer,
     now: u64,
     /// What the client was told.
@@ -50,6 +52,7 @@ impl World {
             crossing: Crossing::new(relay, "mcp.example.com", protocol, known, [7; 32]),
             client,
             mixed: false,
+            escapes: false,
             server: Peer::new(server),
             now: 0,
             told: VecDeque::new(),
@@ -59,7 +62,11 @@ impl World {
 
     /// The client says this.
     fn say(&mut self, message: &Value) {
-        let line = Bytes::from(message.to_string());
+        let mut text = message.to_string();
+        if self.escapes {
+            text = text.replace('/', "\\/");
+        }
+        let line = Bytes::from(text);
         self.crossing.host_line(line, self.now);
         self.settle();
     }

@@ -117,12 +117,32 @@ impl Relay {
     }
 
     fn host_message(&mut self, message: Message, batch: Option<u64>, now: u64) {
+        if self.visible.is_ambiguous(&message) {
+            return self.refuse_ambiguous(&message, batch);
+        }
         self.notice_haste(&message);
         match (message.kind(), message.id().cloned()) {
             (Kind::Request, Some(id)) => self.host_request(message, id, batch, now),
             (Kind::Notification, _) => self.host_notification(message, now),
             (_, Some(id)) => self.host_response(&message, &id),
             _ => self.detail("the client sent an error without an id"),
+        }
+    }
+
+    /// A message that means one thing to us and may mean another to the server passes no filter.
+    fn refuse_ambiguous(&mut self, message: &Message, batch: Option<u64>) {
+        let malformed = Malformed {
+            code: INVALID_REQUEST,
+            reason: "Invalid Request: a member is there twice or in another case, which is not taken where the configuration of this bridge hides tools (`--tool`, `--ignore-tool`)",
+            id: message.id().cloned(),
+            meant: match message.kind() {
+                Kind::Request => Meant::Request,
+                Kind::Notification => Meant::Notification,
+                Kind::Result | Kind::Error => Meant::Response,
+            },
+        };
+        if let Some(answer) = self.judge_malformed(malformed) {
+            self.answer_now(answer, batch);
         }
     }
 
@@ -270,6 +290,10 @@ impl Relay {
         match message.method() {
             "notifications/initialized" => self.host_initialized(message),
             "notifications/cancelled" => self.host_cancelled(&message),
+            // Servers may carry it out although nobody waits for the answer.
+            "tools/call" if self.visible.refuses(&message).is_some() => {
+                self.detail("dropped a call without an id: the configuration hides that tool");
+            }
             _ if matches!(self.phase, Phase::Idle) => {
                 self.detail(format!(
                     "dropped `{}`: there is no session yet",

@@ -122,6 +122,61 @@ fn only_calls_of_hidden_tools_are_refused() {
 }
 
 #[test]
+fn what_can_be_read_in_two_ways_is_told_from_what_cannot() {
+    let visible = Visible::new([], ["wipe*"]);
+    let call = |params: &str| {
+        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}"#)
+    };
+    let envelope = |members: &str| format!(r#"{{"jsonrpc":"2.0","id":1,{members}}}"#);
+    for (text, expected) in [
+        (call(r#"{"name":"look"}"#), false),
+        (
+            call(r#"{"name":"look","arguments":{"name":"a","Name":"b","name":"c"}}"#),
+            false,
+        ),
+        (call(r#"{"name":"look","_meta":{"a":1,"A":2}}"#), false),
+        (call(r#"{"name":"wipe","name":"look"}"#), true),
+        (call(r#"{"name":"look","Name":"wipe"}"#), true),
+        (call(r#"{"name":"look","n\u0061me":"wipe"}"#), true),
+        (call(r#"{"name":"wipe","name":"look","\ud800":1}"#), true),
+        (call(r#"{"Name":"wipe"}"#), true),
+        (
+            call(r#"{"name":"look","arguments":{},"Arguments":{}}"#),
+            true,
+        ),
+        (envelope(r#""method":"tools/call""#), false),
+        (envelope(r#""method":"tools/list","method":"ping""#), true),
+        (
+            envelope(r#""method":"tools/list","Method":"tools/call""#),
+            true,
+        ),
+        (
+            envelope(r#""method":"ping","params":{"name":"a","Name":"b"}"#),
+            false,
+        ),
+        (
+            envelope(r#""method":"tools/call","params":{"name":"wipe"},"params":{"name":"look"}"#),
+            true,
+        ),
+        (
+            envelope(r#""method":"tools/call","params":{"name":"look"},"PARAMS":{"name":"wipe"}"#),
+            true,
+        ),
+        (
+            envelope(r#""method":"tools/call","params":{"name":"look"},"paramſ":{"name":"wipe"}"#),
+            true,
+        ),
+        (envelope(r#""result":{},"METHOD":"tools/call""#), true),
+        (envelope(r#""result":{},"x":1,"y":2"#), false),
+        (envelope(r#""method":"ping","Id":2"#), true),
+    ] {
+        let asked = message(text.clone());
+        assert_eq!(visible.is_ambiguous(&asked), expected, "{text}");
+        assert!(!Visible::default().is_ambiguous(&asked), "{text}");
+    }
+}
+
+#[test]
 fn a_list_loses_what_is_hidden_and_nothing_else() {
     let visible = Visible::new([], ["wipe*"]);
     let list = request("tools/list", r#"{"cursor":"2"}"#);

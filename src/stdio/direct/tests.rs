@@ -2,7 +2,8 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 
 use futures_util::FutureExt as _;
-use rustix::fs::fcntl_getfl;
+use rustix::fs::fcntl_setfl;
+use rustix::net::{AddressFamily, SocketFlags, socketpair};
 
 use super::*;
 
@@ -71,6 +72,21 @@ async fn a_full_stream_has_room_again_when_it_is_read() {
                 outcome => break assert!(outcome.is_err()),
             }
         }
+    }
+}
+
+#[test]
+fn what_keeps_packets_apart_is_no_stream() {
+    for (reader, writer) in streams() {
+        assert!(is_stream(&reader) && is_stream(&writer));
+    }
+    let (reader, _writer) = io::pipe().unwrap();
+    let flags = fcntl_getfl(&reader).unwrap();
+    fcntl_setfl(&reader, flags | OFlags::DIRECT).unwrap();
+    assert!(!is_stream(&reader));
+    for kind in [SocketType::SEQPACKET, SocketType::DGRAM] {
+        let pair = socketpair(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None);
+        assert!(!is_stream(pair.unwrap().0), "{kind:?}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
+use std::mem;
 
 use super::{OVERHEAD, OutputClosed, ROOM};
 use crate::mcp::line::Line;
@@ -43,7 +44,8 @@ pub(super) struct Queue<S> {
     written: usize,
     /// What the lines count for.
     bytes: usize,
-    closed: bool,
+    /// Why nothing more can be written; who asks again is told less.
+    closed: Option<OutputClosed>,
 }
 
 impl<S: Unwaiting> Queue<S> {
@@ -53,13 +55,13 @@ impl<S: Unwaiting> Queue<S> {
             lines: VecDeque::new(),
             written: 0,
             bytes: 0,
-            closed: false,
+            closed: None,
         }
     }
 
     pub(super) fn push(&mut self, line: Line) {
-        // Nobody reads it.
-        if self.closed {
+        // Nobody gets it.
+        if self.closed.is_some() {
             return;
         }
         self.bytes += charge(&line);
@@ -72,12 +74,8 @@ impl<S: Unwaiting> Queue<S> {
                 Ok(written @ 1..) => self.advance(written),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Ok(0) | Err(_) => {
-                    self.closed = true;
-                    self.lines.clear();
-                    self.bytes = 0;
-                    return;
-                }
+                Ok(0) => return self.close(io::ErrorKind::WriteZero.into()),
+                Err(error) => return self.close(error),
             }
             if self.lines.is_empty() {
                 self.sink.rest();
@@ -92,23 +90,34 @@ impl<S: Unwaiting> Queue<S> {
     }
 
     pub(super) async fn attend(&mut self) -> Result<(), OutputClosed> {
-        if self.closed {
-            return Err(OutputClosed);
-        }
+        self.is_open()?;
         match self.lines.is_empty() {
             true => std::future::pending().await,
             false => self.sink.has_room().await,
         }
         self.flush();
-        match self.closed {
-            true => Err(OutputClosed),
-            false => Ok(()),
+        self.is_open()
+    }
+
+    pub(super) async fn finish(mut self) -> Result<(), OutputClosed> {
+        self.flush();
+        while !self.lines.is_empty() {
+            self.attend().await?;
+        }
+        self.is_open()
+    }
+
+    fn is_open(&mut self) -> Result<(), OutputClosed> {
+        match &mut self.closed {
+            None => Ok(()),
+            Some(closed) => Err(mem::replace(closed, OutputClosed::ByReader)),
         }
     }
 
-    pub(super) async fn finish(mut self) {
-        self.flush();
-        while !self.lines.is_empty() && self.attend().await.is_ok() {}
+    fn close(&mut self, error: io::Error) {
+        self.closed = Some(error.into());
+        self.lines.clear();
+        self.bytes = 0;
     }
 
     /// Writes from where it lies as much as fits at once.

@@ -24,7 +24,8 @@ pub(super) struct Threaded {
     room: Arc<Semaphore>,
     waiting: VecDeque<Line>,
     waiting_bytes: usize,
-    finished: oneshot::Receiver<()>,
+    /// What came of the thread, until that was told.
+    finished: Option<oneshot::Receiver<io::Result<()>>>,
 }
 
 /// A line at the writer, and the room that it takes until it is written.
@@ -40,15 +41,14 @@ impl Threaded {
         let (writer, queue) = mpsc::unbounded_channel();
         let (done, finished) = oneshot::channel();
         thread::spawn(move || {
-            write_all(sink, queue);
-            let _ = done.send(());
+            let _ = done.send(write_all(sink, queue));
         });
         Self {
             writer,
             room: Arc::new(Semaphore::new(ROOM)),
             waiting: VecDeque::new(),
             waiting_bytes: 0,
-            finished,
+            finished: Some(finished),
         }
     }
 
@@ -70,13 +70,13 @@ impl Threaded {
     }
 
     /// Does what there is to do: completes when the next line that waits was handed on, or with an
-    /// error when the AI client has closed its end. To be called again and again; dropping the
-    /// future loses nothing.
+    /// error when no more can be written. To be called again and again; dropping the future loses
+    /// nothing.
     pub(super) async fn attend(&mut self) -> Result<(), OutputClosed> {
         let wanted = self.waiting.front().map(charge);
         let room = tokio::select! {
             biased;
-            () = self.writer.closed() => return Err(OutputClosed),
+            () = self.writer.closed() => return ended(&mut self.finished).await,
             room = room_for(&self.room, wanted) => room,
         };
         if let (Some(room), Some(line)) = (room, self.waiting.pop_front()) {
@@ -86,18 +86,31 @@ impl Threaded {
         Ok(())
     }
 
-    /// Completes when everything is written, or cannot be.
-    pub(super) async fn finish(mut self) {
-        while !self.waiting.is_empty() && self.attend().await.is_ok() {}
+    /// Completes when everything is written, or with an error when it cannot be.
+    pub(super) async fn finish(mut self) -> Result<(), OutputClosed> {
+        while !self.waiting.is_empty() {
+            self.attend().await?;
+        }
         drop(self.writer);
-        // The thread ends in one way only, and says so.
-        let _ = self.finished.await;
+        ended(&mut self.finished).await
     }
 
     fn hand_on(&self, line: Line, room: OwnedSemaphorePermit) {
         // A closed stdout shows in `attend`.
         let _ = self.writer.send(Queued { line, _room: room });
     }
+}
+
+/// What came of the thread. It ends in one way only, and says so.
+async fn ended(
+    finished: &mut Option<oneshot::Receiver<io::Result<()>>>,
+) -> Result<(), OutputClosed> {
+    let Some(said) = finished else {
+        return Err(OutputClosed::ByReader);
+    };
+    let said = said.await;
+    *finished = None;
+    said.unwrap_or(Ok(())).map_err(OutputClosed::from)
 }
 
 async fn room_for(room: &Arc<Semaphore>, wanted: Option<u32>) -> Option<OwnedSemaphorePermit> {
@@ -112,8 +125,8 @@ fn charge(line: &Line) -> u32 {
     u32::try_from(line.len() + OVERHEAD).map_or(ALL, |bytes| bytes.min(ALL))
 }
 
-/// Writes lines until there are no more, or nobody reads them.
-fn write_all(mut sink: impl Write, mut queue: mpsc::UnboundedReceiver<Queued>) {
+/// Writes lines until there are no more, or it cannot.
+fn write_all(mut sink: impl Write, mut queue: mpsc::UnboundedReceiver<Queued>) -> io::Result<()> {
     let mut buffer = Vec::new();
     let mut held = Vec::new();
     let mut next = queue.blocking_recv();
@@ -130,15 +143,14 @@ fn write_all(mut sink: impl Write, mut queue: mpsc::UnboundedReceiver<Queued>) {
                 last = queue.try_recv().ok();
             }
         }
-        if write(&mut sink, &buffer, last.as_ref()).is_err() {
-            break;
-        }
+        // What is still to come finds the queue closed.
+        write(&mut sink, &buffer, last.as_ref())?;
         buffer.clear();
         held.clear();
         drop(last);
         next = queue.blocking_recv();
     }
-    queue.close();
+    Ok(())
 }
 
 /// Writes what was gathered, and a large line from where it lies.

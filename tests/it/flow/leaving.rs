@@ -71,15 +71,24 @@ struct Stage<S> {
 
 /// Ends such a bridge for every reason, all at a time, and looks at the server afterwards.
 fn each<S: Send>(stage: impl Fn() -> Stage<S> + Sync, look: impl Fn(&S, Reason) + Sync) {
+    each_with(Reason::code, stage, look);
+}
+
+/// The same with other exit codes.
+fn each_with<S: Send>(
+    code: impl Fn(Reason) -> i32 + Sync,
+    stage: impl Fn() -> Stage<S> + Sync,
+    look: impl Fn(&S, Reason) + Sync,
+) {
     thread::scope(|scope| {
         for &reason in Reason::ALL {
-            let (stage, look) = (&stage, &look);
+            let (code, stage, look) = (&code, &stage, &look);
             scope.spawn(move || {
                 let Stage { mut host, server } = stage();
                 reason.happen(&mut host);
                 let (status, took) = host.end_within(LIMIT);
                 println!("{reason:?}: {} ms", took.as_millis());
-                assert_eq!(status.code(), Some(reason.code()), "{}", host.stderr());
+                assert_eq!(status.code(), Some(code(reason)), "{}", host.stderr());
                 nothing_is_left(&host.machine);
                 look(&server, reason);
             });
@@ -315,9 +324,45 @@ fn while_nobody_reads() {
         server.wait_until("some answers", |server| server.written() > 10 << 20);
         Stage { host, server }
     };
-    each(blocked, |server: &Server, _| {
+    // It may read on, and there was more to be read.
+    let code = |reason| match reason {
+        Reason::Input => 1,
+        reason => reason.code(),
+    };
+    each_with(code, blocked, |server: &Server, _| {
         assert_eq!(server.deletes(), 1)
     });
+}
+
+/// A host that closes stdin right after the last thing it has to say.
+#[test]
+fn what_is_said_last_reaches_the_server_although_it_awaits_no_answer() {
+    let last = "notifications/roots/list_changed";
+    let count = |server: &Playground| server.requests().iter().filter(|r| r.calls(last)).count();
+    // Without a session there is nothing else to be said at the end.
+    let settings = || Settings {
+        sessions: false,
+        ..Settings::open()
+    };
+    let server = Playground::start(settings());
+    let mut host = Host::open(&server.mcp_url(), &[]);
+    server.wait_for_answered(is_get);
+    host.send(&json!({ "jsonrpc": "2.0", "method": last }));
+    drop(host.stdin.take());
+    host.end_within(LIMIT);
+    assert_eq!(count(&server), 1, "{}", host.stderr());
+
+    // It waits for the server to know that the session is open.
+    let server = Playground::start(settings());
+    let announced = Fault::mcp().rpc("notifications/initialized");
+    server.fault(announced.then(Then::Hold));
+    let mut host = Host::open(&server.mcp_url(), &[]);
+    wait_until("the announcement", || server.held() == 1);
+    host.send(&json!({ "jsonrpc": "2.0", "method": last }));
+    drop(host.stdin.take());
+    server.release_held();
+    host.end_within(LIMIT);
+    assert_eq!(count(&server), 1, "{}", host.stderr());
 }
 
 /// Whoever says it twice does not want to wait.

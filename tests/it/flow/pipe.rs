@@ -137,6 +137,44 @@ fn a_signal_ends_a_script_that_still_waits() {
     assert_eq!(server.cancellations().len(), 1);
 }
 
+/// A script whose answers are there, and whose reader does something else first.
+fn unread() -> (super::host::Host, Playground) {
+    let server = Playground::start(Settings::open());
+    let mut host = super::host::Host::start(&server.mcp_url(), &[]);
+    host.bytes(script(&[call(1, "big", json!({ "bytes": 3_000_000 }))]).as_bytes());
+    drop(host.stdin.take());
+    server.wait_for(|requests| requests.iter().find(|r| is_delete(r)).map(|_| ()));
+    // Without anything to be written it would have ended by now.
+    thread::sleep(Duration::from_millis(2000));
+    assert!(host.child.try_wait().expect("a child of ours").is_none());
+    (host, server)
+}
+
+#[test]
+fn a_reader_that_takes_its_time_gets_all_of_it() {
+    let (mut host, _server) = unread();
+    assert!(host.message()["result"]["serverInfo"].is_object());
+    let big = host.message();
+    let big = big["result"]["content"][0]["text"].as_str().map(str::len);
+    assert_eq!(big, Some(3_000_000));
+    assert_eq!(host.line(), None);
+    let (status, _) = host.end_within(LIMIT);
+    assert_eq!(status.code(), Some(0), "{}", host.stderr());
+}
+
+#[test]
+fn a_signal_ends_a_script_that_nobody_reads() {
+    for (signal, code) in [
+        (rustix::process::Signal::TERM, 0),
+        (rustix::process::Signal::INT, 130),
+    ] {
+        let (mut host, _server) = unread();
+        host.signal(signal);
+        let (status, _) = host.end_within(LIMIT);
+        assert_eq!(status.code(), Some(code), "{}", host.stderr());
+    }
+}
+
 #[test]
 fn a_question_of_the_server_is_refused_when_nobody_is_there_to_answer() {
     let server = Playground::start(Settings::open());

@@ -2,13 +2,16 @@
 
 use super::*;
 
-/// Every pair, opened.
+/// Every pair, opened, and with both spellings of a slash.
 fn each(test: impl Fn(World)) {
     for client in BOTH {
         for server in BOTH {
-            let mut world = World::new(client, server);
-            world.open();
-            test(world);
+            for escapes in [false, true] {
+                let mut world = World::new(client, server);
+                world.escapes = escapes;
+                world.open();
+                test(world);
+            }
         }
     }
 }

@@ -54,6 +54,35 @@ fn a_client_that_waits_for_the_answer_to_initialize_is_not_awaited_for_long() {
 }
 
 #[test]
+fn notifications_are_held_only_for_a_session_that_is_on_its_way() {
+    let changed = r#"{"jsonrpc":"2.0","method":"notifications/roots/list_changed"}"#;
+    let mut scene = Scene::new();
+    scene.host(changed);
+    assert!(!scene.relay.is_holding());
+    scene.host(&initialize(0, "2025-11-25", "{}"));
+    let (opening, _) = scene.sent();
+    scene.host(changed);
+    assert!(scene.relay.is_holding());
+    scene.reply(opening, &initialized_result(opening, "2025-11-25", "{}"));
+    scene.told();
+    // Nobody says that the session is open, if the client has said its last.
+    assert!(!scene.relay.is_holding());
+    scene.host(INITIALIZED);
+    let (announced, _) = scene.sent();
+    assert!(scene.relay.is_holding());
+    scene.remote(announced, Event::Accepted);
+    assert!(!scene.relay.is_holding());
+    assert_eq!(scene.sent().1, changed);
+
+    let mut open = Scene::open();
+    open.host(&call("1"));
+    let (exchange, _) = open.sent();
+    open.remote(exchange, Event::SessionLost);
+    open.host(changed);
+    assert!(open.relay.is_holding());
+}
+
+#[test]
 fn a_client_that_starts_afresh_is_judged_afresh() {
     let mut scene = Scene::new();
     scene.host(&initialize(0, "2025-11-25", "{}"));

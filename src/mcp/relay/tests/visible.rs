@@ -60,6 +60,54 @@ fn a_call_of_a_hidden_tool_is_refused_and_the_server_is_not_asked() {
 }
 
 #[test]
+fn a_call_without_an_id_does_not_reach_a_hidden_tool_either() {
+    let without_id = |name: &str| {
+        format!(r#"{{"jsonrpc":"2.0","method":"tools/call","params":{{"name":"{name}"}}}}"#)
+    };
+    let mut scene = Scene::hiding("2025-11-25", "x*");
+    scene.host(&without_id("x"));
+    let noted = scene.effects.iter();
+    let noted = noted.filter(|effect| matches!(effect, Effect::Note(Note::Detail(_))));
+    assert_eq!(noted.count(), 1);
+    scene.nothing();
+    scene.host(&without_id("y"));
+    assert_eq!(scene.sent().1, without_id("y"));
+}
+
+#[test]
+fn a_call_that_can_be_read_in_two_ways_is_refused_where_something_is_hidden() {
+    let twice = call("7").replace(r#""name":"x""#, r#""name":"x","name":"y""#);
+    let mut scene = Scene::hiding("2025-11-25", "x*");
+    scene.host(&twice);
+    let told = scene.told();
+    assert_eq!(code(&told), -32600, "{told}");
+    assert!(told.contains(r#""id":7"#), "{told}");
+    scene.host(&twice.replace(r#""id":7,"#, ""));
+    scene.nothing();
+    // Nobody else looks at it.
+    let mut scene = Scene::open();
+    scene.host(&twice);
+    assert!(scene.sent().1.contains(r#""name":"x","name":"y""#));
+
+    // Whoever asked learns that no answer comes.
+    let mut scene = Scene::open_as("2025-11-25", r#"{"sampling":{}}"#);
+    let relay = std::mem::replace(&mut scene.relay, Relay::new("mcp.example.com"));
+    scene.relay = relay.showing(Visible::new([], ["x*"]));
+    scene.says(
+        3,
+        r#"{"jsonrpc":"2.0","id":"q","method":"sampling/createMessage","params":{}}"#,
+    );
+    let asked = message(&scene.told());
+    let id = asked.id().unwrap();
+    scene.host(&format!(
+        r#"{{"jsonrpc":"2.0","id":{id},"result":{{}},"Method":"tools/call","params":{{"name":"x"}}}}"#
+    ));
+    let (_, refusal) = scene.sent();
+    assert!(!refusal.contains("tools/call"), "{refusal}");
+    assert_eq!(code(&refusal), -32603);
+}
+
+#[test]
 fn a_batch_is_answered_as_one() {
     let mut scene = Scene::hiding("2025-03-26", "x*");
     scene.host(&format!("[{},{}]", call("1"), list("2", "null")));

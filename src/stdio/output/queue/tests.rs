@@ -121,14 +121,55 @@ async fn a_closed_other_end_is_told_and_nothing_is_kept_for_it() {
     queue.flush();
     queue.push(line("def"));
     assert_eq!((queue.bytes, queue.behind()), (0, 0));
-    assert_eq!(queue.attend().await, Err(OutputClosed));
-    queue.finish().await;
+    let told = queue.attend().await;
+    assert!(matches!(told, Err(OutputClosed::ByReader)), "{told:?}");
+    assert!(queue.finish().await.is_err());
 
     // It may close while it is awaited that there is room.
     let mut queue = Queue::new(Sink::that_takes(&[1, 0]));
     queue.push(line("abc"));
     queue.flush();
-    assert_eq!(queue.attend().await, Err(OutputClosed));
+    let told = queue.attend().await;
+    assert!(matches!(told, Err(OutputClosed::ByReader)), "{told:?}");
+}
+
+/// Takes nothing, for this reason.
+struct Failing(io::ErrorKind);
+
+impl Unwaiting for Failing {
+    fn write(&mut self, _: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self.0 {
+            io::ErrorKind::WriteZero => Ok(0),
+            kind => Err(kind.into()),
+        }
+    }
+
+    fn rest(&mut self) {}
+
+    async fn has_room(&self) {}
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn what_fails_for_another_reason_says_why_once() {
+    for kind in [io::ErrorKind::StorageFull, io::ErrorKind::WriteZero] {
+        let mut queue = Queue::new(Failing(kind));
+        queue.push(line("abc"));
+        let told = queue.finish().await;
+        assert!(matches!(&told, Err(OutputClosed::Failed(error)) if error.kind() == kind));
+
+        let mut queue = Queue::new(Failing(kind));
+        queue.push(line("abc"));
+        let told = queue.attend().await;
+        assert!(matches!(&told, Err(OutputClosed::Failed(error)) if error.kind() == kind));
+        let again = queue.attend().await;
+        assert!(matches!(again, Err(OutputClosed::ByReader)), "{again:?}");
+    }
+    for kind in [io::ErrorKind::BrokenPipe, io::ErrorKind::ConnectionReset] {
+        let mut queue = Queue::new(Failing(kind));
+        queue.push(line("abc"));
+        let told = queue.finish().await;
+        assert!(matches!(told, Err(OutputClosed::ByReader)), "{told:?}");
+    }
 }
 
 #[test]

@@ -58,7 +58,7 @@ async fn everything_queued_is_written_before_the_end_and_in_order() {
     for number in 0..1000 {
         output.push(line(length(number), number));
     }
-    output.finish().await;
+    output.finish().await.unwrap();
     let expected: String = (0..1000)
         .map(|number| text(length(number), number) + "\n")
         .collect();
@@ -87,24 +87,42 @@ async fn what_the_writer_has_no_room_for_waits_and_is_counted() {
     while output.behind() > 0 {
         output.attend().await.unwrap();
     }
-    output.finish().await;
+    output.finish().await.unwrap();
     assert_eq!(sink.0.lock().unwrap().len(), 4 * (half + 1) + ROOM * 2 + 1);
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_closed_stdout_is_noticed() {
-    struct Broken;
+async fn a_closed_stdout_is_noticed_and_one_that_fails_says_why() {
+    struct Broken(io::ErrorKind);
     impl Write for Broken {
         fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-            Err(io::ErrorKind::BrokenPipe.into())
+            Err(self.0.into())
         }
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
     }
-    let mut output = Threaded::start(Broken);
-    output.push(line(1, 1));
-    assert_eq!(output.attend().await, Err(OutputClosed));
-    output.push(line(1, 2));
-    output.finish().await;
+    for (kind, is_hangup) in [
+        (io::ErrorKind::BrokenPipe, true),
+        (io::ErrorKind::ConnectionReset, true),
+        (io::ErrorKind::StorageFull, false),
+        (io::ErrorKind::WouldBlock, false),
+    ] {
+        let as_expected = |closed: OutputClosed| match closed {
+            OutputClosed::ByReader => assert!(is_hangup, "{kind}"),
+            OutputClosed::Failed(error) => assert_eq!((error.kind(), is_hangup), (kind, false)),
+        };
+        let mut output = Threaded::start(Broken(kind));
+        output.push(line(1, 1));
+        as_expected(output.attend().await.unwrap_err());
+        // It is told once.
+        output.push(line(1, 2));
+        let again = output.attend().await;
+        assert!(matches!(again, Err(OutputClosed::ByReader)), "{again:?}");
+        assert!(output.finish().await.is_err());
+
+        let mut output = Threaded::start(Broken(kind));
+        output.push(line(1, 1));
+        as_expected(output.finish().await.unwrap_err());
+    }
 }
