@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 use url::Url;
 
+use super::apart::Apart;
 use super::client::Clients;
 use super::given::Lookup;
 use super::grants::Grants;
@@ -84,7 +85,7 @@ impl Which {
     }
 
     /// The name of the cache files: the given one, else one made of everything that separates two sign-ins.
-    pub fn key(&self, server: &ServerUrl) -> Result<ServerKey, UsageError> {
+    pub fn key(&self, server: &ServerUrl, apart: &Apart) -> Result<ServerKey, UsageError> {
         if let Some(name) = &self.name {
             return Ok(name.clone());
         }
@@ -108,13 +109,13 @@ impl Which {
                     .map(|client| client.client_id.as_str()),
                 scope: scope.as_deref(),
                 authorize_params: &self.authorize_params,
-                more: &self.more()?,
+                more: &self.more(apart)?,
             },
         ))
     }
 
     /// Other options that make another sign-in of it: a line for each.
-    fn more(&self) -> Result<Vec<(&'static str, String)>, UsageError> {
+    fn more(&self, apart: &Apart) -> Result<Vec<(&'static str, String)>, UsageError> {
         let endpoints = self.endpoints.as_ref();
         let more = [
             (
@@ -140,6 +141,7 @@ impl Which {
             .filter_map(|(option, value)| Some((option, value?)))
             .collect();
         more.extend(self.grants.parts()?);
+        more.extend(apart.parts());
         Ok(more)
     }
 
