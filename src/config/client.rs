@@ -8,7 +8,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::given::{Given, Lookup};
-use super::oauth::{ClientInfo, client_info};
+use super::oauth::{ClientInfo, USUAL_METHOD, client_info};
 use super::{ConfiguredClient, Surroundings};
 use crate::cli::{ClientOptions, UsageError, WhichOptions};
 use crate::diag;
@@ -92,7 +92,7 @@ impl Clients {
                         "`--initial-access-token-env` has no effect, since {origin} names a client"
                     ));
                 }
-                clients.client = Some(clients.checked(info, &origin, secret, key)?);
+                clients.client = Some(clients.checked(info, &origin, secret, key, lookup)?);
             }
             None => {
                 let assertion_key = key;
@@ -109,8 +109,9 @@ impl Clients {
         origin: &str,
         secret: Option<Secret>,
         key: Option<AssertionKey>,
+        lookup: &Lookup<'_>,
     ) -> Result<ConfiguredClient, UsageError> {
-        let method = info.auth_method;
+        let mut method = info.auth_method;
         let named = |method: AuthMethod| {
             format!(
                 "`token_endpoint_auth_method` in {origin} is `{}`",
@@ -122,6 +123,24 @@ impl Clients {
                 "a client secret and `--client-assertion-key` exclude each other",
             )
             .with_hint("leave out the one that the authorization server does not know"));
+        }
+        // What mcp-remote does with these: it knows no such keys, and sends the identifier alone.
+        match (method, &key) {
+            (Some(AuthMethod::PrivateKeyJwt), None) if info.is_forgiven => {
+                lookup.warn(format!(
+                    "{}, which needs `--client-assertion-key`; {USUAL_METHOD} counts in its place",
+                    named(AuthMethod::PrivateKeyJwt)
+                ));
+                method = None;
+            }
+            (Some(AuthMethod::ClientSecretPost), None) if info.is_forgiven && secret.is_none() => {
+                lookup.warn(format!(
+                    "{} without a `client_secret`; `none` counts in its place",
+                    named(AuthMethod::ClientSecretPost)
+                ));
+                method = Some(AuthMethod::None);
+            }
+            _ => {}
         }
         match (method, &key) {
             (Some(method), Some(_)) if method != AuthMethod::PrivateKeyJwt => {
@@ -325,6 +344,7 @@ fn info(
             client_id: id.given.text,
             client_secret: None,
             auth_method: None,
+            is_forgiven: false,
         };
         (info, id.given.origin)
     };

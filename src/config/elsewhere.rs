@@ -30,7 +30,7 @@ impl Theirs {
                 Resource::Given(resource) => Some(resource.as_str().to_owned()),
                 Resource::Discovered | Resource::Omitted => None,
             },
-            authorize_params: which.authorize_params.clone(),
+            authorize_params: which.given_params.clone(),
             headers: lines.iter().map(|line| line.text.clone()).collect(),
             client_metadata_url: document.map(|own| own.url.clone()),
             token_endpoint: endpoints.map(|given| given.token_endpoint.to_string()),

@@ -22,6 +22,8 @@ pub(super) struct Which {
     pub client_metadata: Map<String, Value>,
     pub resource: Resource,
     pub authorize_params: Vec<(String, String)>,
+    /// The same as they were given, with those that are left out.
+    pub given_params: Vec<(String, String)>,
     pub endpoints: Option<ConfiguredEndpoints>,
     pub revocation_endpoint: Option<Url>,
     pub audience: Option<String>,
@@ -39,17 +41,18 @@ impl Which {
         around: &Surroundings<'_>,
         lookup: &Lookup<'_>,
     ) -> Result<Self, UsageError> {
-        let client_metadata = match lookup.text(
+        let metadata = lookup.text(
             "static-oauth-client-metadata",
             &options.static_oauth_client_metadata,
-        ) {
-            Some(given) => oauth::client_metadata(&given, around)?,
-            None => Map::new(),
-        };
+        );
+        let metadata = metadata.map(|given| oauth::client_metadata(&given, around, lookup));
+        let (client_metadata, metadata_scopes) = metadata.transpose()?.unwrap_or_default();
         let scopes = match lookup.text("scope", &options.scope) {
             Some(given) => Some(oauth::scopes(&given.text, &given.origin)?),
-            None => oauth::metadata_scopes(&client_metadata)?,
+            None => metadata_scopes,
         };
+        let params = lookup.list("authorize-param", &options.authorize_param);
+        let params = oauth::authorize_params(&params, lookup)?;
         Ok(Self {
             name: lookup
                 .text("name", &options.name)
@@ -62,9 +65,8 @@ impl Which {
                 Some(given) => oauth::resource(&given, lookup)?,
                 None => Resource::Discovered,
             },
-            authorize_params: oauth::authorize_params(
-                &lookup.list("authorize-param", &options.authorize_param),
-            )?,
+            authorize_params: params.sent,
+            given_params: params.given,
             endpoints: endpoints::endpoints(&options.provider, lookup)?,
             revocation_endpoint: lookup
                 .text("revocation-endpoint", &options.provider.revocation_endpoint)
