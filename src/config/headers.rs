@@ -5,7 +5,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use super::Surroundings;
 use super::expand::{expand, expand_or, unset};
 use super::given::{Given, Lookup};
-use crate::cli::{TrafficOptions, UsageError};
+use crate::cli::{HeaderOrder, TrafficOptions, UsageError};
 
 /// Headers of the transport itself. Another value would break the connection or the session.
 const RESERVED: [&str; 15] = [
@@ -36,8 +36,8 @@ pub(super) struct Line {
     is_forgiven: bool,
 }
 
-/// Finds all headers, from one place after the other and the files of each place first, so that
-/// what is given nearer comes last. What is in them is not judged.
+/// Finds all headers, from one place after the other, so that what is given nearer comes last: on the
+/// command line in its order, elsewhere the files first. What is in them is not judged.
 pub(super) fn written(
     options: &TrafficOptions,
     around: &Surroundings<'_>,
@@ -45,16 +45,28 @@ pub(super) fn written(
 ) -> Result<Vec<Line>, UsageError> {
     let places = lookup.lists("header", &options.header);
     let files = lookup.lists("header-file", &options.header_file);
+    let last = places.len().saturating_sub(1);
+    let none = HeaderOrder::default();
+    let mut given = Vec::new();
+    for (at, (lines, files)) in places.into_iter().zip(files).enumerate() {
+        // The last place is this one process; of its variables, none comes before the other.
+        let order = if at == last {
+            &options.header_order
+        } else {
+            &none
+        };
+        order.merge(lines, files, |is_file, one| given.push((is_file, one)));
+    }
     let mut found = Vec::new();
-    for (lines, files) in places.iter().zip(&files) {
-        for file in files {
-            found.extend(lines_of(file, around, lookup)?);
+    for (is_file, given) in given {
+        match is_file {
+            true => found.extend(lines_of(&given, around, lookup)?),
+            false => found.push(Line {
+                is_forgiven: lookup.forgives(&given),
+                text: given.text,
+                origin: given.origin,
+            }),
         }
-        found.extend(lines.iter().map(|line| Line {
-            text: line.text.clone(),
-            origin: line.origin.clone(),
-            is_forgiven: lookup.forgives(line),
-        }));
     }
     Ok(found)
 }

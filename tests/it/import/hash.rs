@@ -25,7 +25,7 @@ fn command_lines() -> Vec<Vec<&'static str>> {
         vec!["http://localhost:8080/mcp"],
         vec!["http://127.0.0.1:8080/mcp", "--transport", "http-only"],
     ];
-    let options: [&[&str]; 16] = [
+    let options: [&[&str]; 17] = [
         &["--resource", "https://tenant1.example.net/"],
         &["--resource", "  https://tenant1.example.net  "],
         &["--resource", ""],
@@ -44,6 +44,7 @@ fn command_lines() -> Vec<Vec<&'static str>> {
         &["--header", "X-Empty:"],
         &["--header-file", "@headers"],
         &["--header-file", "@headers", "--header", "X-One: 2"],
+        &["--header", "X-One: 2", "--header-file", "@headers"],
         &[
             "--authorize-param",
             "prompt=consent",
