@@ -28,6 +28,9 @@ pub(super) struct Clients {
     pub client: Option<ConfiguredClient>,
     /// A client that a document describes.
     pub document: Option<ClientDocument>,
+    /// The address of a document that is given, whether or not it is of use: what mcp-remote keeps is
+    /// named after it.
+    pub document_url: Option<String>,
     /// What lets a client register.
     pub initial_access_token: Option<Secret>,
     /// The file with the private key of its assertions.
@@ -73,6 +76,7 @@ impl Clients {
         let secret = clients.secret(own, info.as_ref(), around, lookup)?;
         let key = clients.key(own, around, lookup)?;
         let document = document(own, lookup)?;
+        clients.document_url = given_document(own, lookup);
         clients.initial_access_token = clients.token(own, around, lookup)?;
         if key.is_some() && info.is_none() && document.is_none() {
             return Err(UsageError::new(
@@ -387,6 +391,14 @@ fn named_audience(given: &Given) -> Result<Audience, UsageError> {
             diag::clean_to(other, 60)
         ))),
     }
+}
+
+/// What mcp-remote takes for the address of a document: https with a path, in any spelling.
+fn given_document(own: &ClientOptions, lookup: &Lookup<'_>) -> Option<String> {
+    let given = lookup.text("client-metadata-url", &own.client_metadata_url)?;
+    let text = given.text.trim();
+    let is_one = |url: Url| url.scheme() == "https" && url.path() != "/";
+    Url::parse(text).is_ok_and(is_one).then(|| text.to_owned())
 }
 
 /// MCP 2025-11-25, Client ID Metadata Documents: an https address with a path. It is an identifier,

@@ -22,7 +22,6 @@ pub(super) struct Theirs {
 impl Theirs {
     /// `server` is the server's address as the user wrote it, `resource` what requests name.
     pub fn new(server: &str, lines: &[Line], (which, resource): (&Which, &Resource)) -> Self {
-        let document = which.clients.document.as_ref();
         let endpoints = which.endpoints.as_ref();
         Self {
             server: server.to_owned(),
@@ -32,7 +31,7 @@ impl Theirs {
             },
             authorize_params: which.given_params.clone(),
             headers: lines.iter().map(|line| line.text.clone()).collect(),
-            client_metadata_url: document.map(|own| own.url.clone()),
+            client_metadata_url: which.clients.document_url.clone(),
             token_endpoint: endpoints.map(|given| given.token_endpoint.to_string()),
         }
     }

@@ -239,7 +239,7 @@ pub(super) fn authorize_params(
     })?;
     let mode = |given: &&Given| {
         let param = given.text.split_once('=');
-        param.is_some_and(|(key, _)| key == RESPONSE_MODE)
+        param.is_some_and(|(key, _)| key.trim() == RESPONSE_MODE)
     };
     let is_other = |(key, value): &(String, String)| key == RESPONSE_MODE && value != "query";
     let mut sent = params.clone();
@@ -288,6 +288,8 @@ fn params(
         let (key, value) = given
             .text
             .split_once('=')
+            // Blanks around a key are never meant; mcp-remote takes them away, too.
+            .map(|(key, value)| (key.trim(), value))
             .filter(|(key, _)| !key.is_empty())
             .ok_or_else(|| {
                 UsageError::new(format!("{} is not of the form `key=value`", given.origin))
