@@ -182,11 +182,18 @@ impl<'k> Reader<'k> {
 
     /// Some AI clients lose the quotes around arguments with spaces on Windows.
     fn put_together(&mut self, value: &mut String) {
+        let is_part = |next: &&String| !is_option_like(next) && !is_address(next);
+        let mut parts = self.rest.iter().take_while(is_part);
+        let first = parts.next().filter(|_| parts.next().is_none());
+        // mcp-remote takes headers out before it looks what follows the address: this is its port, and
+        // the header is empty.
+        let is_port =
+            |next: &String| !next.is_empty() && next.bytes().all(|byte| byte.is_ascii_digit());
+        if self.is_after_address && word::is_empty(value) && first.is_some_and(is_port) {
+            return;
+        }
         let before = value.len();
-        while let Some(next) = self.rest.front()
-            && !is_option_like(next)
-            && !is_address(next)
-        {
+        while let Some(next) = self.rest.front().filter(is_part) {
             if !value.ends_with(' ') {
                 value.push(' ');
             }
