@@ -392,6 +392,24 @@ fn help_and_version_win_wherever_they_stand() {
         (&["--version", URL, "--help"], "--help", &[]),
         (&[URL, "--transport", "--version"], "--version", &[]),
         (&["-V"], "-V", &[]),
+        (&["notion", "-V"], "-V", &[]),
+        // mcp-remote knows no such option, and goes on.
+        (
+            &[URL, "-V"],
+            "--|https://x.example/mcp",
+            &["there is no option `-V`"],
+        ),
+        (
+            &["-V", URL, "3334", "--debug"],
+            "--debug|--|https://x.example/mcp|3334",
+            &["there is no option `-V`"],
+        ),
+        (
+            &[URL, "--resource", "-V"],
+            "--resource=-V|--|https://x.example/mcp",
+            &[],
+        ),
+        (&[URL, "-V", "--version"], "--version", &[]),
     ]);
 }
 
