@@ -55,7 +55,7 @@ use lenient::{Known, understand};
 use pages::{CompletionsArgs, ManArgs};
 pub use server::{ServerArgs, Tolerance};
 pub use shape::{ENV_PREFIX, OptionShape, option_names, option_shapes, variable};
-pub use traffic::TrafficOptions;
+pub use traffic::{HeaderOrder, TrafficOptions};
 pub use trust::TrustOptions;
 pub use which::WhichOptions;
 

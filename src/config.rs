@@ -18,6 +18,7 @@ mod file;
 mod forgiving;
 mod given;
 
+mod apart;
 mod which;
 
 mod automation;

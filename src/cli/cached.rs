@@ -6,7 +6,7 @@ use super::ServerArgs;
 
 /// Options that make no difference to a sign-in that exists. `logout` takes them, since people give
 /// it the arguments of their AI client's configuration, and shows them to nobody.
-const OF_NO_EFFECT: [&str; 23] = [
+const OF_NO_EFFECT: [&str; 22] = [
     "allow-missing-pkce-metadata",
     "auth-success-url",
     "auth-timeout",
@@ -18,7 +18,6 @@ const OF_NO_EFFECT: [&str; 23] = [
     "disable-pkce",
     "disable-resource-parameter",
     "dpop",
-    "header-file",
     "headers-timeout",
     "host",
     "ignore-tool",

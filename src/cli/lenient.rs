@@ -50,6 +50,7 @@ pub(super) struct Understood {
 pub(super) fn understand(args: &[String], known: &[Known]) -> Understood {
     let mut reader = Reader {
         known,
+        is_for_server: args.iter().any(|word| is_address(word)),
         rest: args.iter().cloned().collect(),
         ..Reader::default()
     };
@@ -68,6 +69,8 @@ struct Reader<'k> {
     seen: Vec<(String, String)>,
     /// `--help`, `-h`, `--version` or `-V`.
     asked: BTreeSet<String>,
+    /// Whether there is an address somewhere.
+    is_for_server: bool,
     address: Option<String>,
     port: Option<String>,
     /// Whether the next argument can be the callback port: it follows the address.
@@ -88,7 +91,7 @@ impl<'k> Reader<'k> {
         if word == "--" {
             return;
         }
-        if ASKS.contains(&word.as_str()) {
+        if self.asks(&word) {
             self.asked.insert(word);
             return;
         }
@@ -96,6 +99,12 @@ impl<'k> Reader<'k> {
             true => self.option(&word),
             false => self.place(&word),
         }
+    }
+
+    /// Whether an argument asks for something in place of anything else. mcp-remote does not know `-V`,
+    /// and an AI client that starts a bridge waits for JSON.
+    fn asks(&self, word: &str) -> bool {
+        ASKS.contains(&word) && !(word == "-V" && self.is_for_server)
     }
 
     /// What is left of an argument is looked at next.
@@ -113,7 +122,7 @@ impl<'k> Reader<'k> {
     fn is_known(&self, word: &str) -> bool {
         let head = Joined::of(word).head;
         let long = head.strip_prefix("--");
-        word == "--" || ASKS.contains(&word) || long.is_some_and(|long| self.find(long).is_some())
+        word == "--" || self.asks(word) || long.is_some_and(|long| self.find(long).is_some())
     }
 
     fn option(&mut self, word: &str) {
@@ -182,11 +191,18 @@ impl<'k> Reader<'k> {
 
     /// Some AI clients lose the quotes around arguments with spaces on Windows.
     fn put_together(&mut self, value: &mut String) {
+        let is_part = |next: &&String| !is_option_like(next) && !is_address(next);
+        let mut parts = self.rest.iter().take_while(is_part);
+        let first = parts.next().filter(|_| parts.next().is_none());
+        // mcp-remote takes headers out before it looks what follows the address: this is its port, and
+        // the header is empty.
+        let is_port =
+            |next: &String| !next.is_empty() && next.bytes().all(|byte| byte.is_ascii_digit());
+        if self.is_after_address && word::is_empty(value) && first.is_some_and(is_port) {
+            return;
+        }
         let before = value.len();
-        while let Some(next) = self.rest.front()
-            && !is_option_like(next)
-            && !is_address(next)
-        {
+        while let Some(next) = self.rest.front().filter(is_part) {
             if !value.ends_with(' ') {
                 value.push(' ');
             }

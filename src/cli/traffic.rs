@@ -1,10 +1,15 @@
 //! Options about what is sent to the MCP server, and how.
 
-use clap::Args;
+use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 /// What is sent to the MCP server, and how long it may take.
 #[derive(Args, Default)]
 pub struct TrafficOptions {
+    // Before the headers: reading those takes them out of what it looks at.
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub header_order: HeaderOrder,
+
     /// Send this header to the server, repeatable
     ///
     /// It goes with every request to the MCP server, and to no other server.
@@ -17,7 +22,8 @@ pub struct TrafficOptions {
     /// Read headers from a file, one a line, repeatable
     ///
     /// Lines are `Name: value`; empty lines and lines that begin with `#` are skipped. `${VAR}` is
-    /// replaced as for --header, which wins where both name the same header.
+    /// replaced as for --header. Of two headers with one name, here or there, the later on the command
+    /// line counts.
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub header_file: Vec<String>,
 
@@ -84,4 +90,60 @@ pub struct TrafficOptions {
     /// Turns --keep-alive on.
     #[arg(long, value_name = "SECONDS", hide_short_help = true)]
     pub ping_interval: Option<String>,
+}
+
+/// How `--header` and `--header-file` followed each other on the command line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeaderOrder {
+    /// For each of them, whether it is a file.
+    is_file: Vec<bool>,
+}
+
+impl HeaderOrder {
+    /// The headers and the files in one list: as they followed each other where that is known, else the
+    /// files first.
+    pub fn merge<T>(&self, lines: Vec<T>, files: Vec<T>, mut add: impl FnMut(bool, T)) {
+        let (mut lines, mut files) = (lines.into_iter(), files.into_iter());
+        let count = |is_file| self.is_file.iter().filter(|is| **is == is_file).count();
+        if (lines.len(), files.len()) == (count(false), count(true)) {
+            for is_file in &self.is_file {
+                let next = match is_file {
+                    true => files.next(),
+                    false => lines.next(),
+                };
+                next.into_iter().for_each(|next| add(*is_file, next));
+            }
+        }
+        files.for_each(|file| add(true, file));
+        lines.for_each(|line| add(false, line));
+    }
+}
+
+impl Args for HeaderOrder {
+    fn augment_args(command: Command) -> Command {
+        command
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        command
+    }
+}
+
+impl FromArgMatches for HeaderOrder {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let at = |id: &str| matches.indices_of(id).into_iter().flatten();
+        let lines = at("header").map(|at| (at, false));
+        let mut all: Vec<(usize, bool)> = lines
+            .chain(at("header_file").map(|at| (at, true)))
+            .collect();
+        all.sort_unstable();
+        Ok(Self {
+            is_file: all.into_iter().map(|(_, is_file)| is_file).collect(),
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
 }

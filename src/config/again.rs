@@ -1,15 +1,18 @@
 //! The command that a person runs in a terminal to get at the sign-in that these arguments mean.
 
+use super::apart::Apart;
 use super::file::File;
 use super::given::Lookup;
 use super::{Callback, DIR_VARIABLE, Surroundings};
 use crate::cli::{ServerArgs, UsageError};
+use crate::compat::import::VARIABLE;
 use crate::ids::ServerUrl;
 
 /// A command line that can be shown: it leaves out whatever may hold a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Again {
-    folder: Option<String>,
+    /// The variables that say where sign-ins are.
+    folders: Vec<(&'static str, String)>,
     server: String,
     port: Option<u16>,
     /// Those that are about where the browser returns to.
@@ -27,7 +30,7 @@ impl Again {
         server: &ServerUrl,
         (file, entry): (&File, Option<&str>),
         callback: &Callback,
-        around: &Surroundings<'_>,
+        (around, apart): (&Surroundings<'_>, &Apart),
         lookup: &Lookup<'_>,
     ) -> Result<Self, UsageError> {
         let said = Said { args, lookup };
@@ -39,14 +42,20 @@ impl Again {
         options.extend(said.texts().into_iter().flatten());
         options.extend(said.switches()?);
         options.extend(said.files());
-        let folder = around.env.get(DIR_VARIABLE).cloned();
+        let folder = around.env.get(DIR_VARIABLE).map(String::as_str);
+        let folder = folder.filter(|folder| !folder.is_empty());
+        let folders = [(DIR_VARIABLE, folder), (VARIABLE, apart.folder())];
+        let folders = folders.into_iter();
+        let folders = folders.filter_map(|(name, folder)| Some((name, folder?.to_owned())));
         Ok(Self {
-            folder: folder.filter(|folder| !folder.is_empty()),
+            folders: folders.collect(),
             server: entry.map_or_else(|| server.to_string(), str::to_owned),
             port: args.callback_port.as_ref().and(callback.port),
             callback: said.callback(),
             options,
-            partial: said.hides_something() || (entry.is_none() && server.url().query().is_some()),
+            partial: said.hides_something()
+                || (cfg!(windows) && apart.folder().is_some())
+                || (entry.is_none() && server.url().query().is_some()),
         })
     }
 
@@ -78,9 +87,9 @@ impl Again {
             .chain(more.iter().copied());
         let mut words: Vec<String> = words.map(quoted).collect();
         // Windows has no way to say this before a command that all its shells know.
-        if let Some(folder) = self.folder.as_deref().filter(|_| !cfg!(windows)) {
-            words.insert(0, format!("{DIR_VARIABLE}={}", quoted(folder)));
-        }
+        let folders = self.folders.iter().filter(|_| !cfg!(windows));
+        let folders = folders.map(|(name, folder)| format!("{name}={}", quoted(folder)));
+        words.splice(..0, folders);
         let rest = match self.partial {
             true => " with the other arguments of your configuration",
             false => "",

@@ -8,7 +8,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::given::{Given, Lookup};
-use super::oauth::{ClientInfo, client_info};
+use super::oauth::{ClientInfo, USUAL_METHOD, client_info};
 use super::{ConfiguredClient, Surroundings};
 use crate::cli::{ClientOptions, UsageError, WhichOptions};
 use crate::diag;
@@ -28,6 +28,9 @@ pub(super) struct Clients {
     pub client: Option<ConfiguredClient>,
     /// A client that a document describes.
     pub document: Option<ClientDocument>,
+    /// The address of a document that is given, whether or not it is of use: what mcp-remote keeps is
+    /// named after it.
+    pub document_url: Option<String>,
     /// What lets a client register.
     pub initial_access_token: Option<Secret>,
     /// The file with the private key of its assertions.
@@ -73,6 +76,7 @@ impl Clients {
         let secret = clients.secret(own, info.as_ref(), around, lookup)?;
         let key = clients.key(own, around, lookup)?;
         let document = document(own, lookup)?;
+        clients.document_url = given_document(own, lookup);
         clients.initial_access_token = clients.token(own, around, lookup)?;
         if key.is_some() && info.is_none() && document.is_none() {
             return Err(UsageError::new(
@@ -92,7 +96,7 @@ impl Clients {
                         "`--initial-access-token-env` has no effect, since {origin} names a client"
                     ));
                 }
-                clients.client = Some(clients.checked(info, &origin, secret, key)?);
+                clients.client = Some(clients.checked(info, &origin, secret, key, lookup)?);
             }
             None => {
                 let assertion_key = key;
@@ -109,8 +113,9 @@ impl Clients {
         origin: &str,
         secret: Option<Secret>,
         key: Option<AssertionKey>,
+        lookup: &Lookup<'_>,
     ) -> Result<ConfiguredClient, UsageError> {
-        let method = info.auth_method;
+        let mut method = info.auth_method;
         let named = |method: AuthMethod| {
             format!(
                 "`token_endpoint_auth_method` in {origin} is `{}`",
@@ -122,6 +127,24 @@ impl Clients {
                 "a client secret and `--client-assertion-key` exclude each other",
             )
             .with_hint("leave out the one that the authorization server does not know"));
+        }
+        // What mcp-remote does with these: it knows no such keys, and sends the identifier alone.
+        match (method, &key) {
+            (Some(AuthMethod::PrivateKeyJwt), None) if info.is_forgiven => {
+                lookup.warn(format!(
+                    "{}, which needs `--client-assertion-key`; {USUAL_METHOD} counts in its place",
+                    named(AuthMethod::PrivateKeyJwt)
+                ));
+                method = None;
+            }
+            (Some(AuthMethod::ClientSecretPost), None) if info.is_forgiven && secret.is_none() => {
+                lookup.warn(format!(
+                    "{} without a `client_secret`; `none` counts in its place",
+                    named(AuthMethod::ClientSecretPost)
+                ));
+                method = Some(AuthMethod::None);
+            }
+            _ => {}
         }
         match (method, &key) {
             (Some(method), Some(_)) if method != AuthMethod::PrivateKeyJwt => {
@@ -325,6 +348,7 @@ fn info(
             client_id: id.given.text,
             client_secret: None,
             auth_method: None,
+            is_forgiven: false,
         };
         (info, id.given.origin)
     };
@@ -367,6 +391,14 @@ fn named_audience(given: &Given) -> Result<Audience, UsageError> {
             diag::clean_to(other, 60)
         ))),
     }
+}
+
+/// What mcp-remote takes for the address of a document: https with a path, in any spelling.
+fn given_document(own: &ClientOptions, lookup: &Lookup<'_>) -> Option<String> {
+    let given = lookup.text("client-metadata-url", &own.client_metadata_url)?;
+    let text = given.text.trim();
+    let is_one = |url: Url| url.scheme() == "https" && url.path() != "/";
+    Url::parse(text).is_ok_and(is_one).then(|| text.to_owned())
 }
 
 /// MCP 2025-11-25, Client ID Metadata Documents: an https address with a path. It is an identifier,

@@ -1,11 +1,10 @@
 //! What mcp-remote makes of the same arguments: where it keeps the sign-in, and its callback port.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::given::Lookup;
+use super::headers::Line;
 use super::which::Which;
 use super::{Resource, Surroundings};
-use crate::cli::ServerArgs;
 use crate::compat::callback_port::Parts;
 use crate::compat::import::{FOLDER, Names, Place, VARIABLE};
 use crate::net::callback::is_blocked;
@@ -22,19 +21,7 @@ pub(super) struct Theirs {
 
 impl Theirs {
     /// `server` is the server's address as the user wrote it, `resource` what requests name.
-    pub fn new(
-        args: &ServerArgs,
-        lookup: &Lookup<'_>,
-        around: &Surroundings<'_>,
-        server: &str,
-        (which, resource): (&Which, &Resource),
-    ) -> Self {
-        let files = lookup.lists("header-file", &args.traffic.header_file);
-        let files = files.into_iter().flatten();
-        let filed = files.flat_map(|file| lines((around.read)(Path::new(&file.text)).ok()));
-        let given = lookup.lists("header", &args.traffic.header);
-        let given = given.into_iter().flatten().map(|given| given.text);
-        let document = which.clients.document.as_ref();
+    pub fn new(server: &str, lines: &[Line], (which, resource): (&Which, &Resource)) -> Self {
         let endpoints = which.endpoints.as_ref();
         Self {
             server: server.to_owned(),
@@ -42,9 +29,9 @@ impl Theirs {
                 Resource::Given(resource) => Some(resource.as_str().to_owned()),
                 Resource::Discovered | Resource::Omitted => None,
             },
-            authorize_params: which.authorize_params.clone(),
-            headers: filed.chain(given).collect(),
-            client_metadata_url: document.map(|own| own.url.clone()),
+            authorize_params: which.given_params.clone(),
+            headers: lines.iter().map(|line| line.text.clone()).collect(),
+            client_metadata_url: which.clients.document_url.clone(),
             token_endpoint: endpoints.map(|given| given.token_endpoint.to_string()),
         }
     }
@@ -75,15 +62,6 @@ impl Theirs {
             server: self.server.clone(),
         })
     }
-}
-
-/// The lines of a file with headers, as mcp-remote reads it.
-fn lines(bytes: Option<Vec<u8>>) -> Vec<String> {
-    let bytes = bytes.unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes);
-    let lines = text.lines().map(str::trim);
-    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines.map(str::to_owned).collect()
 }
 
 /// The folder of mcp-remote's sign-ins. It does not expand a `~`, nor do we.

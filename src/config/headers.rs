@@ -5,7 +5,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use super::Surroundings;
 use super::expand::{expand, expand_or, unset};
 use super::given::{Given, Lookup};
-use crate::cli::UsageError;
+use crate::cli::{HeaderOrder, TrafficOptions, UsageError};
 
 /// Headers of the transport itself. Another value would break the connection or the session.
 const RESERVED: [&str; 15] = [
@@ -26,40 +26,87 @@ const RESERVED: [&str; 15] = [
     "upgrade",
 ];
 
-/// Reads all headers, from one place after the other and the files of each place first, so that
-/// what is given nearer wins. Of two with one name the later counts.
+/// A header as it was written, with its placeholders.
+pub(super) struct Line {
+    /// The whole line, without the blanks around it where it stands in a file.
+    pub text: String,
+    /// Where it stands, for messages.
+    origin: String,
+    /// Whether a mistake in it is left at a warning.
+    is_forgiven: bool,
+}
+
+/// Finds all headers, from one place after the other, so that what is given nearer comes last: on the
+/// command line in its order, elsewhere the files first. What is in them is not judged.
+pub(super) fn written(
+    options: &TrafficOptions,
+    around: &Surroundings<'_>,
+    lookup: &Lookup<'_>,
+) -> Result<Vec<Line>, UsageError> {
+    let places = lookup.lists("header", &options.header);
+    let files = lookup.lists("header-file", &options.header_file);
+    let last = places.len().saturating_sub(1);
+    let none = HeaderOrder::default();
+    let mut given = Vec::new();
+    for (at, (lines, files)) in places.into_iter().zip(files).enumerate() {
+        // The last place is this one process; of its variables, none comes before the other.
+        let order = if at == last {
+            &options.header_order
+        } else {
+            &none
+        };
+        order.merge(lines, files, |is_file, one| given.push((is_file, one)));
+    }
+    let mut found = Vec::new();
+    for (is_file, given) in given {
+        match is_file {
+            true => found.extend(lines_of(&given, around, lookup)?),
+            false => found.push(Line {
+                is_forgiven: lookup.forgives(&given),
+                text: given.text,
+                origin: given.origin,
+            }),
+        }
+    }
+    Ok(found)
+}
+
+/// The headers in a file.
+fn lines_of(
+    file: &Given,
+    around: &Surroundings<'_>,
+    lookup: &Lookup<'_>,
+) -> Result<Vec<Line>, UsageError> {
+    let text = file.read_text(&file.text, around)?;
+    let lines = text.lines().map(str::trim).enumerate();
+    let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    let line = |(index, line): (usize, &str)| Line {
+        text: line.to_owned(),
+        origin: format!("line {} of `{}`", index + 1, file.text),
+        is_forgiven: lookup.forgives(file),
+    };
+    Ok(lines.map(line).collect())
+}
+
+/// Reads the headers. Of two with one name the later counts.
 ///
-/// `lookup` says whether a mistake in an argument is forgiven: such a header is left out, as mcp-remote
+/// `lookup` takes the warnings: a header with a mistake that is forgiven is left out, as mcp-remote
 /// does.
 pub(super) fn collect(
-    lines: &[Vec<Given>],
-    files: &[Vec<Given>],
+    lines: &[Line],
     around: &Surroundings<'_>,
     lookup: &Lookup<'_>,
 ) -> Result<HeaderMap, UsageError> {
     let mut headers = HeaderMap::new();
-    let mut add = |line: &str, origin: &str, given: &Given| -> Result<(), UsageError> {
-        let forgiving = lookup.forgives(given).then_some(lookup);
-        match (parse(line, origin, around, forgiving), forgiving) {
+    for line in lines {
+        let forgiving = line.is_forgiven.then_some(lookup);
+        match (
+            parse(&line.text, &line.origin, around, forgiving),
+            forgiving,
+        ) {
             (Ok((name, value)), _) => drop(headers.insert(name, value)),
             (Err(error), Some(lookup)) => lookup.warn(format!("{error}; it is left out")),
             (Err(error), None) => return Err(error),
-        }
-        Ok(())
-    };
-    for (lines, files) in lines.iter().zip(files) {
-        for file in files {
-            let text = file.read_text(&file.text, around)?;
-            for (index, line) in text.lines().enumerate() {
-                if line.trim().is_empty() || line.trim_start().starts_with('#') {
-                    continue;
-                }
-                let origin = format!("line {} of `{}`", index + 1, file.text);
-                add(line, &origin, file)?;
-            }
-        }
-        for line in lines {
-            add(&line.text, &line.origin, line)?;
         }
     }
     Ok(headers)

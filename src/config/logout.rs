@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use url::Url;
 
+use super::apart::Apart;
 use super::file::{Entry, File, Need};
 use super::given::Lookup;
 use super::which::{Which, cached_name, is_address, server};
 use super::{
     Base, ClientDocument, ConfiguredClient, Surroundings, automation, elsewhere, network, oauth,
 };
-use crate::cli::{LogoutArgs, ServerArgs, UsageError, WhichOptions};
+use crate::cli::{LogoutArgs, ServerArgs, UsageError};
 use crate::ids::{ServerKey, ServerUrl};
 use crate::net::client::HttpSettings;
 
@@ -89,7 +90,10 @@ impl Logout {
                     "give its address or name, or `--all`; `mcp-drawbridge status` lists them",
                 ));
             }
-            (Some(text), false) => self::target(text, &which, entry.as_ref(), around)?,
+            (Some(text), false) => {
+                let apart = || Apart::find(&server.traffic, around, &lookup);
+                self::target(text, &which, entry.as_ref(), around, apart)?
+            }
         };
         Ok(Self {
             http,
@@ -146,13 +150,15 @@ fn target(
     which: &Which,
     entry: Option<&Entry<'_>>,
     around: &Surroundings<'_>,
+    apart: impl Fn() -> Result<Apart, UsageError>,
 ) -> Result<LogoutTarget, UsageError> {
     let server = match entry {
         Some(entry) => entry.server(around.env, which.allow_http)?,
         None if is_address(text) => server(text, which.allow_http)?,
         None => return Ok(LogoutTarget::One(cached_name(text)?, None)),
     };
-    Ok(LogoutTarget::One(which.key(&server)?, Some(server)))
+    let key = which.key(&server, &apart()?)?;
+    Ok(LogoutTarget::One(key, Some(server)))
 }
 
 /// What it takes to end the sign-ins that the entries of the configuration file lead to, however they
@@ -166,8 +172,9 @@ fn entries(file: &File, args: &ServerArgs, around: &Surroundings<'_>) -> Vec<(Se
         let which = |options| Which::new(options, around, &lookup);
         // Nothing is sent to the server itself, so plain http does no harm here.
         let server = entry.server(around.env, true)?;
-        let none = WhichOptions::default();
-        let key = which(&none)?.key(&server)?;
+        let none = ServerArgs::default();
+        let apart = Apart::find(&none.traffic, around, &lookup)?;
+        let key = which(&none.which)?.key(&server, &apart)?;
         let means = Means::new(args, &lookup, which(&args.which)?)?;
         Ok(Some((key, means)))
     };

@@ -37,6 +37,12 @@ const RESERVED_TOKEN_PARAMS: [&str; 19] = [
     "audience",
 ];
 
+/// How an authorization server answers.
+const RESPONSE_MODE: &str = "response_mode";
+
+/// What counts in place of a method of authentication that cannot be used.
+pub(super) const USUAL_METHOD: &str = "the usual one";
+
 /// A client as one option describes it.
 pub(super) struct ClientInfo {
     pub client_id: String,
@@ -44,6 +50,8 @@ pub(super) struct ClientInfo {
     pub auth_method: Option<AuthMethod>,
     /// Whether it was given for this one process and not by the configuration file.
     pub typed: bool,
+    /// Whether a mistake in it is left at a warning.
+    pub is_forgiven: bool,
 }
 
 /// `--static-oauth-client-info`: JSON or `@file`, with `${VAR}` replaced before it is read.
@@ -85,36 +93,52 @@ pub(super) fn client_info(
         Some(Value::String(text)) if text.is_empty() => None,
         _ => member("client_secret")?.map(Secret::new),
     };
-    let auth_method = match member("token_endpoint_auth_method")? {
-        None => None,
-        Some(name) => Some(AuthMethod::from_name(name).ok_or_else(|| {
+    let auth_method = || {
+        match member("token_endpoint_auth_method")? {
+        None => Ok(None),
+        Some(name) => AuthMethod::from_name(name).map(Some).ok_or_else(|| {
             UsageError::new(format!(
                 "`token_endpoint_auth_method` in {} is `{}`; it must be `none`, `client_secret_basic`, `client_secret_post` or `private_key_jwt`",
                 given.origin,
                 diag::clean_to(name, 60)
             ))
-        })?),
+        }),
+    }
     };
+    // mcp-remote passes over a method that it does not know.
+    let auth_method = lookup.forgive(given, auth_method(), USUAL_METHOD)?;
     Ok(ClientInfo {
         client_id: client_id.to_owned(),
         client_secret,
-        auth_method,
+        auth_method: auth_method.flatten(),
         typed: false,
+        is_forgiven: lookup.forgives(given),
     })
 }
 
-/// `--static-oauth-client-metadata`: JSON or `@file`, taken as it is.
+/// `--static-oauth-client-metadata`: JSON or `@file`, taken as it is. With the scopes that it forces,
+/// if it names any.
 pub(super) fn client_metadata(
     given: &Given,
     around: &Surroundings<'_>,
-) -> Result<Map<String, Value>, UsageError> {
-    object(&text(given, around)?, given)
+    lookup: &Lookup<'_>,
+) -> Result<(Map<String, Value>, Option<Vec<String>>), UsageError> {
+    let json = json(&text(given, around)?, given)?;
+    // To mcp-remote, `null` and the like are metadata without members.
+    let read = lookup.forgive(given, as_object(json, given), "the usual metadata")?;
+    let mut metadata = read.unwrap_or_default();
+    let scopes = metadata_scopes(&metadata);
+    let scopes = match lookup.forgive(given, scopes, "what the server names")? {
+        Some(scopes) => scopes,
+        None => {
+            metadata.remove("scope");
+            None
+        }
+    };
+    Ok((metadata, scopes))
 }
 
-/// The scopes that client metadata forces, if it names any.
-pub(super) fn metadata_scopes(
-    metadata: &Map<String, Value>,
-) -> Result<Option<Vec<String>>, UsageError> {
+fn metadata_scopes(metadata: &Map<String, Value>) -> Result<Option<Vec<String>>, UsageError> {
     let origin = "`scope` in `--static-oauth-client-metadata`";
     match metadata.get("scope") {
         None | Some(Value::Null) => Ok(None),
@@ -191,22 +215,48 @@ pub(super) fn resource(given: &Given, lookup: &Lookup<'_>) -> Result<Resource, U
     }
 }
 
+/// Parameters for the authorization address.
+pub(super) struct AuthorizeParams {
+    /// As they were given.
+    pub given: Vec<(String, String)>,
+    /// Those that are sent.
+    pub sent: Vec<(String, String)>,
+}
+
 /// `--authorize-param key=value`; of two with one key the later counts.
-pub(super) fn authorize_params(list: &[Given]) -> Result<Vec<(String, String)>, UsageError> {
+pub(super) fn authorize_params(
+    list: &[Given],
+    lookup: &Lookup<'_>,
+) -> Result<AuthorizeParams, UsageError> {
     let example = "write for example `--authorize-param prompt=consent`";
-    params(list, example, |key, value, origin| {
-        // What comes back in another form than a query is not understood here.
-        if key == "response_mode" && value != "query" {
-            return Some(UsageError::new(format!(
-                "{origin} sets `response_mode` to something else than `query`, in which the answer would not arrive"
-            )));
-        }
+    let params = params(list, example, |key, _, origin| {
         // RFC 6749 §4.1.1, RFC 7636 §4.3: these bind the answer to this attempt.
         RESERVED.contains(&key).then(|| {
             UsageError::new(format!(
                 "{origin} sets `{key}`, which secures the sign-in and cannot be changed"
             ))
         })
+    })?;
+    let mode = |given: &&Given| {
+        let param = given.text.split_once('=');
+        param.is_some_and(|(key, _)| key.trim() == RESPONSE_MODE)
+    };
+    let is_other = |(key, value): &(String, String)| key == RESPONSE_MODE && value != "query";
+    let mut sent = params.clone();
+    // What comes back in another form than a query is not understood here.
+    if let Some(given) = list.iter().rfind(mode)
+        && params.iter().any(is_other)
+    {
+        let error = UsageError::new(format!(
+            "{} sets `{RESPONSE_MODE}` to something else than `query`, in which the answer would not arrive",
+            given.origin
+        ));
+        lookup.forgive::<()>(given, Err(error), "`query`")?;
+        sent.retain(|param| !is_other(param));
+    }
+    Ok(AuthorizeParams {
+        given: params,
+        sent,
     })
 }
 
@@ -238,6 +288,8 @@ fn params(
         let (key, value) = given
             .text
             .split_once('=')
+            // Blanks around a key are never meant; mcp-remote takes them away, too.
+            .map(|(key, value)| (key.trim(), value))
             .filter(|(key, _)| !key.is_empty())
             .ok_or_else(|| {
                 UsageError::new(format!("{} is not of the form `key=value`", given.origin))
@@ -260,20 +312,30 @@ fn text(given: &Given, around: &Surroundings<'_>) -> Result<String, UsageError> 
     }
 }
 
-/// Reads an object. The text may hold a secret, so only the place of a mistake is told.
+/// Reads an object.
 fn object(text: &str, given: &Given) -> Result<Map<String, Value>, UsageError> {
-    match serde_json::from_str(text) {
-        Ok(Value::Object(object)) => Ok(object),
-        Ok(_) => Err(UsageError::new(format!(
+    as_object(json(text, given)?, given)
+}
+
+fn as_object(json: Value, given: &Given) -> Result<Map<String, Value>, UsageError> {
+    match json {
+        Value::Object(object) => Ok(object),
+        _ => Err(UsageError::new(format!(
             "{} is not a JSON object",
             given.origin
         ))),
-        Err(error) => Err(UsageError::new(format!(
+    }
+}
+
+/// Reads JSON. The text may hold a secret, so only the place of a mistake is told.
+fn json(text: &str, given: &Given) -> Result<Value, UsageError> {
+    serde_json::from_str(text).map_err(|error| {
+        UsageError::new(format!(
             "{} is not valid JSON: mistake at line {}, column {}",
             given.origin,
             error.line(),
             error.column()
         ))
-        .with_hint("where quotes get lost on the way, put the JSON into a file and give `@FILE`")),
-    }
+        .with_hint("where quotes get lost on the way, put the JSON into a file and give `@FILE`")
+    })
 }

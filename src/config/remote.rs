@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::header::{AUTHORIZATION, HeaderMap};
 use url::Host;
 
+use super::apart::Apart;
 use super::callback::{callback, without_effect};
 use super::elsewhere::Theirs;
 use super::file::{Entry, File, Need, Target};
@@ -89,13 +90,10 @@ impl Config {
         base.warnings
             .extend(args.tolerance.warnings.iter().cloned());
         base.warnings.extend(exposed::warnings(args));
+        let lines = headers::written(&args.traffic, around, lookup)?;
+        let apart = Apart::new(&lines, around);
         let tokens = Tokens {
-            headers: headers::collect(
-                &lookup.lists("header", &args.traffic.header),
-                &lookup.lists("header-file", &args.traffic.header_file),
-                around,
-                lookup,
-            )?,
+            headers: headers::collect(&lines, around, lookup)?,
             bearer: automation::bearer(&args.bearer, lookup, around)?,
             seed: automation::seed(&args.which.seed, lookup, around)?,
         };
@@ -113,7 +111,7 @@ impl Config {
             false => Known::BUILT_IN,
         };
         let row = known.server(server);
-        let theirs = Theirs::new(args, lookup, around, written, (&which, &resource));
+        let theirs = Theirs::new(written, &lines, (&which, &resource));
         let callback = callback(args, lookup, row, theirs.port(), which.allow_http)?;
         let pkce = pkce(args, lookup, auth, &mut base.warnings)?;
         endpoints::check(
@@ -134,13 +132,13 @@ impl Config {
             timeouts: network::timeouts(args, lookup)?,
             cookies: !lookup.switch("disable-cookies", args.traffic.disable_cookies)?,
             key_file: network::key_file(&args.common, lookup),
-            key: which.key(server)?,
+            key: which.key(server, &apart)?,
             again: Again::new(
                 args,
                 server,
                 (file, entry),
                 &callback,
-                around,
+                (around, &apart),
                 &lookup.typed(),
             )?,
             callback,

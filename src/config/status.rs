@@ -1,11 +1,12 @@
 //! What `status` is asked to show.
 
+use super::apart::Apart;
 use super::file::{self, File, Need};
 use super::import::{Entry, entries, told};
 use super::migrate::Home;
 use super::which::{Which, cached_name, is_address, server};
 use super::{Base, Config, Surroundings};
-use crate::cli::{CommonOptions, ServerArgs, StatusArgs, UsageError, WhichOptions};
+use crate::cli::{CommonOptions, ServerArgs, StatusArgs, UsageError};
 use crate::ids::{ServerKey, ServerUrl};
 use crate::oauth::takeover::TakeOver;
 
@@ -113,8 +114,10 @@ impl Status {
         let target = match (&args.target, &entry) {
             (None, _) => StatusTarget::All,
             (Some(_), Some(entry)) => {
-                let which = Which::new(&WhichOptions::default(), around, &lookup)?;
-                let key = which.key(&entry.server(around.env, true)?)?;
+                let none = ServerArgs::default();
+                let which = Which::new(&none.which, around, &lookup)?;
+                let apart = Apart::find(&none.traffic, around, &lookup)?;
+                let key = which.key(&entry.server(around.env, true)?, &apart)?;
                 StatusTarget::Entry(entry.name.to_owned(), key)
             }
             (Some(text), None) if is_address(text) => StatusTarget::Server(server(text, true)?),

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 use url::Url;
 
+use super::apart::Apart;
 use super::client::Clients;
 use super::given::Lookup;
 use super::grants::Grants;
@@ -21,6 +22,8 @@ pub(super) struct Which {
     pub client_metadata: Map<String, Value>,
     pub resource: Resource,
     pub authorize_params: Vec<(String, String)>,
+    /// The same as they were given, with those that are left out.
+    pub given_params: Vec<(String, String)>,
     pub endpoints: Option<ConfiguredEndpoints>,
     pub revocation_endpoint: Option<Url>,
     pub audience: Option<String>,
@@ -38,17 +41,18 @@ impl Which {
         around: &Surroundings<'_>,
         lookup: &Lookup<'_>,
     ) -> Result<Self, UsageError> {
-        let client_metadata = match lookup.text(
+        let metadata = lookup.text(
             "static-oauth-client-metadata",
             &options.static_oauth_client_metadata,
-        ) {
-            Some(given) => oauth::client_metadata(&given, around)?,
-            None => Map::new(),
-        };
+        );
+        let metadata = metadata.map(|given| oauth::client_metadata(&given, around, lookup));
+        let (client_metadata, metadata_scopes) = metadata.transpose()?.unwrap_or_default();
         let scopes = match lookup.text("scope", &options.scope) {
             Some(given) => Some(oauth::scopes(&given.text, &given.origin)?),
-            None => oauth::metadata_scopes(&client_metadata)?,
+            None => metadata_scopes,
         };
+        let params = lookup.list("authorize-param", &options.authorize_param);
+        let params = oauth::authorize_params(&params, lookup)?;
         Ok(Self {
             name: lookup
                 .text("name", &options.name)
@@ -61,9 +65,8 @@ impl Which {
                 Some(given) => oauth::resource(&given, lookup)?,
                 None => Resource::Discovered,
             },
-            authorize_params: oauth::authorize_params(
-                &lookup.list("authorize-param", &options.authorize_param),
-            )?,
+            authorize_params: params.sent,
+            given_params: params.given,
             endpoints: endpoints::endpoints(&options.provider, lookup)?,
             revocation_endpoint: lookup
                 .text("revocation-endpoint", &options.provider.revocation_endpoint)
@@ -84,7 +87,7 @@ impl Which {
     }
 
     /// The name of the cache files: the given one, else one made of everything that separates two sign-ins.
-    pub fn key(&self, server: &ServerUrl) -> Result<ServerKey, UsageError> {
+    pub fn key(&self, server: &ServerUrl, apart: &Apart) -> Result<ServerKey, UsageError> {
         if let Some(name) = &self.name {
             return Ok(name.clone());
         }
@@ -108,13 +111,13 @@ impl Which {
                     .map(|client| client.client_id.as_str()),
                 scope: scope.as_deref(),
                 authorize_params: &self.authorize_params,
-                more: &self.more()?,
+                more: &self.more(apart)?,
             },
         ))
     }
 
     /// Other options that make another sign-in of it: a line for each.
-    fn more(&self) -> Result<Vec<(&'static str, String)>, UsageError> {
+    fn more(&self, apart: &Apart) -> Result<Vec<(&'static str, String)>, UsageError> {
         let endpoints = self.endpoints.as_ref();
         let more = [
             (
@@ -140,6 +143,7 @@ impl Which {
             .filter_map(|(option, value)| Some((option, value?)))
             .collect();
         more.extend(self.grants.parts()?);
+        more.extend(apart.parts());
         Ok(more)
     }
 

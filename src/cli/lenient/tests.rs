@@ -343,6 +343,38 @@ fn a_header_that_was_split_is_put_together() {
             "--header=Authorization:Bearer abc|--|https://x.example/mcp",
             &["split at its spaces"],
         ),
+        // mcp-remote takes headers out before it looks for the port.
+        (
+            &[URL, "--header", "A:", "3334"],
+            "--header=A:|--|https://x.example/mcp|3334",
+            &[],
+        ),
+        (
+            &[URL, "--header", "B: 1", "--header", "A:", "3334", "--debug"],
+            "--header=B: 1|--header=A:|--debug|--|https://x.example/mcp|3334",
+            &[],
+        ),
+        // There is a port already, or none can be here, or more than one follows.
+        (
+            &[URL, "3335", "--header", "A:", "3334"],
+            "--header=A: 3334|--|https://x.example/mcp|3335",
+            &["split at its spaces"],
+        ),
+        (
+            &[URL, "--debug", "--header", "A:", "3334"],
+            "--debug|--header=A: 3334|--|https://x.example/mcp",
+            &["split at its spaces"],
+        ),
+        (
+            &[URL, "--header", "A:", "3334", "b"],
+            "--header=A: 3334 b|--|https://x.example/mcp",
+            &["split at its spaces"],
+        ),
+        (
+            &[URL, "--header", "A: Bearer", "3334"],
+            "--header=A: Bearer 3334|--|https://x.example/mcp",
+            &["split at its spaces"],
+        ),
         // Without an address, the next argument may be it.
         (&["--header", "A:", "notion"], "--header=A:|--|notion", &[]),
         (
@@ -360,6 +392,24 @@ fn help_and_version_win_wherever_they_stand() {
         (&["--version", URL, "--help"], "--help", &[]),
         (&[URL, "--transport", "--version"], "--version", &[]),
         (&["-V"], "-V", &[]),
+        (&["notion", "-V"], "-V", &[]),
+        // mcp-remote knows no such option, and goes on.
+        (
+            &[URL, "-V"],
+            "--|https://x.example/mcp",
+            &["there is no option `-V`"],
+        ),
+        (
+            &["-V", URL, "3334", "--debug"],
+            "--debug|--|https://x.example/mcp|3334",
+            &["there is no option `-V`"],
+        ),
+        (
+            &[URL, "--resource", "-V"],
+            "--resource=-V|--|https://x.example/mcp",
+            &[],
+        ),
+        (&[URL, "-V", "--version"], "--version", &[]),
     ]);
 }
 

@@ -94,6 +94,13 @@ pub(super) fn is_cut_off(header: &str) -> bool {
     value.is_empty() || schemes.contains(&value.to_ascii_lowercase().as_str())
 }
 
+/// Whether a header has nothing behind its name.
+pub(super) fn is_empty(header: &str) -> bool {
+    header
+        .split_once(':')
+        .is_some_and(|(_, value)| value.trim().is_empty())
+}
+
 /// The callback port, as JavaScript's `parseInt` reads it: what follows the digits does not count.
 pub(super) fn as_port(word: &str) -> Option<i64> {
     leading_integer(word)

@@ -96,6 +96,18 @@ fn what_decides_which_sign_in_it_is_is_kept_wherever_it_was_given() {
 }
 
 #[test]
+fn the_folder_of_mcp_remote_is_kept_since_it_makes_another_sign_in() {
+    let variables = [
+        ("MCP_REMOTE_CONFIG_DIR", "/other/"),
+        ("MCP_DRAWBRIDGE_DIR", "/cache"),
+    ];
+    assert_eq!(
+        again(&[SERVER], &variables).login(),
+        "`MCP_DRAWBRIDGE_DIR=/cache MCP_REMOTE_CONFIG_DIR=/other mcp-drawbridge login https://mcp.example.com/mcp`"
+    );
+}
+
+#[test]
 fn an_entry_of_the_configuration_file_is_named_and_says_the_rest_itself() {
     let named = again(&["my notion", "--config", "my conf.json"], &[]);
     assert_eq!(

@@ -15,12 +15,15 @@ fn what_separates_two_sign_ins_changes_the_name_and_the_rest_does_not() {
         &["--client-metadata-url", "https://client.example/mcp.json"],
         &["--audience", "a"],
         &["--use-id-token"],
+        &["--header", "X-Tenant: a"],
     ] {
         assert_ne!(key(args), plain, "{args:?}");
     }
     for args in [
         &["3334", "--host", "127.0.0.1"][..],
-        &["--header", "X: 1", "--debug", "--no-browser"],
+        &["--debug", "--no-browser"],
+        // It takes the place of signing in, and is a secret.
+        &["--header", "authorization: Bearer a"],
         &["--static-oauth-client-metadata", r#"{"client_name":"n"}"#],
     ] {
         assert_eq!(key(args), plain, "{args:?}");
@@ -48,6 +51,90 @@ fn what_separates_two_sign_ins_changes_the_name_and_the_rest_does_not() {
 }
 
 #[test]
+fn what_mcp_remote_keeps_apart_by_headers_or_folder_is_kept_apart() {
+    let world = || World::default().file("h.txt", "X-Tenant: a\n# more\n");
+    let key = |world: World, args: &[&str]| world.config(args).key.to_string();
+    let with = |args: &[&str]| key(world(), args);
+    let a = with(&["--header", "X-Tenant: a"]);
+    assert_ne!(a, with(&["--header", "X-Tenant: b"]));
+    assert_ne!(a, with(&["--header", "X-Other: a"]));
+    assert_ne!(a, with(&["--header", "X-Tenant: a", "--header", "X: 1"]));
+    // The same headers, however they are written and wherever they stand.
+    for args in [
+        &["--header", "x-tenant:a "][..],
+        &["--header", "X-Tenant: b", "--header", "X-Tenant: a"],
+        &["--header-file", "h.txt"],
+        &["--header", "X-Tenant: a", "--header", "Authorization: b"],
+    ] {
+        assert_eq!(a, with(args), "{args:?}");
+    }
+    let two = ["--header", "A: 1", "--header", "B: 2"];
+    let swapped = ["--header", "B: 2", "--header", "A: 1"];
+    assert_eq!(with(&two), with(&swapped));
+    // Another secret in the variable is the same account.
+    let secret = |value| key(world().var("KEY", value), &["--header", "X-Key: ${KEY}"]);
+    assert_eq!(secret("1"), secret("2"));
+
+    let folder = |folder| key(world().var("MCP_REMOTE_CONFIG_DIR", folder), &[]);
+    assert_eq!(folder(""), with(&[]));
+    assert_ne!(folder("/a"), with(&[]));
+    assert_ne!(folder("/a"), folder("/b"));
+    assert_eq!(folder("/a"), folder("/a/"));
+    let named = world().var("MCP_REMOTE_CONFIG_DIR", "/a");
+    assert_eq!(key(named, &["--name", "work"]), "work");
+}
+
+#[test]
+fn the_usual_folder_of_mcp_remote_keeps_nothing_apart() {
+    let apart = |folder: &str| {
+        let env = BTreeMap::from([("MCP_REMOTE_CONFIG_DIR".to_owned(), folder.to_owned())]);
+        let around = Surroundings {
+            env: &env,
+            data_dir: None,
+            config_dir: None,
+            home_dir: Some("/home/me".into()),
+            read: &|_| Err(io::ErrorKind::NotFound.into()),
+            open: &|_| Err(OpenError::Absent(io::ErrorKind::NotFound.into())),
+        };
+        apart::Apart::new(&[], &around).parts().count()
+    };
+    assert_eq!(apart("/home/me/.mcp-auth"), 0);
+    assert_eq!(apart("/home/me/.mcp-auth/"), 0);
+    assert_eq!(apart("/home/me/.mcp-auth-2"), 1);
+}
+
+#[test]
+fn an_entry_of_the_configuration_file_leads_to_the_sign_in_of_its_headers() {
+    let file = format!(
+        r#"{{"mcpServers":{{
+            "a":{{"url":"{SERVER}","headers":{{"X-Tenant":"a"}}}},
+            "b":{{"url":"{SERVER}","headers":{{"X-Tenant":"${{NOT_SET}}"}}}}}}}}"#
+    );
+    let world = World::default().file(CONFIG_FILE, file);
+    let Ok(Job::Bridge(bridge)) = world.job(&["a"]) else {
+        panic!("not taken");
+    };
+    assert_eq!(bridge.key, config(&["--header", "X-Tenant: a"]).key);
+    assert_ne!(bridge.key, config(&[]).key);
+    let Ok(Job::Status(status)) = world.job(&["status", "a"]) else {
+        panic!("not taken");
+    };
+    assert_eq!(
+        status.target,
+        StatusTarget::Entry("a".to_owned(), bridge.key.clone())
+    );
+    let ended = logout(&world, &["a"]);
+    let LogoutTarget::One(key, Some(_)) = &ended.target else {
+        panic!("{:?}", ended.target);
+    };
+    assert_eq!(*key, bridge.key);
+    // A terminal may lack the variable that the AI client has.
+    let other = config(&["--header", "X-Tenant: ${NOT_SET}"]).key;
+    let keys: Vec<_> = ended.entries.iter().map(|(key, _)| key).collect();
+    assert_eq!(keys, [&bridge.key, &other]);
+}
+
+#[test]
 fn logout_finds_the_sign_in_by_the_same_arguments_by_name_or_takes_all() {
     let world = World::default();
     let target = |args: &[&str]| match world.job(&[&["logout"], args].concat()) {
@@ -56,7 +143,12 @@ fn logout_finds_the_sign_in_by_the_same_arguments_by_name_or_takes_all() {
     };
     assert_eq!(target(&["--all"]), LogoutTarget::All);
     assert!(matches!(target(&["work"]), LogoutTarget::One(key, None) if key.as_str() == "work"));
-    for args in [&[][..], &["--scope", "read"], &["--name", "work"]] {
+    for args in [
+        &[][..],
+        &["--scope", "read"],
+        &["--name", "work"],
+        &["--header", "X-Tenant: a"],
+    ] {
         let key = config(args).key;
         assert!(
             matches!(target(&[&[SERVER], args].concat()), LogoutTarget::One(k, Some(_)) if k == key)

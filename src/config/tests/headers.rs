@@ -102,6 +102,40 @@ fn headers_that_could_carry_another_header_are_refused_without_being_repeated() 
 }
 
 #[test]
+fn headers_and_files_count_in_the_order_of_the_command_line() {
+    let (line, file) = (["--header", "X-K: a"], ["--header-file", "f"]);
+    let value = |variables: &[(&str, &str)], args: &[&str]| {
+        let mut world = World::default().file("f", "X-K: b\n").file("g", "X-K: c\n");
+        for (name, value) in variables {
+            world = world.var(name, value);
+        }
+        let strict = match world.strict_job(&[&[SERVER], args].concat()) {
+            Ok(Job::Bridge(config)) => *config,
+            other => panic!("{other:?}"),
+        };
+        let config = world.config(args);
+        assert_eq!(header(&config, "x-k"), header(&strict, "x-k"));
+        (header(&config, "x-k").expect("it is there"), config)
+    };
+    let (sent, config) = value(&[], &[line, file].concat());
+    assert_eq!(sent, "b");
+    assert_eq!(value(&[], &[file, line].concat()).0, "a");
+    let many = ["--header", "X-K: 1", "--header-file=g", "--header=X-K: 2"];
+    assert_eq!(value(&[], &[&many[..], &file].concat()).0, "b");
+    assert_eq!(value(&[], &many).0, "2");
+    // mcp-remote has the same, and so its sign-in is found.
+    let same = value(&[], &["--header", "X-K: b"]).1;
+    assert_eq!(config.callback.derived_port, same.callback.derived_port);
+    assert_eq!(config.key, same.key);
+    // Of variables, none comes before the other.
+    let filed = ("MCP_DRAWBRIDGE_HEADER_FILE", "f");
+    let lined = ("MCP_DRAWBRIDGE_HEADER", "X-K: a");
+    assert_eq!(value(&[filed, lined], &[]).0, "a");
+    assert_eq!(value(&[filed], &line).0, "a");
+    assert_eq!(value(&[lined], &file).0, "a");
+}
+
+#[test]
 fn a_later_header_replaces_one_of_the_same_name_and_a_flag_a_file() {
     let world = World::default().var("T", "t1").file(
         "h.txt",

@@ -2,6 +2,7 @@
 //! variables of ours and in the configuration file was written for this program.
 
 use super::*;
+use crate::oauth::registration::AuthMethod;
 
 /// A value that is left out or mended: the arguments, a part of the warning, and what is to hold.
 type Case<'a> = (&'a [&'a str], &'a str, fn(&Config) -> bool);
@@ -79,6 +80,78 @@ fn values_that_mcp_remote_warns_of_are_left_at_a_warning() {
             ),
         ],
     );
+}
+
+#[test]
+fn what_mcp_remote_passes_over_in_json_is_left_at_a_warning() {
+    let scopes = |c: &Config| c.scopes.is_none() && !c.client_metadata.contains_key("scope");
+    let usual = |c: &Config| {
+        let mut own = c.client.iter();
+        own.any(|own| own.auth_method.is_none())
+    };
+    let info = |rest: &str| format!(r#"{{"client_id":"c",{rest}}}"#);
+    let secret = |method: &str| {
+        info(&format!(
+            r#""client_secret":"${{S}}","token_endpoint_auth_method":{method}"#
+        ))
+    };
+    let option = "--static-oauth-client-info";
+    for given in [
+        r#""client_secret_jwt""#,
+        r#""private_key_jwt""#,
+        r#""""#,
+        "5",
+    ] {
+        check(
+            || World::default().var("S", "SECRET_1"),
+            &[(&[option, &secret(given)], "the usual one counts", usual)],
+        );
+    }
+    let alone = info(r#""token_endpoint_auth_method":"client_secret_post""#);
+    check(
+        || World::default().file("client.json", &alone),
+        &[(&[option, "@client.json"], "`none` counts", |c| {
+            c.client
+                .as_ref()
+                .is_some_and(|own| own.auth_method == Some(AuthMethod::None))
+        })],
+    );
+    let option = "--static-oauth-client-metadata";
+    for given in ["null", "[]", "7"] {
+        check(
+            World::default,
+            &[(&[option, given], "the usual metadata counts", |c| {
+                c.client_metadata.is_empty()
+            })],
+        );
+    }
+    for given in [r#"{"scope":["a"]}"#, r#"{"scope":5}"#] {
+        check(
+            World::default,
+            &[(&[option, given], "what the server names counts", scopes)],
+        );
+    }
+    let form = ["--authorize-param", "response_mode=form_post"];
+    check(
+        World::default,
+        &[(&form, "`query` counts", |c| c.authorize_params.is_empty())],
+    );
+    // What was sent to be kept by mcp-remote is found by all that was given.
+    let place = |args: &[&str]| World::default().config(args).callback.derived_port;
+    assert_ne!(place(&form), place(&[]));
+
+    // A method that mcp-remote fails with as well, and what was written for this program.
+    let basic = info(r#""token_endpoint_auth_method":"client_secret_basic""#);
+    let info = "--static-oauth-client-info";
+    assert!(World::default().job(&[SERVER, info, &basic]).is_err());
+    for (variable, value) in [
+        ("STATIC_OAUTH_CLIENT_INFO", secret(r#""x""#)),
+        ("STATIC_OAUTH_CLIENT_METADATA", "null".to_owned()),
+        ("AUTHORIZE_PARAM", "response_mode=form_post".to_owned()),
+    ] {
+        let world = World::default().var(&format!("MCP_DRAWBRIDGE_{variable}"), &value);
+        assert!(world.job(&[SERVER]).is_err(), "{variable}");
+    }
 }
 
 #[test]

@@ -194,6 +194,53 @@ fn the_port_for_a_client_of_the_users_own_is_the_same_at_every_start() {
     assert_eq!(filed.callback.derived_port, 3494);
 }
 
+/// The callback port, which mcp-remote derives from what it names a sign-in after.
+fn derived_port(world: &World, args: &[&str]) -> u16 {
+    world.config(args).callback.derived_port
+}
+
+#[test]
+fn a_mark_that_windows_editors_write_is_no_part_of_a_header_s_name() {
+    let world = World::default()
+        .file("plain.txt", "X-A: 1\nX-B: 2\n")
+        .file("marked.txt", "\u{feff}X-A: 1\r\nX-B: 2\r\n");
+    let port = |file| derived_port(&world, &["--header-file", file]);
+    assert_eq!(port("marked.txt"), port("plain.txt"));
+    assert_ne!(port("plain.txt"), derived_port(&world, &[]));
+}
+
+#[test]
+fn a_metadata_document_names_mcp_remote_s_sign_in_even_where_it_has_no_effect() {
+    let port = |args: &[&str]| derived_port(&World::default(), args);
+    let plain = port(&[]);
+    let info = ["--static-oauth-client-info", r#"{"client_id":"c"}"#];
+    let document = ["--client-metadata-url", "https://c.example/m"];
+    assert_eq!(port(&info), plain);
+    assert_ne!(port(&document), plain);
+    assert_eq!(port(&[&info[..], &document].concat()), port(&document));
+    // MD5 of `https://mcp.example.com/mcp|https://C.example/m` begins with c411.
+    let unusual = ["--client-metadata-url", " https://C.example/m "];
+    assert_eq!(port(&unusual), 7_712);
+    for none in ["http://c.example/m", "https://c.example", "c.example/m"] {
+        assert_eq!(port(&["--client-metadata-url", none]), plain, "{none}");
+    }
+}
+
+#[test]
+fn blanks_around_the_key_of_a_parameter_are_no_part_of_it() {
+    let consent = ["--authorize-param", "prompt=consent"];
+    let blank = ["--authorize-param", " prompt =consent"];
+    let params = config(&consent).authorize_params;
+    assert_eq!(config(&blank).authorize_params, params);
+    let port = |args: &[&str]| derived_port(&World::default(), args);
+    assert_eq!(port(&blank), port(&consent));
+    // No blank hides what secures a sign-in.
+    for text in [" state=1", "state =1", " =1"] {
+        let job = World::default().job(&[SERVER, "--authorize-param", text]);
+        assert!(job.is_err(), "{text}");
+    }
+}
+
 #[test]
 fn where_no_browser_returns_its_way_back_is_worth_a_warning() {
     let service = [

@@ -25,7 +25,7 @@ fn command_lines() -> Vec<Vec<&'static str>> {
         vec!["http://localhost:8080/mcp"],
         vec!["http://127.0.0.1:8080/mcp", "--transport", "http-only"],
     ];
-    let options: [&[&str]; 16] = [
+    let options: [&[&str]; 21] = [
         &["--resource", "https://tenant1.example.net/"],
         &["--resource", "  https://tenant1.example.net  "],
         &["--resource", ""],
@@ -44,6 +44,7 @@ fn command_lines() -> Vec<Vec<&'static str>> {
         &["--header", "X-Empty:"],
         &["--header-file", "@headers"],
         &["--header-file", "@headers", "--header", "X-One: 2"],
+        &["--header", "X-One: 2", "--header-file", "@headers"],
         &[
             "--authorize-param",
             "prompt=consent",
@@ -57,6 +58,15 @@ fn command_lines() -> Vec<Vec<&'static str>> {
             "B=\"\u{e9}\u{1}\"",
         ],
         &["--client-metadata-url", "https://c.example/m"],
+        &["--client-metadata-url", " https://C.example/m "],
+        &[
+            "--client-metadata-url",
+            "https://c.example/m",
+            "--static-oauth-client-info",
+            r#"{"client_id":"c"}"#,
+        ],
+        &["--header-file", "@marked"],
+        &["--authorize-param", " prompt =consent"],
         &["--static-oauth-client-info", r#"{"client_id":"c"}"#],
         &[
             "--static-oauth-client-metadata",
@@ -111,7 +121,10 @@ fn hash_and_port_are_those_of_mcp_remote_s_own_code() {
     let headers = folder.path().join("headers");
     let text = "# a comment\r\n\r\n X-One: 1 \r\nX-Two:2\r\n";
     std::fs::write(&headers, text).expect("written");
+    let marked = folder.path().join("marked");
+    std::fs::write(&marked, "\u{feff}X-One: 1\r\nX-Two: 2\r\n").expect("written");
     let filled = |word: &str| match word {
+        "@marked" => marked.display().to_string(),
         "@headers" => headers.display().to_string(),
         word => word.to_owned(),
     };

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 
 use playground::{Playground, Settings};
 use serde_json::{Value, json};
@@ -147,6 +148,53 @@ fn the_folder_that_mcp_remote_is_told_to_use_is_looked_into() {
     let ended = ours.close();
     assert!(ended.stderr.contains(TAKEN), "{}", ended.stderr);
     assert_eq!(machine.opened().len(), 1);
+}
+
+/// A session, of mcp-remote or of ours, that uses a tool; gives the last token that was sent for it.
+#[track_caller]
+fn token_of(playground: &Playground, mut command: Command, folder: Option<&Path>) -> String {
+    command.envs(folder.map(|folder| ("MCP_REMOTE_CONFIG_DIR", folder)));
+    let asked = playground.requests().len();
+    let mut bridge = Bridge::start_command(command);
+    bridge.initialize("2025-03-26", json!({}));
+    let result = bridge.tool("add", json!({ "a": 20, "b": 22 }));
+    assert_eq!(result["content"][0]["text"], "42");
+    bridge.close();
+    let requests = playground.requests();
+    let mut sent = requests[asked..].iter().rev().filter_map(|request| {
+        let sent = request.header("authorization")?;
+        sent.strip_prefix("Bearer ")
+    });
+    sent.next().expect("a token is sent").to_owned()
+}
+
+#[test]
+fn two_accounts_of_mcp_remote_on_one_server_stay_two() {
+    let (a, b) = (["--header", "X-Tenant: a"], ["--header", "X-Tenant: b"]);
+    let folder = Path::new("second");
+    for two in [
+        [(&a[..], None), (&b[..], None)],
+        [(&[], None), (&[], Some(folder))],
+    ] {
+        let (playground, machine) = (Playground::start(Settings::default()), Machine::new());
+        let url = playground.mcp_url();
+        let home = home(&machine);
+        let two = two.map(|(arguments, folder)| (arguments, folder.map(|name| home.join(name))));
+        let tokens = two.clone().map(|(arguments, folder)| {
+            let theirs = NEWEST.command(&machine, &url, arguments);
+            token_of(&playground, theirs, folder.as_deref())
+        });
+        assert_ne!(tokens[0], tokens[1]);
+        // The first use takes over, the second goes on with that.
+        for _ in 0..2 {
+            for ((arguments, folder), token) in two.iter().zip(&tokens) {
+                let ours = Bridge::command(&machine, &url, arguments);
+                let sent = token_of(&playground, ours, folder.as_deref());
+                assert_eq!(sent, *token, "{arguments:?} {folder:?}");
+            }
+        }
+        assert_eq!(machine.opened().len(), 2);
+    }
 }
 
 #[test]

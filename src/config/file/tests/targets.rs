@@ -125,12 +125,13 @@ fn logout_and_status_take_the_name_of_an_entry_and_else_that_of_a_sign_in() {
     let file = format!(
         r#"{{"mcpServers":{{"it":{{"url":"{SERVER}","headers":{{"X-Key":"${{NOT_SET}}"}},
                 "oauth":{{"client_id":"c","client_secret":"${{NOT_SET}}","scopes":["a"],"token_endpoint_auth_method":"client_secret_post"}}}},
-            "options":{{"url":"{SERVER}","callback_port":"${{NOT_SET}}","callback_path":"${{NOT_SET}}","scope":"a","static_oauth_client_info":{{"client_id":"c","client_secret":"${{NOT_SET}}"}}}},
+            "options":{{"url":"{SERVER}","header":["x-key:${{NOT_SET}}"],"callback_port":"${{NOT_SET}}","callback_path":"${{NOT_SET}}","scope":"a","static_oauth_client_info":{{"client_id":"c","client_secret":"${{NOT_SET}}"}}}},
                 "local":{{"command":"x"}},"named":{{"url":"{SERVER}","name":"work"}}}}}}"#
     );
     let world = world(file).var("SET", "1");
     let client = r#"{"client_id":"c"}"#;
-    let args = [SERVER, "--scope", "a", "--static-oauth-client-info", client];
+    let mut args = vec![SERVER, "--scope", "a", "--static-oauth-client-info", client];
+    args.extend(["--header", "X-Key: ${NOT_SET}"]);
     let key = taken(&World::default(), &args).key;
     let logout = |name: &str| match world.job(&["logout", name]) {
         Ok(Job::Logout(logout)) => logout.target,
