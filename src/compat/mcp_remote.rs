@@ -45,6 +45,8 @@ pub enum Odd {
     },
     /// A shell command that does more than start one program.
     Shell,
+    /// Another program starts it.
+    Behind,
     /// In a container.
     Container(String),
     /// Variables are set in the command.
@@ -66,6 +68,9 @@ impl fmt::Display for Odd {
                 write!(f, "the option `{option}` of `{launcher}` is not known here")
             }
             Self::Shell => f.write_str("it is a shell command that does more than start mcp-remote"),
+            Self::Behind => f.write_str(
+                "another program starts it; put `mcp-drawbridge` in the place of mcp-remote and its launcher by hand",
+            ),
             Self::Container(engine) => write!(f, "`{engine}` runs it in a container"),
             Self::Variables => {
                 f.write_str("the command sets variables; write them into its `env` instead")

@@ -174,7 +174,10 @@ fn what_is_not_understood_is_told() {
             &["npx", "--node-options=--x", "mcp-remote", URL][..],
             "the option `--node-options` of `npx`",
         ),
-        (&["npx", "-c", "mcp-remote https://x.example"], ""),
+        (
+            &["npx", "-c", "mcp-remote https://x.example"],
+            "the option `-c` of `npx`",
+        ),
         (
             &[
                 "node",
@@ -223,7 +226,6 @@ fn what_is_not_understood_is_told() {
             Start::Unknown(found) => {
                 assert!(found.to_string().contains(odd), "{command:?}: {found}")
             }
-            Start::Mentioned if odd.is_empty() => {}
             other => panic!("{command:?}: {other:?}"),
         }
     }
@@ -247,7 +249,6 @@ fn other_programs_are_left_alone() {
             "--stdio",
             "npx mcp-remote https://x.example",
         ][..],
-        &["mcp-proxy", "npx", "mcp-remote", URL],
         &["npx", "mcp-remote-go", URL],
         &["npx", "my-mcp-remote", URL],
         &["npx", "@someone/mcp-remote", URL],
@@ -267,4 +268,78 @@ fn wsl_is_remembered() {
         panic!("recognised");
     };
     assert!(launch.in_wsl);
+}
+
+#[test]
+fn what_another_program_starts_is_told() {
+    for command in [
+        &["op", "run", "--", "npx", "-y", "mcp-remote", URL][..],
+        &[
+            "mise",
+            "exec",
+            "node@22",
+            "--",
+            "npx",
+            "-y",
+            "mcp-remote",
+            URL,
+        ],
+        &["volta", "run", "npx", "mcp-remote", URL],
+        &["nice", "-n", "5", "npx", "mcp-remote", URL],
+        &["/usr/bin/nice", "mcp-remote", URL],
+        &["op run -- npx -y mcp-remote https://x.example"],
+        &["A=b npx mcp-remote https://x.example"],
+        &["mcp-proxy", "npx", "mcp-remote", URL],
+        &[
+            "mcp-proxy",
+            "--",
+            "sh",
+            "-c",
+            "npx mcp-remote https://x.example",
+        ],
+        &[
+            "npx",
+            "-y",
+            "dotenv-cli",
+            "--",
+            "npx",
+            "-y",
+            "mcp-remote",
+            URL,
+        ],
+        &["node", "run.js", "mcp-remote", "${input:url}"],
+        &["env", "op", "run", "--", "npx", "mcp-remote", URL],
+        &["cmd", "/c", "op", "run", "--", "npx", "mcp-remote", URL],
+        &[
+            "docker",
+            "run",
+            "-i",
+            "node",
+            "sh",
+            "-c",
+            "npx mcp-remote https://x.example",
+        ],
+        &["op", "run", "--", "npx", "--odd", "mcp-remote", URL],
+    ] {
+        assert_eq!(start(command), Start::Unknown(Odd::Behind), "{command:?}");
+    }
+    for command in [
+        &[
+            "npx",
+            "-y",
+            "-p",
+            "mcp-remote@latest",
+            "-c",
+            "mcp-remote https://x.example",
+        ][..],
+        &["npx", "--package=mcp-remote", "--call", "echo"],
+        &["cmd", "/k npx mcp-remote https://x.example"],
+    ] {
+        let odd = matches!(start(command), Start::Unknown(Odd::Option { .. }));
+        assert!(odd, "{command:?}: {:?}", start(command));
+    }
+    // Looking for it has an end.
+    let many = ["x"].into_iter().chain(std::iter::repeat_n("npx", 200_000));
+    let many: Vec<&str> = many.chain(["mcp-remote"]).collect();
+    assert_eq!(start(&many), Start::Mentioned);
 }
