@@ -435,11 +435,27 @@ fn cmd(words: Vec<Word>) -> Next {
         return odd_option("cmd", &option.text, &words);
     }
     let rest = words[at + 1..].to_vec();
-    match rest.first() {
-        Some(line) if line.text.contains(char::is_whitespace) && !has_blank_path(&line.text) => {
-            in_string(words::split_for_cmd(&line.text), &rest)
+    let is_line =
+        |line: &&Word| line.text.contains(char::is_whitespace) && !has_blank_path(&line.text);
+    let line = rest.first().filter(is_line);
+    let others = &rest[usize::from(line.is_some())..];
+    match line {
+        _ if !others
+            .iter()
+            .all(|word| words::is_literal_for_cmd(&word.text)) =>
+        {
+            expanded("cmd", &rest)
         }
-        _ => Next::Words(rest),
+        Some(line) => in_string(words::split_for_cmd(&line.text), &rest),
+        None => Next::Words(rest),
+    }
+}
+
+/// What arguments come to that a shell changes, so that what is written here is not what it hands on.
+fn expanded(shell: &'static str, words: &[Word]) -> Next {
+    match is_among(words) {
+        true => Next::Odd(Odd::Expanded(shell)),
+        false => Next::Other,
     }
 }
 
@@ -463,11 +479,14 @@ fn in_string(line: Option<Vec<Word>>, words: &[Word]) -> Next {
 
 fn wsl(words: Vec<Word>) -> Next {
     let mut at = 0;
+    // Without `--exec`, the user's shell there reads the arguments as one line, also behind `--`.
+    let mut by_shell = true;
     while let Some(word) = words.get(at) {
         match word.text.as_str() {
             "-d" | "--distribution" | "-u" | "--user" | "--cd" | "--shell-type" => at += 2,
             "~" => at += 1,
-            "-e" | "--exec" | "--" => {
+            option @ ("-e" | "--exec" | "--") => {
+                by_shell = option == "--";
                 at += 1;
                 break;
             }
@@ -478,6 +497,13 @@ fn wsl(words: Vec<Word>) -> Next {
     let rest = words.get(at..).unwrap_or_default();
     match rest {
         [line] if line.text.contains(' ') => in_string(words::split(&line.text), rest),
+        _ if by_shell
+            && !rest
+                .iter()
+                .all(|word| words::is_literal_for_wsl(&word.text)) =>
+        {
+            expanded("wsl", rest)
+        }
         _ => Next::Words(rest.to_vec()),
     }
 }
@@ -538,9 +564,10 @@ fn powershell(name: &str, words: Vec<Word>) -> Next {
         }
     }
     let rest = words.get(at..).unwrap_or_default();
-    let plain = |c: char| !"$`;&|<>(){}@'\"#\n\r%".contains(c);
-    // PowerShell joins its arguments and reads them again, by rules of its own.
-    if rest.iter().any(|word| !word.text.chars().all(plain)) {
+    let plain = |c: char| !"$`;&|<>(){}@'\"#\n\r%,".contains(c);
+    let has_blank = |word: &Word| word.text.contains(char::is_whitespace);
+    // PowerShell joins its arguments and reads them again, by rules of its own: a blank parts them.
+    if rest.iter().any(|word| !word.text.chars().all(plain)) || rest.iter().skip(1).any(has_blank) {
         return match rest.iter().any(|word| names_it(&word.text)) {
             true => Next::Odd(Odd::Shell),
             false => Next::Other,

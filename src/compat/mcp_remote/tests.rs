@@ -271,6 +271,145 @@ fn wsl_is_remembered() {
 }
 
 #[test]
+fn what_a_shell_would_change_is_not_taken_as_it_is_written() {
+    let cmd = ["/c", "npx", "-y", "mcp-remote"];
+    let wsl = ["npx", "mcp-remote"];
+    for (shell, launcher, args) in [
+        (
+            "cmd",
+            &cmd[..],
+            &[URL, "--header", "Authorization:Bearer %TOKEN%"][..],
+        ),
+        ("cmd", &cmd, &[URL, "--header", "A: b & %TOKEN%"]),
+        ("cmd", &cmd, &["%URL%"]),
+        ("cmd", &cmd, &["https://x.example/?a=%41%&b=%C%"]),
+        ("cmd", &cmd, &["https://x.example/b?p=1^&q=2"]),
+        ("cmd", &cmd, &["https://x.example/b?p=1&q=2"]),
+        ("cmd", &cmd, &[URL, "&&", "echo", "x"]),
+        ("cmd", &cmd, &[URL, ">", "%TEMP%\\log.txt"]),
+        ("cmd", &cmd, &[URL, "2>nul"]),
+        ("cmd", &cmd, &[URL, "--header", "A:\"b\" & c"]),
+        ("cmd", &cmd, &[URL, "--header", "A: b\r\nC: d"]),
+        ("cmd", &["/d", "/c", "npx mcp-remote"], &[URL, "%X%"]),
+        (
+            "cmd",
+            &["/c", "C:\\Program Files\\nodejs\\npx", "mcp-remote"],
+            &["%URL%"],
+        ),
+        ("cmd", &["/c", "mcp-remote"], &[URL, "|", "more"]),
+        ("wsl", &wsl, &[URL, "--header", "X:$TOKEN"]),
+        ("wsl", &wsl, &[URL, "--header", "X: $TOKEN"]),
+        ("wsl", &wsl, &[URL, "--header", "X: `id`"]),
+        ("wsl", &wsl, &["https://x.example/?a=1&b=2"]),
+        ("wsl", &wsl, &[URL, "--header", "X:it's"]),
+        ("wsl", &wsl, &[URL, ";", "echo"]),
+        (
+            "wsl",
+            &["-d", "Ubuntu", "--", "npx", "mcp-remote"],
+            &["~/x"],
+        ),
+        (
+            "wsl",
+            &["bash", "-c"],
+            &["npx mcp-remote https://x.example/$A"],
+        ),
+    ] {
+        let command = [&[shell], launcher, args].concat();
+        match start(&command) {
+            Start::Unknown(odd) => {
+                let told = odd.to_string();
+                let line = told.contains(&format!("`{shell}`")) || odd == Odd::Shell;
+                assert!(line, "{command:?}: {told}");
+                assert!(!told.contains("TOKEN"), "{told}");
+            }
+            other => panic!("{command:?}: {other:?}"),
+        }
+    }
+    let powershell =
+        |args: &[&str]| start(&[&["powershell", "-Command", "npx", "mcp-remote"], args].concat());
+    for args in [
+        &[URL, "--header", "A: b"][..],
+        &[URL, "--ignore-tool", "a,b"],
+    ] {
+        assert_eq!(powershell(args), Start::Unknown(Odd::Shell), "{args:?}");
+    }
+}
+
+#[test]
+fn what_a_shell_hands_on_is_taken() {
+    for command in [
+        &[
+            "cmd",
+            "/c",
+            "npx",
+            "mcp-remote",
+            URL,
+            "--header",
+            "A: b & (c) > d",
+        ][..],
+        &[
+            "cmd",
+            "/c",
+            "npx",
+            "mcp-remote",
+            "https://x.example/a%20b?c=%2F",
+            "",
+        ],
+        &[
+            "cmd",
+            "/c",
+            "npx",
+            "mcp-remote",
+            URL,
+            "--x",
+            "{\"a\":\"b c\"}",
+        ],
+        &[
+            "cmd",
+            "/c",
+            "C:\\Program Files (x86)\\nodejs\\npx",
+            "mcp-remote",
+            URL,
+        ],
+        &[
+            "wsl",
+            "npx",
+            "mcp-remote",
+            URL,
+            "--header",
+            "A: b & (c) > d",
+            "",
+        ],
+        &["wsl", "npx", "mcp-remote", "https://x.example/?a=b"],
+        &["wsl", "npx", "mcp-remote", URL, "--x", "{\"a\":\"b\"}"],
+        &[
+            "wsl",
+            "-e",
+            "npx",
+            "mcp-remote",
+            URL,
+            "--header",
+            "X:$TOKEN",
+        ],
+        &[
+            "wsl",
+            "--exec",
+            "npx",
+            "mcp-remote",
+            "https://x.example/?a=1&b=2",
+        ],
+    ] {
+        let (args, _, fresh) = bridge(command);
+        let at = command.iter().position(|word| word.contains("mcp-remote"));
+        let given = command[at.expect("it is there") + 1..].join("|");
+        assert_eq!((args, fresh), (given, 0), "{command:?}");
+    }
+    // What has nothing to do with mcp-remote is nobody's business here.
+    let other = ["cmd", "/c", "node", "C:\\mcp-remote-x\\y.js", "%X%"];
+    assert_eq!(start(&other), Start::Mentioned);
+}
+
+#[test]
 fn what_another_program_starts_is_told() {
     for command in [
         &["op", "run", "--", "npx", "-y", "mcp-remote", URL][..],
