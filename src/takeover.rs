@@ -193,7 +193,10 @@ fn holder(folder: &Path, name: &str) -> Option<u32> {
     let now = now().as_millis() as u64;
     let lease = read_as(Kind::Lease).and_then(|read| Lease::read(&read.bytes));
     let lease = lease.filter(|lease| lease.holds(now));
-    if let Some(lease) = lease.filter(|lease| processes::may_live(lease.pid)) {
+    // The number may be another program's by now, or never have been mcp-remote's.
+    let may_refresh =
+        |pid: u32| processes::is_mcp_remote(pid).unwrap_or_else(|| processes::may_live(pid));
+    if let Some(lease) = lease.filter(|lease| may_refresh(lease.pid)) {
         return Some(lease.pid);
     }
     let lock = read_as(Kind::Lock).and_then(|read| Lock::read(&read.bytes))?;

@@ -163,6 +163,17 @@ async fn end_one(
             "waiting for another process that uses `{key}`"
         ))
     };
+    // Before the tokens are locked: who takes a sign-in over holds the ledger while it waits for them.
+    // And before they are gone: whoever starts meanwhile takes nothing over.
+    let is_elsewhere = logout.elsewhere.as_ref().is_some_and(|base| base.exists());
+    let was_taken = match store.read(key)? {
+        Cached::Present(sign_in) => sign_in.taken_over.is_some(),
+        _ => false,
+    };
+    let mut noted = match was_taken || is_elsewhere {
+        true => Some(note_end(store, key).await),
+        false => None,
+    };
     let lock = store.lock(key, LOCK_LIMIT, waiting).await?;
     let (mut mode, mut origin) = (None, None);
     // Read again under the lock: a refresh may just have replaced the tokens.
@@ -184,14 +195,14 @@ async fn end_one(
         // Removing refuses a newer one; one that has just gone needs nothing more.
         Cached::Newer { .. } | Cached::Absent => {}
     }
-    // Before it is gone: whoever starts meanwhile takes nothing over.
-    let is_elsewhere = logout.elsewhere.as_ref().is_some_and(|base| base.exists());
-    let noted = match origin.is_some() || is_elsewhere {
-        true => note_end(store, key).await,
-        false => Ok(()),
-    };
     store.remove(&lock)?;
     ended.removed = true;
+    drop(lock);
+    if origin.is_some() && noted.is_none() {
+        // It was taken over since, with a folder of mcp-remote that this process does not know.
+        noted = Some(note_end(store, key).await);
+    }
+    let noted = noted.unwrap_or(Ok(()));
     if noted.is_err() {
         diag.warn(format_args!(
             "that you signed out of `{key}` cannot be noted, so its next use may take the sign-in of mcp-remote over again"

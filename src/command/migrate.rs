@@ -174,7 +174,7 @@ impl FileReport {
             let name = clean(&entry.name);
             match (entry.state, &entry.problem) {
                 (report::EntryState::WouldChange | report::EntryState::Changed, _) => {}
-                (report::EntryState::Mentioned, _) => diag.debug(format_args!(
+                (report::EntryState::Mentioned, _) => diag.note(format_args!(
                     "{title}: `{name}` in `{path}` stays: it starts another program, which is told of mcp-remote"
                 )),
                 (report::EntryState::Left, problem) => diag.warn(format_args!(

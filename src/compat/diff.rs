@@ -142,9 +142,15 @@ fn masked(text: &str, format: Format) -> String {
     let Ok(Some(root)) = format.read(body) else {
         return text.to_owned();
     };
-    let mut hidden = Vec::new();
-    collect(&root, body, false, &mut hidden);
-    hidden.sort_by_key(|span: &Range<usize>| span.start);
+    let mut hider = Hider {
+        text: body,
+        read: Vec::new(),
+        hidden: Vec::new(),
+    };
+    hider.node(&root, Known::Nothing);
+    hider.comments(format);
+    let mut hidden = hider.hidden;
+    hidden.sort_by_key(|span| span.start);
     let mut shown = mark.to_owned();
     let mut at = 0;
     for span in hidden.into_iter().filter(|span| !span.is_empty()) {
@@ -175,88 +181,276 @@ const SECRET_MAPS: [&str; 7] = [
 ];
 
 /// What names of secrets have in them.
-const SECRET_WORDS: [&str; 9] = [
+const SECRET_WORDS: [&str; 15] = [
     "token",
     "secret",
     "password",
     "passwd",
+    "passphrase",
     "credential",
+    "cookie",
     "apikey",
     "api_key",
     "api-key",
+    "access_key",
+    "access-key",
+    "private_key",
+    "private-key",
     "authorization",
 ];
 
-/// Options whose value may hold a secret.
-const SECRET_OPTIONS: [&str; 5] = [
-    "--header",
-    "-H",
-    "--static-oauth-client-info",
-    "--authorize-param",
-    "--token-param",
-];
+/// Options whose value is a header.
+const HEADER_OPTIONS: [&str; 2] = ["--header", "-H"];
+
+/// Options whose value is a name and what may be secret.
+const PARAMETER_OPTIONS: [&str; 2] = ["--authorize-param", "--token-param"];
+
+/// Options whose value is a variable, or something else with other programs.
+const VARIABLE_OPTIONS: [&str; 2] = ["--env", "-e"];
+
+/// An option whose value is a document with a secret in it.
+const CLIENT_OPTION: &str = "--static-oauth-client-info";
+
+/// What is known of a value by what stands before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    /// Nothing: only what it says itself tells.
+    Nothing,
+    /// It is a header, whose name is no secret.
+    Header,
+    /// It is a parameter, whose name is no secret.
+    Parameter,
+    /// It may be a variable.
+    Variable,
+    /// It may be the rest of a header that was cut at its blanks, or what comes after it.
+    Rest,
+    /// It is secret.
+    Secret,
+}
 
 fn is_secret_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     SECRET_WORDS.iter().any(|word| name.contains(word))
 }
 
-/// Finds what is not to be shown. `secret` is whether it stands in a map of secrets.
-fn collect(node: &Node, text: &str, secret: bool, hidden: &mut Vec<Range<usize>>) {
-    match &node.kind {
-        Kind::Text(value, _) => hidden.extend(part(node, value, text, secret)),
-        Kind::List(items, _) => {
-            let mut before = "";
-            for item in items {
-                let value = item.as_text().unwrap_or_default();
-                let named = SECRET_OPTIONS.contains(&before)
-                    || before.starts_with('-') && is_secret_name(before);
-                collect(item, text, secret || named, hidden);
-                before = value;
-            }
+/// What comes after a word, if it is an option or the beginning of a header that goes on.
+fn announced(word: &str) -> Known {
+    let is_cut = word.strip_suffix(':').is_some_and(is_secret_name);
+    match () {
+        () if HEADER_OPTIONS.contains(&word) => Known::Header,
+        () if PARAMETER_OPTIONS.contains(&word) => Known::Parameter,
+        () if VARIABLE_OPTIONS.contains(&word) => Known::Variable,
+        () if word == CLIENT_OPTION => Known::Secret,
+        () if word.starts_with('-') && !word.contains('=') && is_secret_name(word) => Known::Secret,
+        () if is_cut || is_scheme(word.rsplit([' ', ':']).next().unwrap_or_default()) => {
+            Known::Rest
         }
-        Kind::Map(members, _) => {
-            for member in members {
-                let name = member.key.to_ascii_lowercase();
-                let secret =
-                    secret || SECRET_MAPS.contains(&name.as_str()) || is_secret_name(&name);
-                collect(&member.value, text, secret, hidden);
-            }
-        }
-        Kind::Plain if secret => hidden.push(node.span.clone()),
-        Kind::Plain => {}
-        // What it stands for may be anything.
-        Kind::Knotted => hidden.push(node.span.clone()),
+        () => Known::Nothing,
     }
 }
 
-/// The part of a string that is not to be shown.
-fn part(node: &Node, value: &str, text: &str, secret: bool) -> Option<Range<usize>> {
-    let written = text.get(node.span.clone())?;
-    let quote = usize::from(written.starts_with(['"', '\'']));
-    let inside = node.span.start + quote..node.span.end.max(quote + node.span.start) - quote;
-    let from = |mark: &str| {
-        let at = text.get(inside.clone())?.find(mark)?;
-        Some(inside.start + at + mark.len()..inside.end)
+/// Whether it says that a credential comes next (RFC 9110 §11.4).
+fn is_scheme(word: &str) -> bool {
+    let schemes = ["bearer", "basic", "digest", "dpop"];
+    schemes
+        .iter()
+        .any(|scheme| word.eq_ignore_ascii_case(scheme))
+}
+
+/// Whether it is an option rather than the rest of what came before.
+fn is_option(word: &str) -> bool {
+    word.starts_with("--") || word.starts_with('-') && word.len() == 2
+}
+
+/// Finds what is not to be shown.
+struct Hider<'t> {
+    text: &'t str,
+    /// Names and values, in no order.
+    read: Vec<Range<usize>>,
+    /// What is not to be shown of them and of what stands between them.
+    hidden: Vec<Range<usize>>,
+}
+
+impl Hider<'_> {
+    fn node(&mut self, node: &Node, known: Known) {
+        match &node.kind {
+            Kind::List(items, _) => return self.list(items, known),
+            Kind::Map(members, _) => {
+                for member in members {
+                    self.read.push(member.key_span.clone());
+                    let name = member.key.to_ascii_lowercase();
+                    let is_secret = SECRET_MAPS.contains(&name.as_str()) || is_secret_name(&name);
+                    let known = if is_secret { Known::Secret } else { known };
+                    self.node(&member.value, known);
+                }
+                return;
+            }
+            Kind::Text(value, _) => self.hidden.extend(self.part(node, value, known)),
+            Kind::Plain if matches!(known, Known::Nothing | Known::Variable) => {}
+            // What is tied to another place may be anything.
+            Kind::Plain | Kind::Knotted => self.hidden.push(node.span.clone()),
+        }
+        self.read.push(node.span.clone());
+    }
+
+    fn list(&mut self, items: &[Node], known: Known) {
+        let mut next = Known::Nothing;
+        for item in items {
+            let value = item.as_text().unwrap_or_default();
+            let goes_on = next == Known::Rest && !is_option(value);
+            let of_item = match known {
+                Known::Nothing => next,
+                known => known,
+            };
+            self.node(item, of_item);
+            next = match announced(value) {
+                Known::Nothing if goes_on || next == Known::Header => Known::Rest,
+                announced => announced,
+            };
+        }
+    }
+
+    /// The part of a string that is not to be shown.
+    fn part(&self, node: &Node, value: &str, known: Known) -> Option<Range<usize>> {
+        let written = self.text.get(node.span.clone())?;
+        let quote = usize::from(written.starts_with(['"', '\'']));
+        let inside = node.span.start + quote..node.span.end.max(quote + node.span.start) - quote;
+        let secret = secret_from(value, known)?;
+        // Where the text is not what it means, its places are others.
+        match self.text.get(inside.clone()) == Some(value) {
+            true => Some(inside.start + secret..inside.end),
+            false => Some(inside),
+        }
+    }
+
+    /// Hides what comments say: what was turned off in them may be secret as well.
+    fn comments(&mut self, format: Format) {
+        let mut read = std::mem::take(&mut self.read);
+        read.sort_by_key(|span| span.start);
+        let mut at = 0;
+        for span in read
+            .iter()
+            .cloned()
+            .chain([self.text.len()..self.text.len()])
+        {
+            if let Some(between) = self.text.get(at..span.start) {
+                let found = comments_in(between, format);
+                let found = found.map(|found| at + found.start..at + found.end);
+                self.hidden.extend(found);
+            }
+            at = at.max(span.end);
+        }
+    }
+}
+
+/// What comments say in a text that has neither names nor values.
+fn comments_in(text: &str, format: Format) -> impl Iterator<Item = Range<usize>> {
+    let mark = match format {
+        Format::Json => '/',
+        Format::Toml | Format::Yaml => '#',
     };
-    if secret && is_reference(value) {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        at += text[at..].find(mark)?;
+        let rest = &text[at..];
+        let (mark, end) = match () {
+            () if rest.starts_with("/*") => (2, "*/"),
+            () if rest.starts_with("//") => (2, "\n"),
+            () => (1, "\n"),
+        };
+        let body = &rest[mark..];
+        let body = &body[..body.find(end).unwrap_or(body.len())];
+        // The blanks around it are its form.
+        let start = at + mark + body.len() - body.trim_start().len();
+        at += mark + body.len();
+        // The end of one is no beginning of another.
+        at += if end == "*/" {
+            end.len().min(text.len() - at)
+        } else {
+            0
+        };
+        Some(start..start + body.trim().len())
+    })
+}
+
+/// Where in a string begins what is not to be shown.
+fn secret_from(value: &str, known: Known) -> Option<usize> {
+    let behind = |mark: &[char]| {
+        let at = value.find(mark)?;
+        is_name(&value[..at]).then_some(at + 1)
+    };
+    if known != Known::Nothing && is_reference(value) {
         return None;
     }
-    let option = value.split_once('=').filter(|(name, _)| {
-        name.starts_with('-') && (is_secret_name(name) || SECRET_OPTIONS.contains(name))
-    });
-    match () {
-        () if option.is_some() => from("="),
-        () if secret => match value.split_once([':', '=']) {
-            // The name of a header or a parameter is no secret.
-            Some((name, _)) if is_name(name) => from(&value[name.len()..=name.len()]),
-            _ => Some(inside),
-        },
-        () if value.contains("://") && value.contains('?') => from("?"),
-        () if value.contains("://") && value.contains('@') => from("://"),
-        () if value.starts_with("Bearer ") => from(" "),
-        () => None,
+    match known {
+        Known::Secret => Some(0),
+        Known::Header => Some(behind(&[':', '=']).unwrap_or(0)),
+        Known::Parameter => Some(behind(&['=']).unwrap_or(0)),
+        Known::Variable => behind(&['=']).or_else(|| first_secret(value)),
+        Known::Rest if is_option(value) || value.contains("://") => first_secret(value),
+        Known::Rest => Some(0),
+        Known::Nothing => first_secret(value),
     }
+}
+
+/// Where in a string that nothing is known of a secret begins: it may be a whole command line.
+fn first_secret(value: &str) -> Option<usize> {
+    let quotes = ['"', '\'', '\\'];
+    let (mut at, mut next) = (0, Known::Nothing);
+    if is_reference(value) {
+        return None;
+    }
+    if value.trim_start().starts_with(['{', '[']) && is_secret_name(value) {
+        // A document of its own.
+        return Some(0);
+    }
+    for word in value.split(char::is_whitespace) {
+        let bare = word.trim_start_matches(quotes);
+        let start = at + word.len() - bare.len();
+        let bare = bare.trim_end_matches(quotes);
+        at += word.len();
+        at += value[at..].chars().next().map_or(0, char::len_utf8);
+        if bare.is_empty() {
+            continue;
+        }
+        let is_secret = match next {
+            Known::Nothing => false,
+            Known::Variable => bare.contains('='),
+            Known::Header | Known::Parameter | Known::Rest | Known::Secret => true,
+        };
+        if is_secret {
+            return Some(start);
+        }
+        if let Some(inside) = secret_in_word(bare) {
+            return Some(start + inside);
+        }
+        next = announced(bare);
+    }
+    None
+}
+
+/// Where in a word a secret begins: in an option's value, a variable's, a header's, or an address.
+fn secret_in_word(word: &str) -> Option<usize> {
+    let named = word.find(['=', ':']).filter(|at| *at + 1 < word.len());
+    let by_name = named.filter(|at| {
+        let (name, mark) = (&word[..*at], &word[*at..=*at]);
+        let is_variable = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+        match () {
+            () if is_secret_name(name) => name.starts_with('-') || is_name(name),
+            () if mark == ":" => false,
+            () if name.starts_with('-') => announced(name) != Known::Nothing,
+            () => !name.is_empty() && name.chars().all(is_variable),
+        }
+    });
+    let in_address = word.find("://").and_then(|at| {
+        let (start, rest) = (at + 3, &word[at + 3..]);
+        match rest.contains('@') {
+            true => Some(start),
+            false => Some(start + rest.find(['?', '#'])? + 1),
+        }
+    });
+    let found = by_name.map(|at| at + 1).into_iter().chain(in_address);
+    found.min().filter(|at| *at < word.len())
 }
 
 /// Whether it only says where the secret is, which is no secret and shows what is meant.
@@ -265,7 +459,10 @@ fn is_reference(value: &str) -> bool {
     let value = named.map_or(value, |(_, value)| value).trim();
     let value = value.strip_prefix("Bearer ").unwrap_or(value);
     let begins = ["${", "{env:", "{file:"];
-    begins.iter().any(|begin| value.starts_with(begin)) && value.find('}') == Some(value.len() - 1)
+    begins.iter().any(|begin| value.starts_with(begin))
+        && value.find('}') == Some(value.len() - 1)
+        // What is taken where there is no such variable may be the secret itself.
+        && ![":-", ":=", ":+"].iter().any(|mark| value.contains(mark))
 }
 
 fn is_name(text: &str) -> bool {

@@ -45,6 +45,10 @@ pub enum Odd {
     },
     /// A shell command that does more than start one program.
     Shell,
+    /// A shell puts something else in the place of what its arguments say.
+    Expanded(&'static str),
+    /// Another program starts it.
+    Behind,
     /// In a container.
     Container(String),
     /// Variables are set in the command.
@@ -66,6 +70,13 @@ impl fmt::Display for Odd {
                 write!(f, "the option `{option}` of `{launcher}` is not known here")
             }
             Self::Shell => f.write_str("it is a shell command that does more than start mcp-remote"),
+            Self::Expanded(shell) => write!(
+                f,
+                "`{shell}` reads its arguments again and changes what is in them, variables for example; change it by hand"
+            ),
+            Self::Behind => f.write_str(
+                "another program starts it; put `mcp-drawbridge` in the place of mcp-remote and its launcher by hand",
+            ),
             Self::Container(engine) => write!(f, "`{engine}` runs it in a container"),
             Self::Variables => {
                 f.write_str("the command sets variables; write them into its `env` instead")

@@ -223,16 +223,33 @@ fn a_base_that_is_no_folder_is_told() {
 #[test]
 fn a_lease_of_a_living_process_keeps_the_refresh_token_there() {
     let home = Home::signed_in("mcp-remote-v1");
-    let (own, now) = (std::process::id(), now().as_millis());
+    let now = now().as_millis();
+    // A process of that name, which waits for nothing to read.
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "echo; read x", "mcp-remote"]);
+    command.stdin(std::process::Stdio::piped());
+    command.stdout(std::process::Stdio::piped());
+    let mut running = command.spawn().expect("it starts");
+    // From now on it is known by its words.
+    let mut said = running.stdout.take().expect("a pipe");
+    said.read_exact(&mut [0]).expect("it runs");
     let lease = |pid: u32, at: u128| {
         let text = format!(r#"{{"pid":{pid},"nonce":"n","at":{at}}}"#);
         home.put("mcp-remote-v1", "refresh_in_progress.json", &text);
         home.look().offer.expect("a sign-in").shared
     };
-    assert_eq!(lease(own, now), Some(Shared::Running(own)));
-    // Its time is over, or its process gone.
-    assert_eq!(lease(own, now - 31_000), None);
-    assert_eq!(lease(u32::MAX, now), None);
+    let pid = running.id();
+    let told = [
+        lease(pid, now),
+        lease(pid, now - 31_000),
+        lease(pid, now + 3_600_000),
+        lease(std::process::id(), now),
+        lease(u32::MAX, now),
+    ];
+    running.kill().expect("killed");
+    running.wait().expect("it ends");
+    // Its time is over or has not come, or its process is another by now, or gone.
+    assert_eq!(told, [Some(Shared::Running(pid)), None, None, None, None]);
 }
 
 #[test]

@@ -138,6 +138,49 @@ impl Original {
             .map_err(|source| FileFault::Io("be copied", source))
     }
 
+    /// Reads a copy of what was there before. The names of copies can be foretold, and whoever gives
+    /// the user a folder may have put something else there: a link to a file that nobody else may
+    /// read, a pipe that never ends. Only what could have been made here is read.
+    fn read_copy(&self, copy: &Path) -> Result<Vec<u8>, FileFault> {
+        let failed = |source| FileFault::Io("be read", source);
+        let is_ours = |found: &Metadata| {
+            found.is_file()
+                && found.len() <= SIZE_LIMIT
+                && names(found) <= 1
+                && has_owner_of(found, &self.metadata)
+        };
+        let refused = || FileFault::NoCopy(copy.to_owned());
+        let found = fs::symlink_metadata(copy).map_err(failed)?;
+        if !is_ours(&found) {
+            return Err(refused());
+        }
+        let file = open_unfollowed(copy).map_err(failed)?;
+        // It may be another by now.
+        if !is_ours(&file.metadata().map_err(failed)?) {
+            return Err(refused());
+        }
+        let mut bytes = Vec::with_capacity(found.len() as usize + 1);
+        file.take(SIZE_LIMIT)
+            .read_to_end(&mut bytes)
+            .map_err(failed)?;
+        Ok(bytes)
+    }
+
+    /// Puts what was there before in the place of the file, in a file of its own: what has the name
+    /// of the copy may be another by now.
+    fn put_back(&self, bytes: &[u8]) -> Result<(), FileFault> {
+        self.is_changeable()?;
+        sweep(&self.path);
+        let temporary = self.write_temporary(bytes, "be replaced")?;
+        let replaced = self
+            .is_unchanged()
+            .and_then(|()| move_over(&temporary, &self.path));
+        if replaced.is_err() {
+            let _ = fs::remove_file(&temporary);
+        }
+        replaced
+    }
+
     /// Whether the file still is what was read.
     fn is_unchanged(&self) -> Result<(), FileFault> {
         let same = fs::symlink_metadata(&self.path).is_ok_and(|found| found.is_file())
@@ -187,13 +230,12 @@ pub fn undo(path: &Path, command: &str) -> Result<Option<PathBuf>, FileFault> {
     if copies.is_empty() {
         return Ok(None);
     }
-    let failed = |source| FileFault::Io("be read", source);
     let current = Original::read(path)?;
     for (copy, copied) in copies {
         let Some(current) = &current else {
             return Err(FileFault::ChangedSince(copy));
         };
-        let bytes = fs::read(&copy).map_err(failed)?;
+        let bytes = current.read_copy(&copy)?;
         if bytes == current.bytes {
             // The change was never made, or somebody undid it by hand.
             continue;
@@ -201,10 +243,9 @@ pub fn undo(path: &Path, command: &str) -> Result<Option<PathBuf>, FileFault> {
         if !copied.led_to(&current.bytes) {
             return Err(FileFault::ChangedSince(copy));
         }
-        current.is_changeable()?;
-        give_to(&copy, &current.metadata)?;
-        current.is_unchanged()?;
-        move_over(&copy, path)?;
+        current.put_back(&bytes)?;
+        // What it holds is in its place, and a copy that stays is passed over from now on.
+        let _ = fs::remove_file(&copy);
         return Ok(Some(copy));
     }
     Ok(None)
@@ -260,6 +301,37 @@ fn give_to(path: &Path, like: &Metadata) -> Result<(), FileFault> {
 #[cfg(not(unix))]
 fn give_to(_path: &Path, _like: &Metadata) -> Result<(), FileFault> {
     Ok(())
+}
+
+/// Opens a file to read it, and neither what a link leads to nor a pipe that nobody writes to.
+#[cfg(unix)]
+fn open_unfollowed(path: &Path) -> io::Result<fs::File> {
+    use rustix::fs::OFlags;
+    use std::os::unix::fs::OpenOptionsExt;
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let mut options = fs::File::options();
+    options.read(true).custom_flags(flags.bits() as i32);
+    options.open(path)
+}
+
+/// Opens a file to read it. Making a link takes a right of its own here, and there are no pipes in
+/// folders, so it is enough that the caller looked at it before.
+#[cfg(not(unix))]
+fn open_unfollowed(path: &Path) -> io::Result<fs::File> {
+    fs::File::open(path)
+}
+
+/// Whether a file belongs to whom another belongs.
+#[cfg(unix)]
+fn has_owner_of(found: &Metadata, like: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    found.uid() == like.uid()
+}
+
+/// Whether a file belongs to whom another belongs: the folder's list decides here.
+#[cfg(not(unix))]
+fn has_owner_of(_found: &Metadata, _like: &Metadata) -> bool {
+    true
 }
 
 /// How many names the file has.

@@ -243,6 +243,30 @@ async fn a_sign_out_that_cannot_be_noted_is_made_and_told() {
 }
 
 #[tokio::test]
+async fn the_tokens_are_free_while_a_sign_out_waits_to_be_noted() {
+    let remote = Remote::start(200).await;
+    let cache = Cache::new().with("work", &remote.sign_in(true)).await;
+    let mcp_remote = TempDir::new().expect("a folder");
+    // Who takes a sign-in over has this lock, and waits for that of the tokens.
+    let taking = cache.store.lock_imports(LOCK_LIMIT).await.expect("a lock");
+    let signing_out = cache.logout_with(one("work"), |logout| {
+        logout.elsewhere = Some(mcp_remote.path().to_owned());
+    });
+    tokio::pin!(signing_out);
+    let name = key("work");
+    let tokens = tokio::select! {
+        biased;
+        ended = &mut signing_out => panic!("{ended:?}"),
+        tokens = cache.store.lock(&name, Duration::from_secs(2), || {}) => tokens,
+    };
+    drop((tokens.expect("nobody has them"), taking));
+    signing_out.await.expect("signed out");
+    assert!(!cache.file("work").exists());
+    let ledger = cache.store.read_ledger().expect("a ledger");
+    assert!(format!("{ledger:?}").contains("work"));
+}
+
+#[tokio::test]
 async fn without_a_refresh_token_the_access_token_is_revoked() {
     let remote = Remote::start(200).await;
     let cache = Cache::new().with("work", &remote.sign_in(false)).await;

@@ -19,6 +19,15 @@ const LEASE: u64 = 30_000;
 /// mcp-remote believes it.
 const LOCK: u64 = 30 * 60_000;
 
+/// How far a time in a file may be ahead of the clock, in milliseconds: clocks are set back a little
+/// at times. What is further ahead was not written by mcp-remote, or by a clock that was wrong.
+const AHEAD: u64 = 5_000;
+
+/// Whether less than `limit` has passed since `at`, all in milliseconds.
+fn is_within(limit: u64, at: u64, now: u64) -> bool {
+    at <= now.saturating_add(AHEAD) && now.saturating_sub(at) < limit
+}
+
 /// Numbers from here on are milliseconds since the epoch, below they are seconds.
 const MILLISECONDS: f64 = 1e11;
 
@@ -182,7 +191,7 @@ impl Lease {
 
     /// Whether it still holds, as far as its age tells. `now` is in milliseconds since the epoch.
     pub fn holds(&self, now: u64) -> bool {
-        now.saturating_sub(self.at) < LEASE
+        is_within(LEASE, self.at, now)
     }
 }
 
@@ -195,7 +204,7 @@ impl Lock {
     /// Whether it is so young that its process may be the one that wrote it, where nothing else tells
     /// that. `now` is in milliseconds since the epoch.
     pub fn is_young(&self, now: u64) -> bool {
-        now.saturating_sub(self.timestamp) < LOCK
+        is_within(LOCK, self.timestamp, now)
     }
 }
 

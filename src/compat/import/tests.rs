@@ -265,6 +265,9 @@ fn a_lease_holds_for_its_time_and_a_lock_is_young_for_its_own() {
     let lock = Lock::read(br#"{"pid":8,"port":3334,"timestamp":1000000}"#).expect("a lock");
     assert_eq!(lock.pid, 8);
     assert!(lock.is_young(2_799_999) && !lock.is_young(2_800_000));
+    // Clocks are set back a little, and a file says what it likes.
+    assert!(lease.holds(995_000) && !lease.holds(994_999));
+    assert!(lock.is_young(995_000) && !lock.is_young(994_999));
     for text in [
         "",
         "{}",

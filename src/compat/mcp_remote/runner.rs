@@ -6,6 +6,10 @@ use super::{Odd, names_it};
 /// How often a launcher may start another.
 const LAUNCHERS: usize = 8;
 
+/// How many words are looked at for mcp-remote behind a program that is not known. No real command has
+/// as many.
+const SEARCHED: usize = 1000;
+
 /// What is behind the launchers.
 pub(super) enum Stripped {
     /// mcp-remote with these arguments.
@@ -115,17 +119,54 @@ const NODE_VALUES: [&str; 4] = [
 ];
 
 /// Takes launchers away until mcp-remote is in front.
-pub(super) fn strip(mut words: Vec<Word>) -> Stripped {
+pub(super) fn strip(words: Vec<Word>) -> Stripped {
+    match peel(words) {
+        Ok(stripped) => stripped,
+        Err(words) if starts_later(&words) => Stripped::Unknown(Odd::Behind),
+        Err(_) => Stripped::Other,
+    }
+}
+
+/// Whether a program is followed by a command that starts mcp-remote. What comes of that is up to the
+/// program, which may do more than start it.
+fn starts_later(words: &[Word]) -> bool {
+    let words = &words[..words.len().min(SEARCHED)];
+    let is_address = |word: &Word| word.text.contains("://") || word.text.contains("${");
+    // The program itself, but no page about it, and no other package of that name.
+    let is_program = |text: &str| {
+        let is_other = text.contains("://") || text.starts_with('@');
+        is_package(text) || is_script(text) || !is_other && program_name(text) == "mcp-remote"
+    };
+    let is_start = |at: &usize| {
+        let text = &words[*at].text;
+        is_program(text) || KNOWN.contains(&program_name(text).as_str())
+    };
+    let starts = |at: usize| {
+        if is_program(&words[at].text) {
+            return words[at + 1..].iter().any(is_address);
+        }
+        match peel(words[at..].to_vec()) {
+            Ok(Stripped::Bridge { rest, .. }) => !rest.is_empty(),
+            Ok(Stripped::Unknown(_)) => true,
+            Ok(Stripped::Other) | Err(_) => false,
+        }
+    };
+    let mut found = (1..words.len()).filter(is_start).take(LAUNCHERS);
+    found.any(starts)
+}
+
+/// The same without a look behind what is not known, of which it gives the words.
+fn peel(mut words: Vec<Word>) -> Result<Stripped, Vec<Word>> {
     let mut in_wsl = false;
     for _ in 0..LAUNCHERS {
         let Some(first) = words.first() else {
-            return Stripped::Other;
+            return Ok(Stripped::Other);
         };
         let name = program_name(&first.text);
         let rest = words[1..].to_vec();
         in_wsl |= name == "wsl";
         let next = match name.as_str() {
-            "mcp-remote" => return Stripped::Bridge { rest, in_wsl },
+            "mcp-remote" => return Ok(Stripped::Bridge { rest, in_wsl }),
             "npx" | "npx-cli.js" => package(&name, &NPX, rest),
             "npm" => subcommand(&name, &["exec", "x"], &NPX, rest),
             "pnpx" => package(&name, &PNPM, rest),
@@ -149,18 +190,48 @@ pub(super) fn strip(mut words: Vec<Word>) -> Stripped {
                     false => Next::Other,
                 }
             }
-            _ if is_script(&first.text) => return Stripped::Bridge { rest, in_wsl },
+            _ if is_script(&first.text) => return Ok(Stripped::Bridge { rest, in_wsl }),
             _ => Next::Other,
         };
         match next {
-            Next::Bridge(rest) => return Stripped::Bridge { rest, in_wsl },
+            Next::Bridge(rest) => return Ok(Stripped::Bridge { rest, in_wsl }),
             Next::Words(next) => words = next,
-            Next::Other => return Stripped::Other,
-            Next::Odd(odd) => return Stripped::Unknown(odd),
+            Next::Other => return Err(words),
+            Next::Odd(odd) => return Ok(Stripped::Unknown(odd)),
         }
     }
-    Stripped::Unknown(Odd::Shell)
+    Ok(Stripped::Unknown(Odd::Shell))
 }
+
+/// What [`peel`] knows, but for mcp-remote.
+const KNOWN: [&str; 26] = [
+    "npx",
+    "npx-cli.js",
+    "npm",
+    "pnpx",
+    "pnpm",
+    "yarn",
+    "bunx",
+    "bun",
+    "node",
+    "nodejs",
+    "deno",
+    "cmd",
+    "wsl",
+    "bash",
+    "sh",
+    "zsh",
+    "dash",
+    "fish",
+    "ash",
+    "ksh",
+    "powershell",
+    "pwsh",
+    "env",
+    "docker",
+    "podman",
+    "nerdctl",
+];
 
 enum Next {
     /// mcp-remote with these arguments.
@@ -208,15 +279,21 @@ fn is_client(text: &str) -> bool {
     program_name(text) == "mcp-remote-client" || path.ends_with("mcp-remote/dist/client.js")
 }
 
-/// Whether mcp-remote is among these words, for what is not understood before it.
+/// Whether mcp-remote is among these words, or those of a string, for what is not understood before it.
 fn is_among(words: &[Word]) -> bool {
+    let starts = |text: &str| is_package(text) || is_script(text) || is_client(text);
     words
         .iter()
-        .any(|word| is_package(&word.text) || is_script(&word.text) || is_client(&word.text))
+        .any(|word| starts(&word.text) || word.text.split_whitespace().any(starts))
 }
 
 fn odd_option(launcher: &str, option: &str, rest: &[Word]) -> Next {
-    match is_among(rest) {
+    odd_if(is_among(rest), launcher, option)
+}
+
+/// What an option comes to that is not known, if the command `starts` mcp-remote.
+fn odd_if(starts: bool, launcher: &str, option: &str) -> Next {
+    match starts {
         true => Next::Odd(Odd::Option {
             launcher: launcher.to_owned(),
             option: option.split('=').next().unwrap_or_default().to_owned(),
@@ -269,7 +346,7 @@ fn package(name: &str, runner: &Runner, words: Vec<Word>) -> Next {
                 named |= runner.packages.contains(&option) && is_ours;
                 at += 1 + usize::from(value.is_none());
             }
-            () => return odd_option(name, text, &words[at..]),
+            () => return odd_if(named || is_among(&words[at..]), name, text),
         }
     }
     let Some(program) = words.get(at) else {
@@ -358,11 +435,27 @@ fn cmd(words: Vec<Word>) -> Next {
         return odd_option("cmd", &option.text, &words);
     }
     let rest = words[at + 1..].to_vec();
-    match rest.first() {
-        Some(line) if line.text.contains(char::is_whitespace) && !has_blank_path(&line.text) => {
-            in_string(words::split_for_cmd(&line.text), &rest)
+    let is_line =
+        |line: &&Word| line.text.contains(char::is_whitespace) && !has_blank_path(&line.text);
+    let line = rest.first().filter(is_line);
+    let others = &rest[usize::from(line.is_some())..];
+    match line {
+        _ if !others
+            .iter()
+            .all(|word| words::is_literal_for_cmd(&word.text)) =>
+        {
+            expanded("cmd", &rest)
         }
-        _ => Next::Words(rest),
+        Some(line) => in_string(words::split_for_cmd(&line.text), &rest),
+        None => Next::Words(rest),
+    }
+}
+
+/// What arguments come to that a shell changes, so that what is written here is not what it hands on.
+fn expanded(shell: &'static str, words: &[Word]) -> Next {
+    match is_among(words) {
+        true => Next::Odd(Odd::Expanded(shell)),
+        false => Next::Other,
     }
 }
 
@@ -386,11 +479,14 @@ fn in_string(line: Option<Vec<Word>>, words: &[Word]) -> Next {
 
 fn wsl(words: Vec<Word>) -> Next {
     let mut at = 0;
+    // Without `--exec`, the user's shell there reads the arguments as one line, also behind `--`.
+    let mut by_shell = true;
     while let Some(word) = words.get(at) {
         match word.text.as_str() {
             "-d" | "--distribution" | "-u" | "--user" | "--cd" | "--shell-type" => at += 2,
             "~" => at += 1,
-            "-e" | "--exec" | "--" => {
+            option @ ("-e" | "--exec" | "--") => {
+                by_shell = option == "--";
                 at += 1;
                 break;
             }
@@ -401,6 +497,13 @@ fn wsl(words: Vec<Word>) -> Next {
     let rest = words.get(at..).unwrap_or_default();
     match rest {
         [line] if line.text.contains(' ') => in_string(words::split(&line.text), rest),
+        _ if by_shell
+            && !rest
+                .iter()
+                .all(|word| words::is_literal_for_wsl(&word.text)) =>
+        {
+            expanded("wsl", rest)
+        }
         _ => Next::Words(rest.to_vec()),
     }
 }
@@ -461,9 +564,10 @@ fn powershell(name: &str, words: Vec<Word>) -> Next {
         }
     }
     let rest = words.get(at..).unwrap_or_default();
-    let plain = |c: char| !"$`;&|<>(){}@'\"#\n\r%".contains(c);
-    // PowerShell joins its arguments and reads them again, by rules of its own.
-    if rest.iter().any(|word| !word.text.chars().all(plain)) {
+    let plain = |c: char| !"$`;&|<>(){}@'\"#\n\r%,".contains(c);
+    let has_blank = |word: &Word| word.text.contains(char::is_whitespace);
+    // PowerShell joins its arguments and reads them again, by rules of its own: a blank parts them.
+    if rest.iter().any(|word| !word.text.chars().all(plain)) || rest.iter().skip(1).any(has_blank) {
         return match rest.iter().any(|word| names_it(&word.text)) {
             true => Next::Odd(Odd::Shell),
             false => Next::Other,

@@ -174,7 +174,10 @@ fn what_is_not_understood_is_told() {
             &["npx", "--node-options=--x", "mcp-remote", URL][..],
             "the option `--node-options` of `npx`",
         ),
-        (&["npx", "-c", "mcp-remote https://x.example"], ""),
+        (
+            &["npx", "-c", "mcp-remote https://x.example"],
+            "the option `-c` of `npx`",
+        ),
         (
             &[
                 "node",
@@ -223,7 +226,6 @@ fn what_is_not_understood_is_told() {
             Start::Unknown(found) => {
                 assert!(found.to_string().contains(odd), "{command:?}: {found}")
             }
-            Start::Mentioned if odd.is_empty() => {}
             other => panic!("{command:?}: {other:?}"),
         }
     }
@@ -247,7 +249,6 @@ fn other_programs_are_left_alone() {
             "--stdio",
             "npx mcp-remote https://x.example",
         ][..],
-        &["mcp-proxy", "npx", "mcp-remote", URL],
         &["npx", "mcp-remote-go", URL],
         &["npx", "my-mcp-remote", URL],
         &["npx", "@someone/mcp-remote", URL],
@@ -267,4 +268,217 @@ fn wsl_is_remembered() {
         panic!("recognised");
     };
     assert!(launch.in_wsl);
+}
+
+#[test]
+fn what_a_shell_would_change_is_not_taken_as_it_is_written() {
+    let cmd = ["/c", "npx", "-y", "mcp-remote"];
+    let wsl = ["npx", "mcp-remote"];
+    for (shell, launcher, args) in [
+        (
+            "cmd",
+            &cmd[..],
+            &[URL, "--header", "Authorization:Bearer %TOKEN%"][..],
+        ),
+        ("cmd", &cmd, &[URL, "--header", "A: b & %TOKEN%"]),
+        ("cmd", &cmd, &["%URL%"]),
+        ("cmd", &cmd, &["https://x.example/?a=%41%&b=%C%"]),
+        ("cmd", &cmd, &["https://x.example/b?p=1^&q=2"]),
+        ("cmd", &cmd, &["https://x.example/b?p=1&q=2"]),
+        ("cmd", &cmd, &[URL, "&&", "echo", "x"]),
+        ("cmd", &cmd, &[URL, ">", "%TEMP%\\log.txt"]),
+        ("cmd", &cmd, &[URL, "2>nul"]),
+        ("cmd", &cmd, &[URL, "--header", "A:\"b\" & c"]),
+        ("cmd", &cmd, &[URL, "--header", "A: b\r\nC: d"]),
+        ("cmd", &["/d", "/c", "npx mcp-remote"], &[URL, "%X%"]),
+        (
+            "cmd",
+            &["/c", "C:\\Program Files\\nodejs\\npx", "mcp-remote"],
+            &["%URL%"],
+        ),
+        ("cmd", &["/c", "mcp-remote"], &[URL, "|", "more"]),
+        ("wsl", &wsl, &[URL, "--header", "X:$TOKEN"]),
+        ("wsl", &wsl, &[URL, "--header", "X: $TOKEN"]),
+        ("wsl", &wsl, &[URL, "--header", "X: `id`"]),
+        ("wsl", &wsl, &["https://x.example/?a=1&b=2"]),
+        ("wsl", &wsl, &[URL, "--header", "X:it's"]),
+        ("wsl", &wsl, &[URL, ";", "echo"]),
+        (
+            "wsl",
+            &["-d", "Ubuntu", "--", "npx", "mcp-remote"],
+            &["~/x"],
+        ),
+        (
+            "wsl",
+            &["bash", "-c"],
+            &["npx mcp-remote https://x.example/$A"],
+        ),
+    ] {
+        let command = [&[shell], launcher, args].concat();
+        match start(&command) {
+            Start::Unknown(odd) => {
+                let told = odd.to_string();
+                let line = told.contains(&format!("`{shell}`")) || odd == Odd::Shell;
+                assert!(line, "{command:?}: {told}");
+                assert!(!told.contains("TOKEN"), "{told}");
+            }
+            other => panic!("{command:?}: {other:?}"),
+        }
+    }
+    let powershell =
+        |args: &[&str]| start(&[&["powershell", "-Command", "npx", "mcp-remote"], args].concat());
+    for args in [
+        &[URL, "--header", "A: b"][..],
+        &[URL, "--ignore-tool", "a,b"],
+    ] {
+        assert_eq!(powershell(args), Start::Unknown(Odd::Shell), "{args:?}");
+    }
+}
+
+#[test]
+fn what_a_shell_hands_on_is_taken() {
+    for command in [
+        &[
+            "cmd",
+            "/c",
+            "npx",
+            "mcp-remote",
+            URL,
+            "--header",
+            "A: b & (c) > d",
+        ][..],
+        &[
+            "cmd",
+            "/c",
+            "npx",
+            "mcp-remote",
+            "https://x.example/a%20b?c=%2F",
+            "",
+        ],
+        &[
+            "cmd",
+            "/c",
+            "npx",
+            "mcp-remote",
+            URL,
+            "--x",
+            "{\"a\":\"b c\"}",
+        ],
+        &[
+            "cmd",
+            "/c",
+            "C:\\Program Files (x86)\\nodejs\\npx",
+            "mcp-remote",
+            URL,
+        ],
+        &[
+            "wsl",
+            "npx",
+            "mcp-remote",
+            URL,
+            "--header",
+            "A: b & (c) > d",
+            "",
+        ],
+        &["wsl", "npx", "mcp-remote", "https://x.example/?a=b"],
+        &["wsl", "npx", "mcp-remote", URL, "--x", "{\"a\":\"b\"}"],
+        &[
+            "wsl",
+            "-e",
+            "npx",
+            "mcp-remote",
+            URL,
+            "--header",
+            "X:$TOKEN",
+        ],
+        &[
+            "wsl",
+            "--exec",
+            "npx",
+            "mcp-remote",
+            "https://x.example/?a=1&b=2",
+        ],
+    ] {
+        let (args, _, fresh) = bridge(command);
+        let at = command.iter().position(|word| word.contains("mcp-remote"));
+        let given = command[at.expect("it is there") + 1..].join("|");
+        assert_eq!((args, fresh), (given, 0), "{command:?}");
+    }
+    // What has nothing to do with mcp-remote is nobody's business here.
+    let other = ["cmd", "/c", "node", "C:\\mcp-remote-x\\y.js", "%X%"];
+    assert_eq!(start(&other), Start::Mentioned);
+}
+
+#[test]
+fn what_another_program_starts_is_told() {
+    for command in [
+        &["op", "run", "--", "npx", "-y", "mcp-remote", URL][..],
+        &[
+            "mise",
+            "exec",
+            "node@22",
+            "--",
+            "npx",
+            "-y",
+            "mcp-remote",
+            URL,
+        ],
+        &["volta", "run", "npx", "mcp-remote", URL],
+        &["nice", "-n", "5", "npx", "mcp-remote", URL],
+        &["/usr/bin/nice", "mcp-remote", URL],
+        &["op run -- npx -y mcp-remote https://x.example"],
+        &["A=b npx mcp-remote https://x.example"],
+        &["mcp-proxy", "npx", "mcp-remote", URL],
+        &[
+            "mcp-proxy",
+            "--",
+            "sh",
+            "-c",
+            "npx mcp-remote https://x.example",
+        ],
+        &[
+            "npx",
+            "-y",
+            "dotenv-cli",
+            "--",
+            "npx",
+            "-y",
+            "mcp-remote",
+            URL,
+        ],
+        &["node", "run.js", "mcp-remote", "${input:url}"],
+        &["env", "op", "run", "--", "npx", "mcp-remote", URL],
+        &["cmd", "/c", "op", "run", "--", "npx", "mcp-remote", URL],
+        &[
+            "docker",
+            "run",
+            "-i",
+            "node",
+            "sh",
+            "-c",
+            "npx mcp-remote https://x.example",
+        ],
+        &["op", "run", "--", "npx", "--odd", "mcp-remote", URL],
+    ] {
+        assert_eq!(start(command), Start::Unknown(Odd::Behind), "{command:?}");
+    }
+    for command in [
+        &[
+            "npx",
+            "-y",
+            "-p",
+            "mcp-remote@latest",
+            "-c",
+            "mcp-remote https://x.example",
+        ][..],
+        &["npx", "--package=mcp-remote", "--call", "echo"],
+        &["cmd", "/k npx mcp-remote https://x.example"],
+    ] {
+        let odd = matches!(start(command), Start::Unknown(Odd::Option { .. }));
+        assert!(odd, "{command:?}: {:?}", start(command));
+    }
+    // Looking for it has an end.
+    let many = ["x"].into_iter().chain(std::iter::repeat_n("npx", 200_000));
+    let many: Vec<&str> = many.chain(["mcp-remote"]).collect();
+    assert_eq!(start(&many), Start::Mentioned);
 }

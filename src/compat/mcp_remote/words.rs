@@ -111,3 +111,36 @@ pub(super) fn split_for_cmd(line: &str) -> Option<Vec<Word>> {
     words.extend(word);
     (!quoted).then(|| words.into_iter().map(Word::loose).collect())
 }
+
+/// Whether an argument is handed on by Windows' `cmd` as it is written. Hosts quote an argument that has
+/// a blank or a quote in it, and put `\` before its quotes, which `cmd` does not know.
+pub(super) fn is_literal_for_cmd(text: &str) -> bool {
+    if text.contains(['\n', '\r']) {
+        return false;
+    }
+    // A character of an address that is written as its number. No variable is called like that.
+    let is_number = |rest: &str| {
+        let digits = rest.bytes().take(2);
+        digits.clone().count() == 2 && digits.clone().all(|c| c.is_ascii_hexdigit())
+    };
+    let numbers = text.contains("://") && text.split('%').skip(1).all(is_number);
+    if text.contains('%') && !numbers {
+        return false;
+    }
+    let is_quoted = text.contains([' ', '\t']) && !text.contains('"');
+    is_quoted || !text.contains(['&', '|', '<', '>', '^', '(', ')'])
+}
+
+/// Whether an argument of `wsl` is handed on as it is written by the shell that reads it there. Hosts
+/// quote it as for [`is_literal_for_cmd`], which that shell understands.
+pub(super) fn is_literal_for_wsl(text: &str) -> bool {
+    if text.is_empty() {
+        return true;
+    }
+    if text.contains([' ', '\t', '"']) {
+        return !text.contains(['$', '`', '\\', '\n', '\r']);
+    }
+    // Of braces the shell may make several words.
+    let words = split(text).filter(|_| !text.contains('{'));
+    words.is_some_and(|words| words.len() == 1 && words[0].text == text)
+}

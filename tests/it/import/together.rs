@@ -1,8 +1,9 @@
 //! Several processes at once, and mcp-remote among them.
 
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -100,8 +101,14 @@ fn a_refresh_that_mcp_remote_has_begun_is_left_to_it() {
         fs::write(&path, text).expect("written");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("a mode");
     };
-    let sleeping = Command::new("sleep").arg("600").spawn().expect("it starts");
-    let other = Ending(sleeping);
+    // A process of that name, which waits for nothing to read.
+    let mut command = Command::new("sh");
+    command.args(["-c", "echo; read x", "mcp-remote"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut other = Ending(command.spawn().expect("it starts"));
+    // From now on it is known by its words.
+    let mut said = other.0.stdout.take().expect("a pipe");
+    said.read_exact(&mut [0]).expect("it runs");
     let dead = {
         let mut child = Command::new("true").spawn().expect("it starts");
         child.wait().expect("it ends");
@@ -111,6 +118,8 @@ fn a_refresh_that_mcp_remote_has_begun_is_left_to_it() {
     for (pid, age, is_held) in [
         (other.0.id(), Duration::ZERO, true),
         (other.0.id(), minute, false),
+        // Its number is another program's by now.
+        (std::process::id(), Duration::ZERO, false),
         (dead, Duration::ZERO, false),
     ] {
         let (playground, machine) = (Playground::start(Settings::default()), Machine::new());

@@ -152,6 +152,47 @@ fn what_somebody_changed_since_is_not_undone() {
 }
 
 #[test]
+fn what_a_project_ships_as_a_copy_is_not_followed() {
+    use std::io::Write as _;
+    let desk = Desk::new();
+    let path = desk.project().join(".cursor/mcp.json");
+    write(&path, &fixture("cursor.json"));
+    let key = desk.home().join(".ssh/id");
+    write(&key, b"PRIVATE");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("a mode");
+    desk.run(&["migrate", "--apply"]).ended(0);
+    let changed = fs::read(&path).expect("read");
+    let mut files = desk.files().into_iter().map(|(path, _)| path);
+    let is_copy = |path: &PathBuf| path.to_string_lossy().ends_with(".bak");
+    let copy = files.find(is_copy).expect("a copy");
+    fs::remove_file(&copy).expect("removed");
+    symlink(&key, &copy).expect("a link");
+    let ran = desk.run(&["migrate", "--undo"]).ended(1);
+    assert!(
+        ran.stderr.contains("under the name of a copy"),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stderr.contains("hint: "), "{}", ran.stderr);
+    let found = fs::symlink_metadata(&path).expect("there");
+    assert!(found.is_file() && fs::read(&path).expect("read") == changed);
+    let mode = fs::metadata(&key).expect("there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    // Nor is anything waited for.
+    fs::remove_file(&copy).expect("removed");
+    let made = std::process::Command::new("mkfifo").arg(&copy).status();
+    assert!(made.expect("it starts").success());
+    desk.run(&["migrate", "--undo"]).ended(1);
+    // One that is as it was made is put back.
+    fs::remove_file(&copy).expect("removed");
+    let mut file = fs::File::create(&copy).expect("made");
+    file.write_all(&fixture("cursor.json")).expect("written");
+    desk.run(&["migrate", "--undo"]).ended(0);
+    assert_eq!(fs::read(&path).expect("read"), fixture("cursor.json"));
+    assert!(!copy.exists());
+}
+
+#[test]
 fn a_deleted_file_is_not_brought_back_without_a_word() {
     let desk = Desk::new();
     let path = desk.put("cursor", &fixture("cursor.json"));

@@ -33,6 +33,8 @@ struct FileFound {
     problem: Option<String>,
     /// The entries that start mcp-remote, and whether `migrate` would change them.
     of_mcp_remote: Vec<(String, bool)>,
+    /// The entries that start something else, which is told of mcp-remote.
+    mentioned: Vec<String>,
     /// The entries that start this program.
     ours: usize,
 }
@@ -101,6 +103,7 @@ fn file(spot: &Spot) -> Option<FileFound> {
         path: clean_to(&spot.path.display().to_string(), 400),
         problem: None,
         of_mcp_remote: Vec::new(),
+        mentioned: Vec::new(),
         ours: 0,
     };
     let troubled = |why: &dyn std::fmt::Display| {
@@ -110,6 +113,7 @@ fn file(spot: &Spot) -> Option<FileFound> {
             problem,
             path,
             of_mcp_remote: Vec::new(),
+            mentioned: Vec::new(),
             ..found
         })
     };
@@ -128,11 +132,16 @@ fn file(spot: &Spot) -> Option<FileFound> {
         (Ok(plan), Ok(all)) => (plan, all),
         (Err(refusal), _) | (_, Err(refusal)) => return troubled(&refusal),
     };
-    let starts = plan
+    let (named, starts): (Vec<_>, Vec<_>) = plan
         .entries
         .iter()
-        .filter(|entry| entry.outcome != Outcome::Mentioned);
+        .partition(|entry| entry.outcome == Outcome::Mentioned);
+    found.mentioned = named
+        .into_iter()
+        .map(|entry| clean_to(&entry.name, 200))
+        .collect();
     found.of_mcp_remote = starts
+        .into_iter()
         .map(|entry| {
             (
                 clean_to(&entry.name, 200),
@@ -145,7 +154,7 @@ fn file(spot: &Spot) -> Option<FileFound> {
         !found.of_mcp_remote.iter().any(|(of, _)| *of == name)
     };
     found.ours = all.iter().filter(|entry| is_ours(&entry.name)).count();
-    let has_some = found.ours > 0 || !found.of_mcp_remote.is_empty();
+    let has_some = found.ours > 0 || !found.of_mcp_remote.is_empty() || !found.mentioned.is_empty();
     has_some.then_some(found)
 }
 
@@ -165,6 +174,8 @@ impl Found {
         for file in &self.files {
             let path = &file.path;
             let said = match &file.problem {
+                // Nothing of it is a bridge.
+                None if file.ours == 0 && file.of_mcp_remote.is_empty() => continue,
                 Some(problem) => {
                     step.status = Status::Warn;
                     format!("`{path}` cannot be read: {problem}")
@@ -189,7 +200,7 @@ impl Found {
             .filter(|file| !file.of_mcp_remote.is_empty());
         let entries: usize = starting.clone().map(|file| file.of_mcp_remote.len()).sum();
         let what = match (entries, self.importable.len()) {
-            (0, 0) => return Step::ok(name, "nothing of mcp-remote is in use here"),
+            (0, 0) => return self.only_named(name),
             (0, count) => format!(
                 "{} of mcp-remote can be taken over",
                 counted(count, "sign-in")
@@ -216,6 +227,7 @@ impl Found {
                 commands.push(command);
             }
         }
+        step = self.with_named(step);
         for (server, source) in &self.importable {
             let file = Path::new(source)
                 .file_name()
@@ -227,6 +239,34 @@ impl Found {
             commands.push("`mcp-drawbridge import --apply`".to_owned());
         }
         step.hint(Some(format!("run {}", commands.join(", then "))))
+    }
+
+    /// The step where no entry starts mcp-remote by a command that is known.
+    fn only_named(&self, name: Name) -> Step {
+        let named = self.files.iter().map(|file| file.mentioned.len()).sum();
+        let summary = match named {
+            0 => "nothing of mcp-remote is in use here".to_owned(),
+            1 => "no AI client starts mcp-remote itself; 1 entry names it".to_owned(),
+            named => {
+                format!("no AI client starts mcp-remote itself; {named} entries name it")
+            }
+        };
+        self.with_named(Step::ok(name, summary))
+    }
+
+    /// The step with the entries that start something else, which is told of mcp-remote: what comes of
+    /// that cannot be known.
+    fn with_named(&self, mut step: Step) -> Step {
+        for file in &self.files {
+            for entry in &file.mentioned {
+                let said = format!(
+                    "`{entry}` in `{}` starts another program, which is told of mcp-remote",
+                    file.path
+                );
+                step = step.found(file.host, said);
+            }
+        }
+        step
     }
 }
 
@@ -250,6 +290,7 @@ mod tests {
                 .iter()
                 .map(|(name, would_change)| ((*name).to_owned(), *would_change))
                 .collect(),
+            mentioned: Vec::new(),
             ours,
         }
     }
@@ -296,6 +337,33 @@ mod tests {
         let told = |name: &str| step.found.iter().filter(|(of, _)| *of == name).count();
         assert_eq!((told("cursor"), told("codex"), told("sign-in")), (3, 1, 1));
         assert!(step.found[1].1.contains("leaves it and says why"));
+    }
+
+    #[test]
+    fn an_entry_that_only_names_mcp_remote_is_not_passed_over() {
+        let named = FileFound {
+            mentioned: vec!["proxied".to_owned()],
+            ..file("cursor", 0, &[])
+        };
+        let mut found = Found {
+            files: vec![named],
+            importable: Vec::new(),
+        };
+        let step = found.left_of_mcp_remote();
+        assert_eq!(step.status, Status::Ok);
+        assert_eq!(
+            step.summary,
+            "no AI client starts mcp-remote itself; 1 entry names it"
+        );
+        assert!(
+            step.found[0]
+                .1
+                .contains("`proxied` in `/home/me/.cursor.json`")
+        );
+        found.files.push(file("zed", 0, &[("odd", false)]));
+        let step = found.left_of_mcp_remote();
+        assert_eq!(step.status, Status::Warn);
+        assert_eq!(step.found.len(), 2);
     }
 
     #[test]

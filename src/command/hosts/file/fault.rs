@@ -23,6 +23,8 @@ pub enum FileFault {
     Changed,
     /// It is not what was written with this copy of what was there before.
     ChangedSince(PathBuf),
+    /// What has the name of a copy is none that was made here.
+    NoCopy(PathBuf),
     /// It cannot be read or written: what, and why.
     Io(&'static str, io::Error),
 }
@@ -42,6 +44,10 @@ impl FileFault {
             Self::Changed => "try again".to_owned(),
             Self::ChangedSince(copy) => format!(
                 "to put it back nevertheless, copy `{}` over it; what was changed since is lost then",
+                copy.display()
+            ),
+            Self::NoCopy(copy) => format!(
+                "if you did not put it there yourself, ask who did; delete `{}`, then try again",
                 copy.display()
             ),
             Self::Io(_, error) if is_full(error) => {
@@ -73,6 +79,9 @@ impl fmt::Display for FileFault {
             Self::TooLarge => f.write_str("it is larger than 64 MiB"),
             Self::Changed => f.write_str("somebody else changed it meanwhile"),
             Self::ChangedSince(_) => f.write_str("it was changed since by someone else"),
+            Self::NoCopy(_) => f.write_str(
+                "what lies beside it under the name of a copy is no file of its owner's with one name, so nothing is put back from it",
+            ),
             Self::Io(what, source) => write!(f, "it cannot {what}: {source}"),
         }
     }
