@@ -186,7 +186,13 @@ impl Cache {
             json: false,
         };
         change(&mut logout);
-        let (report, outcome) = sign_out(&self.store, &logout, &self.diag).await;
+        let job = SignOut {
+            store: &self.store,
+            logout: &logout,
+            diag: &self.diag,
+            rows: &self.diag,
+        };
+        let (report, outcome) = job.run().await;
         let both = format!("{}{}", self.said.text(), crate::command::json(&report));
         assert!(!both.contains("SECRET"), "{both}");
         outcome.map(|()| report)
