@@ -9,6 +9,7 @@ use std::time::Duration;
 use report::{Ended, FORMAT, NotRevoked, Registration, Report, Token, page};
 
 use crate::config::{AuthMode, ClientDocument, ConfiguredClient, Logout, LogoutTarget, Means};
+use crate::debug_log;
 use crate::diag::{Diag, clean, clean_to};
 use crate::error::Error;
 use crate::ids::{Issuer, ServerKey, ServerUrl};
@@ -192,6 +193,11 @@ impl SignOut<'_> {
         };
         store.remove(&lock)?;
         ended.removed = true;
+        // What was said may have a code in it that is good for a while.
+        if let Err((path, error)) = debug_log::remove(&debug_log::path(store.folder(), key)) {
+            let path = path.display();
+            diag.warn(format_args!("`{path}` is not deleted: {error}"));
+        }
         if noted.is_err() {
             diag.warn(format_args!(
                 "that you signed out of `{key}` cannot be noted, so its next use may take the sign-in of mcp-remote over again"

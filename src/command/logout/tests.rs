@@ -249,6 +249,35 @@ async fn a_sign_out_that_cannot_be_noted_is_made_and_told() {
 }
 
 #[tokio::test]
+async fn what_debug_wrote_goes_with_the_sign_in_and_that_of_no_other() {
+    let remote = Remote::start(200).await;
+    let cache = Cache::new().with("work", &remote.sign_in(true)).await;
+    let path = |name: &str| cache.store.folder().join(name);
+    let of_it = ["work.debug.log", "work.debug.log.old"].map(path);
+    let of_another = ["work2.debug.log", "work2.debug.log.old"].map(path);
+    for path in of_it.iter().chain(&of_another) {
+        std::fs::write(path, "enter the code AB-CD").expect("written");
+    }
+    cache.logout(one("work")).await.expect("signed out");
+    assert!(!of_it.iter().any(|path| path.exists()));
+    assert!(of_another.iter().all(|path| path.exists()));
+    assert!(cache.said.lines().is_empty());
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_deleted_is_told() {
+    let remote = Remote::start(200).await;
+    let cache = Cache::new().with("work", &remote.sign_in(true)).await;
+    let path = cache.store.folder().join("work.debug.log");
+    std::fs::create_dir(&path).expect("a folder");
+    let report = cache.logout(one("work")).await.expect("signed out");
+    assert!(report.sign_ins[0].removed);
+    let said = cache.said.text();
+    let told = format!("warning: `{}` is not deleted: ", path.display());
+    assert!(said.contains(&told), "{said}");
+}
+
+#[tokio::test]
 async fn without_a_refresh_token_the_access_token_is_revoked() {
     let remote = Remote::start(200).await;
     let cache = Cache::new().with("work", &remote.sign_in(false)).await;
