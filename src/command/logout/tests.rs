@@ -13,7 +13,7 @@ use crate::ids::Issuer;
 use crate::net::client::HttpSettings;
 use crate::oauth::mode::AuthMode;
 use crate::oauth::registration::{AuthMethod, Client, Management};
-use crate::oauth::sign_in::KnownClient;
+use crate::oauth::sign_in::{KnownClient, TakenOver};
 use crate::oauth::token::{Grant, TokenSet};
 use crate::secret::Secret;
 
@@ -249,6 +249,25 @@ async fn a_sign_out_that_cannot_be_noted_is_made_and_told() {
 }
 
 #[tokio::test]
+async fn what_was_taken_over_does_not_come_back_even_if_its_folder_does() {
+    let remote = Remote::start(200).await;
+    let mut sign_in = remote.sign_in(true);
+    sign_in.taken_over = Some(TakenOver {
+        from: "mcp-remote".to_owned(),
+        at: 1,
+        mark: "M".to_owned(),
+        replaced: false,
+    });
+    for (sign_in, is_noted) in [(sign_in, true), (remote.sign_in(true), false)] {
+        let cache = Cache::new().with("work", &sign_in).await;
+        cache.logout(one("work")).await.expect("signed out");
+        let ledger = cache.store.read_ledger().expect("a ledger");
+        let barred = ledger.bars(("P", "M"), "work", false, |_, _| false);
+        assert_eq!(barred.is_some(), is_noted);
+    }
+}
+
+#[tokio::test]
 async fn what_debug_wrote_goes_with_the_sign_in_and_that_of_no_other() {
     let remote = Remote::start(200).await;
     let cache = Cache::new().with("work", &remote.sign_in(true)).await;
@@ -322,7 +341,10 @@ async fn a_server_without_revocation_is_named() {
         known.client.management = None;
     }
     let cache = Cache::new().with("work", &sign_in).await;
-    cache.logout(one("work")).await.expect("signed out");
+    let report = cache.logout(one("work")).await.expect("signed out");
+    let kept = &report.sign_ins[0].not_revoked;
+    assert_eq!(kept.len(), 2, "{kept:?}");
+    assert!(kept.iter().all(|one| one.problem.contains("no way")));
     assert!(remote.asked().is_empty());
     assert_eq!(
         cache.said.lines()[0],

@@ -223,13 +223,28 @@ fn all_sign_ins_end_at_a_terminal_only_if_that_is_said_twice() {
         "{}",
         told.text
     );
-    // A script has said so by its command.
+}
+
+#[test]
+fn whoever_wrote_a_script_or_a_program_is_not_asked() {
     let (_playground, machine) = several();
     let output = run(&machine, &["logout", "--all", "--json"]);
     let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let removed = document["sign_ins"].as_array().expect("a list").iter();
     assert!(removed.clone().count() == 2 && removed.clone().all(|one| one["removed"] == true));
     assert!(machine.cached().is_empty());
+    // In a terminal, of which they use a part.
+    for script in [
+        "\"$0\" logout --all --json",
+        "\"$0\" logout --all </dev/null",
+        "\"$0\" logout --all 2>/dev/null",
+    ] {
+        let (_playground, machine) = several();
+        let shown = by_shell(&machine, script);
+        assert_eq!(shown.code, Some(0), "{script}: {}", shown.text);
+        assert!(!shown.text.contains("[y/N]"), "{script}: {}", shown.text);
+        assert!(machine.cached().is_empty(), "{script}");
+    }
 }
 
 /// What a page says of a failure is no warning besides where both are read in one place.
