@@ -144,6 +144,72 @@ fn what_the_current_folder_wants_is_taken_over_by_its_first_use_alone() {
 }
 
 #[test]
+fn of_two_that_want_the_same_the_users_own_takes_it_over_whichever_is_found_first() {
+    let (playground, machine) = signed_in();
+    let entry = json!({ "command": "npx", "args": ["mcp-remote", playground.mcp_url()] });
+    let file = json!({ "mcpServers": { "it": entry } }).to_string();
+    // Claude Code's files come before Cursor's.
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join(".mcp.json"), &file).expect("written");
+    configure(&machine, json!({ "own": entry }));
+    let run_there = |arguments: &[&str]| {
+        let mut command = machine.command();
+        command.args(arguments).stdin(Stdio::null());
+        command.current_dir(folder.path());
+        ended(&command.output().expect("it starts"), 0).0
+    };
+    let doctor = run_there(&["doctor"]);
+    assert!(
+        doctor.contains("and 1 sign-in of it can be taken over"),
+        "{doctor}"
+    );
+    assert!(!doctor.contains("first used"), "{doctor}");
+    let shown = run_there(&["import", "--apply"]);
+    assert!(
+        shown.lines().any(|line| line.ends_with("  taken over")),
+        "{shown}"
+    );
+    assert!(shown.contains("Cursor: `own`, and 1 more"), "{shown}");
+}
+
+#[test]
+fn doctor_tells_of_what_can_be_taken_over_and_of_what_the_first_use_will() {
+    let (playground, machine) = signed_in();
+    let url = playground.mcp_url();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join(".cursor/mcp.json");
+    fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+    let entry = json!({ "command": "/opt/mcp-drawbridge", "args": [url] });
+    let file = json!({ "mcpServers": { "ours": entry } }).to_string();
+    fs::write(&path, &file).expect("written");
+    let doctor = || {
+        let mut command = machine.command();
+        command.args(["doctor", "--json"]).stdin(Stdio::null());
+        command.current_dir(folder.path());
+        let (shown, _) = ended(&command.output().expect("it starts"), 0);
+        let document: Value = serde_json::from_str(&shown).expect("JSON");
+        let steps = document["steps"].as_array().expect("steps").clone();
+        let mut steps = steps.into_iter();
+        steps.find(|step| step["step"] == "mcp-remote").expect("it")
+    };
+    let found = doctor();
+    assert_eq!(found["status"], "ok", "{found}");
+    assert_eq!(
+        found["summary"], "1 sign-in of mcp-remote is left to the first use",
+        "{found}"
+    );
+    assert!(found["found"].to_string().contains(&url), "{found}");
+    configure(&machine, json!({ "own": entry }));
+    let found = doctor();
+    assert_eq!(found["status"], "warn", "{found}");
+    assert_eq!(
+        found["hint"], "run `mcp-drawbridge import --apply`",
+        "{found}"
+    );
+    assert!(!found.to_string().contains("first use"), "{found}");
+}
+
+#[test]
 fn import_of_one_server_takes_its_options_and_fails_if_there_is_nothing() {
     let (playground, machine) = signed_in();
     let url = playground.mcp_url();

@@ -1,5 +1,6 @@
 //! The AI clients on this machine: which bridges they start, and what is left of mcp-remote.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use super::counted;
@@ -21,6 +22,8 @@ pub struct Found {
     files: Vec<FileFound>,
     /// Servers whose sign-in of mcp-remote can be taken over, each with its file.
     importable: Vec<(String, String)>,
+    /// The same, where that is left to the first use.
+    at_first_use: Vec<(String, String)>,
 }
 
 /// A file of an AI client.
@@ -51,12 +54,20 @@ pub fn look(job: &Machine, diag: &Diag) -> Result<Found, Error> {
         let Some(row) = import::shown(candidate, diag)? else {
             continue;
         };
-        if let (State::WouldTake, Some(server), Some(source)) = (row.state, row.server, row.source)
-            && !found.importable.iter().any(|(known, _)| *known == server)
+        let found = match row.state {
+            State::WouldTake => &mut found.importable,
+            State::AtFirstUse => &mut found.at_first_use,
+            _ => continue,
+        };
+        if let (Some(server), Some(source)) = (row.server, row.source)
+            && !found.iter().any(|(known, _)| *known == server)
         {
-            found.importable.push((server, source));
+            found.push((server, source));
         }
     }
+    let importable = &found.importable;
+    let is_left = |(server, _): &(String, String)| importable.iter().all(|(of, _)| of != server);
+    found.at_first_use.retain(is_left);
     Ok(found)
 }
 
@@ -189,7 +200,18 @@ impl Found {
             .filter(|file| !file.of_mcp_remote.is_empty());
         let entries: usize = starting.clone().map(|file| file.of_mcp_remote.len()).sum();
         let what = match (entries, self.importable.len()) {
-            (0, 0) => return Step::ok(name, "nothing of mcp-remote is in use here"),
+            (0, 0) => {
+                return self.with_sign_ins(match self.at_first_use.len() {
+                    0 => Step::ok(name, "nothing of mcp-remote is in use here"),
+                    count => Step::ok(
+                        name,
+                        format!(
+                            "{} of mcp-remote is left to the first use",
+                            counted(count, "sign-in")
+                        ),
+                    ),
+                });
+            }
             (0, count) => format!(
                 "{} of mcp-remote can be taken over",
                 counted(count, "sign-in")
@@ -216,18 +238,33 @@ impl Found {
                 commands.push(command);
             }
         }
-        for (server, source) in &self.importable {
-            let file = Path::new(source)
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy();
-            step = step.found("sign-in", format!("`{server}`, in `{file}`"));
-        }
+        step = self.with_sign_ins(step);
         if !self.importable.is_empty() {
             commands.push("`mcp-drawbridge import --apply`".to_owned());
         }
         step.hint(Some(format!("run {}", commands.join(", then "))))
     }
+
+    /// The step with the sign-ins that can be taken over.
+    fn with_sign_ins(&self, mut step: Step) -> Step {
+        for (server, source) in &self.importable {
+            step = step.found("sign-in", format!("`{server}`, in `{}`", file_name(source)));
+        }
+        for (server, source) in &self.at_first_use {
+            let file = file_name(source);
+            step = step.found(
+                "sign-in",
+                format!("`{server}`, in `{file}`: only files of the current folder want it, so it is taken over when it is first used"),
+            );
+        }
+        step
+    }
+}
+
+/// The last part of a path.
+fn file_name(path: &str) -> Cow<'_, str> {
+    let name = Path::new(path).file_name();
+    name.unwrap_or_default().to_string_lossy()
 }
 
 fn places(entries: usize) -> String {
@@ -258,7 +295,7 @@ mod tests {
     fn where_nothing_is_left_there_is_nothing_to_do() {
         let found = Found {
             files: vec![file("cursor", 2, &[])],
-            importable: Vec::new(),
+            ..Found::default()
         };
         assert_eq!(found.files().status, Status::Ok);
         assert_eq!(
@@ -281,6 +318,10 @@ mod tests {
                 "https://a.example/mcp".to_owned(),
                 "/x/h_tokens.json".to_owned(),
             )],
+            at_first_use: vec![(
+                "https://b.example/mcp".to_owned(),
+                "/x/g_tokens.json".to_owned(),
+            )],
         };
         let step = found.left_of_mcp_remote();
         assert_eq!(
@@ -294,8 +335,32 @@ mod tests {
             )
         );
         let told = |name: &str| step.found.iter().filter(|(of, _)| *of == name).count();
-        assert_eq!((told("cursor"), told("codex"), told("sign-in")), (3, 1, 1));
+        assert_eq!((told("cursor"), told("codex"), told("sign-in")), (3, 1, 2));
         assert!(step.found[1].1.contains("leaves it and says why"));
+    }
+
+    #[test]
+    fn what_the_first_use_takes_over_is_told_and_nothing_to_do() {
+        let found = Found {
+            at_first_use: vec![(
+                "https://b.example/mcp".to_owned(),
+                "/x/g_tokens.json".to_owned(),
+            )],
+            ..Found::default()
+        };
+        let step = found.left_of_mcp_remote();
+        assert_eq!((step.status, step.hint), (Status::Ok, None));
+        assert_eq!(
+            step.summary,
+            "1 sign-in of mcp-remote is left to the first use"
+        );
+        assert_eq!(
+            step.found,
+            [(
+                "sign-in",
+                "`https://b.example/mcp`, in `g_tokens.json`: only files of the current folder want it, so it is taken over when it is first used".to_owned()
+            )]
+        );
     }
 
     #[test]
@@ -306,7 +371,7 @@ mod tests {
         };
         let found = Found {
             files: vec![broken],
-            importable: Vec::new(),
+            ..Found::default()
         };
         let step = found.files();
         assert_eq!(step.status, Status::Warn);
