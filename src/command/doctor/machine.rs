@@ -2,7 +2,7 @@
 
 pub(super) mod clients;
 
-use std::env;
+use std::env::consts;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use url::Url;
@@ -38,10 +38,10 @@ pub fn walk(
     add(program())?;
     add(configuration(job))?;
     add(cache(job))?;
-    add(browser())?;
+    add(browser(job))?;
     add(callback())?;
     add(proxies(job)?)?;
-    add(certificates())?;
+    add(certificates(job))?;
     let found = clients::look(job, diag)?;
     add(found.files())?;
     add(found.left_of_mcp_remote())
@@ -56,7 +56,7 @@ fn program() -> Step {
     };
     step.found(
         "system",
-        format!("{} on {}", env::consts::OS, env::consts::ARCH),
+        format!("{} on {}", consts::OS, consts::ARCH),
     )
 }
 
@@ -141,7 +141,7 @@ fn locks(store: &Store) -> &'static str {
     }
 }
 
-fn browser() -> Step {
+fn browser(job: &Machine) -> Step {
     let name = Name::Browser;
     let step = match browser::opener() {
         Ok(program) => Step::ok(name, "a browser can be opened").found("by", format!("`{program}`")),
@@ -149,7 +149,7 @@ fn browser() -> Step {
             "open the address that is printed in any browser, and give `login` the address that it ends on, or sign in with `--device-code`",
         )),
     };
-    let variable = env::var("BROWSER").ok().filter(|value| !value.is_empty());
+    let variable = job.variable("BROWSER");
     let step = step.found_some("BROWSER", variable.map(|value| format!("`{value}`")));
     step.found_some("place", browser::place().map(|place| place.to_string()))
 }
@@ -204,7 +204,7 @@ fn proxies(job: &Machine) -> Result<Step, Error> {
     let quoted = |proxy: String| format!("`{proxy}`");
     step = step.found_some("for https", secure.map(quoted));
     step = step.found_some("for http", plain.map(quoted));
-    let is_set = |name: &&str| env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_set = |name: &&str| job.variable(name).is_some();
     let set: Vec<&str> = PROXY_VARIABLES
         .into_iter()
         .filter(|name| is_set(name))
@@ -213,7 +213,7 @@ fn proxies(job: &Machine) -> Result<Step, Error> {
     Ok(step.found_some("variables", named))
 }
 
-fn certificates() -> Step {
+fn certificates(job: &Machine) -> Step {
     let name = Name::Certificates;
     let step = match tls::count_roots() {
         Some(Ok(count)) => {
@@ -226,8 +226,7 @@ fn certificates() -> Step {
     };
     let variables = ["SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"];
     variables.into_iter().fold(step, |step, name| {
-        let value = env::var(name).ok().filter(|value| !value.is_empty());
-        step.found_some(name, value.map(|value| format!("`{value}`")))
+        step.found_some(name, job.variable(name).map(|value| format!("`{value}`")))
     })
 }
 
