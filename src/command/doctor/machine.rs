@@ -54,10 +54,7 @@ fn program() -> Step {
         Ok(path) => Step::ok(name, version).found("path", format!("`{path}`")),
         Err(error) => Step::warn(name, version).found("path", error.to_string()),
     };
-    step.found(
-        "system",
-        format!("{} on {}", consts::OS, consts::ARCH),
-    )
+    step.found("system", format!("{} on {}", consts::OS, consts::ARCH))
 }
 
 fn configuration(job: &Machine) -> Step {
@@ -214,8 +211,17 @@ fn proxies(job: &Machine) -> Result<Step, Error> {
 }
 
 fn certificates(job: &Machine) -> Step {
+    let step = trusted(tls::count_roots());
+    let variables = ["SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"];
+    variables.into_iter().fold(step, |step, name| {
+        step.found_some(name, job.variable(name).map(|value| format!("`{value}`")))
+    })
+}
+
+/// `roots` is how many authorities are trusted, or why none; `None` where the system does not say.
+fn trusted(roots: Option<Result<usize, String>>) -> Step {
     let name = Name::Certificates;
-    let step = match tls::count_roots() {
+    match roots {
         Some(Ok(count)) => {
             Step::ok(name, format!("this machine trusts {}", counted(count, "authority")))
         }
@@ -223,11 +229,7 @@ fn certificates(job: &Machine) -> Step {
             "install the system's certificates (Debian: `ca-certificates`), or name a file with `--ca-file`",
         )),
         None => Step::ok(name, "the system judges certificates"),
-    };
-    let variables = ["SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"];
-    variables.into_iter().fold(step, |step, name| {
-        step.found_some(name, job.variable(name).map(|value| format!("`{value}`")))
-    })
+    }
 }
 
 /// `1 server`, `2 servers`, `3 authorities`.
@@ -241,7 +243,17 @@ fn counted(count: usize, what: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::counted;
+    use super::*;
+
+    #[test]
+    fn a_machine_that_trusts_nobody_fails() {
+        let none = trusted(Some(Err("no certificates".to_owned())));
+        assert_eq!((none.status, none.kind), (Status::Fail, Kind::Failed));
+        assert!(none.hint.is_some_and(|hint| hint.contains("--ca-file")));
+        for roots in [Some(Ok(1)), None] {
+            assert_eq!(trusted(roots).status, Status::Ok);
+        }
+    }
 
     #[test]
     fn counts_are_words() {
