@@ -350,6 +350,19 @@ Zed: `d`
     }
 
     #[test]
+    fn rows_are_one_only_for_one_server_and_one_name() {
+        let mut report = Report::new(false);
+        for (server, name) in [("a", "n"), ("b", "n"), ("a", "m"), ("a", "n")] {
+            report.add(row(&format!("https://{server}.example"), name));
+        }
+        for _ in 0..2 {
+            report.add(Row::unusable("Zed: `d`".to_owned(), "odd".to_owned()));
+        }
+        let users = report.servers.iter().map(|row| row.used_by.len());
+        assert_eq!(users.collect::<Vec<_>>(), [2, 1, 1, 1, 1]);
+    }
+
+    #[test]
     fn the_one_that_was_asked_for_and_is_not_there_is_a_failure() {
         let mut report = Report::new(true);
         report.add(row("https://a.example", "a"));

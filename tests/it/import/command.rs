@@ -6,7 +6,7 @@ use std::process::{Output, Stdio};
 use playground::{Playground, Settings};
 use serde_json::{Value, json};
 
-use super::theirs::{NEWEST, home, snapshot, store};
+use super::theirs::{NEWEST, file, home, snapshot, store};
 use crate::support::bridge::{Bridge, Ended};
 use crate::support::machine::Machine;
 
@@ -207,6 +207,67 @@ fn doctor_tells_of_what_can_be_taken_over_and_of_what_the_first_use_will() {
         "{found}"
     );
     assert!(!found.to_string().contains("first use"), "{found}");
+}
+
+#[test]
+fn where_no_person_signs_in_nothing_is_taken_over() {
+    let (playground, machine) = signed_in();
+    let url = playground.mcp_url();
+    for options in [
+        &["--bearer-env", "TOKEN"][..],
+        &["--client-credentials", "--client-id", "mine"],
+    ] {
+        let arguments = [&["import", &url, "--apply"], options].concat();
+        let mut command = machine.command();
+        command.args(&arguments).env("TOKEN", "SECRET_1");
+        command.env("MCP_DRAWBRIDGE_CLIENT_SECRET", "SECRET_2");
+        let output = command.output().expect("it starts");
+        let (shown, _) = ended(&output, 0);
+        assert!(shown.contains("needs no sign-in"), "{shown}");
+    }
+    playground.change(|settings| settings.oauth = false);
+    let (shown, _) = ended(&run(&machine, &["import", &url]), 0);
+    assert!(shown.contains("would be taken over"), "nobody was asked");
+    let (shown, _) = ended(&run(&machine, &["import", &url, "--apply"]), 0);
+    assert!(shown.contains("needs no sign-in"), "{shown}");
+    assert!(machine.cached().is_empty());
+}
+
+#[test]
+fn a_sign_in_of_a_later_version_stays() {
+    let (playground, machine) = signed_in();
+    let url = playground.mcp_url();
+    ended(&run(&machine, &["import", &url, "--apply"]), 0);
+    let later = r#"{"version":99}"#;
+    fs::write(machine.sign_in_file(), later).expect("written");
+    let (shown, _) = ended(&run(&machine, &["import", &url, "--apply"]), 0);
+    assert!(shown.contains("signed in here already"), "{shown}");
+    let kept = fs::read_to_string(machine.sign_in_file()).expect("text");
+    assert_eq!(kept, later);
+}
+
+#[test]
+fn files_that_cannot_be_used_are_named_and_are_a_failure() {
+    let (playground, machine) = signed_in();
+    let url = playground.mcp_url();
+    for kind in ["_tokens.json", "_client_info.json"] {
+        let path = file(&machine, kind);
+        let whole = fs::read(&path).expect("mcp-remote keeps it");
+        fs::write(&path, &whole[..whole.len() / 2]).expect("written");
+        for apply in [&[][..], &["--apply"]] {
+            let arguments = [&["import", &url][..], apply].concat();
+            let (shown, said) = ended(&run(&machine, &arguments), 1);
+            assert!(shown.contains("left: its files cannot be used"), "{shown}");
+            let named = format!(
+                "mcp-remote's `{}` is not taken over: it ends",
+                path.display()
+            );
+            assert_eq!(said.matches(&named).count(), 1, "{said}");
+        }
+        assert!(machine.cached().is_empty());
+        fs::write(&path, &whole).expect("written");
+    }
+    ended(&run(&machine, &["import", &url]), 0);
 }
 
 #[test]
