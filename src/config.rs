@@ -47,6 +47,7 @@ use url::Url;
 
 use crate::cli::{Request, UsageError};
 use crate::compat::import as theirs;
+use crate::debug_log;
 use crate::ids::{Issuer, ResourceId, ServerKey, ServerUrl};
 use crate::mcp::era::Protocol;
 use crate::mcp::transport::Preference;
@@ -307,7 +308,7 @@ impl Job {
         };
         let dir = config.base.dir.as_ref();
         let dir = dir.filter(|_| config.base.level == crate::diag::Level::Debug)?;
-        Some(dir.join(format!("{}.debug.log", config.key)))
+        Some(debug_log::path(dir, &config.key))
     }
 
     /// What every command needs.

@@ -13,10 +13,32 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fs2::FileExt;
 
+use crate::ids::ServerKey;
 use crate::store::{create_folder, make_private, refuse_special, same_file};
 
 /// Size from which a file is full, in bytes.
 const FULL: u64 = 2 * 1024 * 1024;
+
+/// The file that belongs to the sign-in of this name.
+pub fn path(folder: &Path, key: &ServerKey) -> PathBuf {
+    folder.join(format!("{key}.debug.log"))
+}
+
+/// The full file before the one that is written.
+fn old(path: &Path) -> PathBuf {
+    path.with_extension("log.old")
+}
+
+/// Deletes both files, if they are there. The error says which cannot be deleted.
+pub fn remove(path: &Path) -> Result<(), (PathBuf, io::Error)> {
+    for path in [old(path), path.to_owned()] {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err((path, error)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
 
 /// A file of lines. Many processes may write to one.
 #[derive(Debug)]
@@ -79,7 +101,7 @@ impl DebugLog {
         let now = open(&self.path)?;
         if same_file(&full, &self.path) && self.is_over(&now) {
             drop(now);
-            fs::rename(&self.path, self.path.with_extension("log.old"))?;
+            fs::rename(&self.path, old(&self.path))?;
             return open(&self.path);
         }
         Ok(now)
@@ -177,7 +199,7 @@ mod tests {
             }
         }
         assert_eq!(written, 400);
-        let old = path.with_extension("log.old");
+        let old = old(&path);
         for path in [&path, &old] {
             let text = fs::read_to_string(path).expect("a file");
             assert!(text.len() < 1100, "{}", text.len());
@@ -193,6 +215,13 @@ mod tests {
                 .count(),
             2
         );
+        for _ in 0..2 {
+            remove(&path).expect("deleted, or not there");
+            assert!(!path.exists() && !old.exists());
+        }
+        fs::create_dir(&path).expect("a folder");
+        let (which, _) = remove(&path).expect_err("it is no file");
+        assert_eq!(which, path);
     }
 
     #[cfg(unix)]

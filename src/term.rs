@@ -43,6 +43,21 @@ pub enum Tone {
     Bad,
 }
 
+/// Lines below a table, for what its rows have no room for; nothing if there are none.
+pub fn remarks(remarks: &[(Tone, String)], terminal: Terminal) -> String {
+    let mut text = String::new();
+    for (tone, remark) in remarks {
+        for line in wrapped(remark, terminal.width) {
+            text.push_str(&terminal.paint(*tone, &line));
+            text.push('\n');
+        }
+    }
+    match text.is_empty() {
+        true => text,
+        false => format!("\n{text}"),
+    }
+}
+
 /// Narrower terminals are treated as if they were of this width: nothing could be read in them.
 const NARROWEST: usize = 20;
 

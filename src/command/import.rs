@@ -35,7 +35,7 @@ pub async fn run(job: &Import, diag: &Diag) -> Result<(), Error> {
     match job.json {
         true => super::print(&report.json())?,
         false => {
-            super::print(&report.table(is_one, now(), Terminal::of_stdout()))?;
+            super::print(&report.page(is_one, now(), Terminal::of_stdout()))?;
             diag.note(report.summary());
         }
     }

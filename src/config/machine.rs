@@ -29,6 +29,12 @@ pub struct Machine {
 }
 
 impl Machine {
+    /// A variable of the environment that says something.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        let value = self.home.env.get(name).map(String::as_str);
+        value.filter(|value| !value.is_empty())
+    }
+
     pub(super) fn new(args: DoctorArgs, around: &Surroundings<'_>) -> Result<Self, UsageError> {
         let server = args.server;
         if args.sign_in {

@@ -154,8 +154,13 @@ fn hostile_files_are_told_and_left() {
     fs::create_dir(tokens(&home)).expect("a folder");
     home.refuses("it is not a regular file");
 
+    // Without its client, a sign-in would be taken over that cannot be refreshed.
     let home = signed_in();
     home.put("mcp-remote-v1", "client_info.json", "{");
+    home.refuses("client_info.json");
+    let client = home.path("mcp-remote-v1", "client_info.json");
+    fs::rename(&client, home.folder.path().join("elsewhere")).expect("moved");
+    symlink(home.folder.path().join("elsewhere"), &client).expect("a link");
     home.refuses("client_info.json");
 }
 

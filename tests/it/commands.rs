@@ -92,6 +92,48 @@ fn login_finds_an_endpoint_that_has_moved() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
 }
 
+/// Another question would get no better answer from it.
+#[test]
+fn a_server_that_is_out_of_order_is_asked_once() {
+    let (playground, machine) = (Playground::start(Settings::default()), Machine::new());
+    playground.fault(Fault::mcp().always().then(Then::answer(503)));
+    let output = login(&machine, &playground, &[]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains("503"), "{}", stderr(&output));
+    let requests = playground.requests();
+    assert_eq!(requests.len(), 1, "{}", playground.printed_log());
+}
+
+#[test]
+fn a_page_where_the_stream_of_the_older_transport_should_be_is_no_open_server() {
+    let (playground, machine) = (Playground::start(Settings::default()), Machine::new());
+    let page = Then::answer(200).header("content-type", "text/html");
+    playground.fault(Fault::mcp().method("GET").always().then(page.body("<p>")));
+    let output = login(&machine, &playground, &["--transport", "sse-only"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+}
+
+/// It said what it speaks, and then that it is out of order: whether it lets anybody in is not known.
+#[test]
+fn a_server_that_breaks_after_the_first_question_is_not_said_to_be_open() {
+    let machine = Machine::new();
+    let playground = Playground::start(Settings {
+        oauth: false,
+        ..Settings::stateless()
+    });
+    let output = login(&machine, &playground, &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    playground.fault(
+        Fault::mcp()
+            .rpc("initialize")
+            .always()
+            .then(Then::answer(503)),
+    );
+    let output = login(&machine, &playground, &[]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains("503"), "{}", stderr(&output));
+}
+
 #[test]
 fn the_exit_code_of_login_says_what_is_missing() {
     let (playground, machine) = (Playground::start(Settings::default()), Machine::new());

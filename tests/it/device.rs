@@ -126,15 +126,17 @@ fn login_by_code_signs_in_without_a_browser_here() {
     assert_eq!(poll.parameter("resource"), Some(playground.mcp_url()));
     let cached = cached(&machine);
     assert_eq!(cached["mode"], "device");
+    let is_log = |path: &std::path::PathBuf| path.to_string_lossy().ends_with(".debug.log");
+    let logged = std::fs::read_to_string(&machine.files(is_log)[0]).expect("a log");
+    assert!(logged.contains(&shown.code), "{logged}");
     for secret in [
         &poll.parameter("device_code").unwrap(),
         cached["access_token"].as_str().unwrap(),
         cached["refresh_token"].as_str().unwrap(),
     ] {
-        assert!(
-            !stderr.contains(secret) && !stdout.contains(secret),
-            "{stderr}"
-        );
+        for text in [&stderr, &stdout, &logged] {
+            assert!(!text.contains(secret), "{text}");
+        }
     }
     let left = std::fs::read_dir(machine.cache()).unwrap();
     let names: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();

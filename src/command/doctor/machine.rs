@@ -2,7 +2,7 @@
 
 pub(super) mod clients;
 
-use std::env;
+use std::env::consts;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use url::Url;
@@ -38,10 +38,10 @@ pub fn walk(
     add(program())?;
     add(configuration(job))?;
     add(cache(job))?;
-    add(browser())?;
+    add(browser(job))?;
     add(callback())?;
     add(proxies(job)?)?;
-    add(certificates())?;
+    add(certificates(job))?;
     let found = clients::look(job, diag)?;
     add(found.files())?;
     add(found.left_of_mcp_remote())
@@ -54,10 +54,7 @@ fn program() -> Step {
         Ok(path) => Step::ok(name, version).found("path", format!("`{path}`")),
         Err(error) => Step::warn(name, version).found("path", error.to_string()),
     };
-    step.found(
-        "system",
-        format!("{} on {}", env::consts::OS, env::consts::ARCH),
-    )
+    step.found("system", format!("{} on {}", consts::OS, consts::ARCH))
 }
 
 fn configuration(job: &Machine) -> Step {
@@ -141,7 +138,7 @@ fn locks(store: &Store) -> &'static str {
     }
 }
 
-fn browser() -> Step {
+fn browser(job: &Machine) -> Step {
     let name = Name::Browser;
     let step = match browser::opener() {
         Ok(program) => Step::ok(name, "a browser can be opened").found("by", format!("`{program}`")),
@@ -149,7 +146,7 @@ fn browser() -> Step {
             "open the address that is printed in any browser, and give `login` the address that it ends on, or sign in with `--device-code`",
         )),
     };
-    let variable = env::var("BROWSER").ok().filter(|value| !value.is_empty());
+    let variable = job.variable("BROWSER");
     let step = step.found_some("BROWSER", variable.map(|value| format!("`{value}`")));
     step.found_some("place", browser::place().map(|place| place.to_string()))
 }
@@ -204,7 +201,7 @@ fn proxies(job: &Machine) -> Result<Step, Error> {
     let quoted = |proxy: String| format!("`{proxy}`");
     step = step.found_some("for https", secure.map(quoted));
     step = step.found_some("for http", plain.map(quoted));
-    let is_set = |name: &&str| env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_set = |name: &&str| job.variable(name).is_some();
     let set: Vec<&str> = PROXY_VARIABLES
         .into_iter()
         .filter(|name| is_set(name))
@@ -213,9 +210,18 @@ fn proxies(job: &Machine) -> Result<Step, Error> {
     Ok(step.found_some("variables", named))
 }
 
-fn certificates() -> Step {
+fn certificates(job: &Machine) -> Step {
+    let step = trusted(tls::count_roots());
+    let variables = ["SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"];
+    variables.into_iter().fold(step, |step, name| {
+        step.found_some(name, job.variable(name).map(|value| format!("`{value}`")))
+    })
+}
+
+/// `roots` is how many authorities are trusted, or why none; `None` where the system does not say.
+fn trusted(roots: Option<Result<usize, String>>) -> Step {
     let name = Name::Certificates;
-    let step = match tls::count_roots() {
+    match roots {
         Some(Ok(count)) => {
             Step::ok(name, format!("this machine trusts {}", counted(count, "authority")))
         }
@@ -223,12 +229,7 @@ fn certificates() -> Step {
             "install the system's certificates (Debian: `ca-certificates`), or name a file with `--ca-file`",
         )),
         None => Step::ok(name, "the system judges certificates"),
-    };
-    let variables = ["SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"];
-    variables.into_iter().fold(step, |step, name| {
-        let value = env::var(name).ok().filter(|value| !value.is_empty());
-        step.found_some(name, value.map(|value| format!("`{value}`")))
-    })
+    }
 }
 
 /// `1 server`, `2 servers`, `3 authorities`.
@@ -242,7 +243,17 @@ fn counted(count: usize, what: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::counted;
+    use super::*;
+
+    #[test]
+    fn a_machine_that_trusts_nobody_fails() {
+        let none = trusted(Some(Err("no certificates".to_owned())));
+        assert_eq!((none.status, none.kind), (Status::Fail, Kind::Failed));
+        assert!(none.hint.is_some_and(|hint| hint.contains("--ca-file")));
+        for roots in [Some(Ok(1)), None] {
+            assert_eq!(trusted(roots).status, Status::Ok);
+        }
+    }
 
     #[test]
     fn counts_are_words() {

@@ -6,7 +6,7 @@ use crate::command::words::duration;
 use crate::diag::{clean, clean_to};
 use crate::error::Error;
 use crate::oauth::token::TokenSet;
-use crate::term::{Cell, Table, Terminal, Tone};
+use crate::term::{Cell, Fields, Table, Terminal, Tone};
 
 /// Version of the JSON form. New members may come without a new version.
 const FORMAT: u32 = 1;
@@ -183,9 +183,30 @@ impl Report {
         crate::command::json(self)
     }
 
-    /// The table. `is_one` says that one server was asked for, which nobody has to be told who uses.
-    /// `now` is in seconds since the epoch.
-    pub fn table(&self, is_one: bool, now: u64, terminal: Terminal) -> String {
+    /// A row for each server, and where there is no room for that, lines. `is_one` says that one server
+    /// was asked for, which nobody has to be told who uses. `now` is in seconds since the epoch.
+    pub fn page(&self, is_one: bool, now: u64, terminal: Terminal) -> String {
+        let table = self.table(is_one, now);
+        if table.fits(terminal) {
+            return table.text(terminal);
+        }
+        let block = |row: &Row| {
+            // An entry that cannot be used is known by who has it.
+            let title = row.server.clone().unwrap_or_else(|| row.users());
+            let title = terminal.paint(Tone::Strong, &title);
+            let mut fields = Fields::new(2);
+            let has_users = !is_one && row.server.is_some();
+            fields.add_some("used by", has_users.then(|| row.users()));
+            let has_token = row.source.is_some();
+            fields.add_some("token", has_token.then(|| row.token(now)));
+            fields.add_in(row.tone(), "sign-in", row.outcome());
+            format!("{title}\n{}", fields.text(terminal))
+        };
+        let blocks: Vec<String> = self.servers.iter().map(block).collect();
+        blocks.join("\n")
+    }
+
+    fn table(&self, is_one: bool, now: u64) -> Table<4> {
         let mut table = Table::new(["SERVER", "USED BY", "TOKEN", "SIGN-IN"]);
         for row in &self.servers {
             let server = row.server.clone().unwrap_or_else(|| "-".to_owned());
@@ -196,7 +217,7 @@ impl Report {
             let outcome = Cell::new(row.tone(), row.outcome());
             table.add([server.into(), users.into(), row.token(now).into(), outcome]);
         }
-        table.text(terminal)
+        table
     }
 
     /// What came of it in one sentence.
@@ -276,16 +297,49 @@ mod tests {
         left.leave("mcp-remote still runs\u{1b}[1m");
         report.add(left);
         report.add(Row::unusable("Zed: `d`".to_owned(), "odd".to_owned()));
-        assert_eq!(
-            report.table(false, NOW, Terminal::NONE),
-            "\
+        let table = "\
 SERVER                 USED BY                  TOKEN                                    SIGN-IN
 https://a.example/mcp  Cursor: `a`              valid for 2 minutes                      would be taken over
 https://b.example      Cursor: `a`, and 1 more  -                                        no sign-in of mcp-remote
 https://c.example      Cursor: `a`              ended 1 minute ago, cannot be refreshed  left: mcp-remote still runs
 -                      Zed: `d`                 -                                        left: odd
+";
+        let wide = |width| Terminal {
+            width: Some(width),
+            colour: false,
+        };
+        let widest = table.lines().map(str::len).max().expect("lines");
+        for terminal in [Terminal::NONE, wide(widest)] {
+            assert_eq!(report.page(false, NOW, terminal), table);
+        }
+        assert_eq!(
+            report.page(false, NOW, wide(40)),
+            "\
+https://a.example/mcp
+  used by  Cursor: `a`
+  token    valid for 2 minutes
+  sign-in  would be taken over
+
+https://b.example
+  used by  Cursor: `a`, and 1 more
+  sign-in  no sign-in of mcp-remote
+
+https://c.example
+  used by  Cursor: `a`
+  token    ended 1 minute ago, cannot be
+           refreshed
+  sign-in  left: mcp-remote still runs
+
+Zed: `d`
+  sign-in  left: odd
 "
         );
+        assert!(
+            report
+                .page(false, NOW, wide(widest - 1))
+                .starts_with("https://a.example/mcp\n")
+        );
+        assert!(!report.page(true, NOW, wide(40)).contains("used by"));
         assert_eq!(
             report.summary(),
             "1 sign-in would be taken over; the same with `--apply` does that"
@@ -296,12 +350,25 @@ https://c.example      Cursor: `a`              ended 1 minute ago, cannot be re
     }
 
     #[test]
+    fn rows_are_one_only_for_one_server_and_one_name() {
+        let mut report = Report::new(false);
+        for (server, name) in [("a", "n"), ("b", "n"), ("a", "m"), ("a", "n")] {
+            report.add(row(&format!("https://{server}.example"), name));
+        }
+        for _ in 0..2 {
+            report.add(Row::unusable("Zed: `d`".to_owned(), "odd".to_owned()));
+        }
+        let users = report.servers.iter().map(|row| row.used_by.len());
+        assert_eq!(users.collect::<Vec<_>>(), [2, 1, 1, 1, 1]);
+    }
+
+    #[test]
     fn the_one_that_was_asked_for_and_is_not_there_is_a_failure() {
         let mut report = Report::new(true);
         report.add(row("https://a.example", "a"));
         assert!(report.outcome(false).is_ok());
         assert!(report.outcome(true).is_err());
-        assert!(!report.table(true, NOW, Terminal::NONE).contains("USED BY"));
+        assert!(!report.page(true, NOW, Terminal::NONE).contains("USED BY"));
         let mut report = Report::new(true);
         let mut unreachable = row("https://a.example", "a");
         unreachable.leave("down");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::diag::{clean, clean_to};
-use crate::term::{Cell, Fields, Table, Terminal, Tone};
+use crate::term::{self, Cell, Fields, Table, Terminal, Tone};
 
 /// Version of the JSON form. New members may come without a new version.
 pub const FORMAT: u32 = 1;
@@ -135,7 +135,7 @@ impl Ended {
 pub fn page(report: &Report, terminal: Terminal) -> String {
     let table = table(&report.sign_ins);
     if report.sign_ins.len() > 1 && table.fits(terminal) {
-        return table.text(terminal);
+        return table.text(terminal) + &remarks(&report.sign_ins, terminal);
     }
     let blocks = report.sign_ins.iter().map(|ended| block(ended, terminal));
     blocks.collect::<Vec<_>>().join("\n")
@@ -157,6 +157,28 @@ fn table(all: &[Ended]) -> Table<5> {
         ]);
     }
     table
+}
+
+/// What a row has no room for.
+fn remarks(all: &[Ended], terminal: Terminal) -> String {
+    let mut remarks = Vec::new();
+    for ended in all {
+        let mut add = |tone, text: String| remarks.push((tone, format!("{}: {text}", ended.name)));
+        for one in &ended.not_revoked {
+            let (token, problem) = (one.token.words(), &one.problem);
+            add(Tone::Odd, format!("{token} not revoked: {problem}"));
+        }
+        for one in &ended.registrations {
+            if let Some(problem) = &one.problem {
+                let text = format!("registration `{}` not deleted: {problem}", one.client_id);
+                add(Tone::Odd, text);
+            }
+        }
+        if let Some(problem) = &ended.problem {
+            add(Tone::Bad, problem.clone());
+        }
+    }
+    term::remarks(&remarks, terminal)
 }
 
 fn block(ended: &Ended, terminal: Terminal) -> String {
@@ -299,6 +321,10 @@ NAME   SERVER                       TOKENS          REGISTRATION  HERE
 home   https://mcp.example.com/mcp  partly revoked  not deleted   removed
 later                               none                          kept
 work   https://mcp.example.com/mcp  revoked         deleted       removed
+
+home: access token not revoked: no answer
+home: registration `client-2` not deleted: no answer
+later: it is of a later version
 ";
         assert_eq!(page(&all(), Terminal::NONE), table);
         let wide = |width| Terminal {

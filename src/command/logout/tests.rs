@@ -13,7 +13,7 @@ use crate::ids::Issuer;
 use crate::net::client::HttpSettings;
 use crate::oauth::mode::AuthMode;
 use crate::oauth::registration::{AuthMethod, Client, Management};
-use crate::oauth::sign_in::KnownClient;
+use crate::oauth::sign_in::{KnownClient, TakenOver};
 use crate::oauth::token::{Grant, TokenSet};
 use crate::secret::Secret;
 
@@ -186,7 +186,13 @@ impl Cache {
             json: false,
         };
         change(&mut logout);
-        let (report, outcome) = sign_out(&self.store, &logout, &self.diag).await;
+        let job = SignOut {
+            store: &self.store,
+            logout: &logout,
+            diag: &self.diag,
+            rows: &self.diag,
+        };
+        let (report, outcome) = job.run().await;
         let both = format!("{}{}", self.said.text(), crate::command::json(&report));
         assert!(!both.contains("SECRET"), "{both}");
         outcome.map(|()| report)
@@ -267,6 +273,54 @@ async fn the_tokens_are_free_while_a_sign_out_waits_to_be_noted() {
 }
 
 #[tokio::test]
+async fn what_was_taken_over_does_not_come_back_even_if_its_folder_does() {
+    let remote = Remote::start(200).await;
+    let mut sign_in = remote.sign_in(true);
+    sign_in.taken_over = Some(TakenOver {
+        from: "mcp-remote".to_owned(),
+        at: 1,
+        mark: "M".to_owned(),
+        replaced: false,
+    });
+    for (sign_in, is_noted) in [(sign_in, true), (remote.sign_in(true), false)] {
+        let cache = Cache::new().with("work", &sign_in).await;
+        cache.logout(one("work")).await.expect("signed out");
+        let ledger = cache.store.read_ledger().expect("a ledger");
+        let barred = ledger.bars(("P", "M"), "work", false, |_, _| false);
+        assert_eq!(barred.is_some(), is_noted);
+    }
+}
+
+#[tokio::test]
+async fn what_debug_wrote_goes_with_the_sign_in_and_that_of_no_other() {
+    let remote = Remote::start(200).await;
+    let cache = Cache::new().with("work", &remote.sign_in(true)).await;
+    let path = |name: &str| cache.store.folder().join(name);
+    let of_it = ["work.debug.log", "work.debug.log.old"].map(path);
+    let of_another = ["work2.debug.log", "work2.debug.log.old"].map(path);
+    for path in of_it.iter().chain(&of_another) {
+        std::fs::write(path, "enter the code AB-CD").expect("written");
+    }
+    cache.logout(one("work")).await.expect("signed out");
+    assert!(!of_it.iter().any(|path| path.exists()));
+    assert!(of_another.iter().all(|path| path.exists()));
+    assert!(cache.said.lines().is_empty());
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_deleted_is_told() {
+    let remote = Remote::start(200).await;
+    let cache = Cache::new().with("work", &remote.sign_in(true)).await;
+    let path = cache.store.folder().join("work.debug.log");
+    std::fs::create_dir(&path).expect("a folder");
+    let report = cache.logout(one("work")).await.expect("signed out");
+    assert!(report.sign_ins[0].removed);
+    let said = cache.said.text();
+    let told = format!("warning: `{}` is not deleted: ", path.display());
+    assert!(said.contains(&told), "{said}");
+}
+
+#[tokio::test]
 async fn without_a_refresh_token_the_access_token_is_revoked() {
     let remote = Remote::start(200).await;
     let cache = Cache::new().with("work", &remote.sign_in(false)).await;
@@ -311,7 +365,10 @@ async fn a_server_without_revocation_is_named() {
         known.client.management = None;
     }
     let cache = Cache::new().with("work", &sign_in).await;
-    cache.logout(one("work")).await.expect("signed out");
+    let report = cache.logout(one("work")).await.expect("signed out");
+    let kept = &report.sign_ins[0].not_revoked;
+    assert_eq!(kept.len(), 2, "{kept:?}");
+    assert!(kept.iter().all(|one| one.problem.contains("no way")));
     assert!(remote.asked().is_empty());
     assert_eq!(
         cache.said.lines()[0],

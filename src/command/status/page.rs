@@ -7,7 +7,7 @@ use super::report::{
 use crate::command::words::{ago, day, when};
 use crate::diag::clean_to;
 use crate::oauth::id_token::Account;
-use crate::term::{Cell, Fields, Table, Terminal, Tone, wrapped};
+use crate::term::{self, Cell, Fields, Table, Terminal, Tone, wrapped};
 
 /// The page. `long` says whether everything is shown of each, `now` is in seconds since the epoch.
 pub fn page(report: &Report, long: bool, now: u64, terminal: Terminal) -> String {
@@ -74,7 +74,7 @@ fn table(entries: &[Entry], now: u64) -> Table<9> {
 
 /// What a row has no room for.
 fn remarks(entries: &[Entry], terminal: Terminal) -> String {
-    let mut text = String::new();
+    let mut remarks = Vec::new();
     for entry in entries {
         let check = entry.check.as_ref();
         let check = check.filter(|check| check.problem.is_some() || check.hint.is_some());
@@ -85,16 +85,10 @@ fn remarks(entries: &[Entry], terminal: Terminal) -> String {
                 true => format!("{}: {}: {remark}", entry.name, entry.health),
                 false => format!("{}: {remark}", entry.name),
             };
-            for line in wrapped(&remark, terminal.width) {
-                text.push_str(&terminal.paint(tone, &line));
-                text.push('\n');
-            }
+            remarks.push((tone, remark));
         }
     }
-    match text.is_empty() {
-        true => text,
-        false => format!("\n{text}"),
-    }
+    term::remarks(&remarks, terminal)
 }
 
 /// A sign-in where a row has no room: name, server and one line that says how it is.

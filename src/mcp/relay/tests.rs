@@ -167,3 +167,26 @@ fn reopen(scene: &mut Scene) {
     assert!(scene.told().contains("tools/list_changed"));
     scene.remote(standing, Event::StandingOpen);
 }
+
+/// Lets the client read a list with one tool that only reads.
+fn reads_the_list(scene: &mut Scene) {
+    scene.host(r#"{"jsonrpc":"2.0","id":"list","method":"tools/list"}"#);
+    let (number, _) = scene.sent();
+    let tools = r#"[{"name":"x","annotations":{"readOnlyHint":true}},{"name":"y"}]"#;
+    scene.reply(
+        number,
+        &format!(r#"{{"jsonrpc":"2.0","id":{number},"result":{{"tools":{tools}}}}}"#),
+    );
+    scene.told();
+}
+
+/// Calls a tool. Whether the call may be sent twice.
+fn is_repeatable(scene: &mut Scene, tool: &str) -> bool {
+    let id = format!("\"{tool}{}\"", scene.now);
+    scene.now += 1;
+    scene.host(&call(&id).replace(r#""name":"x""#, &format!(r#""name":"{tool}""#)));
+    match scene.next() {
+        Some(Effect::Send(outgoing)) => outgoing.repeatable,
+        other => panic!("expected a call, got {other:?}"),
+    }
+}

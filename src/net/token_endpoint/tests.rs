@@ -114,7 +114,8 @@ async fn code_is_exchanged_by_a_public_client_with_its_redirect_uri_as_written()
 
 #[tokio::test]
 async fn what_a_server_repeats_of_a_request_is_not_told() {
-    let said = r#"{"error":"invalid_grant","error_description":"no REFRESH_TOKEN_1 of CLIENT SECRET+1"}"#;
+    let said =
+        r#"{"error":"invalid_grant","error_description":"no REFRESH_TOKEN_1 of CLIENT SECRET+1"}"#;
     let remote = Remote::new([json(400, said), json(200, said)]).await;
     let request = refresh(&remote, AuthMethod::ClientSecretPost);
     for _ in 0..2 {

@@ -142,6 +142,68 @@ fn what_is_missing_is_told_at_its_step() {
     assert_eq!(sign_in.status.code(), Some(2));
 }
 
+#[test]
+fn what_is_odd_about_the_configuration_is_a_warning() {
+    let machine = Machine::new();
+    let path = machine.cache().with_file_name("config.json");
+    let path = path.display().to_string();
+    let doctor = |text: &str, option: &[&str]| {
+        std::fs::write(&path, text).expect("written");
+        let output = run(&machine, &[&["--json", "--config", &path], option].concat());
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        step(&document, "configuration").clone()
+    };
+    let (good, bad) = (
+        r#"{"mcpServers":{"a":{"url":"https://mcp.example.com"}}}"#,
+        r#"{"mcpServers":{"a":{"url":"https://mcp.example.com","oauth":{"scopes":"${NOT_SET}"}}}}"#,
+    );
+    assert_eq!(doctor(good, &[])["status"], "ok");
+    let found = doctor(bad, &[]);
+    assert_eq!(found["status"], "warn", "{found}");
+    assert!(found.to_string().contains("cannot be used"), "{found}");
+    let found = doctor(good, &["--zzz"]);
+    assert_eq!(found["status"], "warn", "{found}");
+    assert!(found.to_string().contains("--zzz"), "{found}");
+}
+
+#[test]
+fn a_sign_in_that_cannot_be_used_is_a_warning_that_says_where_to_look() {
+    let machine = Machine::new();
+    std::fs::create_dir(machine.cache()).expect("a folder");
+    let path = machine.cache().join("work.token.json");
+    for (text, why) in [
+        ("{\"access_token\":", "`work`: its file cannot be used: "),
+        (
+            "{\"version\":99}",
+            "`work`: a later version of mcp-drawbridge",
+        ),
+    ] {
+        std::fs::write(&path, text).expect("written");
+        let (document, code) = examined(&machine, &[]);
+        assert_eq!(code, Some(0), "{document}");
+        let cache = step(&document, "cache");
+        assert_eq!(cache["status"], "warn", "{cache}");
+        assert!(cache["found"].to_string().contains(why), "{cache}");
+        let hint = cache["hint"].as_str().expect("a hint");
+        assert!(hint.contains("mcp-drawbridge status"), "{cache}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_others_could_read_is_a_warning() {
+    use std::os::unix::fs::PermissionsExt;
+    let machine = Machine::new();
+    std::fs::create_dir(machine.cache()).expect("a folder");
+    let mode = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(machine.cache(), mode).expect("a mode");
+    let (document, _) = examined(&machine, &[]);
+    let cache = step(&document, "cache");
+    assert_eq!(cache["status"], "warn", "{cache}");
+    assert!(cache.to_string().contains("could read"), "{cache}");
+}
+
 #[cfg(all(unix, not(target_os = "macos")))]
 #[test]
 fn a_machine_that_trusts_nobody_fails() {

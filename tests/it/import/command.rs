@@ -6,7 +6,7 @@ use std::process::{Output, Stdio};
 use playground::{Playground, Settings};
 use serde_json::{Value, json};
 
-use super::theirs::{NEWEST, home, snapshot, store};
+use super::theirs::{NEWEST, file, home, snapshot, store};
 use crate::support::bridge::{Bridge, Ended};
 use crate::support::machine::Machine;
 
@@ -141,6 +141,133 @@ fn what_the_current_folder_wants_is_taken_over_by_its_first_use_alone() {
     let (shown, _) = import();
     assert!(ends(&shown, "  taken over"), "{shown}");
     assert!(shown.contains("Cursor: `own`, and 1 more"), "{shown}");
+}
+
+#[test]
+fn of_two_that_want_the_same_the_users_own_takes_it_over_whichever_is_found_first() {
+    let (playground, machine) = signed_in();
+    let entry = json!({ "command": "npx", "args": ["mcp-remote", playground.mcp_url()] });
+    let file = json!({ "mcpServers": { "it": entry } }).to_string();
+    // Claude Code's files come before Cursor's.
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join(".mcp.json"), &file).expect("written");
+    configure(&machine, json!({ "own": entry }));
+    let run_there = |arguments: &[&str]| {
+        let mut command = machine.command();
+        command.args(arguments).stdin(Stdio::null());
+        command.current_dir(folder.path());
+        ended(&command.output().expect("it starts"), 0).0
+    };
+    let doctor = run_there(&["doctor"]);
+    assert!(
+        doctor.contains("and 1 sign-in of it can be taken over"),
+        "{doctor}"
+    );
+    assert!(!doctor.contains("first used"), "{doctor}");
+    let shown = run_there(&["import", "--apply"]);
+    assert!(
+        shown.lines().any(|line| line.ends_with("  taken over")),
+        "{shown}"
+    );
+    assert!(shown.contains("Cursor: `own`, and 1 more"), "{shown}");
+}
+
+#[test]
+fn doctor_tells_of_what_can_be_taken_over_and_of_what_the_first_use_will() {
+    let (playground, machine) = signed_in();
+    let url = playground.mcp_url();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join(".cursor/mcp.json");
+    fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+    let entry = json!({ "command": "/opt/mcp-drawbridge", "args": [url] });
+    let file = json!({ "mcpServers": { "ours": entry } }).to_string();
+    fs::write(&path, &file).expect("written");
+    let doctor = || {
+        let mut command = machine.command();
+        command.args(["doctor", "--json"]).stdin(Stdio::null());
+        command.current_dir(folder.path());
+        let (shown, _) = ended(&command.output().expect("it starts"), 0);
+        let document: Value = serde_json::from_str(&shown).expect("JSON");
+        let steps = document["steps"].as_array().expect("steps").clone();
+        let mut steps = steps.into_iter();
+        steps.find(|step| step["step"] == "mcp-remote").expect("it")
+    };
+    let found = doctor();
+    assert_eq!(found["status"], "ok", "{found}");
+    assert_eq!(
+        found["summary"], "1 sign-in of mcp-remote is left to the first use",
+        "{found}"
+    );
+    assert!(found["found"].to_string().contains(&url), "{found}");
+    configure(&machine, json!({ "own": entry }));
+    let found = doctor();
+    assert_eq!(found["status"], "warn", "{found}");
+    assert_eq!(
+        found["hint"], "run `mcp-drawbridge import --apply`",
+        "{found}"
+    );
+    assert!(!found.to_string().contains("first use"), "{found}");
+}
+
+#[test]
+fn where_no_person_signs_in_nothing_is_taken_over() {
+    let (playground, machine) = signed_in();
+    let url = playground.mcp_url();
+    for options in [
+        &["--bearer-env", "TOKEN"][..],
+        &["--client-credentials", "--client-id", "mine"],
+    ] {
+        let arguments = [&["import", &url, "--apply"], options].concat();
+        let mut command = machine.command();
+        command.args(&arguments).env("TOKEN", "SECRET_1");
+        command.env("MCP_DRAWBRIDGE_CLIENT_SECRET", "SECRET_2");
+        let output = command.output().expect("it starts");
+        let (shown, _) = ended(&output, 0);
+        assert!(shown.contains("needs no sign-in"), "{shown}");
+    }
+    playground.change(|settings| settings.oauth = false);
+    let (shown, _) = ended(&run(&machine, &["import", &url]), 0);
+    assert!(shown.contains("would be taken over"), "nobody was asked");
+    let (shown, _) = ended(&run(&machine, &["import", &url, "--apply"]), 0);
+    assert!(shown.contains("needs no sign-in"), "{shown}");
+    assert!(machine.cached().is_empty());
+}
+
+#[test]
+fn a_sign_in_of_a_later_version_stays() {
+    let (playground, machine) = signed_in();
+    let url = playground.mcp_url();
+    ended(&run(&machine, &["import", &url, "--apply"]), 0);
+    let later = r#"{"version":99}"#;
+    fs::write(machine.sign_in_file(), later).expect("written");
+    let (shown, _) = ended(&run(&machine, &["import", &url, "--apply"]), 0);
+    assert!(shown.contains("signed in here already"), "{shown}");
+    let kept = fs::read_to_string(machine.sign_in_file()).expect("text");
+    assert_eq!(kept, later);
+}
+
+#[test]
+fn files_that_cannot_be_used_are_named_and_are_a_failure() {
+    let (playground, machine) = signed_in();
+    let url = playground.mcp_url();
+    for kind in ["_tokens.json", "_client_info.json"] {
+        let path = file(&machine, kind);
+        let whole = fs::read(&path).expect("mcp-remote keeps it");
+        fs::write(&path, &whole[..whole.len() / 2]).expect("written");
+        for apply in [&[][..], &["--apply"]] {
+            let arguments = [&["import", &url][..], apply].concat();
+            let (shown, said) = ended(&run(&machine, &arguments), 1);
+            assert!(shown.contains("left: its files cannot be used"), "{shown}");
+            let named = format!(
+                "mcp-remote's `{}` is not taken over: it ends",
+                path.display()
+            );
+            assert_eq!(said.matches(&named).count(), 1, "{said}");
+        }
+        assert!(machine.cached().is_empty());
+        fs::write(&path, &whole).expect("written");
+    }
+    ended(&run(&machine, &["import", &url]), 0);
 }
 
 #[test]

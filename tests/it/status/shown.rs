@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use serde_json::json;
 
 use super::*;
-use crate::support::terminal::{answering, in_terminal};
+use crate::support::terminal::{answering, by_shell, in_terminal};
 
 /// Two sign-ins, whose times are told in the same words for hours.
 fn several() -> (Playground, Machine) {
@@ -223,11 +223,52 @@ fn all_sign_ins_end_at_a_terminal_only_if_that_is_said_twice() {
         "{}",
         told.text
     );
-    // A script has said so by its command.
+}
+
+#[test]
+fn whoever_wrote_a_script_or_a_program_is_not_asked() {
     let (_playground, machine) = several();
     let output = run(&machine, &["logout", "--all", "--json"]);
     let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let removed = document["sign_ins"].as_array().expect("a list").iter();
     assert!(removed.clone().count() == 2 && removed.clone().all(|one| one["removed"] == true));
     assert!(machine.cached().is_empty());
+    // In a terminal, of which they use a part.
+    for script in [
+        "\"$0\" logout --all --json",
+        "\"$0\" logout --all </dev/null",
+        "\"$0\" logout --all 2>/dev/null",
+    ] {
+        let (_playground, machine) = several();
+        let shown = by_shell(&machine, script);
+        assert_eq!(shown.code, Some(0), "{script}: {}", shown.text);
+        assert!(!shown.text.contains("[y/N]"), "{script}: {}", shown.text);
+        assert!(machine.cached().is_empty(), "{script}");
+    }
+}
+
+/// What a page says of a failure is no warning besides where both are read in one place.
+#[test]
+fn in_a_terminal_a_sign_out_says_once_what_failed() {
+    let times = |text: &str| text.matches("cannot reach `").count();
+    for (columns, names) in [(60, 1), (60, 2), (200, 2)] {
+        let (playground, machine) = (Playground::start(Settings::default()), Machine::new());
+        for name in &["home", "work"][..names] {
+            sign_in(&playground, &machine, name);
+        }
+        playground.stop();
+        let told = in_terminal(&machine, columns, &[], &["logout", "--all", "--yes"]).bare();
+        // Both tokens and the registration.
+        let joined = told.replace("\n", " ");
+        let once = joined.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(times(&once), 3 * names, "{told}");
+        assert!(!told.contains("warning: "), "{told}");
+        assert_eq!(columns == 200, told.starts_with("NAME  SERVER "), "{told}");
+    }
+    for script in ["\"$0\" logout work 2>&1 | cat", "\"$0\" logout work | cat"] {
+        let (playground, machine) = signed_in(Settings::default());
+        playground.stop();
+        let told = by_shell(&machine, script).text;
+        assert_eq!(told.matches("warning: ").count(), 2, "{told}");
+    }
 }

@@ -73,9 +73,29 @@ pub fn answering(
     arguments: &[&str],
 ) -> Shown {
     let program = machine.command();
+    let program = program.get_program().to_string_lossy().into_owned();
+    let words = [&[program.as_str()][..], arguments].concat();
+    run(machine, columns, variables, typed, &words)
+}
+
+/// What a shell in a terminal makes of this script, in which the program is `$0`.
+pub fn by_shell(machine: &Machine, script: &str) -> Shown {
+    let program = machine.command();
+    let program = program.get_program().to_string_lossy().into_owned();
+    run(machine, 100, &[], "", &["sh", "-c", script, &program])
+}
+
+fn run(
+    machine: &Machine,
+    columns: usize,
+    variables: &[(&str, &str)],
+    typed: &str,
+    words: &[&str],
+) -> Shown {
+    let program = machine.command();
     let mut command = Command::new("python3");
     command.args(["-c", SCRIPT, &columns.to_string(), typed]);
-    command.arg(program.get_program()).args(arguments);
+    command.args(words);
     command.env_clear();
     let given = program.get_envs();
     command.envs(given.filter_map(|(name, value)| Some((name, value?))));

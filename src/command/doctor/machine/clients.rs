@@ -1,5 +1,6 @@
 //! The AI clients on this machine: which bridges they start, and what is left of mcp-remote.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use super::counted;
@@ -21,6 +22,8 @@ pub struct Found {
     files: Vec<FileFound>,
     /// Servers whose sign-in of mcp-remote can be taken over, each with its file.
     importable: Vec<(String, String)>,
+    /// The same, where that is left to the first use.
+    at_first_use: Vec<(String, String)>,
 }
 
 /// A file of an AI client.
@@ -53,12 +56,20 @@ pub fn look(job: &Machine, diag: &Diag) -> Result<Found, Error> {
         let Some(row) = import::shown(candidate, diag)? else {
             continue;
         };
-        if let (State::WouldTake, Some(server), Some(source)) = (row.state, row.server, row.source)
-            && !found.importable.iter().any(|(known, _)| *known == server)
+        let found = match row.state {
+            State::WouldTake => &mut found.importable,
+            State::AtFirstUse => &mut found.at_first_use,
+            _ => continue,
+        };
+        if let (Some(server), Some(source)) = (row.server, row.source)
+            && !found.iter().any(|(known, _)| *known == server)
         {
-            found.importable.push((server, source));
+            found.push((server, source));
         }
     }
+    let importable = &found.importable;
+    let is_left = |(server, _): &(String, String)| importable.iter().all(|(of, _)| of != server);
+    found.at_first_use.retain(is_left);
     Ok(found)
 }
 
@@ -200,7 +211,7 @@ impl Found {
             .filter(|file| !file.of_mcp_remote.is_empty());
         let entries: usize = starting.clone().map(|file| file.of_mcp_remote.len()).sum();
         let what = match (entries, self.importable.len()) {
-            (0, 0) => return self.only_named(name),
+            (0, 0) => return self.no_entry(name),
             (0, count) => format!(
                 "{} of mcp-remote can be taken over",
                 counted(count, "sign-in")
@@ -228,30 +239,37 @@ impl Found {
             }
         }
         step = self.with_named(step);
-        for (server, source) in &self.importable {
-            let file = Path::new(source)
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy();
-            step = step.found("sign-in", format!("`{server}`, in `{file}`"));
-        }
+        step = self.with_sign_ins(step);
         if !self.importable.is_empty() {
             commands.push("`mcp-drawbridge import --apply`".to_owned());
         }
         step.hint(Some(format!("run {}", commands.join(", then "))))
     }
 
-    /// The step where no entry starts mcp-remote by a command that is known.
-    fn only_named(&self, name: Name) -> Step {
-        let named = self.files.iter().map(|file| file.mentioned.len()).sum();
-        let summary = match named {
-            0 => "nothing of mcp-remote is in use here".to_owned(),
-            1 => "no AI client starts mcp-remote itself; 1 entry names it".to_owned(),
-            named => {
-                format!("no AI client starts mcp-remote itself; {named} entries name it")
-            }
+    /// The step where no entry starts mcp-remote by a command that is known, and no sign-in can be
+    /// taken over now.
+    fn no_entry(&self, name: Name) -> Step {
+        let named: usize = self.files.iter().map(|file| file.mentioned.len()).sum();
+        let named = match named {
+            0 => None,
+            1 => Some("no AI client starts mcp-remote itself; 1 entry names it".to_owned()),
+            count => Some(format!(
+                "no AI client starts mcp-remote itself; {count} entries name it"
+            )),
         };
-        self.with_named(Step::ok(name, summary))
+        let left = match self.at_first_use.len() {
+            0 => None,
+            count => Some(format!(
+                "{} of mcp-remote is left to the first use",
+                counted(count, "sign-in")
+            )),
+        };
+        let said: Vec<String> = [named, left].into_iter().flatten().collect();
+        let summary = match said.is_empty() {
+            true => "nothing of mcp-remote is in use here".to_owned(),
+            false => said.join("; "),
+        };
+        self.with_sign_ins(self.with_named(Step::ok(name, summary)))
     }
 
     /// The step with the entries that start something else, which is told of mcp-remote: what comes of
@@ -268,6 +286,27 @@ impl Found {
         }
         step
     }
+
+    /// The step with the sign-ins that can be taken over.
+    fn with_sign_ins(&self, mut step: Step) -> Step {
+        for (server, source) in &self.importable {
+            step = step.found("sign-in", format!("`{server}`, in `{}`", file_name(source)));
+        }
+        for (server, source) in &self.at_first_use {
+            let file = file_name(source);
+            step = step.found(
+                "sign-in",
+                format!("`{server}`, in `{file}`: only files of the current folder want it, so it is taken over when it is first used"),
+            );
+        }
+        step
+    }
+}
+
+/// The last part of a path.
+fn file_name(path: &str) -> Cow<'_, str> {
+    let name = Path::new(path).file_name();
+    name.unwrap_or_default().to_string_lossy()
 }
 
 fn places(entries: usize) -> String {
@@ -299,7 +338,7 @@ mod tests {
     fn where_nothing_is_left_there_is_nothing_to_do() {
         let found = Found {
             files: vec![file("cursor", 2, &[])],
-            importable: Vec::new(),
+            ..Found::default()
         };
         assert_eq!(found.files().status, Status::Ok);
         assert_eq!(
@@ -322,6 +361,10 @@ mod tests {
                 "https://a.example/mcp".to_owned(),
                 "/x/h_tokens.json".to_owned(),
             )],
+            at_first_use: vec![(
+                "https://b.example/mcp".to_owned(),
+                "/x/g_tokens.json".to_owned(),
+            )],
         };
         let step = found.left_of_mcp_remote();
         assert_eq!(
@@ -335,7 +378,7 @@ mod tests {
             )
         );
         let told = |name: &str| step.found.iter().filter(|(of, _)| *of == name).count();
-        assert_eq!((told("cursor"), told("codex"), told("sign-in")), (3, 1, 1));
+        assert_eq!((told("cursor"), told("codex"), told("sign-in")), (3, 1, 2));
         assert!(step.found[1].1.contains("leaves it and says why"));
     }
 
@@ -347,7 +390,7 @@ mod tests {
         };
         let mut found = Found {
             files: vec![named],
-            importable: Vec::new(),
+            ..Found::default()
         };
         let step = found.left_of_mcp_remote();
         assert_eq!(step.status, Status::Ok);
@@ -367,6 +410,30 @@ mod tests {
     }
 
     #[test]
+    fn what_the_first_use_takes_over_is_told_and_nothing_to_do() {
+        let found = Found {
+            at_first_use: vec![(
+                "https://b.example/mcp".to_owned(),
+                "/x/g_tokens.json".to_owned(),
+            )],
+            ..Found::default()
+        };
+        let step = found.left_of_mcp_remote();
+        assert_eq!((step.status, step.hint), (Status::Ok, None));
+        assert_eq!(
+            step.summary,
+            "1 sign-in of mcp-remote is left to the first use"
+        );
+        assert_eq!(
+            step.found,
+            [(
+                "sign-in",
+                "`https://b.example/mcp`, in `g_tokens.json`: only files of the current folder want it, so it is taken over when it is first used".to_owned()
+            )]
+        );
+    }
+
+    #[test]
     fn a_file_that_cannot_be_read_is_told() {
         let broken = FileFound {
             problem: Some("it is not JSON".to_owned()),
@@ -374,7 +441,7 @@ mod tests {
         };
         let found = Found {
             files: vec![broken],
-            importable: Vec::new(),
+            ..Found::default()
         };
         let step = found.files();
         assert_eq!(step.status, Status::Warn);

@@ -119,29 +119,6 @@ fn a_request_that_still_waits_is_cancelled_without_a_word_to_the_server() {
     scene.nothing();
 }
 
-/// Lets the client read a list with one tool that only reads; gives the text of a call of it.
-fn reads_the_list(scene: &mut Scene) {
-    scene.host(r#"{"jsonrpc":"2.0","id":"list","method":"tools/list"}"#);
-    let (number, _) = scene.sent();
-    let tools = r#"[{"name":"x","annotations":{"readOnlyHint":true}},{"name":"y"}]"#;
-    scene.reply(
-        number,
-        &format!(r#"{{"jsonrpc":"2.0","id":{number},"result":{{"tools":{tools}}}}}"#),
-    );
-    scene.told();
-}
-
-/// Calls a tool. Whether the call may be sent twice.
-fn is_repeatable(scene: &mut Scene, tool: &str) -> bool {
-    let id = format!("\"{tool}{}\"", scene.now);
-    scene.now += 1;
-    scene.host(&call(&id).replace(r#""name":"x""#, &format!(r#""name":"{tool}""#)));
-    match scene.next() {
-        Some(Effect::Send(outgoing)) => outgoing.repeatable,
-        other => panic!("expected a call, got {other:?}"),
-    }
-}
-
 #[test]
 fn a_call_is_repeatable_if_the_latest_list_says_so() {
     let mut scene = Scene::open();

@@ -123,18 +123,7 @@ fn a_batch_is_answered_as_one() {
 
 #[test]
 fn tools_that_are_hidden_may_still_be_repeated_by_what_is_known_of_them() {
-    let mut scene = Scene::hiding("2025-11-25", "x*");
-    scene.host(&list("1", "null"));
-    let (number, _) = scene.sent();
-    let tools = r#"[{"name":"y","annotations":{"readOnlyHint":true}},{"name":"x"}]"#;
-    scene.reply(
-        number,
-        &format!(r#"{{"jsonrpc":"2.0","id":{number},"result":{{"tools":{tools}}}}}"#),
-    );
-    scene.told();
-    scene.host(&call("2").replace("\"x\"", "\"y\""));
-    match scene.next() {
-        Some(Effect::Send(outgoing)) => assert!(outgoing.repeatable),
-        other => panic!("{other:?}"),
-    }
+    let mut scene = Scene::hiding("2025-11-25", "y*");
+    reads_the_list(&mut scene);
+    assert!(is_repeatable(&mut scene, "x"));
 }

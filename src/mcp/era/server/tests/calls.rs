@@ -125,6 +125,16 @@ fn another_version_in_the_middle_is_spoken_from_then_on() {
     assert_ne!(again.exchange, sent.exchange);
     bench.refuse(again.exchange, 400, offer);
     assert_eq!(bench.answer(id)["error"]["code"], -32603);
+    // What it offers besides does not count while it speaks ours.
+    let id = bench.ask("prompts/list", json!({}));
+    let sent = bench.sent("prompts/list");
+    let offer =
+        json!({ "code": -32022, "message": "m", "data": { "supported": ["2025-11-25", VERSION] } });
+    bench.refuse(sent.exchange, 400, offer);
+    let again = bench.sent("prompts/list");
+    assert_eq!(again.head().version, VERSION);
+    bench.reply(again.exchange, json!({ "prompts": [] }));
+    bench.answer(id);
     // It speaks nothing but revisions with sessions now.
     let id = bench.ask("prompts/list", json!({}));
     let sent = bench.sent("prompts/list");

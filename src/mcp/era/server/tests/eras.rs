@@ -145,19 +145,46 @@ fn errors_that_mean_what_they_say_raise_no_doubt() {
         (200, -32000),
         (500, -32603),
         (400, -32021),
+        (400, -32004),
     ] {
         let mut bench = Bench::open();
         bench.sent("subscriptions/listen");
         let id = bench.ask("vendor/do", json!({}));
         let call = bench.sent("vendor/do");
-        bench.refuse(
-            call.exchange,
-            status,
-            json!({ "code": code, "message": "no" }),
-        );
+        let mut error = json!({ "code": code, "message": "no" });
+        if code == -32004 {
+            error["data"] = json!({ "supported": [VERSION] });
+        }
+        bench.refuse(call.exchange, status, error);
         bench.nothing_sent();
         assert!(bench.answer(id).get("error").is_some(), "{status} {code}");
     }
+}
+
+#[test]
+fn where_the_user_says_what_is_spoken_a_refusal_is_told_at_once() {
+    let mut bench = Bench::new(Protocol::Stateless(None), None);
+    bench.initialize("2025-11-25");
+    bench.discover(json!({}));
+    bench.begin();
+    bench.sent("subscriptions/listen");
+    let id = bench.ask("vendor/do", json!({}));
+    let call = bench.sent("vendor/do");
+    bench.fail(call.exchange, 404);
+    bench.nothing_sent();
+    assert!(bench.answer(id).get("error").is_some());
+
+    let mut bench = Bench::new(Protocol::Initialize(None), None);
+    bench.initialize("2025-11-25");
+    initialize_answered(&mut bench);
+    bench.begin();
+    let id = bench.ask("prompts/list", json!({}));
+    let call = bench.sent("prompts/list");
+    let data = json!({ "supported": [VERSION], "requested": "2025-11-25" });
+    let error = json!({ "code": -32022, "message": "no", "data": data });
+    bench.refuse(call.exchange, 400, error);
+    bench.nothing_sent();
+    assert_eq!(bench.answer(id)["error"]["code"], -32022);
 }
 
 #[test]

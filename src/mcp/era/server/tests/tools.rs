@@ -202,6 +202,21 @@ fn the_list_is_known_to_the_next_process() {
 }
 
 #[test]
+fn what_the_client_lists_is_known_to_the_next_process_too_and_written_once() {
+    let mut bench = quiet();
+    let before = bench.records.len();
+    for (header, written) in [("A", 1), ("A", 1), ("B", 2)] {
+        bench.ask("tools/list", json!({}));
+        let list = bench.sent("tools/list");
+        bench.reply(list.exchange, list_of("t", &annotated(header)));
+        assert_eq!(bench.records.len() - before, written);
+        let heads = bench.records.last().unwrap().tool_heads.clone();
+        let expected = json!({ "t": [[header, "string", "a"]] });
+        assert_eq!(heads, expected.as_object().cloned());
+    }
+}
+
+#[test]
 fn what_was_kept_of_a_list_and_makes_no_sense_is_left_out() {
     let record = ServerRecord {
         tool_heads: json!({
