@@ -31,7 +31,7 @@ use tokio::net::TcpStream;
 use tower_service::Service;
 
 use super::client::{HttpSettings, PING_ANSWER, PING_EVERY};
-use super::connections::{UNUSED, watch_over};
+use super::connections::{MOST_UNUSED, UNUSED, watch_over};
 use super::guard::{Guard, lookup};
 use super::request::Request;
 use super::trouble::is_worth_repeating;
@@ -64,6 +64,7 @@ impl Direct {
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(UNUSED)
+            .pool_max_idle_per_host(MOST_UNUSED)
             .http2_keep_alive_interval(PING_EVERY)
             .http2_keep_alive_timeout(PING_ANSWER)
             .build(connector);
