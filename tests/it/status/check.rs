@@ -223,6 +223,12 @@ fn what_is_not_kept_with_the_sign_in_comes_from_the_configuration() {
             (&json!("not_tried"), Some(1)),
             "{one}"
         );
+        let why = one["check"]["problem"].as_str().expect("a reason");
+        let what = match client_credentials {
+            true => "what stands in for a person is in no configuration that is known here",
+            false => "the client's secret or key is not kept with the sign-in",
+        };
+        assert!(why.starts_with(what), "{why}");
         assert_eq!(issued(&playground), before);
         let (sign_ins, code) = document(&machine, &["--check", "--config", &file]);
         let one = &sign_ins[0];
@@ -255,6 +261,27 @@ fn only_what_was_asked_for_is_refreshed() {
         (&Value::Null, &Value::Null)
     );
     assert!(all[1]["refreshed_at"].is_u64());
+}
+
+#[test]
+fn a_client_whose_secret_has_ended_is_not_tried_with_it() {
+    let (playground, machine) = signed_in(Settings::default());
+    machine.edit_cached(|cached| {
+        let clients = cached["client"].as_object_mut().expect("clients");
+        for client in clients.values_mut() {
+            client["client_secret_expires_at"] = json!(1_600_000_000);
+        }
+    });
+    let before = (tokens(&machine), playground.requests().len());
+    let (one, code) = check(&machine);
+    assert_eq!(
+        (&one["check"]["outcome"], code),
+        (&json!("needs_sign_in"), Some(3)),
+        "{one}"
+    );
+    assert_eq!(one["check"]["problem"], "the client's secret has ended");
+    assert_eq!(one["renewal"], "client_lapsed");
+    assert_eq!((tokens(&machine), playground.requests().len()), before);
 }
 
 /// A file of Cursor's in this folder, with an entry for the sign-in that has another client.
