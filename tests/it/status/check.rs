@@ -284,6 +284,38 @@ fn a_client_whose_secret_has_ended_is_not_tried_with_it() {
     assert_eq!((tokens(&machine), playground.requests().len()), before);
 }
 
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_it_with_130_and_leaves_everything_as_it_was() {
+    let (playground, machine) = signed_in(Settings::default());
+    let before = tokens(&machine);
+    let fault = Fault::of(Server::Authorization).path("/token").always();
+    playground.fault(fault.then(Then::Hold));
+    let mut command = machine.command();
+    command.args(["status", "--check", "--json"]);
+    let running = Bridge::start_command(command);
+    playground.wait_for(|requests| {
+        let mut asked = requests.iter();
+        asked
+            .any(|one| one.parameter("grant_type").as_deref() == Some("refresh_token"))
+            .then_some(())
+    });
+    running.signal("INT");
+    let ended = running.wait();
+    assert_eq!(ended.status.code(), Some(130), "{}", ended.stderr);
+    assert_eq!(tokens(&machine), before);
+    // Nobody has it, or this would wait for ever.
+    drop(machine.lock_sign_in());
+    playground.clear_faults();
+    let (one, code) = check(&machine);
+    assert_eq!(
+        (&one["check"]["outcome"], code),
+        (&json!("refreshed"), Some(0)),
+        "{one}"
+    );
+    assert_eq!(playground.reuses(), 0, "{}", playground.printed_log());
+}
+
 /// A file of Cursor's in this folder, with an entry for the sign-in that has another client.
 fn configure(folder: &std::path::Path, playground: &Playground) {
     let file = folder.join(".cursor/mcp.json");
