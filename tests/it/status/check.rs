@@ -223,6 +223,12 @@ fn what_is_not_kept_with_the_sign_in_comes_from_the_configuration() {
             (&json!("not_tried"), Some(1)),
             "{one}"
         );
+        let why = one["check"]["problem"].as_str().expect("a reason");
+        let what = match client_credentials {
+            true => "what stands in for a person is in no configuration that is known here",
+            false => "the client's secret or key is not kept with the sign-in",
+        };
+        assert!(why.starts_with(what), "{why}");
         assert_eq!(issued(&playground), before);
         let (sign_ins, code) = document(&machine, &["--check", "--config", &file]);
         let one = &sign_ins[0];
@@ -255,6 +261,59 @@ fn only_what_was_asked_for_is_refreshed() {
         (&Value::Null, &Value::Null)
     );
     assert!(all[1]["refreshed_at"].is_u64());
+}
+
+#[test]
+fn a_client_whose_secret_has_ended_is_not_tried_with_it() {
+    let (playground, machine) = signed_in(Settings::default());
+    machine.edit_cached(|cached| {
+        let clients = cached["client"].as_object_mut().expect("clients");
+        for client in clients.values_mut() {
+            client["client_secret_expires_at"] = json!(1_600_000_000);
+        }
+    });
+    let before = (tokens(&machine), playground.requests().len());
+    let (one, code) = check(&machine);
+    assert_eq!(
+        (&one["check"]["outcome"], code),
+        (&json!("needs_sign_in"), Some(3)),
+        "{one}"
+    );
+    assert_eq!(one["check"]["problem"], "the client's secret has ended");
+    assert_eq!(one["renewal"], "client_lapsed");
+    assert_eq!((tokens(&machine), playground.requests().len()), before);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_it_with_130_and_leaves_everything_as_it_was() {
+    let (playground, machine) = signed_in(Settings::default());
+    let before = tokens(&machine);
+    let fault = Fault::of(Server::Authorization).path("/token").always();
+    playground.fault(fault.then(Then::Hold));
+    let mut command = machine.command();
+    command.args(["status", "--check", "--json"]);
+    let running = Bridge::start_command(command);
+    playground.wait_for(|requests| {
+        let mut asked = requests.iter();
+        asked
+            .any(|one| one.parameter("grant_type").as_deref() == Some("refresh_token"))
+            .then_some(())
+    });
+    running.signal("INT");
+    let ended = running.wait();
+    assert_eq!(ended.status.code(), Some(130), "{}", ended.stderr);
+    assert_eq!(tokens(&machine), before);
+    // Nobody has it, or this would wait for ever.
+    drop(machine.lock_sign_in());
+    playground.clear_faults();
+    let (one, code) = check(&machine);
+    assert_eq!(
+        (&one["check"]["outcome"], code),
+        (&json!("refreshed"), Some(0)),
+        "{one}"
+    );
+    assert_eq!(playground.reuses(), 0, "{}", playground.printed_log());
 }
 
 /// A file of Cursor's in this folder, with an entry for the sign-in that has another client.

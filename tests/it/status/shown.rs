@@ -216,7 +216,7 @@ fn all_sign_ins_end_at_a_terminal_only_if_that_is_said_twice() {
     assert!(machine.cached().is_empty());
     assert!(asked.bare().contains("NAME  SERVER "), "{}", asked.text);
     let (_playground, machine) = several();
-    let told = in_terminal(&machine, 100, &[], &["logout", "--all", "--yes"]);
+    let told = answering(&machine, 100, &[], "n\n", &["logout", "--all", "--yes"]);
     assert_eq!(told.code, Some(0), "{}", told.text);
     assert!(
         !told.text.contains("[y/N]") && machine.cached().is_empty(),
@@ -257,15 +257,20 @@ fn in_a_terminal_a_sign_out_says_once_what_failed() {
             sign_in(&playground, &machine, name);
         }
         playground.stop();
-        let told = in_terminal(&machine, columns, &[], &["logout", "--all", "--yes"]).bare();
+        let arguments = ["logout", "--all", "--yes"];
+        let told = answering(&machine, columns, &[], "n\n", &arguments).bare();
         // Both tokens and the registration.
         let joined = told.replace("\n", " ");
         let once = joined.split_whitespace().collect::<Vec<_>>().join(" ");
         assert_eq!(times(&once), 3 * names, "{told}");
         assert!(!told.contains("warning: "), "{told}");
-        assert_eq!(columns == 200, told.starts_with("NAME  SERVER "), "{told}");
+        assert_eq!(columns == 200, told.contains("NAME  SERVER "), "{told}");
     }
-    for script in ["\"$0\" logout work 2>&1 | cat", "\"$0\" logout work | cat"] {
+    for script in [
+        "\"$0\" logout work 2>&1 | cat",
+        "\"$0\" logout work | cat",
+        "\"$0\" logout work --json",
+    ] {
         let (playground, machine) = signed_in(Settings::default());
         playground.stop();
         let told = by_shell(&machine, script).text;

@@ -78,11 +78,12 @@ pub fn answering(
     run(machine, columns, variables, typed, &words)
 }
 
-/// What a shell in a terminal makes of this script, in which the program is `$0`.
+/// What a shell in a terminal makes of this script, in which the program is `$0`. Whatever is asked gets
+/// a no.
 pub fn by_shell(machine: &Machine, script: &str) -> Shown {
     let program = machine.command();
     let program = program.get_program().to_string_lossy().into_owned();
-    run(machine, 100, &[], "", &["sh", "-c", script, &program])
+    run(machine, 100, &[], "n\n", &["sh", "-c", script, &program])
 }
 
 fn run(
