@@ -328,11 +328,9 @@ impl Hider<'_> {
         let mut read = std::mem::take(&mut self.read);
         read.sort_by_key(|span| span.start);
         let mut at = 0;
-        for span in read
-            .iter()
-            .cloned()
-            .chain([self.text.len()..self.text.len()])
-        {
+        let end = self.text.len();
+        read.push(end..end);
+        for span in read {
             if let Some(between) = self.text.get(at..span.start) {
                 let found = comments_in(between, format);
                 let found = found.map(|found| at + found.start..at + found.end);

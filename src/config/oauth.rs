@@ -116,13 +116,15 @@ pub(super) fn client_info(
     })
 }
 
-/// `--static-oauth-client-metadata`: JSON or `@file`, taken as it is. With the scopes that it forces,
-/// if it names any.
+/// Members of a registration, with the scopes that they force, if they name any.
+type Metadata = (Map<String, Value>, Option<Vec<String>>);
+
+/// `--static-oauth-client-metadata`: JSON or `@file`, taken as it is.
 pub(super) fn client_metadata(
     given: &Given,
     around: &Surroundings<'_>,
     lookup: &Lookup<'_>,
-) -> Result<(Map<String, Value>, Option<Vec<String>>), UsageError> {
+) -> Result<Metadata, UsageError> {
     let json = json(&text(given, around)?, given)?;
     // To mcp-remote, `null` and the like are metadata without members.
     let read = lookup.forgive(given, as_object(json, given), "the usual metadata")?;

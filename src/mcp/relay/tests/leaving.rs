@@ -72,6 +72,7 @@ fn notifications_are_held_only_for_a_session_that_is_on_its_way() {
     assert!(scene.relay.is_holding());
     scene.remote(announced, Event::Accepted);
     assert!(!scene.relay.is_holding());
+    scene.standing();
     assert_eq!(scene.sent().1, changed);
 
     let mut open = Scene::open();
