@@ -143,7 +143,7 @@ mod tests {
         let (diag, _) = Diag::captured(Level::Debug);
         memory.keep(ServerRecord::default(), Transport::Sse, false, diag);
         for _ in 0..100 {
-            tokio::task::yield_now().await;
+            let _ = tokio::task::spawn_blocking(|| ()).await;
         }
         // The next one waits for it, too.
         assert!(memory.writing.with(|next| next.is_some()));
