@@ -44,7 +44,7 @@ pub fn remove(path: &Path) -> Result<(), (PathBuf, io::Error)> {
 #[derive(Debug)]
 pub struct DebugLog {
     path: PathBuf,
-    file: Mutex<Option<File>>,
+    file: Mutex<File>,
     full: u64,
 }
 
@@ -62,7 +62,7 @@ impl DebugLog {
         let file = open(&path)?;
         Ok(Self {
             path,
-            file: Mutex::new(Some(file)),
+            file: Mutex::new(file),
             full,
         })
     }
@@ -81,13 +81,15 @@ impl DebugLog {
             without_queries(text)
         );
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        if file.as_ref().is_none_or(|file| self.is_over(file)) {
-            *file = file.take().and_then(|full| self.turn(full).ok());
+        if self.is_over(&file) {
+            match self.turn(&file) {
+                Ok(new) => *file = new,
+                // It can be put aside later, perhaps. Until then nothing comes to it.
+                Err(_) => return,
+            }
         }
-        if let Some(file) = &mut *file {
-            // One write, so that lines of several processes do not mix.
-            let _ = file.write_all(line.as_bytes());
-        }
+        // One write, so that lines of several processes do not mix.
+        let _ = file.write_all(line.as_bytes());
     }
 
     fn is_over(&self, file: &File) -> bool {
@@ -95,11 +97,17 @@ impl DebugLog {
     }
 
     /// Puts a full file aside, unless another process has done so, and gives the new one.
-    fn turn(&self, full: File) -> io::Result<File> {
+    fn turn(&self, full: &File) -> io::Result<File> {
         // Who has to wait for that finds it done.
-        let _ = FileExt::lock_exclusive(&full);
+        let _ = FileExt::lock_exclusive(full);
+        let turned = self.turn_alone(full);
+        let _ = FileExt::unlock(full);
+        turned
+    }
+
+    fn turn_alone(&self, full: &File) -> io::Result<File> {
         let now = open(&self.path)?;
-        if same_file(&full, &self.path) && self.is_over(&now) {
+        if same_file(full, &self.path) && self.is_over(&now) {
             drop(now);
             fs::rename(&self.path, old(&self.path))?;
             return open(&self.path);
@@ -111,7 +119,8 @@ impl DebugLog {
 fn open(path: &Path) -> io::Result<File> {
     refuse_special(path)?;
     let mut options = OpenOptions::new();
-    options.append(true).create(true);
+    // Windows locks only what can be read.
+    options.read(true).append(true).create(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let file = options.open(path)?;
@@ -184,6 +193,30 @@ mod tests {
         let at = |milliseconds| time(UNIX_EPOCH + Duration::from_millis(milliseconds));
         assert_eq!(at(951_782_400_001), "2000-02-29T00:00:00.001Z");
         assert_eq!(at(1_795_000_980_123), "2026-11-18T11:23:00.123Z");
+    }
+
+    #[test]
+    fn a_full_file_that_cannot_be_put_aside_grows_no_more_and_is_put_aside_later() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let path = folder.path().join("x.debug.log");
+        let log = DebugLog::with_limit(path.clone(), 100).expect("it opens");
+        let in_the_way = old(&path);
+        fs::create_dir(&in_the_way).expect("a folder");
+        let size = || fs::metadata(&path).expect("a file").len();
+        while size() < 100 {
+            log.line("0123456789");
+        }
+        let full = size();
+        log.line("lost");
+        assert_eq!(size(), full);
+        fs::remove_dir(&in_the_way).expect("empty");
+        log.line("kept");
+        let text = fs::read_to_string(&path).expect("a file");
+        assert!(
+            text.ends_with("] kept\n") && text.lines().count() == 1,
+            "{text}"
+        );
+        assert_eq!(fs::metadata(&in_the_way).expect("a file").len(), full);
     }
 
     #[test]
