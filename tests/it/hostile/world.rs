@@ -76,7 +76,7 @@ impl World {
 
     /// The bridge, with everything planted that must not get out.
     fn command(&self, attack: &Attack) -> Command {
-        let header = format!("X-Api-Key: {USER_HEADER}");
+        let header = header();
         let mut arguments = vec!["--debug", "--header", &header];
         arguments.extend(self.arguments.iter().map(String::as_str));
         arguments.extend(attack.arguments.iter().map(String::as_str));
@@ -284,6 +284,8 @@ impl World {
     pub fn signed_out(&self, attack: &Attack) -> String {
         let mut command = self.machine.command();
         command.args(["logout", &self.hostile.mcp_url(), "--debug"]);
+        // It tells sign-ins apart.
+        command.args(["--header", &header()]);
         // What is about signing in has no place here.
         let all = self.arguments.iter().chain(&attack.arguments);
         command.args(all.filter(|one| one.starts_with("--ca-file") || one.contains("internal")));
@@ -291,6 +293,11 @@ impl World {
         let said = [output.stderr, output.stdout].concat();
         String::from_utf8_lossy(&said).into_owned()
     }
+}
+
+/// What the user has the bridge send along.
+fn header() -> String {
+    format!("X-Api-Key: {USER_HEADER}")
 }
 
 /// Whether a terminal, or a reader of a log, would be misled by it.
