@@ -14,12 +14,20 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+/// The variable that leaves everything where the compiler puts it.
+const UNPLACED: &str = "MCP_DRAWBRIDGE_UNPLACED";
+
 /// The part of the program that holds the functions.
 const SECTION: &str = ".text.running";
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=src/running.txt");
+    println!("cargo::rerun-if-env-changed={UNPLACED}");
+    // To find out what runs: valgrind knows the functions of `.text` by their names, and no others.
+    if env::var_os(UNPLACED).is_some() {
+        return Ok(());
+    }
     let is = |name: &str, value: &str| env::var(name).is_ok_and(|found| found == value);
     if !is("CARGO_CFG_TARGET_OS", "linux") || !is("PROFILE", "release") {
         return Ok(());
