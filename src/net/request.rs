@@ -1,11 +1,14 @@
 //! What is sent, whichever way it goes.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderValue, USER_AGENT};
 use http::{Method, Uri};
 use url::Url;
+
+use crate::ids::display_url;
 
 /// What we are.
 pub(super) const PROGRAM: &str = concat!("mcp-drawbridge/", env!("CARGO_PKG_VERSION"));
@@ -35,13 +38,14 @@ impl Address {
 
 impl From<Url> for Address {
     fn from(url: Url) -> Self {
-        let uri = url.as_str().parse().ok();
+        let is_http = matches!(url.scheme(), "http" | "https");
+        let uri = is_http.then(|| url.as_str().parse().ok()).flatten();
         Self(Arc::new(Forms { url, uri }))
     }
 }
 
 /// One request.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Request {
     pub(super) method: Method,
     pub(super) to: Address,
@@ -58,6 +62,16 @@ impl Request {
             headers: HeaderMap::new(),
             body: Bytes::new(),
         }
+    }
+}
+
+impl fmt::Debug for Request {
+    /// Leaves out headers, body and what may be secret in the address.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("to", &display_url(self.to.url()))
+            .finish_non_exhaustive()
     }
 }
 

@@ -4,6 +4,7 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::header::{AUTHORIZATION, HeaderMap};
+use serde_json::Value;
 use url::form_urlencoded;
 
 use crate::secret::Secret;
@@ -26,15 +27,19 @@ const SECRET: [&str; 10] = [
 /// What is shorter may be a word of what the server says, and is no secret worth the name.
 const SHORTEST: usize = 8;
 
-/// The secrets of one request.
+/// The secrets of one request, the longest first: one may have another in it.
 pub struct Carried(Vec<Secret>);
 
 impl Carried {
     /// Those in its header and in its body, if that is a form.
     pub fn of(headers: &HeaderMap, body: &str) -> Self {
-        let form = form_urlencoded::parse(body.as_bytes());
-        let in_form = form.filter(|(name, _)| SECRET.contains(&&**name));
-        let mut all: Vec<String> = in_form.map(|(_, value)| value.into_owned()).collect();
+        let mut all: Vec<String> = Vec::new();
+        for (name, value) in form_urlencoded::parse(body.as_bytes()) {
+            if SECRET.contains(&&*name) {
+                all.push(form_urlencoded::byte_serialize(value.as_bytes()).collect());
+                all.push(value.into_owned());
+            }
+        }
         let header = headers.get(AUTHORIZATION);
         let header = header.and_then(|value| value.to_str().ok()?.split_once(' '));
         if let Some((_, credential)) = header {
@@ -42,21 +47,36 @@ impl Carried {
             all.extend(password(credential));
         }
         all.retain(|secret| secret.len() >= SHORTEST);
+        all.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         Self(all.into_iter().map(Secret::new).collect())
     }
 
-    /// Writes `[redacted]` in their place. JSON may have a backslash before each slash.
+    /// Writes `[redacted]` in their place. JSON is read before, as it has many spellings for one text.
     pub fn hide(&self, body: &mut Vec<u8>) {
-        let mut text = String::from_utf8_lossy(body).into_owned();
-        for secret in &self.0 {
-            let secret = secret.expose();
-            for spelled in [secret, &secret.replace('/', "\\/")] {
-                if text.contains(spelled) {
-                    text = text.replace(spelled, "[redacted]");
-                }
+        match serde_json::from_slice::<Value>(body) {
+            Ok(mut document) => {
+                self.hide_in(&mut document);
+                *body = document.to_string().into_bytes();
             }
+            Err(_) => *body = self.hidden(&String::from_utf8_lossy(body)).into_bytes(),
         }
-        *body = text.into_bytes();
+    }
+
+    fn hide_in(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => *text = self.hidden(text),
+            Value::Array(all) => all.iter_mut().for_each(|one| self.hide_in(one)),
+            Value::Object(members) => members.values_mut().for_each(|one| self.hide_in(one)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    fn hidden(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for secret in &self.0 {
+            text = text.replace(secret.expose(), "[redacted]");
+        }
+        text
     }
 }
 
@@ -86,13 +106,30 @@ mod tests {
     fn every_secret_of_the_form_is_hidden_and_nothing_else() {
         for name in SECRET {
             let form = format!("client_id=CLIENT_ONE&{name}=A%2FSECRET%2B1&scope=read+write");
-            let body = r#"{"error_description":"CLIENT_ONE sent A/SECRET+1 or A\/SECRET+1 for read write"}"#;
-            assert_eq!(
-                hidden(&[], &form, body),
-                r#"{"error_description":"CLIENT_ONE sent [redacted] or [redacted] for read write"}"#,
-                "{name}"
-            );
+            // JSON may be written with a backslash before a slash, and with numbers for letters.
+            for said in [
+                "A/SECRET+1",
+                r"A\/SECRET+1",
+                r"A/SECRET\u002B1",
+                "A%2FSECRET%2B1",
+            ] {
+                let body = format!(
+                    r#"{{"error":{{"details":["CLIENT_ONE sent {said} for read write"]}}}}"#
+                );
+                assert_eq!(
+                    hidden(&[], &form, &body),
+                    r#"{"error":{"details":["CLIENT_ONE sent [redacted] for read write"]}}"#,
+                    "{name}: {said}"
+                );
+            }
         }
+    }
+
+    #[test]
+    fn a_secret_within_another_leaves_nothing_of_it() {
+        let form = "code=SECRET_5&refresh_token=SECRET_5_AND_MORE";
+        let said = "SECRET_5_AND_MORE and SECRET_5";
+        assert_eq!(hidden(&[], form, said), "[redacted] and [redacted]");
     }
 
     #[test]
