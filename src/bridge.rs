@@ -26,7 +26,7 @@ pub use memory::{Memory, Writing};
 use parent::Parent;
 pub use signals::Signal;
 use signals::Signals;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::access::Access;
@@ -168,17 +168,25 @@ pub async fn run(wire: Wire, tokens: Option<login::Task>, lines: Lines, output: 
     let ending = bridge.run(lines, &mut parent, &mut signals).await;
     // A script reads when it has the time.
     let is_patient = matches!(ending, Ending::ClientGone) && bridge.relay.awaits_all();
-    tokio::select! {
-        signal = signals.next() => match is_patient {
-            true => Ending::Signal(signal),
-            // Whoever says it twice does not want to wait.
-            false => ending,
-        },
-        () = parent.next(), if is_patient => Ending::ParentGone,
-        written = leave::leave(bridge, tokens, is_patient) => match (ending, written) {
-            (Ending::ClientGone, Err(instead)) => instead,
-            (ending, _) => ending,
-        },
+    let hurry = Notify::new();
+    let leaving = leave::leave(bridge, tokens, is_patient.then_some(&hurry));
+    tokio::pin!(leaving);
+    let mut cause = None;
+    loop {
+        tokio::select! {
+            signal = signals.next() => match (is_patient, &cause) {
+                (true, None) => cause = Some(Ending::Signal(signal)),
+                // Whoever says it twice does not want to wait.
+                _ => return cause.unwrap_or(ending),
+            },
+            () = parent.next(), if is_patient && cause.is_none() => cause = Some(Ending::ParentGone),
+            written = &mut leaving => return match (cause, ending, written) {
+                (Some(cause), ..) => cause,
+                (None, Ending::ClientGone, Err(instead)) => instead,
+                (None, ending, _) => ending,
+            },
+        }
+        hurry.notify_one();
     }
 }
 
@@ -257,8 +265,11 @@ impl Bridge {
                 }
             }
             self.perform();
-            if !input && !self.relay.is_busy() && !self.is_delivering() {
-                return Ending::ClientGone;
+            if !input && !self.relay.is_busy() {
+                if !self.is_delivering() {
+                    return Ending::ClientGone;
+                }
+                self.limit_delivery();
             }
         }
     }
@@ -291,6 +302,9 @@ impl Bridge {
         let (mut next, mut left) = (Some(first), BURST);
         while let Some((exchange, event)) = next.take() {
             self.notice_standing();
+            if matches!(event, Event::Accepted) {
+                self.delivered(exchange);
+            }
             self.relay.remote_event(exchange, event, self.now());
             self.perform();
             left -= 1;

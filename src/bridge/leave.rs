@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::timeout_at;
 
@@ -19,6 +20,8 @@ use crate::net::remote::Carried;
 const LEAVE: Duration = Duration::from_millis(1300);
 /// How much of that answers to what was already asked are awaited.
 const LAST_ANSWERS: Duration = Duration::from_millis(700);
+/// The same for what nobody awaits an answer to, where a script has all its answers.
+const LAST_DELIVERY: Duration = Duration::from_secs(10);
 /// How much of the rest is for telling the server what is no longer wanted, before it is told that
 /// the session is over.
 const CANCELLATIONS: Duration = Duration::from_millis(250);
@@ -41,6 +44,19 @@ impl Bridge {
         }
     }
 
+    /// Nobody is kept by a server that does not take what nobody awaits an answer to.
+    pub(super) fn limit_delivery(&mut self) {
+        let limit = || Instant::now() + LAST_DELIVERY;
+        self.answers_until.get_or_insert_with(limit);
+    }
+
+    /// The server has taken what this exchange brought it. What it says besides is not waited for.
+    pub(super) fn delivered(&mut self, exchange: u64) {
+        if let Some(running) = self.handles.get_mut(&exchange) {
+            running.delivers = false;
+        }
+    }
+
     /// Whether something that the AI client has said and awaits no answer to is still on its way to
     /// the server, or waits for a session that is on its way.
     pub(super) fn is_delivering(&self) -> bool {
@@ -51,16 +67,18 @@ impl Bridge {
 }
 
 /// Ends the bridge: says what is to be said, and waits until it has been said and new tokens are on
-/// the disk, or the time is over. `is_patient`: what is there for the AI client is written however
-/// long that takes. An error says how it ends instead, as not everything was written.
+/// the disk, or the time is over. With `hurry`, what is there for the AI client is written however
+/// long that takes, until that tells to hurry. An error says how it ends instead, as not everything
+/// was written.
 pub(super) async fn leave(
     mut bridge: Bridge,
     tokens: Option<login::Task>,
-    is_patient: bool,
+    hurry: Option<&Notify>,
 ) -> Result<(), Ending> {
+    let latest = Instant::now() + LEAVE;
     let until = match bridge.answers_until {
-        Some(answers_until) => answers_until + (LEAVE - LAST_ANSWERS),
-        None => Instant::now() + LEAVE,
+        Some(answers_until) => latest.min(answers_until + (LEAVE - LAST_ANSWERS)),
+        None => latest,
     };
     let until = until.into();
     bridge.relay.close(bridge.now());
@@ -104,12 +122,17 @@ pub(super) async fn leave(
         std::future::pending::<()>().await
     };
     let output = async {
-        match is_patient {
-            true => output.finish().await.map_err(Ending::from),
-            false => match timeout_at(until, output.finish()).await {
-                Ok(written) => written.map_err(Ending::from),
-                Err(_) => Err(Ending::Unread),
-            },
+        let finish = output.finish();
+        tokio::pin!(finish);
+        if let Some(hurry) = hurry {
+            tokio::select! {
+                written = &mut finish => return written.map_err(Ending::from),
+                () = hurry.notified() => {}
+            }
+        }
+        match timeout_at(until, finish).await {
+            Ok(written) => written.map_err(Ending::from),
+            Err(_) => Err(Ending::Unread),
         }
     };
     let said = async {

@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use playground::{Playground, Settings};
 use serde_json::{Value, json};
 
+use super::host::Host;
 use super::leaving::{LIMIT, nothing_is_left};
+use super::server::{Server, TALKED_ABOUT, UNANSWERED};
 use crate::support::machine::{Browser, Machine};
 use crate::support::scene::{detail, is_delete, opening};
 
@@ -121,7 +123,6 @@ fn a_reader_that_has_seen_enough_ends_it() {
 
 #[test]
 fn a_signal_ends_a_script_that_still_waits() {
-    use super::host::Host;
     let server = Playground::start(Settings::open());
     let mut host = Host::start(&server.mcp_url(), &[]);
     let input = script(&[call(1, "slow", json!({ "wait": true }))]);
@@ -138,9 +139,9 @@ fn a_signal_ends_a_script_that_still_waits() {
 }
 
 /// A script whose answers are there, and whose reader does something else first.
-fn unread() -> (super::host::Host, Playground) {
+fn unread() -> (Host, Playground) {
     let server = Playground::start(Settings::open());
-    let mut host = super::host::Host::start(&server.mcp_url(), &[]);
+    let mut host = Host::start(&server.mcp_url(), &[]);
     host.bytes(script(&[call(1, "big", json!({ "bytes": 3_000_000 }))]).as_bytes());
     drop(host.stdin.take());
     server.wait_for(|requests| requests.iter().find(|r| is_delete(r)).map(|_| ()));
@@ -172,6 +173,27 @@ fn a_signal_ends_a_script_that_nobody_reads() {
         host.signal(signal);
         let (status, _) = host.end_within(LIMIT);
         assert_eq!(status.code(), Some(code), "{}", host.stderr());
+    }
+}
+
+#[test]
+fn what_awaits_no_answer_keeps_no_script_for_long() {
+    for last in [TALKED_ABOUT, UNANSWERED] {
+        let server = Server::start(|message, connection| match message.is_null() {
+            true => connection.status(405),
+            false => connection.answer(message, &json!({ "tools": [] })),
+        });
+        let mut host = Host::start(server.url(), &[]);
+        let notification = json!({ "jsonrpc": "2.0", "method": last }).to_string() + "\n";
+        let input = script(&[line(1, "tools/list", json!({})), notification]);
+        host.bytes(input.as_bytes());
+        drop(host.stdin.take());
+        for _ in 0..2 {
+            assert!(host.message()["result"].is_object());
+        }
+        let (status, _) = host.end_within(Duration::from_secs(60));
+        assert_eq!(status.code(), Some(0), "{last}: {}", host.stderr());
+        assert_eq!(server.count(last), 1);
     }
 }
 

@@ -14,6 +14,11 @@ use serde_json::{Value, json};
 /// What it does with a request other than `initialize` and `ping`, or with a GET (then the message is null).
 pub type Handler = dyn Fn(&Value, &mut Connection) -> io::Result<()> + Send + Sync;
 
+/// A notification that it answers with an event stream on which nothing comes, and one that it does not
+/// answer.
+pub const TALKED_ABOUT: &str = "notifications/talked_about";
+pub const UNANSWERED: &str = "notifications/unanswered";
+
 /// A running server. Its threads end with the connections.
 pub struct Server {
     url: String,
@@ -216,6 +221,11 @@ fn serve(stream: TcpStream, seen: &Arc<Seen>, handler: &Handler) -> io::Result<(
             )?,
             // On a slow machine, silence lasts long enough for one.
             Some("ping") => connection.answer(&message, &json!({}))?,
+            Some(TALKED_ABOUT) => {
+                connection.begin("text/event-stream")?;
+                connection.hang()?;
+            }
+            Some(UNANSWERED) => connection.hang()?,
             Some(_) if !message["id"].is_null() => handler(&message, &mut connection)?,
             None if method == "GET" => handler(&message, &mut connection)?,
             _ => connection.status(202)?,
