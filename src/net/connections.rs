@@ -32,10 +32,10 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 /// lost, and common load balancers and servers end theirs after 60 s (AWS), 75 s (nginx) or later.
 /// One that does so sooner, such as Node's server after 5 s, is noticed when its end arrives.
 pub(super) const UNUSED: Duration = Duration::from_secs(50);
-/// How many unused connections are kept. Over HTTP/1.1 each call that is in flight has a connection of
-/// its own, and the library opens one whenever there is no unused one just then, even if another becomes
-/// free before it is done: without a limit, bursts of 64 calls leave ten times as many behind, each with
-/// its buffers. With a lower one, they are closed and opened again all the time.
+/// How many unused connections are kept at most. Over HTTP/1.1 each call that is in flight has a
+/// connection of its own, and the library opens one whenever there is no unused one just then, even if
+/// another becomes free before it is done: without a limit, bursts of 64 calls leave ten times as many
+/// behind, each with its buffers. With a lower one, they are closed and opened again all the time.
 pub(super) const MOST_UNUSED: usize = 64;
 
 /// How long the way to the server is taken to be what it was, when something is to be sent.

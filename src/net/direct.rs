@@ -5,20 +5,26 @@
 //! prepares for redirects, which took a quarter of all instructions of a call.
 //!
 //! Nothing is followed and nothing is added here. IPv4 gets its turn 300 ms after IPv6 (RFC 8305),
-//! which is the library's default; connections are kept and shared as reqwest does.
+//! which is the library's default.
+//!
+//! Over HTTP/1.1 each request that is in flight has a connection of its own. What a burst of them
+//! leaves behind is closed soon: each unused connection has some 40 KiB of buffers, and more with TLS.
+//! A few are kept for as long as is safe, so that no call waits for a connection of which the client
+//! does not have many at a time.
 
 use std::error::Error;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use std::vec;
 
 use bytes::Bytes;
-use http::Uri;
 use http::uri::Scheme;
+use http::{Uri, Version};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
@@ -38,10 +44,36 @@ use super::trouble::is_worth_repeating;
 
 /// How often a request is sent again that the server has refused unseen.
 const REPEATS: usize = 2;
+/// How many requests at a time have connections that are kept.
+const FEW: usize = 8;
+/// How much is read from an HTTP/1.1 connection at a time, at most, in bytes: its buffer stays with it.
+/// It is also what all headers of an answer may have.
+const READ: usize = 128 * 1024;
+/// How long a connection is kept that others had while so many were in use.
+const BRIEFLY: Duration = Duration::from_secs(1);
 
 /// What asks servers without a proxy. Clones share its connections.
 #[derive(Clone, Debug)]
-pub(super) struct Direct(Arc<legacy::Client<Connector, Full<Bytes>>>);
+pub(super) struct Direct(Arc<Shared>);
+
+type Client = legacy::Client<Connector, Full<Bytes>>;
+
+#[derive(Debug)]
+struct Shared {
+    connector: Connector,
+    /// Has the connections that are kept.
+    lasting: Client,
+    /// Has the others. Made when one is needed.
+    brief: OnceLock<Client>,
+    /// The connections of the server serve any number of requests at a time (HTTP/2).
+    multiplexed: AtomicBool,
+    /// One more than there are requests on connections that are kept.
+    seats: Arc<Seat>,
+}
+
+/// The right to one of the connections that are kept, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Seat;
 
 impl Direct {
     /// Opens no connection yet.
@@ -60,32 +92,36 @@ impl Direct {
             https: HttpsConnector::from((http, tls)),
             limit: settings.connect_timeout,
         }));
-        let client = legacy::Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(UNUSED)
-            .pool_max_idle_per_host(MOST_UNUSED)
-            .http2_keep_alive_interval(PING_EVERY)
-            .http2_keep_alive_timeout(PING_ANSWER)
-            .build(connector);
-        Self(Arc::new(client))
+        Self(Arc::new(Shared {
+            lasting: client(connector.clone(), UNUSED, FEW),
+            brief: OnceLock::new(),
+            connector,
+            multiplexed: AtomicBool::new(false),
+            seats: Arc::new(Seat),
+        }))
     }
 
     /// Sends a request. What was refused unseen is sent again (RFC 9113 §8.7), and nothing else.
+    /// What comes with the answer is to be kept until that is read.
     pub fn send(
         &self,
         uri: &Uri,
         request: Request,
-    ) -> impl Future<Output = Result<http::Response<Incoming>, legacy::Error>> + Send + use<> {
+    ) -> impl Future<Output = Result<Answered, legacy::Error>> + Send + use<> {
         // HTTP/1.1 has no such refusals, and HTTP/2 is spoken over TLS alone.
         let is_https = uri.scheme() == Some(&Scheme::HTTPS);
         let again = is_https.then(|| Box::new((self.clone(), uri.clone(), request.clone())));
+        let seat = self.seat();
+        let client = match &seat {
+            Some(_) => &self.0.lasting,
+            None => self.0.brief(),
+        };
         // Handed over before it is awaited: those that wait, by the hundred, are smaller without it.
-        let sent = self.send_once(uri, request);
+        let sent = send_once(client, uri, request);
         async move {
             let mut outcome = sent.await;
             let Some(again) = again else {
-                return outcome;
+                return outcome.map(|response| (response, seat));
             };
             let (direct, uri, request) = &*again;
             for _ in 0..REPEATS {
@@ -93,19 +129,51 @@ impl Direct {
                     Err(error) if is_worth_repeating(error) => {}
                     _ => break,
                 }
-                outcome = direct.send_once(uri, request.clone()).await;
+                outcome = send_once(&direct.0.lasting, uri, request.clone()).await;
             }
-            outcome
+            let response = outcome?;
+            let multiplexed = response.version() == Version::HTTP_2;
+            direct.0.multiplexed.store(multiplexed, Ordering::Relaxed);
+            Ok((response, seat))
         }
     }
 
-    fn send_once(&self, uri: &Uri, request: Request) -> ResponseFuture {
-        let mut sent = http::Request::new(Full::new(request.body));
-        *sent.method_mut() = request.method;
-        *sent.uri_mut() = uri.clone();
-        *sent.headers_mut() = request.headers;
-        self.0.request(sent)
+    /// A seat, if there is one or none is needed.
+    fn seat(&self) -> Option<Arc<Seat>> {
+        let seats = &self.0.seats;
+        let free = Arc::strong_count(seats) <= FEW || self.0.multiplexed.load(Ordering::Relaxed);
+        free.then(|| seats.clone())
     }
+}
+
+/// An answer, and its seat if its connection is one that is kept.
+pub(super) type Answered = (http::Response<Incoming>, Option<Arc<Seat>>);
+
+impl Shared {
+    fn brief(&self) -> &Client {
+        self.brief
+            .get_or_init(|| client(self.connector.clone(), BRIEFLY, MOST_UNUSED))
+    }
+}
+
+fn client(connector: Connector, kept: Duration, most_unused: usize) -> Client {
+    legacy::Client::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(kept)
+        .pool_max_idle_per_host(most_unused)
+        .http1_max_buf_size(READ)
+        .http2_keep_alive_interval(PING_EVERY)
+        .http2_keep_alive_timeout(PING_ANSWER)
+        .build(connector)
+}
+
+fn send_once(client: &Client, uri: &Uri, request: Request) -> ResponseFuture {
+    let mut sent = http::Request::new(Full::new(request.body));
+    *sent.method_mut() = request.method;
+    *sent.uri_mut() = uri.clone();
+    *sent.headers_mut() = request.headers;
+    client.request(sent)
 }
 
 type ConnectError = Box<dyn Error + Send + Sync>;
@@ -113,6 +181,12 @@ type ConnectError = Box<dyn Error + Send + Sync>;
 /// Makes connections, TLS included, within a limit. Clones share the settings.
 #[derive(Clone)]
 struct Connector(Arc<Connecting>);
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector").finish_non_exhaustive()
+    }
+}
 
 struct Connecting {
     https: HttpsConnector<HttpConnector<Names>>,

@@ -5,6 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::future::{Ready, ready};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -18,10 +19,14 @@ use hyper_util::client::legacy::connect::HttpInfo;
 use tower_http::decompression::Decompression;
 use tower_service::Service;
 
+use super::direct::{Answered, Seat};
+
 /// An answer; its body is still to be read.
 pub struct Response {
     head: Parts,
     body: Body,
+    /// Kept until all is read.
+    _seat: Option<Arc<Seat>>,
 }
 
 enum Body {
@@ -85,11 +90,14 @@ impl Response {
     }
 }
 
-impl From<http::Response<Incoming>> for Response {
-    fn from(response: http::Response<Incoming>) -> Self {
+impl From<Answered> for Response {
+    fn from((response, seat): Answered) -> Self {
         let (head, body) = response.into_parts();
-        let body = Body::Plain(body);
-        Self { head, body }
+        Self {
+            head,
+            body: Body::Plain(body),
+            _seat: seat,
+        }
     }
 }
 
@@ -97,8 +105,11 @@ impl From<reqwest::Response> for Response {
     fn from(response: reqwest::Response) -> Self {
         let response: http::Response<reqwest::Body> = response.into();
         let (head, body) = response.into_parts();
-        let body = Body::Made(body.map_err(BodyError::from).boxed());
-        Self { head, body }
+        Self {
+            head,
+            body: Body::Made(body.map_err(BodyError::from).boxed()),
+            _seat: None,
+        }
     }
 }
 
@@ -111,17 +122,20 @@ impl fmt::Debug for Response {
 }
 
 /// Whether it says that it is encoded in some way.
-pub(super) fn is_compressed(response: &http::Response<Incoming>) -> bool {
+pub(super) fn is_compressed((response, _): &Answered) -> bool {
     response.headers().contains_key(CONTENT_ENCODING)
 }
 
 /// Undoes the usual compressions.
-pub(super) async fn decompressed(response: http::Response<Incoming>) -> Response {
+pub(super) async fn decompressed((response, seat): Answered) -> Response {
     match Decompression::new(Echo).call(Request::new(response)).await {
         Ok(response) => {
             let (head, body) = response.into_parts();
-            let body = Body::Made(body.boxed());
-            Response { head, body }
+            Response {
+                head,
+                body: Body::Made(body.boxed()),
+                _seat: seat,
+            }
         }
         Err(never) => match never {},
     }

@@ -2,7 +2,11 @@ use std::net::Ipv6Addr;
 use std::time::Instant;
 
 use http::Method;
+use http_body_util::BodyExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::{Barrier, watch};
+use tokio::task::JoinSet;
 use url::Url;
 
 use super::super::http::tests::{Remote, answer};
@@ -17,7 +21,8 @@ fn direct(settings: &HttpSettings, names: Names) -> Direct {
 async fn send(direct: &Direct, url: &str) -> Result<http::Response<Incoming>, legacy::Error> {
     let request = Request::new(Method::GET, Url::parse(url).expect("url"));
     let uri = request.to.uri().expect("HTTP can carry it").clone();
-    direct.send(&uri, request).await
+    let (response, _) = direct.send(&uri, request).await?;
+    Ok(response)
 }
 
 /// A port of ::1 where nobody ever answers, as that of an address whose packets get lost, with what
@@ -67,4 +72,93 @@ async fn a_connection_has_its_limit_with_tls_included() {
     let failed = failed.expect_err("nobody answered");
     assert!(failed.is_connect());
     assert!(failed.source().is_some_and(|error| error.is::<TooSlow>()));
+}
+
+/// A server that answers requests only when so many are there, and counts its connections: those that
+/// are open and those that ever were.
+async fn counting(at_once: usize) -> (String, watch::Receiver<(usize, usize)>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}/", listener.local_addr().expect("bound"));
+    let (count, counted) = watch::channel((0, 0));
+    let all = Arc::new(Barrier::new(at_once));
+    tokio::spawn(async move {
+        let count = Arc::new(count);
+        while let Ok((mut connection, _)) = listener.accept().await {
+            let (count, all) = (count.clone(), all.clone());
+            count.send_modify(|(open, ever)| (*open, *ever) = (*open + 1, *ever + 1));
+            tokio::spawn(async move {
+                let mut request = [0; 4096];
+                // Small ones come in one piece.
+                while connection
+                    .read(&mut request)
+                    .await
+                    .is_ok_and(|read| read > 0)
+                {
+                    all.wait().await;
+                    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nx";
+                    if connection.write_all(answer).await.is_err() {
+                        break;
+                    }
+                }
+                count.send_modify(|(open, _)| *open -= 1);
+            });
+        }
+    });
+    (url, counted)
+}
+
+/// Sends so many requests at the same time, and reads the answers.
+async fn burst(direct: &Direct, url: &str, size: usize) {
+    let mut all = JoinSet::new();
+    let uri: Uri = url.parse().expect("uri");
+    for _ in 0..size {
+        let request = Request::new(Method::GET, Url::parse(url).expect("url"));
+        let sent = direct.send(&uri, request);
+        all.spawn(async move {
+            let (response, _seat) = sent.await.expect("answer");
+            response.into_body().collect().await.expect("body");
+        });
+    }
+    while let Some(done) = all.join_next().await {
+        done.expect("no panic");
+    }
+}
+
+#[tokio::test]
+async fn a_burst_leaves_only_a_few_connections_behind_and_those_are_used_again() {
+    const MANY: usize = 20;
+    let direct = direct(&HttpSettings::default(), Names::System { ipv4: false });
+    let (url, mut counted) = counting(MANY).await;
+    burst(&direct, &url, MANY).await;
+    let few = counted.wait_for(|(open, _)| *open <= FEW);
+    let few = tokio::time::timeout(Duration::from_secs(20), few).await;
+    assert_eq!(
+        *few.expect("they are closed").expect("counted"),
+        (FEW, MANY)
+    );
+
+    // As many as have seats need no others.
+    let (url, mut counted) = counting(FEW).await;
+    burst(&direct, &url, FEW).await;
+    burst(&direct, &url, FEW).await;
+    assert_eq!(*counted.borrow_and_update(), (FEW, FEW));
+    assert!(
+        direct
+            .0
+            .brief
+            .get()
+            .is_some_and(|_| Arc::strong_count(&direct.0.seats) == 1)
+    );
+}
+
+#[tokio::test]
+async fn a_connection_that_serves_any_number_of_requests_is_not_for_few() {
+    let direct = direct(&HttpSettings::default(), Names::System { ipv4: false });
+    let seats: Vec<_> = (0..FEW).map(|_| direct.seat().expect("a seat")).collect();
+    assert!(direct.seat().is_none());
+    direct.0.multiplexed.store(true, Ordering::Relaxed);
+    assert!(direct.seat().is_some());
+    direct.0.multiplexed.store(false, Ordering::Relaxed);
+    drop(seats);
+    assert!(direct.seat().is_some());
 }
