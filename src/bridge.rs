@@ -31,6 +31,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use crate::access::Access;
 use crate::diag::Diag;
+use crate::heap::Heap;
 use crate::login::{self, Login};
 use crate::mcp::era::{self, Crossing, Protocol};
 use crate::mcp::failure::{Failure, Stage};
@@ -163,6 +164,7 @@ pub async fn run(wire: Wire, tokens: Option<login::Task>, lines: Lines, output: 
         tasks: JoinSet::new(),
         handles: HashMap::new(),
         output,
+        heap: Heap::tidy(),
         answers_until: None,
     };
     let ending = bridge.run(lines, &mut parent, &mut signals).await;
@@ -201,6 +203,7 @@ struct Bridge {
     tasks: JoinSet<u64>,
     handles: HashMap<u64, Running>,
     output: Output,
+    heap: Heap,
     /// Until when last answers are awaited, once the AI client has closed stdin.
     answers_until: Option<Instant>,
 }
@@ -317,7 +320,10 @@ impl Bridge {
     fn take_input(&mut self, input: Input) {
         let now = self.now();
         match input {
-            Input::Line(line) => self.relay.host_line(line, now),
+            Input::Line(line) => {
+                self.heap.passes(line.len());
+                self.relay.host_line(line, now);
+            }
             Input::TooLong => self.relay.line_too_long(now),
             // A line without an end counts if it is whole; cut off, it is no message to answer.
             Input::Unfinished(line) if crate::mcp::jsonrpc::parse_any(line.clone()).is_ok() => {

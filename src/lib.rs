@@ -26,9 +26,10 @@ pub mod pem;
 pub mod secret;
 pub mod untrusted;
 
-// How memory for large messages grows, what seldom happens, and which word a misspelt one was meant
-// to be.
+// How memory for large messages grows and is given back, what seldom happens, and which word a
+// misspelt one was meant to be.
 mod buffer;
+mod heap;
 mod seldom;
 mod similar;
 

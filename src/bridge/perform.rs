@@ -21,7 +21,10 @@ impl Bridge {
     pub(super) fn perform(&mut self) {
         for effect in self.relay.take_effects() {
             match effect {
-                Effect::ToHost(line) => self.output.push(line),
+                Effect::ToHost(line) => {
+                    self.heap.passes(line.len());
+                    self.output.push(line);
+                }
                 Effect::Send(outgoing) => self.send(outgoing),
                 Effect::Abort(exchange) => {
                     if let Some(running) = self.handles.remove(&exchange) {
