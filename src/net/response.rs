@@ -5,7 +5,6 @@ use std::error::Error;
 use std::fmt;
 use std::future::{Ready, ready};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -26,7 +25,7 @@ pub struct Response {
     head: Parts,
     body: Body,
     /// Kept until all is read.
-    _seat: Option<Arc<Seat>>,
+    _seat: Option<Seat>,
 }
 
 enum Body {

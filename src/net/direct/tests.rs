@@ -1,5 +1,4 @@
 use std::net::Ipv6Addr;
-use std::time::Instant;
 
 use http::Method;
 use http_body_util::BodyExt;
@@ -142,23 +141,41 @@ async fn a_burst_leaves_only_a_few_connections_behind_and_those_are_used_again()
     burst(&direct, &url, FEW).await;
     burst(&direct, &url, FEW).await;
     assert_eq!(*counted.borrow_and_update(), (FEW, FEW));
-    assert!(
-        direct
-            .0
-            .brief
-            .get()
-            .is_some_and(|_| Arc::strong_count(&direct.0.seats) == 1)
-    );
+    assert_eq!(*direct.0.seats.0.lock().expect("no panic"), [None; FEW]);
 }
 
 #[tokio::test]
 async fn a_connection_that_serves_any_number_of_requests_is_not_for_few() {
     let direct = direct(&HttpSettings::default(), Names::System { ipv4: false });
-    let seats: Vec<_> = (0..FEW).map(|_| direct.seat().expect("a seat")).collect();
+    let long_yet = Instant::now() + Duration::from_secs(3600);
+    let seats: Vec<_> = (0..FEW)
+        .map(|_| direct.0.seats.take(long_yet).expect("a seat"))
+        .collect();
     assert!(direct.seat().is_none());
     direct.0.multiplexed.store(true, Ordering::Relaxed);
     assert!(direct.seat().is_some());
     direct.0.multiplexed.store(false, Ordering::Relaxed);
     drop(seats);
     assert!(direct.seat().is_some());
+}
+
+#[test]
+fn a_request_that_lasts_leaves_its_seat_to_others() {
+    let seats: Arc<Seats> = Arc::default();
+    let start = Instant::now();
+    let lasting: Vec<_> = (0..FEW)
+        .map(|_| seats.take(start).expect("a seat"))
+        .collect();
+    assert!(seats.take(start).is_none());
+    assert!(seats.take(start + BRIEFLY / 2).is_none());
+    let later = start + BRIEFLY;
+    let others: Vec<_> = (0..FEW)
+        .map(|_| seats.take(later).expect("a seat"))
+        .collect();
+    assert!(seats.take(later).is_none());
+    // What was theirs is not free because they end.
+    drop(lasting);
+    assert!(seats.take(later).is_none());
+    drop(others);
+    assert!(seats.take(later).is_some());
 }
