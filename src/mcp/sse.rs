@@ -189,19 +189,21 @@ impl SseParser {
         }
         self.line = match start.strip_prefix(DATA) {
             Some(value) => {
-                self.begin_data();
-                self.data.extend_from_slice(without_blank(value));
+                // What follows is checked with it.
+                self.add_line(without_blank(value));
                 Line::Data
             }
             None => Line::Other(start),
         };
     }
 
-    fn begin_data(&mut self) {
+    /// Adds a line of data, or its beginning.
+    fn add_line(&mut self, value: &[u8]) {
         if self.has_data {
-            self.data.push(b'\n');
+            buffer::extend(&mut self.data, b"\n");
         }
         self.has_data = true;
+        buffer::extend(&mut self.data, value);
     }
 
     fn check_size(&self) -> Result<(), Oversized> {
@@ -215,7 +217,7 @@ impl SseParser {
         match std::mem::replace(&mut self.line, Line::Start(Vec::new())) {
             Line::Data => {}
             Line::Start(line) => self.whole_line(&line, events)?,
-            Line::Other(line) => self.field(&line),
+            Line::Other(line) => self.field(&line)?,
         }
         Ok(())
     }
@@ -230,25 +232,29 @@ impl SseParser {
             line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
         }
         if let Some(value) = line.strip_prefix(DATA) {
-            self.begin_data();
-            buffer::extend(&mut self.data, without_blank(value));
+            self.add_line(without_blank(value));
             return self.check_size();
         }
         match line.is_empty() {
-            true => self.dispatch(events),
+            true => {
+                self.dispatch(events);
+                Ok(())
+            }
             false => self.field(&line[..line.len().min(LINE_LIMIT)]),
         }
-        Ok(())
     }
 
-    fn field(&mut self, line: &[u8]) {
+    fn field(&mut self, line: &[u8]) -> Result<(), Oversized> {
         let (name, value) = match memchr::memchr(b':', line) {
             Some(colon) => (&line[..colon], &line[colon + 1..]),
             None => (line, &[][..]),
         };
         let value = without_blank(value);
         match name {
-            b"data" => self.begin_data(),
+            b"data" => {
+                self.add_line(value);
+                return self.check_size();
+            }
             b"event" => self.name = std::str::from_utf8(value).ok().map(str::to_owned),
             b"id" if !value.contains(&0) => {
                 self.id = std::str::from_utf8(value).ok().map(Into::into)
@@ -263,6 +269,7 @@ impl SseParser {
             // Comments have an empty name; unknown fields are ignored.
             _ => {}
         }
+        Ok(())
     }
 
     fn dispatch(&mut self, events: &mut VecDeque<SseEvent>) {

@@ -154,6 +154,28 @@ fn an_event_beyond_the_limit_is_refused() {
 }
 
 #[test]
+fn an_event_of_line_ends_alone_is_refused_beyond_the_limit() {
+    for line in ["data\n", "data:\n", "data: \r\n", "data\r"] {
+        for chunk in [1, 4, 7, usize::MAX] {
+            let mut parser = SseParser::new(16);
+            let mut events = VecDeque::new();
+            let mut feed = |lines: usize| {
+                let text = line.repeat(lines);
+                let mut chunks = text.as_bytes().chunks(chunk.min(text.len()));
+                chunks.try_for_each(|chunk| parser.feed(chunk, &mut events))
+            };
+            // One line end lies between two lines: this is the limit.
+            assert_eq!(feed(17), Ok(()), "{line:?} in chunks of {chunk}");
+            assert_eq!(
+                feed(1),
+                Err(Oversized { limit: 16 }),
+                "{line:?} in chunks of {chunk}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_comment_without_end_does_not_grow() {
     let mut parser = SseParser::new(1024);
     let mut events = VecDeque::new();
