@@ -36,7 +36,7 @@ use transport::Link;
 
 use super::capability::HostCapabilities;
 use super::failure::{Failure, Stage};
-use super::jsonrpc::{self, Id, Message, MissingId};
+use super::jsonrpc::{self, Id, Message, Method, MissingId};
 use super::line::Line;
 use super::pending::{Asked, Owner, Pending};
 use super::queue::Queue;
@@ -118,7 +118,7 @@ pub struct Relay {
     pending: Pending,
     waiting: VecDeque<Waiting>,
     /// Notifications in flight, with the serial of the session they were sent in.
-    notifications: HashMap<u64, (Message, u64)>,
+    notifications: HashMap<u64, (Method, u64)>,
     /// Requests that the server accepted and will answer on the standing stream, until then.
     answers_elsewhere: BTreeMap<u64, u64>,
     batches: u64,
@@ -488,7 +488,7 @@ impl Relay {
         let repeatable = self.tools.may_repeat(&asked.message);
         let (body, kind) = (
             asked.message.with_id(&Id::from_number(number)),
-            OutgoingKind::Request(asked.message.method().into()),
+            OutgoingKind::Request(asked.message.shared_method()),
         );
         let session = self.session.clone();
         self.effects.push(Effect::Send(Outgoing {
@@ -509,10 +509,11 @@ impl Relay {
         let Some(route) = self.route() else {
             return exchange;
         };
+        let method = message.shared_method();
         let outgoing = Outgoing {
             exchange,
-            body: message.text().clone(),
-            kind: OutgoingKind::Notification(message.method().into()),
+            body: message.into_text(),
+            kind: OutgoingKind::Notification(method.clone()),
             repeatable: false,
             session: self.session.clone(),
             route,
@@ -520,7 +521,7 @@ impl Relay {
             head: None,
         };
         let session = self.session.as_ref().map_or(0, |session| session.serial);
-        self.notifications.insert(exchange, (message, session));
+        self.notifications.insert(exchange, (method, session));
         self.effects.push(Effect::Send(outgoing));
         exchange
     }
