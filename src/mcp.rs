@@ -8,6 +8,7 @@ pub mod jsonrpc;
 pub mod line;
 pub mod listening;
 pub mod pending;
+pub mod queue;
 pub mod reconnect;
 pub mod record;
 pub mod relay;

@@ -297,9 +297,9 @@ fn all_of(first: Option<Part>, others: Vec<Part>) -> Parts {
 /// The parts of one event's data.
 pub(super) fn parse_event(data: Bytes, note: impl Fn(String)) -> Parts {
     let data = jsonrpc::without_byte_order_mark(data);
-    match jsonrpc::parse_any(data.clone()) {
+    match jsonrpc::parse_or_return(data) {
         Ok(parsed) => parts(parsed, note),
-        Err(malformed) => {
+        Err((malformed, data)) => {
             note(format!(
                 "skipped an event that is no message: {}",
                 malformed.reason

@@ -84,7 +84,7 @@ pub(super) async fn leave(
     bridge.relay.close(bridge.now());
     let mut session = None;
     let mut farewells = JoinSet::new();
-    for effect in bridge.relay.take_effects() {
+    while let Some(effect) = bridge.relay.next_effect() {
         match effect {
             Effect::Send(outgoing) if farewells.len() < MOST_CANCELLATIONS => {
                 let (wire, events) = (bridge.wire.clone(), bridge.events.clone());

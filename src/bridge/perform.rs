@@ -19,7 +19,7 @@ const GRACE: Duration = Duration::from_secs(2);
 impl Bridge {
     /// Does everything that the relay wants done by now, in order.
     pub(super) fn perform(&mut self) {
-        for effect in self.relay.take_effects() {
+        while let Some(effect) = self.relay.next_effect() {
             match effect {
                 Effect::ToHost(line) => {
                     self.heap.passes(line.len());

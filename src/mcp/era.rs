@@ -35,6 +35,7 @@ pub use headers::{Head, PREFIX};
 pub use verdict::{Protocol, Verdict, is_refusal};
 
 use super::jsonrpc::{self, Id};
+use super::queue::Queue;
 use super::record::ServerRecord;
 use super::relay::{Effect, Event, Relay};
 use super::revision;
@@ -49,7 +50,7 @@ pub struct Crossing {
     host: HostSide,
     relay: Relay,
     server: ServerSide,
-    effects: Vec<Effect>,
+    effects: Queue<Effect>,
 }
 
 impl Crossing {
@@ -67,7 +68,7 @@ impl Crossing {
             host: HostSide::new(server_name, secret),
             relay,
             server: ServerSide::new(server_name, protocol, known),
-            effects: Vec::new(),
+            effects: Queue::default(),
         }
     }
 
@@ -88,9 +89,15 @@ impl Crossing {
         }
     }
 
-    /// What is to be done now, in order. Ask after every input.
+    /// What is to be done next. Ask after every input until there is nothing left.
+    pub fn next_effect(&mut self) -> Option<Effect> {
+        self.effects.pop()
+    }
+
+    /// All that is to be done now, in order.
+    #[cfg(test)]
     pub fn take_effects(&mut self) -> Vec<Effect> {
-        std::mem::take(&mut self.effects)
+        self.effects.take()
     }
 
     /// When [`Crossing::on_time`] is to be called at the latest, in milliseconds of the caller's
@@ -182,11 +189,15 @@ impl Crossing {
             if self.host_says(now) {
                 continue;
             }
-            self.effects.append(&mut self.server.take_effects());
+            self.effects.append(self.server.effects());
             let Some((number, event)) = self.server.next_event() else {
                 break;
             };
-            of = self.relay.asker(number);
+            // Whose it is matters to those alone that the relay knows by other ids.
+            of = match self.host.is_idle() {
+                true => None,
+                false => self.relay.asker(number),
+            };
             if matches!(event, Event::StandingGap) {
                 self.host.missed();
             }
@@ -200,7 +211,7 @@ impl Crossing {
 
     /// Hands on what the relay wants. `of`: whose request it is about.
     fn relay_says(&mut self, now: u64, of: Option<&Id>) {
-        for effect in self.relay.take_effects() {
+        while let Some(effect) = self.relay.next_effect() {
             match effect {
                 Effect::ToHost(line) => {
                     let far = far(&self.server, &self.relay, of);
@@ -223,7 +234,7 @@ impl Crossing {
     /// Hands on what the client's side wants. `true` if that is something of the relay.
     fn host_says(&mut self, now: u64) -> bool {
         let mut more = false;
-        for step in self.host.take_steps() {
+        while let Some(step) = self.host.next_step() {
             match step {
                 Step::ToRelay(line) => {
                     more = true;

@@ -3,7 +3,9 @@
 //! A [`Message`] is the text of one JSON-RPC message with the places of the few members the rules
 //! need. Nothing else is parsed into values, so numbers, key order and unknown members survive.
 
+mod id;
 mod mending;
+mod method;
 
 use std::fmt;
 use std::ops::Range;
@@ -14,7 +16,9 @@ use serde_json::value::RawValue;
 
 use super::line::{Line, SMALL};
 use super::search::Word;
+pub use id::Id;
 pub use mending::{answered_id, without_byte_order_mark};
+pub use method::Method;
 
 /// Parse error (JSON-RPC 2.0 §5.1).
 pub const PARSE_ERROR: i32 = -32700;
@@ -30,47 +34,6 @@ pub const INTERNAL_ERROR: i32 = -32603;
 /// Deepest nesting of arrays and objects that is let through.
 const DEPTH_LIMIT: usize = 512;
 static PROGRESS_TOKEN: Word = Word::new("progressToken");
-
-/// A request id exactly as its sender wrote it: `1` stays a number, `"1"` a string, and every
-/// digit is kept (JSON-RPC 2.0 §4; MCP requires a string or an integer).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Id(Box<str>);
-
-impl Id {
-    /// Takes the JSON text of an id; `None` unless it is a string or an integer.
-    pub fn from_json(text: &str) -> Option<Self> {
-        let integer = text.strip_prefix('-').unwrap_or(text);
-        let valid = text.starts_with('"')
-            || (!integer.is_empty() && integer.bytes().all(|b| b.is_ascii_digit()));
-        valid.then(|| Self(text.into()))
-    }
-
-    /// An id of ours, as an integer.
-    pub fn from_number(number: u64) -> Self {
-        Self(number.to_string().into())
-    }
-
-    /// An id of ours, as a string that needs no escapes.
-    pub fn from_plain(text: &str) -> Self {
-        Self(format!("\"{text}\"").into())
-    }
-
-    /// The id as JSON text.
-    pub fn as_json(&self) -> &str {
-        &self.0
-    }
-
-    /// The id as a number, if it is one that we could have made.
-    pub fn as_number(&self) -> Option<u64> {
-        self.0.parse().ok()
-    }
-}
-
-impl fmt::Display for Id {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// What kind of message it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,10 +52,16 @@ pub enum Kind {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Message {
     text: Bytes,
+    envelope: Envelope,
+}
+
+/// What a message was found to be, and where in its text things stand.
+#[derive(Clone, PartialEq, Eq)]
+struct Envelope {
     kind: Kind,
     id: Option<Id>,
     id_span: Range<usize>,
-    method: Option<Box<str>>,
+    method: Option<Method>,
     /// `params`, `result` or `error`, whichever the kind has.
     body: Range<usize>,
 }
@@ -101,9 +70,9 @@ impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Bodies may hold anything a person typed; they are no part of a debug text.
         f.debug_struct("Message")
-            .field("kind", &self.kind)
-            .field("id", &self.id)
-            .field("method", &self.method)
+            .field("kind", &self.envelope.kind)
+            .field("id", &self.envelope.id)
+            .field("method", &self.envelope.method)
             .field("length", &self.text.len())
             .finish()
     }
@@ -112,17 +81,22 @@ impl fmt::Debug for Message {
 impl Message {
     /// What kind of message it is.
     pub fn kind(&self) -> Kind {
-        self.kind
+        self.envelope.kind
     }
 
     /// The id; `None` for notifications, and for error responses to messages that had none.
     pub fn id(&self) -> Option<&Id> {
-        self.id.as_ref()
+        self.envelope.id.as_ref()
     }
 
     /// The method of a request or notification, else the empty string.
     pub fn method(&self) -> &str {
-        self.method.as_deref().unwrap_or_default()
+        self.envelope.method.as_deref().unwrap_or_default()
+    }
+
+    /// The same, to be kept apart from the message.
+    pub fn shared_method(&self) -> Method {
+        self.envelope.method.clone().unwrap_or_default()
     }
 
     /// The whole message, one line without a line end.
@@ -130,10 +104,15 @@ impl Message {
         &self.text
     }
 
+    /// The same, taken out of the message.
+    pub fn into_text(self) -> Bytes {
+        self.text
+    }
+
     /// The JSON text of `params`, `result` or `error`; empty if there are no `params`.
     pub fn body(&self) -> &str {
         // Spans come from a parse of this very text, which was checked to be UTF-8.
-        std::str::from_utf8(&self.text[self.body.clone()]).unwrap_or_default()
+        std::str::from_utf8(&self.text[self.envelope.body.clone()]).unwrap_or_default()
     }
 
     /// The JSON text of a member of the body, if the body is an object that has it.
@@ -143,17 +122,17 @@ impl Message {
 
     /// The same message with another id, everything else byte for byte.
     pub fn with_id(&self, id: &Id) -> Bytes {
-        match self.id {
-            Some(_) => self.replace(self.id_span.clone(), id.as_json()),
+        match self.envelope.id {
+            Some(_) => self.replace(self.envelope.id_span.clone(), id.as_json()),
             None => self.text.clone(),
         }
     }
 
     /// The same, as a line for the AI client. A large message is not copied for it.
     pub fn line_with_id(&self, id: &Id) -> Line {
-        match self.id {
+        match self.envelope.id {
             Some(_) if self.text.len() > SMALL => {
-                Line::spliced(&self.text, self.id_span.clone(), id.as_json())
+                Line::spliced(&self.text, self.envelope.id_span.clone(), id.as_json())
             }
             _ => self.with_id(id).into(),
         }
@@ -177,7 +156,9 @@ impl Message {
     }
 
     fn replace(&self, span: Range<usize>, replacement: &str) -> Bytes {
-        let mut text = Vec::with_capacity(self.text.len() + replacement.len());
+        // Not a byte too many: what is left over would have to be remembered apart.
+        let length = self.text.len() - span.len() + replacement.len();
+        let mut text = Vec::with_capacity(length);
         text.extend_from_slice(&self.text[..span.start]);
         text.extend_from_slice(replacement.as_bytes());
         text.extend_from_slice(&self.text[span.end..]);
@@ -232,14 +213,34 @@ impl Malformed {
 /// Reads one line, body or event. The bytes are those the other side sent; line ends between
 /// tokens become blanks, so that the text is one line.
 pub fn parse_any(text: Bytes) -> Result<Parsed, Malformed> {
+    parse_or_return(text).map_err(|(malformed, _)| malformed)
+}
+
+/// The same, which gives back what is no message. A text that nobody else holds is cheaper to keep
+/// than one that is shared.
+pub fn parse_or_return(text: Bytes) -> Result<Parsed, (Malformed, Bytes)> {
     let text = single_line(text);
-    let source = check(&text)?;
+    match read(&text) {
+        Ok(Read::Single(envelope)) => Ok(Parsed::Single(Message { text, envelope })),
+        Ok(Read::Batch(entries)) => Ok(Parsed::Batch(entries)),
+        Err(malformed) => Err((malformed, text)),
+    }
+}
+
+/// What a text was found to be.
+enum Read {
+    Single(Envelope),
+    Batch(Vec<Result<Message, Malformed>>),
+}
+
+fn read(text: &Bytes) -> Result<Read, Malformed> {
+    let source = check(text)?;
     match source.trim_start().as_bytes().first() {
-        Some(b'[') => parse_batch(&text, source).map(Parsed::Batch),
+        Some(b'[') => parse_batch(text, source).map(Read::Batch),
         Some(b'{') => {
             let members: Members<'_> = serde_json::from_str(source)
                 .map_err(|_| Malformed::new(PARSE_ERROR, "Parse error"))?;
-            classify(&text, source, &members).map(Parsed::Single)
+            classify(source, &members).map(Read::Single)
         }
         _ if serde_json::from_str::<IgnoredAny>(source).is_ok() => {
             Err(Malformed::new(INVALID_REQUEST, "Invalid Request"))
@@ -279,13 +280,15 @@ fn parse_batch(text: &Bytes, source: &str) -> Result<Vec<Result<Message, Malform
             let members: Members<'_> = serde_json::from_str(entry)
                 .map_err(|_| Malformed::new(INVALID_REQUEST, "Invalid Request"))?;
             let start = offset(source, entry);
-            classify(&text.slice(start..start + entry.len()), entry, &members)
+            let envelope = classify(entry, &members)?;
+            let text = text.slice(start..start + entry.len());
+            Ok(Message { text, envelope })
         })
         .collect())
 }
 
 /// Sorts an object by what it has, and refuses what JSON-RPC 2.0 §4 and §5 or MCP do not allow.
-fn classify(text: &Bytes, source: &str, members: &Members<'_>) -> Result<Message, Malformed> {
+fn classify(source: &str, members: &Members<'_>) -> Result<Envelope, Malformed> {
     let id = members.id.and_then(|id| Id::from_json(id.get()));
     let refuse = |code, reason, meant| {
         Err(Malformed {
@@ -330,8 +333,7 @@ fn classify(text: &Bytes, source: &str, members: &Members<'_>) -> Result<Message
         {
             return refuse(INVALID_REQUEST, "response without a usable `id`", meant);
         }
-        return Ok(Message {
-            text: text.clone(),
+        return Ok(Envelope {
             kind,
             id_span: members.id.map(span).unwrap_or_default(),
             id,
@@ -346,9 +348,7 @@ fn classify(text: &Bytes, source: &str, members: &Members<'_>) -> Result<Message
             meant,
         );
     }
-    let method: Option<Box<str>> = members
-        .method
-        .and_then(|m| serde_json::from_str(m.get()).ok());
+    let method = members.method.and_then(|m| Method::from_json(m.get()));
     let Some(method) = method else {
         return refuse(INVALID_REQUEST, "Invalid Request: no `method`", meant);
     };
@@ -362,8 +362,7 @@ fn classify(text: &Bytes, source: &str, members: &Members<'_>) -> Result<Message
             meant,
         );
     }
-    Ok(Message {
-        text: text.clone(),
+    Ok(Envelope {
         kind: if id.is_some() {
             Kind::Request
         } else {

@@ -36,9 +36,10 @@ use transport::Link;
 
 use super::capability::HostCapabilities;
 use super::failure::{Failure, Stage};
-use super::jsonrpc::{self, Id, Message, MissingId};
+use super::jsonrpc::{self, Id, Message, Method, MissingId};
 use super::line::Line;
 use super::pending::{Asked, Owner, Pending};
+use super::queue::Queue;
 use super::revision::{self, Revision};
 use super::session::Session;
 use super::tools::Tools;
@@ -57,6 +58,8 @@ const REOPEN_LIMIT: usize = 3;
 const REOPEN_WINDOW: u64 = 60_000;
 /// Most requests that wait for an answer, or notifications that wait to be delivered.
 const REQUEST_LIMIT: usize = 1024;
+/// Places for messages that wait which are kept while none does.
+const KEPT: usize = 16;
 /// Most bytes in requests that wait for an answer. A single one may have more.
 const REQUEST_BYTES: usize = 96 * 1024 * 1024;
 
@@ -115,7 +118,7 @@ pub struct Relay {
     pending: Pending,
     waiting: VecDeque<Waiting>,
     /// Notifications in flight, with the serial of the session they were sent in.
-    notifications: HashMap<u64, (Message, u64)>,
+    notifications: HashMap<u64, (Method, u64)>,
     /// Requests that the server accepted and will answer on the standing stream, until then.
     answers_elsewhere: BTreeMap<u64, u64>,
     batches: u64,
@@ -130,7 +133,7 @@ pub struct Relay {
     alive: Alive,
     /// The AI client will say nothing more.
     host_ended: bool,
-    effects: Vec<Effect>,
+    effects: Queue<Effect>,
 }
 
 /// What is known of the AI client.
@@ -194,7 +197,7 @@ impl Relay {
             link: Link::default(),
             alive: Alive::default(),
             host_ended: false,
-            effects: Vec::new(),
+            effects: Queue::default(),
         }
     }
 
@@ -204,9 +207,15 @@ impl Relay {
         self
     }
 
-    /// What is to be done now, in order. Ask after every input.
+    /// What is to be done next. Ask after every input until there is nothing left.
+    pub fn next_effect(&mut self) -> Option<Effect> {
+        self.effects.pop()
+    }
+
+    /// All that is to be done now, in order.
+    #[cfg(test)]
     pub fn take_effects(&mut self) -> Vec<Effect> {
-        std::mem::take(&mut self.effects)
+        self.effects.take()
     }
 
     /// When [`Relay::on_time`] is to be called at the latest, in milliseconds of the caller's clock.
@@ -433,15 +442,17 @@ impl Relay {
         }
         let hold_calls = !self.host_ended
             && matches!(self.standing, Standing::Asked { until, .. } if now < until);
-        let mut held = VecDeque::new();
-        while let Some(waiting) = self.waiting.pop_front() {
+        for _ in 0..self.waiting.len() {
+            let Some(waiting) = self.waiting.pop_front() else {
+                break;
+            };
             match waiting {
                 Waiting::Request(number) => {
                     let Some(asked) = self.pending.asked(number) else {
                         continue;
                     };
                     if hold_calls && may_ask_back(asked.message.method()) {
-                        held.push_back(waiting);
+                        self.waiting.push_back(waiting);
                     } else if !self.answer_empty_list(number) {
                         self.send_request(number);
                     }
@@ -451,7 +462,7 @@ impl Relay {
                 }
             }
         }
-        self.waiting = held;
+        self.waiting.shrink_to(KEPT);
     }
 
     fn send_request(&mut self, number: u64) {
@@ -477,7 +488,7 @@ impl Relay {
         let repeatable = self.tools.may_repeat(&asked.message);
         let (body, kind) = (
             asked.message.with_id(&Id::from_number(number)),
-            OutgoingKind::Request(asked.message.method().into()),
+            OutgoingKind::Request(asked.message.shared_method()),
         );
         let session = self.session.clone();
         self.effects.push(Effect::Send(Outgoing {
@@ -498,10 +509,11 @@ impl Relay {
         let Some(route) = self.route() else {
             return exchange;
         };
+        let method = message.shared_method();
         let outgoing = Outgoing {
             exchange,
-            body: message.text().clone(),
-            kind: OutgoingKind::Notification(message.method().into()),
+            body: message.into_text(),
+            kind: OutgoingKind::Notification(method.clone()),
             repeatable: false,
             session: self.session.clone(),
             route,
@@ -509,7 +521,7 @@ impl Relay {
             head: None,
         };
         let session = self.session.as_ref().map_or(0, |session| session.serial);
-        self.notifications.insert(exchange, (message, session));
+        self.notifications.insert(exchange, (method, session));
         self.effects.push(Effect::Send(outgoing));
         exchange
     }

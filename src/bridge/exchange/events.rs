@@ -117,11 +117,12 @@ impl Exchange {
 
     /// The message was taken. Its answer comes on the event stream, unless the server gives it here
     /// all the same.
-    async fn posted(&self, answer: Answer) {
+    async fn posted(&self, mut answer: Answer) {
         self.report(Event::Accepted).await;
         let Ok(Ok(body)) = tokio::time::timeout(BODY_LIMIT, answer.body()).await else {
             return;
         };
+        drop(answer);
         let Ok(parsed) = jsonrpc::parse_any(body) else {
             return;
         };

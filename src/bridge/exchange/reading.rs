@@ -22,7 +22,7 @@ const DRAIN: Duration = Duration::from_secs(1);
 
 impl Exchange {
     /// Reads a successful answer.
-    pub(super) async fn deliver(&mut self, answer: Answer) -> Result<(), Ended> {
+    pub(super) async fn deliver(&mut self, mut answer: Answer) -> Result<(), Ended> {
         if !self.is_request() {
             self.report(Event::Accepted).await;
             // Nothing has to come; what comes all the same is dealt with.
@@ -56,24 +56,27 @@ impl Exchange {
         }
     }
 
-    async fn read_body(&mut self, answer: Answer, body_kind: BodyKind) -> Result<(), Ended> {
+    async fn read_body(&mut self, mut answer: Answer, body_kind: BodyKind) -> Result<(), Ended> {
         let status = answer.status;
-        let content_type = answer.content_type().map(str::to_owned);
         let body = match answer.body().await {
             Ok(body) => jsonrpc::without_byte_order_mark(body),
             Err(broken) => {
+                drop(answer);
                 Box::pin(self.broken(&broken)).await?;
                 return Box::pin(self.run()).await;
             }
         };
         if body.trim_ascii().is_empty() {
+            drop(answer);
             self.report(Event::Accepted).await;
             return Ok(());
         }
         let server = &self.wire.server;
-        let parsed = jsonrpc::parse_any(body.clone()).map_err(|malformed| {
-            answer::unreadable(server, status, content_type.as_deref(), &body, &malformed)
+        let parsed = jsonrpc::parse_or_return(body).map_err(|(malformed, body)| {
+            answer::unreadable(server, status, answer.content_type(), &body, &malformed)
         })?;
+        // Its connection is free for others.
+        drop(answer);
         if body_kind == BodyKind::Unknown {
             self.wire
                 .diag

@@ -43,6 +43,7 @@ use crate::mcp::jsonrpc::{
     MissingId, Parsed,
 };
 use crate::mcp::line::Line;
+use crate::mcp::queue::Queue;
 use crate::mcp::relay::{Note, Relay};
 use crate::mcp::search::Word;
 use call::Call;
@@ -118,7 +119,7 @@ pub struct HostSide {
     /// The level that the server was told last.
     level: Option<matrix::Level>,
     next: u64,
-    steps: Vec<Step>,
+    steps: Queue<Step>,
 }
 
 /// What a request of our own is for.
@@ -158,13 +159,13 @@ impl HostSide {
             streams: Streams::default(),
             level: None,
             next: 0,
-            steps: Vec::new(),
+            steps: Queue::default(),
         }
     }
 
-    /// What is to be done now, in order.
-    pub fn take_steps(&mut self) -> Vec<Step> {
-        std::mem::take(&mut self.steps)
+    /// What is to be done next.
+    pub fn next_step(&mut self) -> Option<Step> {
+        self.steps.pop()
     }
 
     /// When [`HostSide::on_time`] is to be called at the latest, in milliseconds of the caller's
@@ -200,7 +201,7 @@ impl HostSide {
     }
 
     /// Whether there is nothing of the new era.
-    fn is_idle(&self) -> bool {
+    pub fn is_idle(&self) -> bool {
         self.calls.is_empty()
             && self.own.is_empty()
             && self.waiting.is_empty()

@@ -39,6 +39,7 @@ use super::meta;
 use super::verdict::{Protocol, Verdict};
 use crate::mcp::failure::Failure;
 use crate::mcp::jsonrpc::{self, Id, Message, MissingId};
+use crate::mcp::queue::Queue;
 use crate::mcp::record::ServerRecord;
 use crate::mcp::relay::{Effect, Event, Note, Outgoing, OutgoingKind};
 use crate::mcp::revision;
@@ -135,7 +136,7 @@ pub struct ServerSide {
     /// What was kept last of the server.
     kept: Option<(Box<ServerRecord>, Transport)>,
     listening: Listening,
-    effects: Vec<Effect>,
+    effects: Queue<Effect>,
     events: VecDeque<(u64, Event)>,
 }
 
@@ -180,7 +181,7 @@ impl ServerSide {
             tools: ToolHeads::default(),
             kept: None,
             listening: Listening::default(),
-            effects: Vec::new(),
+            effects: Queue::default(),
             events: VecDeque::new(),
         }
     }
@@ -202,9 +203,9 @@ impl ServerSide {
         self
     }
 
-    /// What is to be done now, in order.
-    pub fn take_effects(&mut self) -> Vec<Effect> {
-        std::mem::take(&mut self.effects)
+    /// What is to be done now, in order; to be emptied.
+    pub fn effects(&mut self) -> &mut Queue<Effect> {
+        &mut self.effects
     }
 
     /// The next thing that the relay is to be told.

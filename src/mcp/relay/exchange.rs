@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::mcp::era::Head;
 use crate::mcp::failure::Failure;
-use crate::mcp::jsonrpc::{Id, Message};
+use crate::mcp::jsonrpc::{Id, Message, Method};
 use crate::mcp::line::Line;
 use crate::mcp::record::ServerRecord;
 use crate::mcp::session::Session;
@@ -94,9 +94,9 @@ pub struct Outgoing {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OutgoingKind {
     /// A request with this method.
-    Request(Box<str>),
+    Request(Method),
     /// A notification with this method.
-    Notification(Box<str>),
+    Notification(Method),
     /// The answer to a request of the server.
     Response,
     /// No message: a GET that opens the event stream of MCP 2024-11-05.

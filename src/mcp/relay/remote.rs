@@ -65,10 +65,9 @@ impl Relay {
             return self.opening_failed(exchange, failure, now);
         }
         match self.notifications.remove(&exchange) {
-            Some((message, _)) => self.detail(format!(
-                "`{}` was not delivered: {failure}",
-                message.method()
-            )),
+            Some((method, _)) => {
+                self.detail(format!("`{}` was not delivered: {failure}", &*method));
+            }
             None => {
                 self.fail(exchange, failure);
                 self.alive_failed(exchange, failure);
@@ -122,7 +121,7 @@ impl Relay {
         }
         match (message.kind(), message.id().cloned()) {
             (Kind::Request, Some(id)) => self.question(exchange, &message, id, now),
-            (Kind::Notification, _) => self.remote_notification(&message),
+            (Kind::Notification, _) => self.remote_notification(message),
             (_, Some(id)) => match id
                 .as_number()
                 .filter(|number| self.pending.asked(*number).is_some())
@@ -214,21 +213,21 @@ impl Relay {
         self.tell_host_line(message.line_with_id(&question_id(number)));
     }
 
-    fn remote_notification(&mut self, message: &Message) {
+    fn remote_notification(&mut self, message: Message) {
         match message.method() {
             "notifications/progress" => self.remote_progress(message),
-            "notifications/cancelled" => self.remote_cancelled(message),
+            "notifications/cancelled" => self.remote_cancelled(&message),
             method => {
                 if method == "notifications/tools/list_changed" {
                     self.tools.forget();
                 }
-                self.tell_host(message.text().clone());
+                self.tell_host(message.into_text());
             }
         }
     }
 
     /// Progress is passed on while its request waits and its value rises (MCP 2025-11-25, Progress).
-    fn remote_progress(&mut self, message: &Message) {
+    fn remote_progress(&mut self, message: Message) {
         let (Some(token), Some(progress)) = (
             message.body_member("progressToken"),
             message.body_member("progress"),
@@ -251,9 +250,10 @@ impl Relay {
                 .map(|total| format!(",\"total\":{total}"))
                 .unwrap_or_default();
             let params = format!("{{\"progressToken\":{token},\"progress\":{progress}{total}}}");
-            return self.tell_host(message.with_part(message.body(), &params).text().clone());
+            let shorter = message.with_part(message.body(), &params);
+            return self.tell_host(shorter.into_text());
         }
-        self.tell_host(message.text().clone());
+        self.tell_host(message.into_text());
     }
 
     /// The server no longer wants an answer from the AI client.

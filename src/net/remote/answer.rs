@@ -127,8 +127,9 @@ impl Answer {
         retry_after(value, now)
     }
 
-    /// The whole body, in one line. Waits for room where much is on its way to the AI client.
-    pub async fn body(mut self) -> Result<Bytes, Broken> {
+    /// The whole body, in one line; nothing if it was read already. Waits for room where much is on
+    /// its way to the AI client.
+    pub async fn body(&mut self) -> Result<Bytes, Broken> {
         self.check_encoding()?;
         if self
             .response

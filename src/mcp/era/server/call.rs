@@ -163,7 +163,7 @@ impl ServerSide {
         self.effects.push(Effect::Send(Outgoing {
             exchange,
             body: body.with_id(&Id::from_number(exchange)),
-            kind: OutgoingKind::Request(call.request.method().into()),
+            kind: OutgoingKind::Request(call.request.shared_method()),
             repeatable: call.repeatable,
             session: None,
             route: Route::Streamable,
