@@ -19,7 +19,7 @@ use super::guard::{Guard, Policy, lookup};
 use super::proxy::{Proxies, ProxySettings, display_proxy};
 use super::request::{Address, PROGRAM, Request, complete};
 use super::response::{Response, decompressed, is_compressed};
-use super::tls;
+use super::tls::{Tls, Trust};
 use super::trouble::{Through, Trouble, Way};
 use crate::pem::{ClientCertificate, Roots};
 
@@ -85,7 +85,7 @@ pub struct Client(Arc<Shared>);
 struct Shared {
     guard: Guard,
     settings: HttpSettings,
-    tls: Arc<ClientConfig>,
+    tls: Tls,
     proxies: Proxies,
     /// What asks the user's own addresses without a proxy.
     direct: Direct,
@@ -115,19 +115,26 @@ impl Shared {
 }
 
 /// Builds the client. Reads no file and opens nothing; the first https connection reads the
-/// system's roots.
+/// system's roots, beside what goes to the server and comes from it.
 ///
 /// It follows no redirects (they would carry headers to other servers), and has no limit on the
 /// time of an answer (a stream may stay open for hours).
 pub fn build(settings: &HttpSettings) -> Result<Client, HttpError> {
-    build_with(settings, Guard::new(settings.policy.clone(), settings.ipv4))
+    let trust = Trust::new(settings.roots.clone());
+    let guard = Guard::new(settings.policy.clone(), settings.ipv4);
+    build_with(settings, trust, guard)
 }
 
-/// The same with a guard that knows more already.
-pub(super) fn build_with(settings: &HttpSettings, guard: Guard) -> Result<Client, HttpError> {
-    let tls = tls::client_config(settings.roots.clone(), settings.client_certificate.as_ref())
+/// The same with roots that may have been read already, and a guard that may know more.
+pub(super) fn build_with(
+    settings: &HttpSettings,
+    trust: Trust,
+    guard: Guard,
+) -> Result<Client, HttpError> {
+    // Sessions of connections before are not taken up: they could be told apart by it where they come
+    // from another network (RFC 8446 appendix C.4).
+    let tls = Tls::new(trust, settings.client_certificate.as_ref())
         .map_err(|error| HttpError(Box::new(error)))?;
-    let tls = Arc::new(tls);
     let names = Names::System {
         ipv4: settings.ipv4,
     };
@@ -145,14 +152,14 @@ pub(super) fn build_with(settings: &HttpSettings, guard: Guard) -> Result<Client
 /// What asks through proxies.
 fn proxied(
     settings: &HttpSettings,
-    tls: &ClientConfig,
+    tls: &Tls,
     proxies: Proxies,
 ) -> Result<reqwest::Client, HttpError> {
     // A request that the server refuses with a GOAWAY or REFUSED_STREAM is sent again twice: that is
     // what the library does unless told otherwise, and nothing else (RFC 9113 §8.7). IPv4 gets its
     // turn 300 ms after IPv6 (RFC 8305), which is the library's default as well.
     let mut builder = watchful(reqwest::Client::builder())
-        .tls_backend_preconfigured(tls.clone())
+        .tls_backend_preconfigured(ClientConfig::clone(&tls.config))
         // This is for the proxy; requests bring it along.
         .user_agent(PROGRAM)
         .redirect(redirect::Policy::none())
@@ -255,7 +262,8 @@ impl Client {
         if !request.body.is_empty() {
             *sent.body_mut() = Some(request.body.into());
         }
-        match self.0.proxied()?.execute(sent).await {
+        let answered = self.0.proxied()?.execute(sent);
+        match self.0.tls.trust.meanwhile(answered).await {
             Ok(response) if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
                 Err(Trouble::proxy_password(&proxy))
             }
@@ -294,6 +302,11 @@ impl Client {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whom it trusts.
+    pub(super) fn trust(&self) -> &Trust {
+        &self.0.tls.trust
     }
 
     /// Notes where an answer of the server itself came from.

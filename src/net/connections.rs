@@ -17,6 +17,7 @@ use super::client::{Client, HttpError, HttpSettings, build_with};
 use super::dpop::Prover;
 use super::guard::Guard;
 use super::pulse::{self, Disturbance, Pulse, Reading, Told};
+use super::tls::Trust;
 
 /// How long a connection may be silent before the system asks whether the other side is still there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
@@ -97,7 +98,7 @@ impl Connections {
         let start = Instant::now();
         let guard = Guard::new(settings.policy.clone(), settings.ipv4);
         let state = State {
-            client: build_with(&settings, guard.clone())?,
+            client: build_with(&settings, Trust::new(settings.roots.clone()), guard.clone())?,
             pulse: Pulse::new(Reading::now(start)),
             peer: None,
             way_seen: start,
@@ -124,7 +125,13 @@ impl Connections {
 
     /// A client without connections, for a message that was told that it came over the wrong one.
     pub fn alone(&self) -> Client {
-        build_with(&self.0.settings, self.0.guard.clone()).unwrap_or_else(|_| self.client())
+        self.another().unwrap_or_else(|_| self.client())
+    }
+
+    /// A client like the one before, without connections.
+    fn another(&self) -> Result<Client, HttpError> {
+        let trust = self.lock().client.trust().again();
+        build_with(&self.0.settings, trust, self.0.guard.clone())
     }
 
     /// Notes where the server answered from. If that is news, it also notes the way there: a later
@@ -228,7 +235,7 @@ impl Connections {
     fn replace(&self) {
         // It was built from the same settings before. Should a file have become unreadable since,
         // the old client still connects.
-        if let Ok(client) = build_with(&self.0.settings, self.0.guard.clone()) {
+        if let Ok(client) = self.another() {
             self.lock().client = client;
         }
     }

@@ -32,7 +32,6 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::client::legacy::{self, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use rustls::ClientConfig;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
@@ -40,6 +39,7 @@ use super::client::{HttpSettings, PING_ANSWER, PING_EVERY};
 use super::connections::{MOST_UNUSED, UNUSED, watch_over};
 use super::guard::{Guard, lookup};
 use super::request::Request;
+use super::tls::{Tls, Trust};
 use super::trouble::is_worth_repeating;
 
 /// How often a request is sent again that the server has refused unseen.
@@ -72,7 +72,7 @@ struct Shared {
 
 impl Direct {
     /// Opens no connection yet.
-    pub fn new(settings: &HttpSettings, tls: Arc<ClientConfig>, names: Names) -> Self {
+    pub fn new(settings: &HttpSettings, tls: Tls, names: Names) -> Self {
         let mut http = HttpConnector::new_with_resolver(names);
         // The other scheme is dealt with around it.
         http.enforce_http(false);
@@ -84,7 +84,8 @@ impl Direct {
             http.set_local_address(Some(Ipv4Addr::UNSPECIFIED.into()));
         }
         let connector = Connector(Arc::new(Connecting {
-            https: HttpsConnector::from((http, tls)),
+            https: HttpsConnector::from((http, tls.config)),
+            trust: tls.trust,
             limit: settings.connect_timeout,
         }));
         Self(Arc::new(Shared {
@@ -219,6 +220,7 @@ impl fmt::Debug for Connector {
 
 struct Connecting {
     https: HttpsConnector<HttpConnector<Names>>,
+    trust: Trust,
     limit: Duration,
 }
 
@@ -232,9 +234,12 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, to: Uri) -> Self::Future {
-        let Connecting { https, limit } = &*self.0;
-        let connected = tokio::time::timeout(*limit, https.clone().call(to));
-        Box::pin(async move { connected.await.unwrap_or_else(|_| Err(TooSlow.into())) })
+        let connecting = self.0.clone();
+        let connected = tokio::time::timeout(connecting.limit, connecting.https.clone().call(to));
+        Box::pin(async move {
+            let connected = connecting.trust.meanwhile(connected).await;
+            connected.unwrap_or_else(|_| Err(TooSlow.into()))
+        })
     }
 }
 

@@ -1,9 +1,15 @@
-//! Which certificates are trusted: the system's, read when the first one has to be judged.
+//! Which certificates are trusted: the system's, read while the first one that has to be judged is on
+//! its way.
 //!
 //! Reading the roots is most of what a TLS client costs to build, fails on machines that have none,
-//! and is of no use to a server on this machine that speaks plain http. So it waits.
+//! and is of no use to a server on this machine that speaks plain http. So it waits, until there is
+//! nothing better to do: the server has been sent the first message of a handshake, and has yet to
+//! answer.
 
 use std::fmt;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -17,46 +23,105 @@ use webpki::EndEntityCert;
 
 use crate::pem::{ClientCertificate, Roots};
 
-/// The TLS settings of the HTTP client: `roots` are trusted besides the system's.
-///
-/// A client certificate goes to whichever server asks for one. Asking is part of the handshake,
-/// before which all we know of a server is its name, and the servers we talk to are the MCP server,
-/// the authorization servers it names, and a proxy: any of them may be the one behind mutual TLS
-/// (RFC 8705 is about tokens that need it at both). What a server that should not have asked learns
-/// is whose certificate it is, as the MCP server itself may; it cannot use it anywhere (RFC 8446
-/// §4.4.3: the proof is bound to this one handshake).
-pub fn client_config(
-    roots: Roots,
-    certificate: Option<&ClientCertificate>,
-) -> Result<ClientConfig, Error> {
-    let provider = Arc::new(ring::default_provider());
-    let verifier = LazyVerifier {
-        provider: provider.clone(),
-        roots,
-        verifier: OnceLock::new(),
-    };
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier));
-    let mut config = match certificate {
-        None => builder.with_no_client_auth(),
-        Some(certificate) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(
-            certificate.certified_key(),
-        ))),
-    };
-    // Both libraries take these settings as they are; without this line HTTP/2 is never spoken.
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
+/// The TLS settings of the HTTP client. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// What the libraries are given.
+    pub config: Arc<ClientConfig>,
+    /// Who is trusted by it.
+    pub trust: Trust,
+}
+
+impl Tls {
+    /// Trusts whom `trust` says.
+    ///
+    /// A client certificate goes to whichever server asks for one. Asking is part of the handshake,
+    /// before which all we know of a server is its name, and the servers we talk to are the MCP
+    /// server, the authorization servers it names, and a proxy: any of them may be the one behind
+    /// mutual TLS (RFC 8705 is about tokens that need it at both). What a server that should not have
+    /// asked learns is whose certificate it is, as the MCP server itself may; it cannot use it anywhere
+    /// (RFC 8446 §4.4.3: the proof is bound to this one handshake).
+    pub fn new(trust: Trust, certificate: Option<&ClientCertificate>) -> Result<Self, Error> {
+        let builder = ClientConfig::builder_with_provider(trust.0.provider.clone())
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(trust.0.clone());
+        let mut config = match certificate {
+            None => builder.with_no_client_auth(),
+            Some(certificate) => builder.with_client_cert_resolver(Arc::new(
+                SingleCertAndKey::from(certificate.certified_key()),
+            )),
+        };
+        // Both libraries take these settings as they are; without this line HTTP/2 is never spoken.
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let config = Arc::new(config);
+        Ok(Self { config, trust })
+    }
+}
+
+/// Who is trusted: some roots besides the system's, which are read once. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Trust(Arc<LazyVerifier>);
+
+impl Trust {
+    /// Trusts `roots` besides the system's. Reads nothing yet.
+    pub fn new(roots: Roots) -> Self {
+        Self(Arc::new(LazyVerifier {
+            provider: Arc::new(ring::default_provider()),
+            roots,
+            verifier: OnceLock::new(),
+            needed: AtomicBool::new(false),
+            missed: AtomicBool::new(false),
+        }))
+    }
+
+    /// For a client that takes the place of one with this. What was read will do, unless something was
+    /// missing in it: somebody may have installed that since.
+    pub fn again(&self) -> Self {
+        match self.0.missed.load(Ordering::Relaxed) {
+            true => Self::new(self.0.roots.clone()),
+            false => self.clone(),
+        }
+    }
+
+    /// Does this, in which a handshake may happen; while its answer is on its way, the roots are read.
+    /// Where they cannot be, a handshake fails that needs them, and nothing else.
+    pub async fn meanwhile<F: Future>(&self, doing: F) -> F::Output {
+        let mut doing = pin!(doing);
+        poll_fn(|context| {
+            let polled = doing.as_mut().poll(context);
+            if polled.is_pending() && self.0.needed.load(Ordering::Relaxed) {
+                self.0.loaded();
+            }
+            polled
+        })
+        .await
+    }
+
+    /// Whether the roots have been read.
+    #[cfg(test)]
+    pub(super) fn is_read(&self) -> bool {
+        self.0.verifier.get().is_some()
+    }
+
+    /// Whether both have the same roots, read once.
+    #[cfg(test)]
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 type Verifier = Arc<dyn ServerCertVerifier>;
 
-/// Judges certificates by roots that it reads when it is first asked.
+/// Judges certificates by roots that it reads when it is first asked, at the latest.
 struct LazyVerifier {
     provider: Arc<CryptoProvider>,
     roots: Roots,
     verifier: OnceLock<Result<Verifier, RootsError>>,
+    /// A handshake has begun.
+    needed: AtomicBool,
+    /// There were no roots, or that of somebody who was met was not among them.
+    missed: AtomicBool,
 }
 
 /// Why no certificate can be judged: the system has no roots, or they cannot be used.
@@ -116,13 +181,16 @@ fn short_name(name: &[u8]) -> Option<String> {
 }
 
 impl LazyVerifier {
+    fn loaded(&self) -> &Result<Verifier, RootsError> {
+        self.verifier
+            .get_or_init(|| system_verifier(self.roots.certificates(), self.provider.clone()))
+    }
+
     fn verifier(&self) -> Result<&Verifier, Error> {
-        let loaded = self
-            .verifier
-            .get_or_init(|| system_verifier(self.roots.certificates(), self.provider.clone()));
-        loaded
-            .as_ref()
-            .map_err(|error| Error::Other(OtherError(Arc::new(error.clone()))))
+        self.loaded().as_ref().map_err(|error| {
+            self.missed.store(true, Ordering::Relaxed);
+            Error::Other(OtherError(Arc::new(error.clone())))
+        })
     }
 }
 
@@ -150,6 +218,7 @@ impl ServerCertVerifier for LazyVerifier {
         );
         judged.map_err(|error| match error {
             Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+                self.missed.store(true, Ordering::Relaxed);
                 Error::InvalidCertificate(match UnknownAuthority::of(end_entity) {
                     Some(authority) => CertificateError::Other(OtherError(Arc::new(authority))),
                     None => CertificateError::UnknownIssuer,
@@ -179,8 +248,10 @@ impl ServerCertVerifier for LazyVerifier {
         verify_tls13_signature(message, certificate, signature, algorithms)
     }
 
-    /// Asked for in every first message, so it must not need the roots.
+    /// Asked for in every first message, and at no other time, so it must not need the roots, and tells
+    /// that they will be.
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.needed.store(true, Ordering::Relaxed);
         self.provider
             .signature_verification_algorithms
             .supported_schemes()
@@ -287,12 +358,18 @@ fn system_verifier(
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
     use rcgen::{CertificateParams, DnType, Issuer, KeyPair};
+    use rustls::ClientConnection;
 
     use super::*;
 
-    fn config() -> ClientConfig {
-        client_config(Roots::default(), None).expect("config")
+    fn tls(certificate: Option<&ClientCertificate>) -> Tls {
+        Tls::new(Trust::new(Roots::default()), certificate).expect("settings")
+    }
+
+    fn config() -> Arc<ClientConfig> {
+        tls(None).config
     }
 
     #[test]
@@ -310,8 +387,57 @@ mod tests {
             .pem();
         let pem = format!("{pem}{}", key.serialize_pem());
         let ours = ClientCertificate::new(pem.as_bytes(), pem.as_bytes()).expect("certificate");
-        let config = client_config(Roots::default(), Some(&ours)).expect("config");
+        let config = tls(Some(&ours)).config;
         assert!(config.client_auth_cert_resolver.has_certs());
+    }
+
+    /// Begins a handshake.
+    fn greet(tls: &Tls) {
+        let name = ServerName::try_from("a.test").expect("a name");
+        let greeting = ClientConnection::new(tls.config.clone(), name).expect("a connection");
+        assert!(greeting.wants_write());
+    }
+
+    #[test]
+    fn the_roots_are_read_while_an_answer_to_a_handshake_is_awaited_and_at_no_other_time() {
+        let tls = tls(None);
+        let trust = tls.trust.clone();
+        let silent = || trust.meanwhile(std::future::pending::<()>());
+        assert!(silent().now_or_never().is_none());
+        assert!(!trust.is_read());
+        let done = trust.meanwhile(async { greet(&tls) });
+        assert_eq!(done.now_or_never(), Some(()));
+        assert!(!trust.is_read());
+        assert!(silent().now_or_never().is_none());
+        assert!(trust.is_read());
+    }
+
+    #[test]
+    fn what_was_read_is_kept_unless_something_was_missing_in_it() {
+        let trust = Trust::new(Roots::default());
+        assert!(trust.again().is(&trust));
+        let key = KeyPair::generate().expect("key");
+        let stranger = CertificateParams::new(vec!["a.test".to_owned()])
+            .expect("name")
+            .self_signed(&key)
+            .expect("certificate");
+        let name = ServerName::try_from("a.test").expect("a name");
+        let judged = |trust: &Trust| {
+            let now = UnixTime::now();
+            trust
+                .0
+                .verify_server_cert(stranger.der(), &[], &name, &[], now)
+        };
+        assert!(judged(&trust).is_err());
+        assert!(!trust.again().is(&trust));
+
+        let none = Trust::new(Roots::default());
+        let error = RootsError("none found".to_owned());
+        none.0.verifier.set(Err(error)).expect("nothing was read");
+        assert!(none.again().is(&none));
+        assert!(judged(&none).is_err());
+        assert!(!none.again().is(&none));
+        assert!(!none.again().is_read());
     }
 
     #[test]

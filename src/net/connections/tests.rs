@@ -52,6 +52,15 @@ async fn a_connection_is_used_again_until_the_connections_are_renewed() {
     assert_eq!(*renewals.borrow(), Some(Disturbance::NetworkChanged));
 }
 
+#[test]
+fn the_roots_that_were_read_are_not_read_again_for_new_connections() {
+    let connections = Connections::new(HttpSettings::default()).unwrap();
+    let before = connections.client();
+    assert!(connections.alone().trust().is(before.trust()));
+    connections.renew(Disturbance::NetworkChanged);
+    assert!(connections.client().trust().is(before.trust()));
+}
+
 #[tokio::test]
 async fn what_is_in_flight_goes_on_when_the_connections_are_renewed() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

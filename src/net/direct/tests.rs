@@ -9,12 +9,11 @@ use tokio::task::JoinSet;
 use url::Url;
 
 use super::super::http::tests::{Remote, answer};
-use super::super::tls;
 use super::*;
 
 fn direct(settings: &HttpSettings, names: Names) -> Direct {
-    let tls = tls::client_config(settings.roots.clone(), None).expect("settings");
-    Direct::new(settings, Arc::new(tls), names)
+    let tls = Tls::new(Trust::new(settings.roots.clone()), None).expect("settings");
+    Direct::new(settings, tls, names)
 }
 
 async fn send(direct: &Direct, url: &str) -> Result<http::Response<Incoming>, legacy::Error> {
@@ -71,6 +70,24 @@ async fn a_connection_has_its_limit_with_tls_included() {
     let failed = failed.expect_err("nobody answered");
     assert!(failed.is_connect());
     assert!(failed.source().is_some_and(|error| error.is::<TooSlow>()));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_roots_are_read_before_the_server_has_answered_and_for_plain_http_not_at_all() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    for (scheme, is_read) in [("http", false), ("https", true)] {
+        let direct = direct(&HttpSettings::default(), Names::System { ipv4: false });
+        let trust = direct.0.connector.0.trust.clone();
+        let url = format!("{scheme}://127.0.0.1:{port}/");
+        let sending = tokio::spawn(async move { send(&direct, &url).await.is_ok() });
+        let (mut connection, _) = listener.accept().await.expect("a connection");
+        // The first bytes of a request or a handshake, to which nothing is said.
+        connection.read_exact(&mut [0; 5]).await.expect("bytes");
+        assert_eq!(trust.is_read(), is_read, "{scheme}");
+        drop(connection);
+        assert!(!sending.await.expect("no panic"));
+    }
 }
 
 /// A server that answers requests only when so many are there, and counts its connections: those that
