@@ -32,6 +32,12 @@ impl HostCapabilities {
         }
     }
 
+    /// Whether there is anything that a server may want to know of it before it answers a request.
+    pub fn can_be_asked(&self) -> bool {
+        let features = ["elicitation", "sampling", "roots"];
+        features.iter().any(|feature| self.0.contains_key(*feature))
+    }
+
     /// Whether it can be asked to put an address before the user (MCP 2025-11-25, Elicitation, URL
     /// Mode).
     pub fn shows_addresses(&self) -> bool {

@@ -50,8 +50,10 @@ use alive::Alive;
 /// Longest time a request of the server may wait for the AI client, in milliseconds: a person may
 /// have to answer it.
 const QUESTION_LIMIT: u64 = 10 * 60 * 1000;
-/// Longest time that calls wait for the standing stream to be answered, in milliseconds.
-const STANDING_LIMIT: u64 = 1000;
+/// Longest time that calls wait for the standing stream to be answered, in milliseconds. The request
+/// for it goes out before them, so that one way around the world is enough for it to arrive first: a
+/// server that has not answered by then most likely does so with the first event.
+const STANDING_LIMIT: u64 = 300;
 /// How often a lost session is opened again within [`REOPEN_WINDOW`].
 const REOPEN_LIMIT: usize = 3;
 /// See [`REOPEN_LIMIT`]; in milliseconds.
@@ -440,8 +442,9 @@ impl Relay {
         if !matches!(self.phase, Phase::Open) {
             return;
         }
-        let hold_calls = !self.host_ended
-            && matches!(self.standing, Standing::Asked { until, .. } if now < until);
+        let hold_calls = matches!(self.standing, Standing::Asked { until, .. } if now < until)
+            && !self.host_ended
+            && self.host.capabilities.can_be_asked();
         for _ in 0..self.waiting.len() {
             let Some(waiting) = self.waiting.pop_front() else {
                 break;
@@ -598,7 +601,7 @@ fn question_id(number: u64) -> Id {
 }
 
 /// Whether a server may answer this method by asking the AI client something first. It may do so
-/// on the standing stream, which must be open by then.
+/// on the standing stream, which must be open by then, or the question is lost and both sides wait.
 fn may_ask_back(method: &str) -> bool {
     !(method.ends_with("/list") || matches!(method, "logging/setLevel" | "completion/complete"))
 }

@@ -7,7 +7,7 @@ use crate::secret::Secret;
 
 /// One session. Requests keep the session they were sent in, so a late 404 of an old session is
 /// told from the loss of the present one.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
     /// Counts the sessions of this process.
     pub serial: u64,

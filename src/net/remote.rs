@@ -2,6 +2,7 @@
 //! 2025-11-25, Transports, Streamable HTTP). What an answer means is decided in `mcp::answer`.
 
 mod answer;
+mod begun;
 mod events;
 mod sending;
 
@@ -9,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use answer::{Answer, InvalidSessionId, MESSAGE_LIMIT, Target};
+use begun::Begun;
 use bytes::Bytes;
 pub use events::EventReader;
 use http::Method;
@@ -80,6 +82,8 @@ pub struct Remote {
     headers: HeaderMap,
     /// What a message begins with: those, and what is the same for all.
     message_headers: HeaderMap,
+    /// The head of the last message.
+    begun: Mutex<Option<Begun>>,
     intake: Intake,
     turns: Arc<Semaphore>,
     /// Kept for load balancers that tie a client to one machine; in memory only. They go to this
@@ -175,6 +179,7 @@ impl Remote {
             address: Mutex::new(server.url().clone().into()),
             headers,
             message_headers,
+            begun: Mutex::default(),
             intake: Intake::default(),
             turns: Arc::new(Semaphore::new(AT_ONCE)),
             cookies: Some(Cookies::default()),
@@ -211,8 +216,8 @@ impl Remote {
         body: Bytes,
         carried: Carried<'_>,
     ) -> Result<Answer, Broken> {
-        let headers = with_carried(&self.message_headers, carried);
         let to = self.towards(way);
+        let headers = self.message_head(&to, carried, body.len());
         let request = self.client(way).request(Method::POST, to).body(body);
         let proven = Proven::new(carried.credential);
         self.send(request, headers, proven, Patience::Configured)
@@ -343,6 +348,20 @@ impl Remote {
     fn towards(&self, way: &Way) -> Address {
         let to = way.to.clone().map(Address::from);
         to.unwrap_or_else(|| self.address())
+    }
+
+    /// The head of a message of so many bytes.
+    fn message_head(&self, to: &Address, carried: Carried<'_>, length: usize) -> HeaderMap {
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = match &mut *begun {
+            Some(begun) if begun.is_for(to, carried) => begun,
+            other => other.insert(Begun::new(&self.message_headers, to, carried)),
+        };
+        let mut head = begun.of_length(length);
+        if let Some(repeated) = carried.head {
+            head.extend(of_head(repeated));
+        }
+        head
     }
 
     fn common_headers(&self, carried: Carried<'_>) -> HeaderMap {

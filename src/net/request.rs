@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderValue, USER_AGENT};
 use http::{Method, Uri};
-use url::Url;
+use url::{Position, Url};
 
 use crate::ids::display_url;
 
@@ -23,6 +23,8 @@ struct Forms {
     url: Url,
     /// `None` if it is none that HTTP can carry.
     uri: Option<Uri>,
+    /// What `Host` says of it; `None` if that depends on the version of HTTP.
+    host: Option<HeaderValue>,
 }
 
 impl Address {
@@ -34,13 +36,22 @@ impl Address {
     pub(super) fn uri(&self) -> Option<&Uri> {
         self.0.uri.as_ref()
     }
+
+    /// What `Host` says of it (RFC 9110 §7.2); `None` for https, where the server may speak HTTP/2,
+    /// which has a pseudo-header in its place.
+    pub(super) fn host(&self) -> Option<&HeaderValue> {
+        self.0.host.as_ref()
+    }
 }
 
 impl From<Url> for Address {
     fn from(url: Url) -> Self {
         let is_http = matches!(url.scheme(), "http" | "https");
         let uri = is_http.then(|| url.as_str().parse().ok()).flatten();
-        Self(Arc::new(Forms { url, uri }))
+        let host = &url[Position::BeforeHost..Position::AfterPort];
+        let host = (url.scheme() == "http").then(|| HeaderValue::from_str(host).ok());
+        let host = host.flatten();
+        Self(Arc::new(Forms { url, uri, host }))
     }
 }
 
@@ -109,6 +120,25 @@ mod tests {
             assert_eq!(uri.as_deref(), Some(sent));
         }
         assert_eq!(address("http://a{b}.test/").uri(), None);
+    }
+
+    #[test]
+    fn a_host_has_its_port_unless_that_is_the_usual_one() {
+        for (text, said) in [
+            ("http://mcp.test/mcp", Some("mcp.test")),
+            ("http://mcp.test:80/mcp", Some("mcp.test")),
+            (
+                "http://me:SECRET_1@mcp.test:8080/?a=b",
+                Some("mcp.test:8080"),
+            ),
+            ("http://[::1]:8080/x", Some("[::1]:8080")),
+            ("http://b\u{fc}cher.test/", Some("xn--bcher-kva.test")),
+            ("https://mcp.test:8443/mcp", None),
+        ] {
+            let to = address(text);
+            let host = to.host().map(|host| host.to_str().unwrap());
+            assert_eq!(host, said, "{text}");
+        }
     }
 
     #[test]

@@ -51,10 +51,10 @@ fn a_client_that_goes_on_without_a_word_is_announced_all_the_same() {
     }
 }
 
-#[test]
-fn calls_wait_for_the_standing_stream_and_lists_do_not() {
+/// A session whose standing stream is asked for and not answered; gives its exchange.
+fn awaiting_standing(capabilities: &str) -> (Scene, u64) {
     let mut scene = Scene::new();
-    scene.host(&initialize(0, "2025-11-25", "{}"));
+    scene.host(&initialize(0, "2025-11-25", capabilities));
     let (first, _) = scene.sent();
     scene.reply(first, &initialized_result(first, "2025-11-25", TOOLS));
     scene.told();
@@ -62,29 +62,49 @@ fn calls_wait_for_the_standing_stream_and_lists_do_not() {
     let (announced, _) = scene.sent();
     scene.remote(announced, Event::Accepted);
     let standing = scene.standing();
-    scene.host(&call("1"));
-    scene.nothing();
-    scene.host(r#"{"jsonrpc":"2.0","id":2,"method":"prompts/list"}"#);
-    assert!(scene.sent().1.contains("prompts/list"));
-    scene.remote(standing, Event::StandingAbsent);
-    assert!(scene.sent().1.contains("tools/call"));
-    scene.nothing();
+    (scene, standing)
+}
+
+#[test]
+fn calls_wait_for_the_standing_stream_and_lists_do_not() {
+    for capability in ["sampling", "elicitation", "roots"] {
+        for answer in [Event::StandingOpen, Event::StandingAbsent] {
+            let (mut scene, standing) = awaiting_standing(&format!(r#"{{"{capability}":{{}}}}"#));
+            scene.host(&call("1"));
+            scene.nothing();
+            scene.host(r#"{"jsonrpc":"2.0","id":2,"method":"prompts/list"}"#);
+            assert!(scene.sent().1.contains("prompts/list"));
+            scene.host(&call("3"));
+            scene.nothing();
+            scene.remote(standing, answer);
+            // In the order in which they came.
+            let (first, body) = scene.sent();
+            assert!(body.contains("tools/call"));
+            let (second, body) = scene.sent();
+            assert!(body.contains("tools/call") && first < second);
+            scene.nothing();
+        }
+    }
+}
+
+#[test]
+fn calls_of_a_client_that_cannot_be_asked_anything_wait_for_no_stream() {
+    for capabilities in ["{}", r#"{"extensions":{"x/y":{}},"tasks":{}}"#] {
+        let (mut scene, _) = awaiting_standing(capabilities);
+        scene.host(&call("1"));
+        assert!(scene.sent().1.contains("tools/call"));
+        scene.nothing();
+    }
 }
 
 #[test]
 fn a_server_that_never_answers_the_standing_stream_holds_calls_up_briefly() {
-    let mut scene = Scene::new();
-    scene.host(&initialize(0, "2025-11-25", "{}"));
-    let (first, _) = scene.sent();
-    scene.reply(first, &initialized_result(first, "2025-11-25", TOOLS));
-    scene.host(INITIALIZED);
-    scene.told();
-    let (announced, _) = scene.sent();
-    scene.remote(announced, Event::Accepted);
-    scene.standing();
+    let (mut scene, _) = awaiting_standing(r#"{"elicitation":{}}"#);
     scene.host(&call("1"));
     assert_eq!(scene.relay.deadline(), Some(STANDING_LIMIT));
-    scene.passes(STANDING_LIMIT);
+    scene.passes(STANDING_LIMIT - 1);
+    scene.nothing();
+    scene.passes(1);
     assert!(scene.sent().1.contains("tools/call"));
 }
 
@@ -92,7 +112,7 @@ fn a_server_that_never_answers_the_standing_stream_holds_calls_up_briefly() {
 fn nothing_waits_for_the_standing_stream_once_the_client_has_ended() {
     for after_opening in [true, false] {
         let mut scene = Scene::new();
-        scene.host(&initialize(0, "2025-11-25", "{}"));
+        scene.host(&initialize(0, "2025-11-25", r#"{"sampling":{}}"#));
         scene.host(INITIALIZED);
         let (first, _) = scene.sent();
         let answer = initialized_result(first, "2025-11-25", TOOLS);
