@@ -161,6 +161,7 @@ impl Login {
             pastes: Mutex::new(pastes),
             refreshing: Arc::new(Mutex::new(())),
             busy: AtomicUsize::new(0),
+            ahead: std::sync::Mutex::new(None),
             told_unreadable: AtomicBool::new(false),
             elsewhere: config.elsewhere.clone(),
             told_elsewhere: AtomicBool::new(false),
@@ -177,6 +178,12 @@ impl Login {
             rim,
         };
         Ok((login, task))
+    }
+
+    /// Reads the cache while nothing is needed of it yet. Goes to no network; what another process
+    /// changes meanwhile is found all the same.
+    pub fn read_ahead(&self) {
+        self.rim.read_ahead();
     }
 
     /// Whether a person may be asked for something.

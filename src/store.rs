@@ -30,7 +30,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub use error::{StoreError, Unwritable, Warning};
-pub use file::FileStore;
+pub use file::{FileStore, Stamp};
 pub use lock::{HostsLock, ImportLock, Lock, LockError, SignInLock};
 pub use memory::MemoryStore;
 pub use platform::exposure;
@@ -81,6 +81,10 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// What is known about `key`. Takes no lock; whoever is about to spend something reads again
     /// under it.
     fn read(&self, key: &ServerKey) -> Result<Cached, StoreError>;
+
+    /// What tells what [`Self::read`] reads now from what it reads when that has changed, if it is asked
+    /// for before; `None` if there is nothing, or it cannot be told.
+    fn stamp(&self, key: &ServerKey) -> Option<Stamp>;
 
     /// Replaces what is known about the locked name. When this returns, it is kept as well as it
     /// can be. What a file held beyond what we know stays; one that could not be read is replaced.

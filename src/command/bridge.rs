@@ -21,6 +21,8 @@ pub async fn run(config: &Config, diag: &Diag) -> Result<(), Error> {
         AuthMode::Bearer => (bearer(config), None),
         _ => {
             let (login, task) = Login::start(config, http.clone(), diag.clone())?;
+            // The AI client's first line is yet to come.
+            login.read_ahead();
             (Access::Login(login), Some(task))
         }
     };

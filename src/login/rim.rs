@@ -44,7 +44,7 @@ use crate::oauth::sign_in::SignIn;
 use crate::oauth::token::Grant;
 use crate::oauth::token_endpoint::Cause;
 use crate::secret::Secret;
-use crate::store::{Cached, ImportLock, Lock, LockError, SignInLock, Store};
+use crate::store::{Cached, ImportLock, Lock, LockError, SignInLock, Stamp, Store, StoreError};
 
 /// How often a process that waits for its turn looks at lock and cache.
 const TURN_POLL: Duration = Duration::from_millis(150);
@@ -95,6 +95,8 @@ pub struct Rim {
     pub refreshing: Arc<Mutex<()>>,
     /// How many requests are under way whose answers must not be lost.
     pub busy: AtomicUsize,
+    /// What was read of the cache before it was needed, and the state that it was in.
+    pub ahead: std::sync::Mutex<Option<(Stamp, Cached)>>,
     /// Whether the user was told that the cache is unreadable.
     pub told_unreadable: AtomicBool,
     /// Where mcp-remote keeps its sign-in for this, if it is to be looked for.
@@ -104,6 +106,29 @@ pub struct Rim {
 }
 
 impl Rim {
+    /// Reads the cache before it is needed. What is wrong with it is told when it is.
+    pub fn read_ahead(&self) {
+        let Some(stamp) = self.store.stamp(&self.key) else {
+            return;
+        };
+        if let Ok(cached) = self.store.read(&self.key) {
+            *self.ahead() = Some((stamp, cached));
+        }
+    }
+
+    /// What the cache holds now: what was read ahead, if it has not changed since.
+    fn cached(&self) -> Result<Cached, StoreError> {
+        let ahead = self.ahead().take();
+        match ahead {
+            Some((stamp, cached)) if self.store.stamp(&self.key) == Some(stamp) => Ok(cached),
+            _ => self.store.read(&self.key),
+        }
+    }
+
+    fn ahead(&self) -> std::sync::MutexGuard<'_, Option<(Stamp, Cached)>> {
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The grant in the cache, if it can be read.
     pub fn cached_grant(&self) -> Option<Grant> {
         match self.store.read(&self.key) {

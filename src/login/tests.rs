@@ -278,6 +278,59 @@ async fn ten_callers_share_one_sign_in() {
 }
 
 #[tokio::test]
+async fn what_was_read_ahead_is_used_as_long_as_the_file_is_the_same() {
+    let scene = Scene::new();
+    let token = scene.signed_in(3600).await;
+    let process = scene.process();
+    process.login.read_ahead();
+    // Another token of the same length, in a file that shows no change.
+    let path = scene.store().token_file(&scene.key());
+    let text = std::fs::read_to_string(&path).unwrap();
+    let modified = path.metadata().unwrap().modified().unwrap();
+    let other = "x".repeat(token.expose().len());
+    std::fs::write(&path, text.replace(token.expose(), &other)).unwrap();
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    file.set_modified(modified).unwrap();
+    drop(file);
+    assert_eq!(process.bearer().await.unwrap(), Some(token));
+    // Only what the first needed was read ahead.
+    let known = process.login.renew(Secret::new("gone")).await;
+    let known = known.unwrap().unwrap().tokens.access_token;
+    assert_eq!(known.expose(), other);
+}
+
+#[tokio::test]
+async fn what_another_process_has_done_since_the_cache_was_read_ahead_is_found() {
+    let scene = Scene::new();
+    scene.signed_in(3600).await;
+    let (before_refresh, before_logout) = (scene.process(), scene.process());
+    before_refresh.login.read_ahead();
+    before_logout.login.read_ahead();
+    let refreshed = Secret::new("refreshed");
+    let kept = refreshed.clone();
+    scene.edit(|grant| grant.tokens.access_token = kept).await;
+    assert_eq!(before_refresh.bearer().await.unwrap(), Some(refreshed));
+    let store = scene.store();
+    let lock = store
+        .lock(&scene.key(), Duration::from_secs(5), || {})
+        .await;
+    store.remove(&lock.unwrap()).unwrap();
+    assert_eq!(before_logout.bearer().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_token_that_had_ended_when_it_was_read_ahead_is_refreshed_when_it_is_needed() {
+    let scene = Scene::new();
+    let token = scene.signed_in(-1).await;
+    let process = scene.process();
+    process.login.read_ahead();
+    tokio::task::yield_now().await;
+    assert_eq!(scene.refreshes_asked(), 0);
+    assert_ne!(process.bearer().await.unwrap(), Some(token));
+    assert_eq!(scene.refreshes_asked(), 1);
+}
+
+#[tokio::test]
 async fn a_caller_that_goes_away_does_not_end_the_sign_in() {
     let scene = Scene::new();
     let mut process = scene.process();

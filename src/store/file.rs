@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use zeroize::Zeroizing;
 
@@ -40,6 +40,14 @@ pub struct FileStore {
     /// Nothing is changed, not even who may read it.
     only_read: bool,
     warnings: Arc<Warnings>,
+}
+
+/// One state of a file: whoever puts another in its place leaves another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    number: u64,
+    length: u64,
+    modified: SystemTime,
 }
 
 /// What stands in a file.
@@ -135,6 +143,24 @@ impl FileStore {
         }
     }
 
+    /// What is there.
+    fn found(&self, path: &Path) -> io::Result<fs::Metadata> {
+        match self.only_read {
+            true => fs::metadata(path),
+            false => fs::symlink_metadata(path),
+        }
+    }
+
+    /// The state of a file before it is read; `None` if there is none, or the system cannot tell.
+    fn stamp_of(&self, path: &Path) -> Option<Stamp> {
+        let found = self.found(path).ok()?;
+        Some(Stamp {
+            number: platform::number(&found),
+            length: found.len(),
+            modified: found.modified().ok()?,
+        })
+    }
+
     /// Reads a file of ours. Links are not followed: we never make one, and repairing the mode
     /// would reach somebody else's file.
     fn content(&self, path: &Path) -> Result<Content, StoreError> {
@@ -142,11 +168,7 @@ impl FileStore {
             path: path.to_owned(),
             source,
         };
-        let found = match self.only_read {
-            true => fs::metadata(path),
-            false => fs::symlink_metadata(path),
-        };
-        let found = match found {
+        let found = match self.found(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Content::Absent),
             other => other.map_err(failed)?,
         };
@@ -268,6 +290,10 @@ impl TokenStore for FileStore {
 
     fn take_warnings(&self) -> Vec<Warning> {
         self.warnings.take()
+    }
+
+    fn stamp(&self, key: &ServerKey) -> Option<Stamp> {
+        self.stamp_of(&self.token_file(key))
     }
 
     fn read(&self, key: &ServerKey) -> Result<Cached, StoreError> {

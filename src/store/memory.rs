@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::error::{StoreError, Warning, Warnings};
-use super::file::FileStore;
+use super::file::{FileStore, Stamp};
 use super::lock::{Hold, ImportLock, Lock, LockError, SignInLock};
 use super::{Cached, TokenStore};
 use crate::compat::import::Ledger;
@@ -177,6 +177,10 @@ impl TokenStore for MemoryStore {
             Some(sign_in) => Cached::Present(Box::new(sign_in.clone())),
             None => Cached::Absent,
         })
+    }
+
+    fn stamp(&self, _key: &ServerKey) -> Option<Stamp> {
+        None
     }
 
     fn write(&self, lock: &Lock, sign_in: &SignIn) -> Result<(), StoreError> {

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 pub use system::{
-    create_folder, create_private, exposure, is_shared, make_private, open_lock, replace,
+    create_folder, create_private, exposure, is_shared, make_private, number, open_lock, replace,
     same_file, sync_folder,
 };
 
@@ -117,6 +117,11 @@ mod system {
         }
     }
 
+    /// What tells the file from others on its disk.
+    pub fn number(found: &Metadata) -> u64 {
+        found.ino()
+    }
+
     /// Whether `path` still names the file that was opened.
     pub fn same_file(file: &File, path: &Path) -> bool {
         match (file.metadata(), fs::metadata(path)) {
@@ -222,6 +227,11 @@ mod system {
     /// Folders cannot be synced here; NTFS journals the rename.
     pub fn sync_folder(_path: &Path) -> io::Result<()> {
         Ok(())
+    }
+
+    /// The same for every file: its number here is not to be had without opening it.
+    pub fn number(_found: &Metadata) -> u64 {
+        0
     }
 
     /// An open file's name cannot be given to another here.

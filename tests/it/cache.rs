@@ -18,8 +18,11 @@ fn visit(machine: &Machine, playground: &Playground) -> String {
 mod modes {
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
+    use std::thread;
+    use std::time::{Duration, Instant};
 
     use super::*;
+    use crate::support::scene::{NEWEST, everything};
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -34,6 +37,33 @@ mod modes {
             let path = entry.unwrap().path();
             assert_eq!(mode(&path), 0o600, "{}", path.display());
         }
+    }
+
+    #[test]
+    fn the_sign_in_is_read_while_the_first_line_is_awaited() {
+        let (playground, machine) = (Playground::start(Settings::default()), Machine::new());
+        visit(&machine, &playground);
+        let file = machine.sign_in_file();
+        fs::set_permissions(&file, PermissionsExt::from_mode(0o640)).unwrap();
+        let before = playground.requests().len();
+        let mut bridge = Bridge::start(&machine, &playground.mcp_url(), &[]);
+        let end = Instant::now() + Duration::from_secs(60);
+        // Reading takes others' rights away.
+        while mode(&file) != 0o600 {
+            assert!(Instant::now() < end, "it is not read: {}", bridge.story());
+            thread::yield_now();
+        }
+        assert_eq!(playground.requests().len(), before);
+        bridge.initialize(NEWEST, everything());
+        bridge.tool("echo", json!({}));
+        let ended = bridge.close();
+        assert_eq!(
+            ended.stderr.matches("warning").count(),
+            1,
+            "{}",
+            ended.stderr
+        );
+        assert_eq!(machine.opened().len(), 1);
     }
 
     #[test]

@@ -16,7 +16,7 @@ const LOCK_LIMIT: Duration = Duration::from_secs(75);
 impl Hands {
     pub(super) fn read(&mut self) -> Result<SignIn, Cause> {
         let rim = &self.rim;
-        let cached = rim.store.read(&rim.key);
+        let cached = rim.cached();
         self.tell_warnings();
         let sign_in = match cached.map_err(cause)? {
             Cached::Present(sign_in) => *sign_in,
