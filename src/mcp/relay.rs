@@ -50,10 +50,10 @@ use alive::Alive;
 /// Longest time a request of the server may wait for the AI client, in milliseconds: a person may
 /// have to answer it.
 const QUESTION_LIMIT: u64 = 10 * 60 * 1000;
-/// Longest time that calls wait for the standing stream to be answered, in milliseconds. The request
-/// for it goes out before them, so that one way around the world is enough for it to arrive first: a
-/// server that has not answered by then most likely does so with the first event.
-const STANDING_LIMIT: u64 = 300;
+/// Longest time that calls wait for the standing stream to be answered, in milliseconds. Over HTTP/1.1
+/// the request for it has to make a connection first, and they do not: around the world that is half a
+/// second. A server that has not answered by then most likely does so with the first event.
+const STANDING_LIMIT: u64 = 1000;
 /// How often a lost session is opened again within [`REOPEN_WINDOW`].
 const REOPEN_LIMIT: usize = 3;
 /// See [`REOPEN_LIMIT`]; in milliseconds.

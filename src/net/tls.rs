@@ -308,7 +308,7 @@ fn system_roots() -> (Vec<CertificateDer<'static>>, String) {
         let found = rustls_native_certs::load_certs_from_paths(Some(bundle), None);
         (!found.certs.is_empty()).then_some(found.certs)
     };
-    if let (false, Some(found)) = (named, bundle()) {
+    if !named && let Some(found) = bundle() {
         return (found, String::new());
     }
     let found = rustls_native_certs::load_native_certs();
