@@ -268,3 +268,27 @@ fn errors_say_or_omit_the_id() {
         r#"{"jsonrpc":"2.0","error":{"code":-32700,"message":"x"}}"#
     );
 }
+
+#[test]
+fn what_is_no_message_is_given_back() {
+    for (text, given_back) in [
+        ("{\"jsonrpc\":\"2.0\"", "{\"jsonrpc\":\"2.0\""),
+        ("{\"jsonrpc\":\n\"1.0\"}", "{\"jsonrpc\": \"1.0\"}"),
+        ("7", "7"),
+    ] {
+        let (malformed, text) = parse_or_return(text.into()).unwrap_err();
+        assert_eq!(text, given_back);
+        assert_eq!(parse_any(text).unwrap_err(), malformed);
+    }
+}
+
+#[test]
+fn a_rewritten_message_has_just_the_memory_that_it_needs() {
+    let text = r#"{"jsonrpc":"2.0","id":12345,"method":"tools/call"}"#;
+    let message = parse(text.into()).unwrap();
+    for id in [1, 12345, u64::MAX] {
+        let rewritten = message.with_id(&Id::from_number(id));
+        let length = rewritten.len();
+        assert_eq!(rewritten.try_into_mut().unwrap().capacity(), length);
+    }
+}
