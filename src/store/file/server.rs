@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::super::error::StoreError;
-use super::{Content, FileStore};
+use super::{Content, FileStore, Stamp};
 use crate::ids::{ServerKey, ServerUrl};
 use crate::mcp::era;
 use crate::mcp::record::ServerRecord;
@@ -93,6 +93,12 @@ impl FileStore {
             }),
             tool_heads: wire.tool_heads,
         })
+    }
+
+    /// The state of what is known about the server behind `key`, asked for before it is read; `None` if
+    /// there is nothing, or it cannot be told.
+    pub fn server_stamp(&self, key: &ServerKey) -> Option<Stamp> {
+        self.stamp_of(&self.path(key, "server.json"))
     }
 
     /// Keeps what is known about the server behind `key`. Writes only what has changed, and leaves
