@@ -127,16 +127,7 @@ impl Login {
     ) -> Result<(Self, Task), StoreError> {
         let (standing_published, standing) = watch::channel(Standing::Quiet);
         let (pasted, pastes) = mpsc::channel(PASTES);
-        let (store, unwritable) = Store::open_or_memory(config.base.dir.clone())?;
-        if let Some(unwritable) = unwritable {
-            diag.warn(unwritable);
-            if let Some(seed) = &config.seed {
-                diag.warn(format_args!(
-                    "each process that is started so sends the refresh token in {}: where one is good only once, all but the first fail, or end the sign-in for all; give each its own, or a folder that they share",
-                    seed.origin
-                ));
-            }
-        }
+        let (store, unwritable) = Store::open_untried(config.base.dir.clone())?;
         if config.use_id_token {
             diag.warn(ID_TOKEN_NOTE);
         }
@@ -149,6 +140,7 @@ impl Login {
             diag,
             machine,
             again: config.again.clone(),
+            seed: config.seed.clone(),
             assertion: config
                 .unattended
                 .as_ref()
@@ -166,6 +158,9 @@ impl Login {
             elsewhere: config.elsewhere.clone(),
             told_elsewhere: AtomicBool::new(false),
         });
+        if let Some(unwritable) = unwritable {
+            rim.tell_unwritable(unwritable);
+        }
         let (commands, received) = mpsc::channel(QUEUE);
         let (published, grant) = watch::channel(None);
         let owner = Owner::new(rim.clone(), received, published);

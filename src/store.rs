@@ -19,9 +19,11 @@ mod file;
 mod lock;
 mod memory;
 mod platform;
+mod untried;
 mod wire;
 
 use std::fmt;
+use std::io;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,6 +39,7 @@ pub use platform::exposure;
 pub(crate) use platform::{
     create_folder, create_private, make_private, refuse_special, replace, same_file, sync_folder,
 };
+use untried::UntriedStore;
 
 use crate::compat::import::Ledger;
 use crate::ids::ServerKey;
@@ -130,6 +133,17 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     fn remove_attempt(&self, lock: &SignInLock) -> Result<(), StoreError>;
 }
 
+/// What takes the place of files that cannot be written, and what to tell of that.
+fn instead_of(folder: &Path, why: io::Error) -> (MemoryStore, Unwritable) {
+    let below = FileStore::open_to_read(folder.to_owned());
+    let unwritable = Unwritable::Folder {
+        path: folder.to_owned(),
+        source: Arc::new(why),
+        is_read: below.is_some(),
+    };
+    (MemoryStore::new(folder.to_owned(), below), unwritable)
+}
+
 /// Where the sign-ins of this process are. Clones share everything.
 #[derive(Clone, Debug)]
 pub struct Store(Arc<dyn TokenStore>);
@@ -158,19 +172,35 @@ impl Store {
             let store = MemoryStore::new(PathBuf::new(), None);
             return Ok((Self(Arc::new(store)), Some(Unwritable::NoFolder)));
         };
-        let why = match FileStore::open_to_write(folder.clone()) {
-            Ok(store) => return Ok((Self(Arc::new(store)), None)),
-            Err(StoreError::Folder { source, .. }) => source,
-            Err(error) => return Err(error),
+        match FileStore::open_to_write(folder.clone()) {
+            Ok(store) => Ok((Self(Arc::new(store)), None)),
+            Err(error) => Self::in_memory(&folder, error),
+        }
+    }
+
+    /// The same for who may never have anything to keep: a full disk shows when there is something, and
+    /// is told with the warnings then.
+    pub fn open_untried(folder: Option<PathBuf>) -> Result<(Self, Option<Unwritable>), StoreError> {
+        let Some(folder) = folder else {
+            return Self::open_or_memory(None);
         };
-        let below = FileStore::open_to_read(folder.clone());
-        let unwritable = Unwritable::Folder {
-            path: folder.clone(),
-            source: Arc::new(why),
-            is_read: below.is_some(),
-        };
-        let store = MemoryStore::new(folder, below);
-        Ok((Self(Arc::new(store)), Some(unwritable)))
+        match FileStore::open_to_write_later(folder.clone()) {
+            Ok(store) => Ok((Self(Arc::new(UntriedStore::new(store))), None)),
+            Err(error) => Self::in_memory(&folder, error),
+        }
+    }
+
+    fn in_memory(
+        folder: &Path,
+        error: StoreError,
+    ) -> Result<(Self, Option<Unwritable>), StoreError> {
+        match error {
+            StoreError::Folder { source, .. } => {
+                let (store, unwritable) = instead_of(folder, source);
+                Ok((Self(Arc::new(store)), Some(unwritable)))
+            }
+            error => Err(error),
+        }
     }
 
     /// Waits up to `limit` for the right to take sign-ins over.

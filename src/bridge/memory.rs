@@ -127,6 +127,9 @@ impl Memory {
     /// Writes the latest, if nobody else has, when what is being written is done.
     async fn write_next(self) {
         let turn = self.writing.turn.clone().lock_owned().await;
+        if self.writing.with(|next| next.is_none()) {
+            return;
+        }
         // The disk may be slow. Whoever waits for it may give up; it goes on.
         let written = tokio::task::spawn_blocking(move || {
             if let Some(description) = self.writing.with(Option::take) {

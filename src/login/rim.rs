@@ -6,6 +6,7 @@ mod device;
 mod elsewhere;
 mod show;
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -37,7 +38,7 @@ use crate::net::connections::Connections;
 use crate::net::token_endpoint;
 use crate::oauth::authorize::Randomness;
 use crate::oauth::dpop::ProofKey;
-use crate::oauth::flow::{Action, Event, Flow, FlowError, Goal, Settings};
+use crate::oauth::flow::{Action, Event, Flow, FlowError, Goal, Seed, Settings};
 use crate::oauth::invitation::{Open, Standing};
 use crate::oauth::scope::History;
 use crate::oauth::sign_in::SignIn;
@@ -77,6 +78,8 @@ pub struct Rim {
     pub machine: Machine,
     /// How the user repeats the sign-in in a terminal.
     pub again: Again,
+    /// The refresh token to begin with.
+    pub seed: Option<Seed>,
     /// Where that is which is handed in for tokens without a person.
     pub assertion: Option<AssertionSource>,
     /// Who reads what is said.
@@ -106,6 +109,17 @@ pub struct Rim {
 }
 
 impl Rim {
+    /// Tells the user that nothing can be kept, and what comes of that.
+    pub fn tell_unwritable(&self, unwritable: impl fmt::Display) {
+        self.diag.warn(unwritable);
+        if let Some(seed) = &self.seed {
+            self.diag.warn(format_args!(
+                "each process that is started so sends the refresh token in {}: where one is good only once, all but the first fail, or end the sign-in for all; give each its own, or a folder that they share",
+                seed.origin
+            ));
+        }
+    }
+
     /// Reads the cache before it is needed. What is wrong with it is told when it is.
     pub fn read_ahead(&self) {
         let Some(stamp) = self.store.stamp(&self.key) else {

@@ -24,6 +24,11 @@ pub enum Warning {
         /// The mode it has.
         mode: u32,
     },
+    /// Nothing can be written, which showed when something was to be.
+    Unwritable {
+        /// What is to be told, as [`Unwritable`] says it.
+        what: String,
+    },
     /// This file system has no locks, so processes may sign in or refresh at the same time.
     NoLocks {
         /// The folder.
@@ -59,6 +64,7 @@ impl fmt::Display for Warning {
                 "the file system of `{}` has no locks, so bridges that start together may each ask you to sign in; set MCP_DRAWBRIDGE_DIR to a folder on another",
                 folder.display()
             ),
+            Self::Unwritable { what } => f.write_str(what),
             Self::KeyLost { path } => write!(
                 f,
                 "`{}` has lost the key that its tokens are bound to, so they cannot be used; signing in anew replaces them",

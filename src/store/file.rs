@@ -72,7 +72,18 @@ impl FileStore {
     pub(super) fn open_to_write(folder: PathBuf) -> Result<Self, StoreError> {
         let store = Self::at(folder, false);
         let found = store.create()?;
-        store.try_writing()?;
+        store
+            .try_writing()
+            .map_err(|source| store.unusable(source))?;
+        store.ensure_private(&store.folder, &found)?;
+        Ok(store)
+    }
+
+    /// The same as far as can be told without writing: [`Self::try_writing`] tells the rest.
+    pub(super) fn open_to_write_later(folder: PathBuf) -> Result<Self, StoreError> {
+        let store = Self::at(folder, false);
+        let found = store.create()?;
+        platform::may_write(&store.folder).map_err(|source| store.unusable(source))?;
         store.ensure_private(&store.folder, &found)?;
         Ok(store)
     }
@@ -93,6 +104,10 @@ impl FileStore {
     }
 
     fn create(&self) -> Result<fs::Metadata, StoreError> {
+        let there = fs::metadata(&self.folder).ok();
+        if let Some(found) = there.filter(fs::Metadata::is_dir) {
+            return Ok(found);
+        }
         let created = platform::create_folder(&self.folder);
         created
             .and_then(|()| fs::metadata(&self.folder))
@@ -100,11 +115,12 @@ impl FileStore {
     }
 
     /// Writes as much as a sign-in takes: a full disk still takes empty files.
-    fn try_writing(&self) -> Result<(), StoreError> {
+    pub(super) fn try_writing(&self) -> io::Result<()> {
+        // Somebody may have deleted the folder since it was opened.
+        platform::create_folder(&self.folder)?;
         // It has no name where the system allows that, so that a kill leaves nothing.
-        let written = tempfile::tempfile_in(&self.folder)
-            .and_then(|mut file| file.write_all(&[b' '; PROBE_LENGTH]));
-        written.map_err(|source| self.unusable(source))
+        let mut file = tempfile::tempfile_in(&self.folder)?;
+        file.write_all(&[b' '; PROBE_LENGTH])
     }
 
     fn unusable(&self, source: io::Error) -> StoreError {

@@ -5,8 +5,8 @@ use std::io;
 use std::path::Path;
 
 pub use system::{
-    create_folder, create_private, exposure, is_shared, make_private, number, open_lock, replace,
-    same_file, sync_folder,
+    create_folder, create_private, exposure, is_shared, make_private, may_write, number, open_lock,
+    replace, same_file, sync_folder,
 };
 
 /// Whether a lock failed because the file system has none (some network and FUSE mounts), rather
@@ -115,6 +115,13 @@ mod system {
             }
             other => other,
         }
+    }
+
+    /// Whether something may be written to the folder, as far as the system knows beforehand: a full
+    /// disk shows later.
+    pub fn may_write(folder: &Path) -> io::Result<()> {
+        use rustix::fs::{Access, access};
+        Ok(access(folder, Access::WRITE_OK | Access::EXEC_OK)?)
     }
 
     /// What tells the file from others on its disk.
@@ -226,6 +233,11 @@ mod system {
 
     /// Folders cannot be synced here; NTFS journals the rename.
     pub fn sync_folder(_path: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Only an access list tells, which only trying reads.
+    pub fn may_write(_folder: &Path) -> io::Result<()> {
         Ok(())
     }
 

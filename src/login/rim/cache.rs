@@ -7,7 +7,7 @@ use super::{Hands, cause};
 use crate::oauth::flow::Amendment;
 use crate::oauth::sign_in::SignIn;
 use crate::oauth::token_endpoint::Cause;
-use crate::store::{Cached, StoreError};
+use crate::store::{Cached, StoreError, Warning};
 
 /// How long another process may hold the tokens. A refresh takes far less, unless nobody answers: two
 /// tries of half a minute then, and the pause between. Whoever waits for that learns why it failed.
@@ -42,7 +42,10 @@ impl Hands {
 
     fn tell_warnings(&self) {
         for warning in self.rim.store.take_warnings() {
-            self.rim.diag.warn(warning);
+            match warning {
+                Warning::Unwritable { what } => self.rim.tell_unwritable(what),
+                warning => self.rim.diag.warn(warning),
+            }
         }
     }
 
