@@ -73,8 +73,27 @@ impl Relay {
             "`{}` accepted this request, but then {why}; it may have been carried out, so it was not sent again",
             self.server_name
         );
+        self.fail_awaited(&Failure::new(Stage::Http, false, detail));
+    }
+
+    /// Fails the requests that the server took before it turned out that it has no stream on which
+    /// their answers could come.
+    pub(super) fn fail_unanswered(&mut self) {
+        self.fail_awaited(&self.no_answer());
+    }
+
+    fn fail_awaited(&mut self, failure: &Failure) {
         for (number, _) in std::mem::take(&mut self.answers_elsewhere) {
-            self.fail(number, &Failure::new(Stage::Http, false, detail.clone()));
+            self.fail(number, failure);
         }
+    }
+
+    /// A request was taken whose answer cannot come.
+    pub(super) fn no_answer(&self) -> Failure {
+        let detail = format!(
+            "`{}` accepted the request but gave no answer to it",
+            self.server_name
+        );
+        Failure::new(Stage::Protocol, false, detail)
     }
 }

@@ -505,8 +505,14 @@ impl Relay {
                 self.fail_elsewhere("ended the stream on which the answer was to come");
             }
             _ => {
-                self.standing = Standing::Absent;
-                self.fail_elsewhere("ended the stream on which the answer was to come");
+                let before = std::mem::replace(&mut self.standing, Standing::Absent);
+                match before {
+                    Standing::Open { .. } => {
+                        self.fail_elsewhere("ended the stream on which the answer was to come");
+                    }
+                    // It never was.
+                    _ => self.fail_unanswered(),
+                }
             }
         }
         self.pump(now);

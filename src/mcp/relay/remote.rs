@@ -108,11 +108,7 @@ impl Relay {
         if !self.is_opening(exchange) && self.await_elsewhere(exchange, now) {
             return;
         }
-        let detail = format!(
-            "`{}` accepted the request but gave no answer to it",
-            self.server_name
-        );
-        self.failed(exchange, &Failure::new(Stage::Protocol, false, detail), now);
+        self.failed(exchange, &self.no_answer(), now);
     }
 
     fn remote_message(&mut self, exchange: u64, message: Message, now: u64) {

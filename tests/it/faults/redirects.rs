@@ -36,7 +36,8 @@ fn a_redirect_within_the_origin_is_followed_with_the_message_and_the_token() {
             playground.fault(old().always().then(moved(status, &location)));
             let mut bridge = to_the_old_address(&playground, &machine);
             bridge.initialize(NEWEST, json!({}));
-            playground.wait_for_answered(is_get);
+            // Not the redirect of it.
+            playground.wait_for_answered(|r| is_get(r) && r.status == Some(200));
             bridge.tool("echo", json!({}));
             bridge.close();
             let requests = playground.requests();
