@@ -1,5 +1,6 @@
 //! Which answer goes where.
 
+use super::opening::awaiting_standing;
 use super::*;
 
 #[test]
@@ -93,16 +94,8 @@ fn an_accepted_request_waits_for_the_standing_stream_or_fails() {
 
 #[test]
 fn an_accepted_request_fails_otherwise_if_there_never_was_a_stream_for_its_answer() {
-    let mut scene = Scene::new();
-    scene.host(&initialize(0, "2025-11-25", "{}"));
-    let (first, _) = scene.sent();
-    scene.reply(first, &initialized_result(first, "2025-11-25", TOOLS));
-    scene.told();
-    scene.host(INITIALIZED);
-    let (announced, _) = scene.sent();
-    scene.remote(announced, Event::Accepted);
-    let standing = scene.standing();
     // A client that cannot be asked anything waits for no stream.
+    let (mut scene, standing) = awaiting_standing("{}");
     scene.host(&call("7"));
     let (number, _) = scene.sent();
     scene.remote(number, Event::Accepted);

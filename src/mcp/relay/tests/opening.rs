@@ -52,7 +52,7 @@ fn a_client_that_goes_on_without_a_word_is_announced_all_the_same() {
 }
 
 /// A session whose standing stream is asked for and not answered; gives its exchange.
-fn awaiting_standing(capabilities: &str) -> (Scene, u64) {
+pub(super) fn awaiting_standing(capabilities: &str) -> (Scene, u64) {
     let mut scene = Scene::new();
     scene.host(&initialize(0, "2025-11-25", capabilities));
     let (first, _) = scene.sent();
