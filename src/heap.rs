@@ -58,7 +58,7 @@ async fn tidy(mut worn: watch::Receiver<()>, give_back: impl Fn()) {
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn give_back() {
-    // The only `unsafe` of this program: no crate offers this call.
+    // The only `unsafe` of this program: no crate offers this call as a safe one.
     #[expect(unsafe_code, reason = "a function of the C library")]
     // SAFETY: it takes a number, may be called at any time by any thread, and changes no memory that
     // is in use (malloc_trim(3)).
